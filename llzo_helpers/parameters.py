@@ -1,0 +1,265 @@
+"""Campaigns: what to simulate and how, read from YAML and checked before any work starts."""
+
+import hashlib
+import itertools
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from llzo_helpers.errors import InputError
+from llzo_helpers.paths import PARAMETERS, RESULTS
+from llzo_helpers.potentials import load_potential
+from llzo_helpers.schema import Model, load_yaml, validate
+from llzo_helpers.structures import lithium_count
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class MDSettings(Model):
+    """How a molecular dynamics run is made; the defaults are the paper's."""
+
+    timestep_fs: Annotated[float, Field(gt=0, le=5)] = 1.0
+    equilibration_ps: Annotated[float, Field(ge=0)] = 1000.0
+    """Run before the first frame is kept."""
+    production_ps: Positive = 5000.0
+    """Run that is analysed."""
+    frame_interval_fs: Positive = 200.0
+    segment_ps: Positive = 100.0
+    """Length of the pieces that a run is made of: a killed run loses at most this much."""
+    thermostat_damping_fs: Positive = 100.0
+    """Relaxation time of the Nosé-Hoover thermostat."""
+    launcher: Literal["serial", "mpi", "openmp", "gpu", "kokkos"] = "serial"
+    processes: Annotated[int, Field(ge=1)] = 1
+    """MPI ranks (`mpi`), threads (`openmp`) or GPUs (`gpu`, `kokkos`) of one run."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _require_multiple("frame_interval_fs", self.frame_interval_fs, "timestep_fs", self)
+        for key in ("equilibration_ps", "production_ps", "segment_ps"):
+            _require_multiple(key, 1000 * getattr(self, key), "frame_interval_fs", self)
+        if self.launcher == "serial" and self.processes > 1:
+            raise ValueError(
+                f"processes = {self.processes}: launcher 'serial' uses 1; take 'mpi' or 'openmp'"
+            )
+        return self
+
+    def steps(self, duration_ps: float) -> int:
+        """Return the number of time steps in a duration."""
+        return round(1000 * duration_ps / self.timestep_fs)
+
+    @property
+    def frame_steps(self) -> int:
+        """Number of time steps between frames."""
+        return round(self.frame_interval_fs / self.timestep_fs)
+
+
+def _require_multiple(key: str, value_fs: float, unit_key: str, settings: MDSettings) -> None:
+    ratio = value_fs / getattr(settings, unit_key)
+    if abs(ratio - round(ratio)) > 1e-6:
+        raise ValueError(
+            f"{key} = {getattr(settings, key):g}: must be a multiple of "
+            f"{unit_key} = {getattr(settings, unit_key):g}"
+        )
+
+
+class DiffusionSettings(Model):
+    """How the tracer diffusion coefficient is taken from a mean squared displacement."""
+
+    fit_window: tuple[Positive, Positive] = (0.1, 0.5)
+    """First and last lag of the fit, as fractions of the production run."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if not self.fit_window[0] < self.fit_window[1] < 1:
+            raise ValueError(
+                f"fit_window = {list(self.fit_window)}: must rise and stay below 1, as [0.1, 0.5]"
+            )
+        return self
+
+
+class Structure(Model):
+    """One structure: what notebook 01 needs to make it."""
+
+    phase: Literal["crystal"] = "crystal"
+    li_per_formula: float = 6.25
+    """X in Li_X La3 Zr2 O12."""
+    volume_ratio: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
+    """Volume over the experimental volume V_exp."""
+    supercell: Annotated[int, Field(ge=1, le=8)] = 1
+    """Cubic cells along each axis."""
+    replica: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _whole_lithium(self) -> Self:
+        lithium_count(self.li_per_formula, self.supercell)
+        return self
+
+    @property
+    def name(self) -> str:
+        """Label, unique in a campaign, for example `C-Li6.25-V101-1x1x1-r1`."""
+        size = "x".join([str(self.supercell)] * 3)
+        return (
+            f"{self.phase[0].upper()}-Li{self.li_per_formula:g}"
+            f"-V{100 * self.volume_ratio:g}-{size}-r{self.replica}"
+        )
+
+
+class Run(Model):
+    """One molecular dynamics run: a structure, a potential and a temperature."""
+
+    structure: Structure
+    md_potential: str
+    temperature_K: float
+
+    @property
+    def name(self) -> str:
+        """Label, unique in a campaign; also the name of the run's folder."""
+        return f"{self.structure.name}-{self.md_potential}-{self.temperature_K:g}K"
+
+
+Item = TypeVar("Item")
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _without_repetition(values: list[Item]) -> list[Item]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value} stands twice; remove one")
+    return values
+
+
+def _existing_potential(name: str) -> str:
+    return load_potential(name).name
+
+
+OneOrMore = Annotated[
+    list[Item],
+    Field(min_length=1),
+    BeforeValidator(_as_list),
+    AfterValidator(_without_repetition),
+]
+Temperature = Annotated[float, Field(gt=0, le=10_000)]
+PotentialName = Annotated[str, AfterValidator(_existing_potential)]
+
+
+class System(Model):
+    """A block of runs: every combination of the values given, one or several of each."""
+
+    phase: Literal["crystal"]
+    li_per_formula: OneOrMore[float]
+    volume_ratio: OneOrMore[float]
+    md_potential: OneOrMore[PotentialName]
+    temperature_K: OneOrMore[Temperature]
+    supercell: int = 1
+    replicas: Annotated[int, Field(ge=1)] = 1
+    """Independent structures and runs of each, from different seeds."""
+
+    @model_validator(mode="after")
+    def _possible_structures(self) -> Self:
+        self.runs()
+        return self
+
+    def runs(self) -> list[Run]:
+        """Return all combinations."""
+        return [
+            Run(
+                structure=Structure(
+                    phase=self.phase,
+                    li_per_formula=li,
+                    volume_ratio=ratio,
+                    supercell=self.supercell,
+                    replica=replica,
+                ),
+                md_potential=potential,
+                temperature_K=temperature,
+            )
+            for li, ratio, replica, potential, temperature in itertools.product(
+                self.li_per_formula,
+                self.volume_ratio,
+                range(1, self.replicas + 1),
+                self.md_potential,
+                self.temperature_K,
+            )
+        ]
+
+
+class Campaign(Model):
+    """A set of runs and how they are made and analysed."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """That of the YAML file; also of its folder in `results/`."""
+    description: str
+    seed: Annotated[int, Field(ge=0)]
+    """All random choices derive from it."""
+    md: MDSettings = MDSettings()
+    diffusion: DiffusionSettings = DiffusionSettings()
+    systems: Annotated[list[System], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _no_duplicates(self) -> Self:
+        seen: dict[str, int] = {}
+        for index, system in enumerate(self.systems):
+            for run in system.runs():
+                if run.name in seen:
+                    raise ValueError(
+                        f"systems[{index}]: {run.name} stands already in systems[{seen[run.name]}]; "
+                        "remove one of them"
+                    )
+                seen[run.name] = index
+        return self
+
+    @property
+    def runs(self) -> list[Run]:
+        """All runs."""
+        return [run for system in self.systems for run in system.runs()]
+
+    @property
+    def structures(self) -> list[Structure]:
+        """All structures, each once."""
+        return list({run.structure.name: run.structure for run in self.runs}.values())
+
+    @property
+    def directory(self) -> Path:
+        """Where the results go."""
+        return RESULTS / self.name
+
+    def structure_directory(self, structure: Structure) -> Path:
+        """Folder of a structure's files."""
+        return self.directory / "structures" / structure.name
+
+    def run_directory(self, run: Run) -> Path:
+        """Folder of a run's files."""
+        return self.directory / "runs" / run.name
+
+    def seed_of(self, label: str) -> int:
+        """Return the seed of one random choice, named by `label`: independent and reproducible."""
+        digest = hashlib.sha256(f"{self.seed}:{label}".encode()).digest()
+        # LAMMPS takes positive 32-bit integers
+        return int.from_bytes(digest[:4], "big") % 900_000_000 + 1
+
+
+def load_campaign(name: str) -> Campaign:
+    """Read a campaign.
+
+    Parameters
+    ----------
+    name
+        Of a file in `parameters/` ("quick"), or the path of a YAML file.
+
+    Raises
+    ------
+    InputError
+        In one line: file, key, value and remedy.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else PARAMETERS / f"{name}.yaml"
+    if not path.is_file():
+        available = ", ".join(sorted(p.stem for p in PARAMETERS.glob("*.yaml")))
+        raise InputError(f"{path}: no such campaign; available: {available}, or give a .yaml file")
+    values = load_yaml(path)
+    if "name" in values:
+        raise InputError(f"{path}: name: a campaign is named by its file; remove this key")
+    return validate(Campaign, {**values, "name": path.stem}, path)

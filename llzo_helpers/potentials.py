@@ -1,0 +1,87 @@
+"""Interatomic potentials: folders of `potentials/`, each with a `potential.yaml`."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from llzo_helpers.errors import InputError
+from llzo_helpers.files import sha256
+from llzo_helpers.paths import POTENTIALS
+from llzo_helpers.schema import Model, load_yaml, validate
+
+
+class TrustedRange(Model):
+    """Where a potential was fitted, used or tested; outside, results are an extrapolation."""
+
+    li_per_formula: tuple[float, float] | None = None
+    volume_ratio: tuple[float, float] | None = None
+    temperature_K: tuple[float, float] | None = None
+
+
+class Potential(Model):
+    """A potential as its `potential.yaml` describes it."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name: str
+    directory: Path
+    description: str
+    kind: Literal["lammps"]
+    """`lammps`: `potential.lmp` alone tells a standard LAMMPS everything."""
+    elements: Annotated[list[str], Field(min_length=1)]
+    units: Literal["metal"] = "metal"
+    citation: Annotated[list[str], Field(min_length=1)]
+    licence: str
+    trusted_range: TrustedRange = TrustedRange()
+
+    def require_elements(self, symbols: Collection[str]) -> None:
+        """Raise InputError if the potential lacks one of the elements `symbols`."""
+        if missing := sorted(set(symbols) - set(self.elements)):
+            raise InputError(
+                f"{self.directory / 'potential.yaml'}: elements = {self.elements}: the structure "
+                f"also holds {', '.join(missing)}; choose a potential that covers them"
+            )
+
+    def warnings(self, conditions: dict[str, float]) -> list[str]:
+        """Say which of the conditions lie outside the trusted range."""
+        ranges = self.trusted_range.model_dump()
+        return [
+            f"{key} = {value:g} is outside the range {low:g} to {high:g} trusted for {self.name}"
+            for key, value in conditions.items()
+            if (limits := ranges[key]) is not None
+            for low, high in [limits]
+            if not low - 1e-9 <= value <= high + 1e-9
+        ]
+
+    def files(self) -> list[Path]:
+        """Return all files of the folder that the potential consists of, sorted."""
+        return sorted(
+            path for path in self.directory.iterdir() if path.is_file() and path.suffix != ".md"
+        )
+
+    def sha256(self) -> dict[str, str]:
+        """Return the SHA-256 of each file, so that a run can tell whether they changed."""
+        return {path.name: sha256(path) for path in self.files()}
+
+
+def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:
+    """Read the potential `name` of a folder of potentials.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or its `potential.yaml` is wrong.
+    """
+    directory = folder / name
+    path = directory / "potential.yaml"
+    if not path.is_file():
+        available = sorted(p.parent.name for p in folder.glob("*/potential.yaml"))
+        raise InputError(
+            f"{path}: no such potential as {name!r}; available: {', '.join(available) or 'none'}"
+        )
+    potential = validate(Potential, {**load_yaml(path), "name": name, "directory": directory}, path)
+    if not (directory / "potential.lmp").is_file():
+        raise InputError(f"{directory / 'potential.lmp'}: not found; a potential needs this file")
+    return potential

@@ -1,0 +1,166 @@
+"""Reading what a run wrote: frames lazily over all its segments, and the thermodynamic table."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import ase
+import numpy as np
+import pandas as pd
+from ase.io import read
+from MDAnalysis.lib.formats.libdcd import DCDFile
+from numpy.typing import NDArray
+
+from llzo_helpers.errors import InputError
+from llzo_helpers.files import read_json
+
+# The DCD format as LAMMPS writes it: a header, and in each frame the records cell, x, y and z
+_DCD_HEADER_BYTES = 276
+_DCD_RECORD_MARKERS = 8
+
+
+def dcd_bytes(n_frames: int, n_atoms: int) -> int:
+    """Return the size of a whole DCD file."""
+    frame = 6 * 8 + 3 * 4 * n_atoms + 4 * _DCD_RECORD_MARKERS
+    return _DCD_HEADER_BYTES + n_frames * frame
+
+
+def completed_segments(directory: Path) -> list[dict[str, Any]]:
+    """Return the records (`segment.json`) of a run's completed segments, in order."""
+    return [read_json(path) for path in sorted(directory.glob("segment_????/segment.json"))]
+
+
+class Trajectory:
+    """The production frames of a run; nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    directory
+        A run's folder, see `llzo_helpers.md`. A run that is still going on shows its completed
+        segments.
+
+    Attributes
+    ----------
+    symbols
+        Chemical symbols, [atom].
+    cell
+        Rows are the cell vectors, Å, [3, 3].
+    frame_interval_ps
+        Time between frames.
+
+    Raises
+    ------
+    InputError
+        If there are no frames yet, or a file is missing or cut short.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        record = read_json(directory / "run.json")
+        self.frame_interval_ps: float = record["inputs"]["frame_interval_fs"] / 1000
+        start = read_start(directory)
+        self.symbols: NDArray[np.str_] = np.array(start.get_chemical_symbols())
+        self.cell: NDArray[np.float64] = start.cell.array
+        segments = [
+            (directory / f"segment_{segment['index']:04d}" / "frames.dcd", segment["n_frames"])
+            for segment in completed_segments(directory)
+            if segment["n_frames"]
+        ]
+        if not segments:
+            raise InputError(f"{directory}: no production frames yet; run notebook 02 first")
+        for path, n_frames in segments:
+            expected = dcd_bytes(n_frames, len(self.symbols))
+            found = path.stat().st_size if path.is_file() else 0
+            if found != expected:
+                raise InputError(
+                    f"{path}: {found} bytes instead of {expected}: cut short or damaged; delete "
+                    "its folder and later ones, and run notebook 02 again"
+                )
+        self._files = [path for path, _ in segments]
+        self._first = np.cumsum([0, *(n_frames for _, n_frames in segments)])
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    @property
+    def times_ps(self) -> NDArray[np.float64]:
+        """Times of the frames since the end of equilibration, [frame]."""
+        return self.frame_interval_ps * np.arange(1, len(self) + 1)
+
+    def atoms(self, *symbols: str) -> NDArray[np.intp]:
+        """Return the indices of the atoms of the elements `symbols`."""
+        return np.flatnonzero(np.isin(self.symbols, symbols))
+
+    def chunks(
+        self, frames: int = 1000, *, atoms: NDArray[np.intp] | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """Go through the frames in pieces.
+
+        Parameters
+        ----------
+        frames
+            Largest number of frames in a piece.
+        atoms
+            Indices of the atoms to keep; all by default.
+
+        Yields
+        ------
+        ndarray
+            Unwrapped positions, Å, [frame, atom, axis], single precision as written.
+        """
+        for path, n_frames in zip(self._files, np.diff(self._first), strict=True):
+            for begin in range(0, n_frames, frames):
+                with DCDFile(str(path)) as file:
+                    yield file.readframes(
+                        begin, min(begin + frames, n_frames), 1, order="fac", indices=atoms
+                    ).xyz
+
+    def positions(self, atoms: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+        """Return the unwrapped positions of all frames, Å, [frame, atom, axis]."""
+        n_atoms = len(self.symbols) if atoms is None else len(atoms)
+        positions = np.empty((len(self), n_atoms, 3), dtype=np.float32)
+        begin = 0
+        for chunk in self.chunks(atoms=atoms):
+            positions[begin : begin + len(chunk)] = chunk
+            begin += len(chunk)
+        return positions
+
+    def centre_of_mass(self, atoms: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Return the centre of mass of some atoms, Å, [frame, axis]."""
+        masses = ase.Atoms(self.symbols[atoms]).get_masses()
+        weights = masses / masses.sum()
+        return np.concatenate(
+            [np.einsum("fac,a->fc", chunk, weights) for chunk in self.chunks(atoms=atoms)]
+        )
+
+    def lithium_relative_to_framework(self) -> NDArray[np.float64]:
+        """Return Li positions minus the displacement of the framework's centre of mass.
+
+        Returns
+        -------
+        ndarray
+            Å, [frame, Li, axis].
+        """
+        centre = self.centre_of_mass(np.flatnonzero(self.symbols != "Li"))
+        lithium = self.positions(self.atoms("Li")).astype(np.float64)
+        lithium -= (centre - centre[0])[:, np.newaxis]
+        return lithium
+
+
+def read_start(directory: Path) -> ase.Atoms:
+    """Return the structure a run started from."""
+    path = directory / "structure.lmp"
+    if not path.is_file():
+        raise InputError(f"{path}: not found; run notebook 02 first")
+    return read(path, format="lammps-data", atom_style="charge", units="metal")
+
+
+def read_thermo(directory: Path, *, production_only: bool = True) -> pd.DataFrame:
+    """Return the thermodynamic table of a run, a row per frame; units are in the column names."""
+    tables = [
+        # a segment's first row repeats the last of the one before
+        pd.read_csv(directory / f"segment_{segment['index']:04d}" / "thermo.csv").iloc[1:]
+        for segment in completed_segments(directory)
+        if segment["production"] or not production_only
+    ]
+    return pd.concat(tables, ignore_index=True)
