@@ -206,8 +206,8 @@ class Campaign(Model):
             for run in system.runs():
                 if run.name in seen:
                     raise ValueError(
-                        f"systems[{index}]: {run.name} stands already in systems[{seen[run.name]}]; "
-                        "remove one of them"
+                        f"systems[{index}]: {run.name} stands already in "
+                        f"systems[{seen[run.name]}]; remove one of them"
                     )
                 seen[run.name] = index
         return self
@@ -263,3 +263,35 @@ def load_campaign(name: str) -> Campaign:
     if "name" in values:
         raise InputError(f"{path}: name: a campaign is named by its file; remove this key")
     return validate(Campaign, {**values, "name": path.stem}, path)
+
+
+class GenerateParameters(Structure):
+    """Parameters of notebook 01."""
+
+    seed: Annotated[int, Field(ge=0)]
+    output: str
+    """Folder for the structure; made if it is not there."""
+
+
+class RunParameters(MDSettings):
+    """Parameters of notebook 02."""
+
+    structure: str
+    """Folder of a structure, from notebook 01."""
+    md_potential: PotentialName
+    temperature_K: Temperature
+    seed: Annotated[int, Field(ge=1, lt=2**31)]
+    output: str
+    """Folder for the run; made if it is not there."""
+
+    @property
+    def settings(self) -> MDSettings:
+        """The part that is the same for all runs of a campaign."""
+        return MDSettings(**{key: getattr(self, key) for key in MDSettings.model_fields})
+
+
+class CampaignParameters(Model):
+    """Parameters of the notebooks that look at a whole campaign."""
+
+    campaign: str
+    """Name of a file in `parameters/`, or the path of one."""

@@ -34,6 +34,8 @@ class Potential(Model):
     units: Literal["metal"] = "metal"
     citation: Annotated[list[str], Field(min_length=1)]
     licence: str
+    paper_label: Literal["CIP", "ML"] | None = None
+    """The paper's name for it, if results with it are to stand beside the paper's."""
     trusted_range: TrustedRange = TrustedRange()
 
     def require_elements(self, symbols: Collection[str]) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import ase
 import numpy as np
+import pandas as pd
 from ase.io import read, write
 from numpy.typing import NDArray
+from scipy import constants
 from scipy.spatial import cKDTree
 from scipy.special import erfc
 
@@ -27,6 +29,7 @@ MINIMUM_LI_DISTANCE = 2.2
 two halves of one octahedral site, from being occupied together."""
 
 COULOMB_EV_ANGSTROM = 14.399645
+_G_CM3_PER_U_A3 = constants.atomic_mass * 1e27
 _GARNET_CIF = DATA / "llzo_cubic.cif"
 
 
@@ -209,7 +212,7 @@ class _LithiumCoulombEnergy:
         return cKDTree(positions % self._edges % self._edges, boxsize=self._edges)
 
     def _screened(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
-        return erfc(self._splitting * distances) / distances  # type: ignore[no-any-return]
+        return erfc(self._splitting * distances) / distances
 
 
 def volume_ratio(atoms: ase.Atoms) -> float:
@@ -225,6 +228,31 @@ def volume_ratio(atoms: ase.Atoms) -> float:
 def li_per_formula(atoms: ase.Atoms) -> float:
     """Return X of Li_X La3 Zr2 O12, counted against Zr."""
     return float(2 * atoms.symbols.count("Li") / atoms.symbols.count("Zr"))
+
+
+def describe(atoms: ase.Atoms) -> pd.Series:
+    """Composition, density and shortest distances of a structure, to be looked at."""
+    symbols = np.array(atoms.get_chemical_symbols())
+    distances = atoms.get_all_distances(mic=True)
+    np.fill_diagonal(distances, np.inf)
+
+    def shortest(a: str, b: str) -> float:
+        return float(distances[np.ix_(symbols == a, symbols == b)].min())
+
+    density = atoms.get_masses().sum() / atoms.cell.volume * _G_CM3_PER_U_A3
+    return pd.Series(
+        {
+            "formula": atoms.get_chemical_formula(),
+            "atoms": len(atoms),
+            "cell lengths (Å)": " × ".join(f"{length:.3f}" for length in atoms.cell.lengths()),
+            "V / V_exp": f"{volume_ratio(atoms):.4f}",
+            "density (g/cm3)": f"{density:.3f}",
+            "formal charge (e)": f"{sum(FORMAL_CHARGES[s] for s in symbols):+g}",
+            "shortest Li-Li (Å)": f"{shortest('Li', 'Li'):.2f}",
+            "shortest Li-O (Å)": f"{shortest('Li', 'O'):.2f}",
+        },
+        name="structure",
+    )
 
 
 def write_structure(atoms: ase.Atoms, directory: Path, provenance: Mapping[str, Any]) -> None:

@@ -83,7 +83,7 @@ class Trajectory:
         return int(self._first[-1])
 
     @property
-    def times_ps(self) -> NDArray[np.float64]:
+    def times_ps(self) -> NDArray[np.floating[Any]]:
         """Times of the frames since the end of equilibration, [frame]."""
         return self.frame_interval_ps * np.arange(1, len(self) + 1)
 

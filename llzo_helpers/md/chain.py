@@ -210,13 +210,11 @@ def _script(temperature_K: float, seed: int, settings: MDSettings) -> str:
     }
     script = (files("llzo_helpers.md") / "nvt.lmp").read_text(encoding="utf-8")
     for name, value in values.items():
-        script, count = re.subn(
-            rf"^(variable +{name} +index )\S+( *)",
-            lambda match, value=value: (match[1] + value).ljust(len(match[0])),
-            script,
-            flags=re.MULTILINE,
-        )
-        assert count == 1, name
+        default = re.compile(rf"^(variable +{name} +index )\S+ *", re.MULTILINE)
+        match = default.search(script)
+        assert match, name
+        line = (match[1] + value + " ").ljust(len(match[0]))
+        script = script[: match.start()] + line + script[match.end() :]
     return script
 
 
@@ -432,7 +430,7 @@ def _check_segment(directory: Path, part: Path, segment: Segment, settings: MDSe
 
 
 def _erase_creation_time(frames: Path) -> None:
-    """Replace the remark in which LAMMPS writes the time of day, so that equal runs make equal files."""
+    """Replace the remark that holds the time of day, so that equal runs make equal files."""
     remark = b"REMARKS unwrapped positions in angstrom"
     with frames.open("r+b") as file:
         file.seek(_DCD_REMARK.start)

@@ -1,0 +1,104 @@
+"""Figure 1 of the paper: diffusivity (A) and activation energy (B) against volume."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from llzo_helpers.figures.style import BLACK, SEQUENCE, new_figure
+
+_SYMBOLS = {"crystal": "circle", "amorphous": "square"}
+EXPERIMENT_E_A_EV = 0.35
+"""Average of experiments, as the paper draws it (its reference 14)."""
+
+
+def figure_1a(diffusion: pd.DataFrame, paper: pd.DataFrame, temperature_K: float) -> go.Figure:
+    """Tracer diffusion coefficient against volume at one temperature.
+
+    Parameters
+    ----------
+    diffusion
+        `diffusion.csv`, replicas combined.
+    paper
+        `data/paper_values.csv`, of the same potentials.
+    temperature_K
+        Temperature shown.
+    """
+    figure = new_figure(
+        x="V / V<sub>exp</sub> (%)",
+        y="D<sub>Li</sub> (cm<sup>2</sup>/s)",
+        log_y=True,
+        caption=(
+            f"Figure 1A. Tracer diffusion coefficient of lithium at {temperature_K:g} K against "
+            "volume. Filled symbols: this work, with standard errors; open symbols: the paper."
+        ),
+    )
+    ours = diffusion[diffusion["temperature_K"] == temperature_K]
+    theirs = paper[
+        (paper["quantity"] == "tracer_D_cm2_s") & (paper["temperature_K"] == temperature_K)
+    ]
+    _add_ours(figure, ours, "tracer_D_cm2_s", "tracer_D_std_cm2_s")
+    _add_paper(figure, theirs)
+    return figure
+
+
+def figure_1b(arrhenius: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
+    """Activation energy against volume.
+
+    Parameters
+    ----------
+    arrhenius
+        `arrhenius.csv`.
+    paper
+        `data/paper_values.csv`, of the same potentials.
+    """
+    figure = new_figure(
+        x="V / V<sub>exp</sub> (%)",
+        y="E<sub>a</sub> (eV)",
+        caption=(
+            "Figure 1B. Activation energy of lithium diffusion against volume. Filled symbols: "
+            "this work, with standard errors; open symbols: the paper; dotted line: average of "
+            "experiments (the paper's reference 14)."
+        ),
+    )
+    _add_ours(figure, arrhenius, "E_a_eV", "E_a_std_eV")
+    _add_paper(figure, paper[paper["quantity"] == "E_a_eV"])
+    figure.add_hline(y=EXPERIMENT_E_A_EV, line={"dash": "dot", "color": BLACK, "width": 1})
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> None:
+    keys = ["phase", "structure_potential", "md_potential", "li_per_formula"]
+    for colour, (key, rows) in zip(
+        SEQUENCE * 9, table.groupby(keys, dropna=False, sort=True), strict=False
+    ):
+        phase, _, potential, lithium = key
+        points = rows.sort_values("volume_ratio")
+        figure.add_scatter(
+            x=100 * points["volume_ratio"],
+            y=points[value],
+            error_y={"array": points[std], "thickness": 1.5, "width": 5},
+            mode="lines+markers",
+            marker={"symbol": _SYMBOLS[phase], "size": 10, "color": colour},
+            line={"color": colour, "width": 1.5},
+            name=f"{phase[0].upper()}-Li<sub>{lithium:g}</sub> {potential}",
+        )
+
+
+def _add_paper(figure: go.Figure, table: pd.DataFrame) -> None:
+    keys = ["phase", "structure_potential", "md_potential", "li_per_formula"]
+    for key, rows in table.groupby(keys, dropna=False, sort=True):
+        phase, _, potential, lithium = key
+        points = rows.sort_values("volume_ratio")
+        figure.add_scatter(
+            x=100 * points["volume_ratio"],
+            y=points["value"],
+            mode="lines+markers",
+            marker={
+                "symbol": f"{_SYMBOLS[phase]}-open",
+                "size": 11,
+                "color": BLACK,
+                "line": {"width": 1.5},
+            },
+            line={"color": BLACK, "width": 1, "dash": "dash"},
+            name=f"paper: {phase[0].upper()}-Li<sub>{lithium:g}</sub> {potential}",
+        )

@@ -1,0 +1,165 @@
+"""Widgets for JupyterLab. Nothing here computes: they call what the notebooks call."""
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ase
+import ipywidgets as widgets
+import nglview
+import plotly.graph_objects as go
+from IPython.display import display
+
+from llzo_helpers.diffusion import TracerDiffusion, tracer_diffusion_coefficient
+from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.figures.diffusion import msd_figure
+from llzo_helpers.figures.structure import structure_figure
+from llzo_helpers.figures.thermo import thermo_figure
+from llzo_helpers.md import Progress
+from llzo_helpers.notebook import interactive
+from llzo_helpers.structures import crystal, describe
+from llzo_helpers.trajectory import Trajectory, read_thermo
+
+
+def show_structure(atoms: ase.Atoms) -> Any:
+    """Return a rotatable view: nglview before somebody, a plotly figure in batch."""
+    if not interactive():
+        return structure_figure(atoms)
+    view = nglview.show_ase(atoms)
+    view.clear_representations()
+    view.add_ball_and_stick("not _Li", aspectRatio=2)
+    view.add_spacefill("_Li", radius=0.6)
+    view.add_unitcell()
+    view.center()
+    return view
+
+
+def explore_crystal(seed: int) -> widgets.VBox:
+    """Return sliders for lithium content and volume, with the structure they make."""
+    lithium = widgets.FloatSlider(value=6.25, min=5.5, max=7.5, step=0.125, description="Li X")
+    volume = widgets.FloatSlider(value=1.0, min=0.8, max=1.3, step=0.01, description="V / V_exp")
+    output = widgets.Output()
+
+    def update(change: Any = None) -> None:
+        with output:
+            output.clear_output(wait=True)
+            atoms = crystal(li_per_formula=lithium.value, volume_ratio=volume.value, seed=seed)
+            display(show_structure(atoms), describe(atoms))
+
+    for slider in (lithium, volume):
+        slider.continuous_update = False
+        slider.observe(update, names="value")
+    update()
+    return widgets.VBox([lithium, volume, output])
+
+
+class _CancelledError(Exception):
+    """Raised inside a run to end it."""
+
+
+def md_panel(
+    start: Callable[[float, float, Callable[[Progress], None]], Path],
+    temperature_K: float,
+    production_ps: float,
+) -> widgets.VBox:
+    """Return a panel that starts a run and shows it live; the kernel stays free meanwhile.
+
+    Parameters
+    ----------
+    start
+        Runs molecular dynamics given temperature (K), production time (ps) and a function to
+        report progress to; returns the run's folder.
+    temperature_K, production_ps
+        Where the sliders begin.
+    """
+    temperature = widgets.IntSlider(
+        value=round(temperature_K), min=300, max=3000, step=50, description="T (K)"
+    )
+    production = widgets.FloatSlider(
+        value=production_ps, min=5, max=1000, step=5, description="time (ps)"
+    )
+    run_button = widgets.Button(description="Run", button_style="primary", icon="play")
+    stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
+    bar = widgets.FloatProgress(min=0, max=1)
+    status = widgets.Label()
+    output = widgets.Output()
+    stop = threading.Event()
+
+    def on_progress(progress: Progress) -> None:
+        bar.value = progress.steps_done / progress.steps_total
+        left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
+        status.value = (
+            f"{progress.steps_done} of {progress.steps_total} steps, "
+            f"{progress.steps_per_second:.0f} steps/s{left}"
+        )
+        if stop.is_set():
+            raise _CancelledError
+
+    def work() -> None:
+        try:
+            directory = start(float(temperature.value), production.value, on_progress)
+            atoms = len(Trajectory(directory).symbols)
+            figure = thermo_figure(read_thermo(directory), atoms, temperature.value)
+            output.append_display_data(figure)
+            status.value = f"done: {directory}"
+        except _CancelledError:
+            status.value = "stopped; Run goes on from the last whole segment"
+        except (InputError, SimulationError) as error:
+            status.value = str(error)
+        finally:
+            run_button.disabled, stop_button.disabled = False, True
+
+    def on_run(button: widgets.Button) -> None:
+        stop.clear()
+        output.clear_output()
+        run_button.disabled, stop_button.disabled = True, False
+        threading.Thread(target=work, daemon=True).start()
+
+    run_button.on_click(on_run)
+    stop_button.on_click(lambda button: stop.set())
+    buttons = widgets.HBox([run_button, stop_button, bar, status])
+    return widgets.VBox([temperature, production, buttons, output])
+
+
+def explore_fit(directories: Mapping[str, Path], fit_window: tuple[float, float]) -> widgets.VBox:
+    """Return a choice of run and a slider for the window of the fit, with the MSD and D."""
+    run = widgets.Dropdown(options=list(directories), description="run")
+    run.layout.width = "60%"
+    window = widgets.FloatRangeSlider(
+        value=fit_window, min=0.01, max=0.95, step=0.01, description="window"
+    )
+    window.continuous_update = False
+    result_label = widgets.Label()
+    figure = go.FigureWidget()
+
+    def update(change: Any = None) -> None:
+        trajectory = Trajectory(directories[run.value])
+        try:
+            result = tracer_diffusion_coefficient(
+                trajectory.lithium_relative_to_framework(),
+                trajectory.frame_interval_ps,
+                window.value,
+            )
+        except InputError as error:
+            result_label.value = str(error)
+            return
+        result_label.value = _describe(result)
+        drawn = msd_figure({run.value: result})
+        with figure.batch_update():
+            figure.data = []
+            figure.add_traces(drawn.data)
+            figure.update_layout(drawn.layout)
+
+    run.observe(update, names="value")
+    window.observe(update, names="value")
+    update()
+    return widgets.VBox([run, window, result_label, figure])
+
+
+def _describe(result: TracerDiffusion) -> str:
+    text = (
+        f"D = {result.D_cm2_s:.3g} ± {result.D_std_cm2_s:.1g} cm2/s, "
+        f"MSD ∝ t^({result.exponent:.2f} ± {result.exponent_std:.2f})"
+    )
+    return "; ".join([text, *result.warnings])
