@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-import plotly.io
+import ase
 from IPython.core.getipython import get_ipython
 from pydantic import BaseModel
 from tqdm.auto import tqdm
@@ -13,8 +13,9 @@ from tqdm.auto import tqdm
 from llzo_helpers.md import Progress
 from llzo_helpers.schema import validate
 
-# Kept in the notebook as data; JupyterLab draws it. Other renderers add 5 MB of JavaScript
-plotly.io.renderers.default = "plotly_mimetype"
+# Figures are kept in the notebook as data, which JupyterLab draws; other renderers add 5 MB of
+# JavaScript to each notebook. To be set before plotly is imported.
+os.environ["PLOTLY_RENDERER"] = "plotly_mimetype"
 
 ParametersType = TypeVar("ParametersType", bound=BaseModel)
 
@@ -60,6 +61,17 @@ def interactive() -> bool:
     Widgets are only for the first: saved without a kernel, they show nothing.
     """
     return any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID"))
+
+
+def show_structure(atoms: ase.Atoms) -> Any:
+    """Return a view of a structure: nglview's before somebody, a plotly figure in batch."""
+    if not interactive():
+        from llzo_helpers.figures.structure import structure_figure
+
+        return structure_figure(atoms)
+    from llzo_helpers.widgets import structure_view
+
+    return structure_view(atoms)
 
 
 def progress_bar(title: str) -> Callable[[Progress], None]:

@@ -8,7 +8,6 @@ import ase
 import numpy as np
 import pandas as pd
 from ase.io import read
-from MDAnalysis.lib.formats.libdcd import DCDFile
 from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError
@@ -108,6 +107,9 @@ class Trajectory:
         ndarray
             Unwrapped positions, Å, [frame, atom, axis], single precision as written.
         """
+        # here, because it is slow and a run that only writes frames does without
+        from MDAnalysis.lib.formats.libdcd import DCDFile
+
         for path, n_frames in zip(self._files, np.diff(self._first), strict=True):
             for begin in range(0, n_frames, frames):
                 with DCDFile(str(path)) as file:

@@ -14,18 +14,14 @@ from IPython.display import display
 from llzo_helpers.diffusion import TracerDiffusion, tracer_diffusion_coefficient
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.figures.diffusion import msd_figure
-from llzo_helpers.figures.structure import structure_figure
 from llzo_helpers.figures.thermo import thermo_figure
 from llzo_helpers.md import Progress
-from llzo_helpers.notebook import interactive
 from llzo_helpers.structures import crystal, describe
 from llzo_helpers.trajectory import Trajectory, read_thermo
 
 
-def show_structure(atoms: ase.Atoms) -> Any:
-    """Return a rotatable view: nglview before somebody, a plotly figure in batch."""
-    if not interactive():
-        return structure_figure(atoms)
+def structure_view(atoms: ase.Atoms) -> nglview.NGLWidget:
+    """Return a structure to rotate: framework as small balls, lithium as large ones."""
     view = nglview.show_ase(atoms)
     view.clear_representations()
     view.add_ball_and_stick("not _Li", aspectRatio=2)
@@ -45,7 +41,7 @@ def explore_crystal(seed: int) -> widgets.VBox:
         with output:
             output.clear_output(wait=True)
             atoms = crystal(li_per_formula=lithium.value, volume_ratio=volume.value, seed=seed)
-            display(show_structure(atoms), describe(atoms))
+            display(structure_view(atoms), describe(atoms).to_frame())
 
     for slider in (lithium, volume):
         slider.continuous_update = False

@@ -71,7 +71,7 @@ def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> N
     for colour, (key, rows) in zip(
         SEQUENCE * 9, table.groupby(keys, dropna=False, sort=True), strict=False
     ):
-        phase, _, potential, lithium = key
+        phase, potential, lithium = str(key[0]), key[2], key[3]
         points = rows.sort_values("volume_ratio")
         figure.add_scatter(
             x=100 * points["volume_ratio"],
@@ -87,7 +87,7 @@ def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> N
 def _add_paper(figure: go.Figure, table: pd.DataFrame) -> None:
     keys = ["phase", "structure_potential", "md_potential", "li_per_formula"]
     for key, rows in table.groupby(keys, dropna=False, sort=True):
-        phase, _, potential, lithium = key
+        phase, potential, lithium = str(key[0]), key[2], key[3]
         points = rows.sort_values("volume_ratio")
         figure.add_scatter(
             x=100 * points["volume_ratio"],

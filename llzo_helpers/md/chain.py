@@ -145,7 +145,7 @@ def run_md(
         return _summarise(directory)
 
 
-def run_progress(directory: Path, settings: MDSettings) -> int:
+def run_progress(directory: Path) -> int:
     """Return the last step that a run's files show, its unfinished segment included."""
     records = completed_segments(directory)
     last = records[-1]["last_step"] if records else 0

@@ -141,11 +141,11 @@ def start(words: Sequence[str], directory: Path, lock: int) -> subprocess.Popen[
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=[lock],
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
         )
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask Linux to kill this process when its parent ends; elsewhere the lock must do."""
     if sys.platform == "linux":
         set_parent_death_signal = 1

