@@ -140,7 +140,13 @@ def run_md(
         _require_disk_space(directory, segments[done:], settings)
         meter = _Meter(segments[-1].last_step, on_progress)
         for segment in segments[done:]:
-            _run_segment(directory, segment, settings, lmp, lock, meter)
+            try:
+                _run_segment(directory, segment, settings, lmp, lock, meter)
+            except OSError as error:
+                raise SimulationError(
+                    f"{directory / segment.name}.part: {error.strerror}; put that right and start "
+                    "again: complete segments are safe"
+                ) from error
         meter.report(segments[-1].last_step)
         return _summarise(directory)
 

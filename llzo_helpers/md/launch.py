@@ -91,9 +91,9 @@ def environment() -> dict[str, str]:
 
 def require_capabilities(lmp: Path, settings: MDSettings, potential: Potential) -> None:
     """Raise InputError if this LAMMPS lacks what the launcher or the potential needs, by name."""
-    help_text = _help(lmp)
+    packages, _, styles = _help(lmp).partition("List of individual style options")
     package = _PACKAGE_OF_LAUNCHER.get(settings.launcher)
-    if package and package not in help_text.split():
+    if package and package not in packages.partition("Installed packages:")[2].split():
         raise InputError(
             f"{lmp}: built without package {package}, which launcher = {settings.launcher!r} "
             f"needs; choose 'serial' or 'mpi', or set {LMP_VARIABLE} to a LAMMPS that has it"
@@ -102,7 +102,7 @@ def require_capabilities(lmp: Path, settings: MDSettings, potential: Potential) 
     for kind, style in re.findall(
         r"^\s*(pair|kspace)_style\s+(\S+)", script.read_text(encoding="utf-8"), re.MULTILINE
     ):
-        if style not in help_text.split():
+        if style not in styles.split():
             raise InputError(
                 f"{script}: {kind}_style {style}: {lmp} was built without it; set {LMP_VARIABLE} "
                 "to a LAMMPS that has it"

@@ -1,0 +1,43 @@
+"""What several tests share: a small structure, short settings, a finished run of real LAMMPS."""
+
+from pathlib import Path
+
+import pytest
+
+from llzo_helpers.md import run_md
+from llzo_helpers.parameters import MDSettings
+from llzo_helpers.potentials import Potential, load_potential
+from llzo_helpers.structures import crystal, write_structure
+
+SHORT = MDSettings(equilibration_ps=0.1, production_ps=0.4, segment_ps=0.1, frame_interval_fs=10)
+
+
+@pytest.fixture(scope="session")
+def structure(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a one-cell crystal."""
+    directory = tmp_path_factory.mktemp("structure")
+    write_structure(crystal(li_per_formula=6.25, seed=1), directory, {"made by": "tests"})
+    return directory
+
+
+@pytest.fixture(scope="session")
+def potential() -> Potential:
+    """The default potential."""
+    return load_potential("bush1994_woodley1999")
+
+
+@pytest.fixture(scope="session")
+def finished_run(
+    tmp_path_factory: pytest.TempPathFactory, structure: Path, potential: Potential
+) -> Path:
+    """Folder of an undisturbed run with settings `SHORT`; not to be changed."""
+    directory = tmp_path_factory.mktemp("runs") / "run"
+    run_md(
+        directory,
+        structure=structure,
+        potential=potential,
+        temperature_K=1100,
+        seed=7,
+        settings=SHORT,
+    )
+    return directory

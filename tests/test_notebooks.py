@@ -1,0 +1,48 @@
+"""How notebooks are committed: one parameters cell, no outputs, no code of their own."""
+
+import ast
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from llzo_helpers.paths import NOTEBOOKS
+
+
+@pytest.fixture(params=sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def notebook(request: pytest.FixtureRequest) -> nbformat.NotebookNode:
+    content = nbformat.read(Path(request.param), as_version=4)
+    nbformat.validate(content)
+    return content
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_committed_without_outputs(notebook):
+    for cell in code_cells(notebook):
+        assert not cell.outputs
+        assert cell.execution_count is None
+
+
+def test_one_parameters_cell_typed_and_commented(notebook):
+    (cell,) = [c for c in code_cells(notebook) if "parameters" in c.metadata.get("tags", [])]
+    assert cell is code_cells(notebook)[0]
+    for statement, line in zip(ast.parse(cell.source).body, cell.source.splitlines(), strict=True):
+        assert isinstance(statement, ast.AnnAssign)
+        assert "  # " in line
+
+
+def test_prose_first_and_last(notebook):
+    """Question, what it reads and writes; at the end what was learnt."""
+    opening, closing = notebook.cells[0], notebook.cells[-1]
+    assert opening.cell_type == closing.cell_type == "markdown"
+    assert "**Question.**" in opening.source
+    assert "| reads | writes" in opening.source
+    assert closing.source.startswith("## What was learnt")
+
+
+def test_hardly_any_definitions(notebook):
+    bodies = [node for c in code_cells(notebook) for node in ast.walk(ast.parse(c.source))]
+    assert sum(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in bodies) <= 1
