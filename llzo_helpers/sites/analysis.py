@@ -223,6 +223,11 @@ def _checked_mask(mobile: ArrayLike) -> NDArray[np.bool_]:
         )
     if not mask.any():
         raise InputError("mobile: no mobile ion; set the mask True for the diffusing species")
+    if (~mask).sum() < 4:
+        raise InputError(
+            f"mobile: leaves {(~mask).sum()} framework atom(s); landmarks need at least 4, "
+            "so set the mask False for what stays in place"
+        )
     return mask
 
 

@@ -24,6 +24,9 @@ from llzo_helpers.sites.frames import CHUNK_FRAMES, FloatArray, Frames, IntArray
 # A component counts as zero where the cutoff function has fallen to this.
 NEGLIGIBLE = 1e-4
 VOXEL_SIZE = 0.8  # Å
+# Atoms in a plane, as in a cubic lattice, enclose nothing: the place of their Voronoi node is
+# an accident of noise. The flattest polyhedra of the garnet have 0.04.
+FLAT = 0.02
 
 
 @dataclass(frozen=True)
@@ -159,19 +162,9 @@ def voronoi_landmarks(
         Nodes nearer than this, Å, become one landmark with the union of their vertices. An
         ideal octahedral hole has one node with six vertices; in a mean structure it splits
         into several nodes, as far apart as the mean is noisy.
-
-    Raises
-    ------
-    InputError
-        Fewer than four framework atoms.
     """
-    if len(framework) < 4:
-        raise InputError(
-            f"mobile: leaves {len(framework)} framework atom(s); landmarks need at least 4 "
-            "that don't move"
-        )
     inverse = np.linalg.inv(cell)
-    heights = 1 / np.linalg.norm(inverse, axis=0)
+    heights = np.asarray(1 / np.linalg.norm(inverse, axis=0), dtype=np.float64)
     # The published package passes the framework on in a CIF file, with five decimals, and
     # reads back nodes with six digits. That decides about 4 in 100 000 assignments; rounding
     # alike gives its very assignments.
@@ -180,9 +173,7 @@ def voronoi_landmarks(
     # A node is right if the images around the cell reach as far as its empty sphere.
     margin = 6.0
     while True:
-        points, atoms = _images_within(
-            rounded, cell, inverse, np.asarray(margin / heights, dtype=float)
-        )
+        points, atoms = _images_within(rounded, cell, inverse, margin / heights)
         voronoi = Voronoi(points)
         generators = _generators(voronoi)
         scaled = voronoi.vertices @ inverse
@@ -218,7 +209,16 @@ def voronoi_landmarks(
         offsets[landmark, : len(members)] = (
             points[members] + rounding[atoms[members]] - centers[node]
         )
-    return Landmarks(centers=centers[kept], vertices=vertices, offsets=offsets)
+    enclosing = np.array(
+        [_flatness(row[atom >= 0]) > FLAT for row, atom in zip(offsets, vertices, strict=True)]
+    )
+    return Landmarks(centers[kept][enclosing], vertices[enclosing], offsets[enclosing])
+
+
+def _flatness(offsets: FloatArray) -> float:
+    """Return the thickness of a set of points [point, axis] relative to their radius."""
+    spread = np.linalg.svd(offsets - offsets.mean(axis=0), compute_uv=False)
+    return float(spread[-1] / np.linalg.norm(offsets, axis=1).mean())
 
 
 def _six_digits(values: FloatArray) -> FloatArray:

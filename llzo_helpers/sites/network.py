@@ -85,8 +85,8 @@ class PercolatingCluster:
     sites : frozenset
         Nodes.
     lattice : ndarray of int, shape [rank, 3]
-        Basis of all displacements, in cell vectors, that lead along the network from a site to
-        its own images (Hermite normal form, which is unique). A row (2, 0, 0) says that it closes through two cells.
+        Basis of all displacements, in cell vectors, along the network from a site to its own
+        images, in Hermite normal form. A row (2, 0, 0) says that it closes through two cells.
     """
 
     sites: frozenset[object]
