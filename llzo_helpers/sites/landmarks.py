@@ -9,6 +9,7 @@ vector follows the site, not a point in space.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numba
@@ -164,7 +165,7 @@ def voronoi_landmarks(
         into several nodes, as far apart as the mean is noisy.
     """
     inverse = np.linalg.inv(cell)
-    heights = np.asarray(1 / np.linalg.norm(inverse, axis=0), dtype=np.float64)
+    heights = 1 / np.linalg.norm(inverse, axis=0)
     # The published package passes the framework on in a CIF file, with five decimals, and
     # reads back nodes with six digits. That decides about 4 in 100 000 assignments; rounding
     # alike gives its very assignments.
@@ -198,9 +199,9 @@ def voronoi_landmarks(
     scaled = centers @ inverse
     kept = np.flatnonzero(np.all((scaled >= -1e-6) & (scaled < 1 - 1e-6), axis=1))
 
-    width = max(len(corners[node]) for node in kept)
-    vertices = np.full((len(kept), width), -1)
-    offsets = np.zeros((len(kept), width, 3))
+    n_vertices = max(len(corners[node]) for node in kept)
+    vertices = np.full((len(kept), n_vertices), -1)
+    offsets = np.zeros((len(kept), n_vertices, 3))
     centers = _six_digits(centers)
     rounding = nearest_image(framework - rounded, cell)
     for landmark, node in enumerate(kept):
@@ -229,7 +230,7 @@ def _six_digits(values: FloatArray) -> FloatArray:
 
 
 def _images_within(
-    wrapped: FloatArray, cell: FloatArray, inverse: FloatArray, margin: FloatArray
+    wrapped: FloatArray, cell: FloatArray, inverse: NDArray[Any], margin: NDArray[Any]
 ) -> tuple[FloatArray, IntArray]:
     """Return the images of points in the cell widened by fractional margins, and their atoms."""
     reach = np.ceil(margin).astype(int)
@@ -270,20 +271,6 @@ class LandmarkVectors:
     cutoff_steepness: float = 30.0
 
     def __iter__(self) -> Iterator[tuple[FloatArray, csr_array]]:
-        inverse = np.linalg.inv(self.cell)
-        radii = np.linalg.norm(self.landmarks.offsets, axis=2)
-        limit = self.cutoff_midpoint + np.log(1 / NEGLIGIBLE - 1) / self.cutoff_steepness
-        shape = np.ceil(np.linalg.norm(self.cell, axis=1) / VOXEL_SIZE).astype(np.int64)
-        first, entries, shifts, shift_vectors = _candidates(
-            self.landmarks.centers,
-            self.landmarks.vertices,
-            self.landmarks.offsets,
-            radii * limit,
-            self.framework.largest_displacement,
-            self.cell,
-            inverse,
-            shape,
-        )
         for chunk in self.frames.chunks(frames=CHUNK_FRAMES):
             positions = chunk[:, self.mobile].astype(float)
             displacements = nearest_image(
@@ -295,24 +282,51 @@ class LandmarkVectors:
                 self.landmarks.centers,
                 self.landmarks.vertices,
                 self.landmarks.offsets,
-                radii,
-                limit,
+                self._radii,
+                self._largest_ratio,
                 self.cutoff_midpoint,
                 self.cutoff_steepness,
                 self.cell,
-                inverse,
-                shape,
-                first,
-                entries,
-                shifts,
-                shift_vectors,
+                np.linalg.inv(self.cell),
+                self._voxels,
+                *self._candidates,
             )
             n_rows = positions.shape[0] * positions.shape[1]
             yield positions, csr_array((data, indices, indptr), shape=(n_rows, len(self.landmarks)))
 
+    @property
+    def _radii(self) -> FloatArray:
+        """Mean distance of each vertex from its landmark [landmark, vertex], Å."""
+        return np.asarray(np.linalg.norm(self.landmarks.offsets, axis=2))
+
+    @property
+    def _largest_ratio(self) -> float:
+        """Distance of an ion from a vertex, over the mean one, at which a component is zero."""
+        return self.cutoff_midpoint + float(np.log(1 / NEGLIGIBLE - 1)) / self.cutoff_steepness
+
+    @property
+    def _voxels(self) -> IntArray:
+        """Voxels along each cell vector."""
+        return np.ceil(np.linalg.norm(self.cell, axis=1) / VOXEL_SIZE).astype(np.int64)
+
+    @cached_property
+    def _candidates(self) -> tuple[Any, ...]:
+        """Landmarks that an ion in each voxel could be near to, see `_list_candidates`."""
+        lists = _list_candidates(
+            self.landmarks.centers,
+            self.landmarks.vertices,
+            self.landmarks.offsets,
+            self._radii * self._largest_ratio,
+            self.framework.largest_displacement,
+            self.cell,
+            np.linalg.inv(self.cell),
+            self._voxels,
+        )
+        return tuple(lists)
+
 
 @numba.njit(cache=True)
-def _candidates(
+def _list_candidates(
     centers: Any,
     vertices: Any,
     offsets: Any,
@@ -328,90 +342,63 @@ def _candidates(
     the largest framework displacement and half the voxel's diagonal together. The lists hold
     images: entry e is landmark `entries[e]` moved by `shift_vectors[shifts[e]]`.
     """
-    half_diagonal = 0.0
-    for sx in (-1, 1):
-        for sy in (-1, 1):
-            for sz in (-1, 1):
-                corner = (
-                    sx * cell[0] / shape[0] + sy * cell[1] / shape[1] + sz * cell[2] / shape[2]
-                ) / 2
-                half_diagonal = max(half_diagonal, np.sqrt((corner**2).sum()))
-    slack = half_diagonal + movement
-
-    # How far from a centre an ion can be: the vertex nearest to the limit decides.
-    extent = 0.0
+    slack = movement + _half_diagonal(cell, shape)
+    # An ion near to a landmark is within this distance of its centre.
+    extents = np.full(len(centers), np.inf)
     for k in range(len(centers)):
         for v in range(vertices.shape[1]):
             if vertices[k, v] >= 0:
-                extent = max(extent, reach[k, v] + slack + np.sqrt((offsets[k, v] ** 2).sum()))
-    column = np.sqrt((inverse**2).sum(axis=0))
-    span = np.ceil(extent * column * shape).astype(np.int64) + 1
-    images = span // shape + 2
-    n_images = 2 * images + 1
-    shift_vectors = np.empty((n_images[0] * n_images[1] * n_images[2], 3))
-    for a in range(n_images[0]):
-        for b in range(n_images[1]):
-            for c in range(n_images[2]):
-                shift_vectors[(a * n_images[1] + b) * n_images[2] + c] = (
-                    (a - images[0]) * cell[0]
-                    + (b - images[1]) * cell[1]
-                    + (c - images[2]) * cell[2]
-                )
+                offset = np.sqrt((offsets[k, v] ** 2).sum())
+                extents[k] = min(extents[k], reach[k, v] + slack + offset)
+    # The same in voxels, along each cell vector.
+    voxels_per_length = np.sqrt((inverse**2).sum(axis=0)) * shape
 
-    n_voxels = shape[0] * shape[1] * shape[2]
-    first = np.zeros(n_voxels + 1, np.int64)
+    images = np.ceil(extents.max() * voxels_per_length / shape).astype(np.int64) + 2
+    n_images = 2 * images + 1
+    shift_vectors = np.empty((n_images.prod(), 3))
+    for image in range(len(shift_vectors)):
+        a, rest = divmod(image, n_images[1] * n_images[2])
+        b, c = divmod(rest, n_images[2])
+        for i in range(3):
+            shift_vectors[image, i] = (
+                (a - images[0]) * cell[0, i]
+                + (b - images[1]) * cell[1, i]
+                + (c - images[2]) * cell[2, i]
+            )
+
+    # Count the entries of each voxel, then fill them in.
+    first = np.zeros(shape.prod() + 1, np.int64)
+    place = np.zeros(shape.prod(), np.int64)
     entries = np.empty(0, np.int32)
     shifts = np.empty(0, np.int32)
     for filling in (False, True):
         if filling:
-            first[1:] = np.cumsum(first[1:])
+            first[1:] = np.cumsum(place)
+            place[:] = first[:-1]
             entries = np.empty(first[-1], np.int32)
             shifts = np.empty(first[-1], np.int32)
-            place = first[:-1].copy()
         for k in range(len(centers)):
-            middle = np.empty(3)
-            span_k = np.empty(3, np.int64)
-            extent_k = np.inf
-            for v in range(vertices.shape[1]):
-                if vertices[k, v] >= 0:
-                    extent_k = min(
-                        extent_k, reach[k, v] + slack + np.sqrt((offsets[k, v] ** 2).sum())
-                    )
+            low, high = np.empty(3, np.int64), np.empty(3, np.int64)
             for i in range(3):
-                middle[i] = (
-                    centers[k, 0] * inverse[0, i]
-                    + centers[k, 1] * inverse[1, i]
-                    + centers[k, 2] * inverse[2, i]
-                ) * shape[i]
-                span_k[i] = int(np.ceil(extent_k * column[i] * shape[i]))
-            for a in range(int(middle[0]) - span_k[0] - 1, int(middle[0]) + span_k[0] + 2):
-                for b in range(int(middle[1]) - span_k[1] - 1, int(middle[1]) + span_k[1] + 2):
-                    for c in range(int(middle[2]) - span_k[2] - 1, int(middle[2]) + span_k[2] + 2):
-                        fa, fb, fc = (
-                            (a + 0.5) / shape[0],
-                            (b + 0.5) / shape[1],
-                            (c + 0.5) / shape[2],
-                        )
-                        near = True
-                        for v in range(vertices.shape[1]):
-                            if vertices[k, v] < 0:
-                                break
-                            d2 = 0.0
-                            for i in range(3):
-                                d = (
-                                    fa * cell[0, i]
-                                    + fb * cell[1, i]
-                                    + fc * cell[2, i]
-                                    - centers[k, i]
-                                    - offsets[k, v, i]
-                                )
-                                d2 += d * d
-                            if d2 > (reach[k, v] + slack) ** 2:
-                                near = False
-                                break
-                        if not near:
+                middle = (centers[k] * inverse[:, i]).sum() * shape[i]
+                span = extents[k] * voxels_per_length[i] + 1
+                low[i], high[i] = int(np.floor(middle - span)), int(np.ceil(middle + span))
+            for a in range(low[0], high[0] + 1):
+                for b in range(low[1], high[1] + 1):
+                    for c in range(low[2], high[2] + 1):
+                        if not _within_reach(
+                            a,
+                            b,
+                            c,
+                            centers[k],
+                            vertices[k],
+                            offsets[k],
+                            reach[k] + slack,
+                            cell,
+                            shape,
+                        ):
                             continue
-                        # The voxel lies in cell (ia, ib, ic): seen from the home cell, the
+                        # The voxel is in the cell (ia, ib, ic): brought to the home cell, the
                         # landmark is shifted the other way.
                         ia, ib, ic = a // shape[0], b // shape[1], c // shape[2]
                         voxel = ((a - ia * shape[0]) * shape[1] + (b - ib * shape[1])) * shape[
@@ -422,10 +409,52 @@ def _candidates(
                             shifts[place[voxel]] = (
                                 (images[0] - ia) * n_images[1] + (images[1] - ib)
                             ) * n_images[2] + (images[2] - ic)
-                            place[voxel] += 1
-                        else:
-                            first[voxel + 1] += 1
+                        place[voxel] += 1
     return first, entries, shifts, shift_vectors
+
+
+@numba.njit(cache=True)
+def _half_diagonal(cell: Any, shape: Any) -> Any:
+    """Return half the longest diagonal of a voxel."""
+    longest = 0.0
+    for sign_b in (-1, 1):
+        for sign_c in (-1, 1):
+            diagonal = (
+                cell[0] / shape[0] + sign_b * cell[1] / shape[1] + sign_c * cell[2] / shape[2]
+            )
+            longest = max(longest, np.sqrt((diagonal**2).sum()))
+    return longest / 2
+
+
+@numba.njit(cache=True)
+def _within_reach(
+    a: Any,
+    b: Any,
+    c: Any,
+    center: Any,
+    vertices: Any,
+    offsets: Any,
+    reach: Any,
+    cell: Any,
+    shape: Any,
+) -> Any:
+    """Tell whether the middle of voxel (a, b, c) is within reach of all vertices."""
+    for v in range(len(vertices)):
+        if vertices[v] < 0:
+            break
+        distance2 = 0.0
+        for i in range(3):
+            difference = (
+                (a + 0.5) / shape[0] * cell[0, i]
+                + (b + 0.5) / shape[1] * cell[1, i]
+                + (c + 0.5) / shape[2] * cell[2, i]
+                - center[i]
+                - offsets[v, i]
+            )
+            distance2 += difference * difference
+        if distance2 > reach[v] ** 2:
+            return False
+    return True
 
 
 @numba.njit(cache=True)
