@@ -307,7 +307,7 @@ class LandmarkVectors:
     @property
     def _voxels(self) -> IntArray:
         """Voxels along each cell vector."""
-        return np.ceil(np.linalg.norm(self.cell, axis=1) / VOXEL_SIZE).astype(np.int64)
+        return np.asarray(np.ceil(np.linalg.norm(self.cell, axis=1) / VOXEL_SIZE), dtype=np.int64)
 
     @cached_property
     def _candidates(self) -> tuple[Any, ...]:
@@ -343,17 +343,10 @@ def _list_candidates(
     images: entry e is landmark `entries[e]` moved by `shift_vectors[shifts[e]]`.
     """
     slack = movement + _half_diagonal(cell, shape)
-    # An ion near to a landmark is within this distance of its centre.
-    extents = np.full(len(centers), np.inf)
-    for k in range(len(centers)):
-        for v in range(vertices.shape[1]):
-            if vertices[k, v] >= 0:
-                offset = np.sqrt((offsets[k, v] ** 2).sum())
-                extents[k] = min(extents[k], reach[k, v] + slack + offset)
-    # The same in voxels, along each cell vector.
-    voxels_per_length = np.sqrt((inverse**2).sum(axis=0)) * shape
-
-    images = np.ceil(extents.max() * voxels_per_length / shape).astype(np.int64) + 2
+    low, high = _voxel_boxes(centers, vertices, offsets, reach, slack, inverse, shape)
+    images = np.empty(3, np.int64)
+    for i in range(3):
+        images[i] = max(-np.floor(low[:, i].min() / shape[i]), high[:, i].max() // shape[i])
     n_images = 2 * images + 1
     shift_vectors = np.empty((n_images.prod(), 3))
     for image in range(len(shift_vectors)):
@@ -378,24 +371,11 @@ def _list_candidates(
             entries = np.empty(first[-1], np.int32)
             shifts = np.empty(first[-1], np.int32)
         for k in range(len(centers)):
-            low, high = np.empty(3, np.int64), np.empty(3, np.int64)
-            for i in range(3):
-                middle = (centers[k] * inverse[:, i]).sum() * shape[i]
-                span = extents[k] * voxels_per_length[i] + 1
-                low[i], high[i] = int(np.floor(middle - span)), int(np.ceil(middle + span))
-            for a in range(low[0], high[0] + 1):
-                for b in range(low[1], high[1] + 1):
-                    for c in range(low[2], high[2] + 1):
+            for a in range(low[k, 0], high[k, 0] + 1):
+                for b in range(low[k, 1], high[k, 1] + 1):
+                    for c in range(low[k, 2], high[k, 2] + 1):
                         if not _within_reach(
-                            a,
-                            b,
-                            c,
-                            centers[k],
-                            vertices[k],
-                            offsets[k],
-                            reach[k] + slack,
-                            cell,
-                            shape,
+                            a, b, c, k, centers, vertices, offsets, reach, slack, cell, shape
                         ):
                             continue
                         # The voxel is in the cell (ia, ib, ic): brought to the home cell, the
@@ -427,32 +407,56 @@ def _half_diagonal(cell: Any, shape: Any) -> Any:
 
 
 @numba.njit(cache=True)
+def _voxel_boxes(
+    centers: Any, vertices: Any, offsets: Any, reach: Any, slack: Any, inverse: Any, shape: Any
+) -> Any:
+    """Return the first and last voxel [landmark, axis] within reach of all vertices."""
+    low = np.empty((len(centers), 3), np.int64)
+    high = np.empty((len(centers), 3), np.int64)
+    for i in range(3):
+        per_length = np.sqrt((inverse[:, i] ** 2).sum()) * shape[i]
+        for k in range(len(centers)):
+            lowest, highest = -np.inf, np.inf
+            for v in range(vertices.shape[1]):
+                if vertices[k, v] < 0:
+                    break
+                middle = ((centers[k] + offsets[k, v]) * inverse[:, i]).sum() * shape[i]
+                span = (reach[k, v] + slack) * per_length
+                lowest, highest = max(lowest, middle - span), min(highest, middle + span)
+            low[k, i], high[k, i] = int(np.floor(lowest)), int(np.floor(highest))
+    return low, high
+
+
+@numba.njit(cache=True, inline="always")
 def _within_reach(
     a: Any,
     b: Any,
     c: Any,
-    center: Any,
+    k: Any,
+    centers: Any,
     vertices: Any,
     offsets: Any,
     reach: Any,
+    slack: Any,
     cell: Any,
     shape: Any,
 ) -> Any:
-    """Tell whether the middle of voxel (a, b, c) is within reach of all vertices."""
-    for v in range(len(vertices)):
-        if vertices[v] < 0:
+    """Tell whether the middle of voxel (a, b, c) is within reach of all vertices of landmark k."""
+    fa, fb, fc = (a + 0.5) / shape[0], (b + 0.5) / shape[1], (c + 0.5) / shape[2]
+    for v in range(vertices.shape[1]):
+        if vertices[k, v] < 0:
             break
         distance2 = 0.0
         for i in range(3):
             difference = (
-                (a + 0.5) / shape[0] * cell[0, i]
-                + (b + 0.5) / shape[1] * cell[1, i]
-                + (c + 0.5) / shape[2] * cell[2, i]
-                - center[i]
-                - offsets[v, i]
+                fa * cell[0, i]
+                + fb * cell[1, i]
+                + fc * cell[2, i]
+                - centers[k, i]
+                - offsets[k, v, i]
             )
             distance2 += difference * difference
-        if distance2 > reach[v] ** 2:
+        if distance2 > (reach[k, v] + slack) ** 2:
             return False
     return True
 
