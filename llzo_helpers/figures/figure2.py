@@ -1,0 +1,177 @@
+"""Fig. 2: the density of Li, coloured by the residence time of the nearest site."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from plotly.colors import sample_colorscale
+from plotly.subplots import make_subplots
+
+from llzo_helpers.errors import InputError
+from llzo_helpers.sites import Surface
+
+COLORSCALE = "Plasma_r"
+
+
+@dataclass(frozen=True)
+class DensityPanel:
+    """One system of Fig. 2.
+
+    Attributes
+    ----------
+    title : str
+        Names the system.
+    surface : Surface
+        Isosurface of the probability density.
+    residence_time : ndarray, shape [vertex]
+        Of the site nearest to each vertex, ps.
+    cell : ndarray, shape [vector, axis]
+        Cell of the density, Å.
+    """
+
+    title: str
+    surface: Surface
+    residence_time: NDArray[np.float64]
+    cell: NDArray[np.float64]
+
+
+def density_figure(
+    panels: Sequence[DensityPanel], *, columns: int = 4, largest_time: float | None = None
+) -> go.Figure:
+    """Draw the isosurface of each system with its cell.
+
+    Parameters
+    ----------
+    panels : sequence of DensityPanel
+        In reading order.
+    columns : int
+        Panels in a row.
+    largest_time : float, optional
+        End of the colour scale, ps; by default the 99th percentile of all vertices.
+
+    Raises
+    ------
+    InputError
+        No panels.
+    """
+    if not panels:
+        raise InputError("panels: none; give at least one system")
+    if largest_time is None:
+        largest_time = _largest_time(panels)
+    columns = min(columns, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = make_subplots(
+        rows,
+        columns,
+        specs=[[{"type": "scene"}] * columns] * rows,
+        subplot_titles=[f"({chr(65 + i)}) {panel.title}" for i, panel in enumerate(panels)],
+        horizontal_spacing=0.01,
+        vertical_spacing=0.06,
+    )
+    for index, panel in enumerate(panels):
+        place = {"row": index // columns + 1, "col": index % columns + 1}
+        x, y, z = panel.surface.vertices.T
+        i, j, k = panel.surface.triangles.T
+        figure.add_mesh3d(
+            x=x,
+            y=y,
+            z=z,
+            i=i,
+            j=j,
+            k=k,
+            intensity=np.minimum(panel.residence_time, largest_time),
+            coloraxis="coloraxis",
+            lighting={"ambient": 0.6, "diffuse": 0.7, "specular": 0.1},
+            hovertemplate="%{intensity:.2f} ps<extra></extra>",
+            **place,
+        )
+        edges = _cell_edges(panel.cell)
+        figure.add_scatter3d(
+            x=edges[:, 0],
+            y=edges[:, 1],
+            z=edges[:, 2],
+            mode="lines",
+            line={"color": "#444", "width": 2},
+            hoverinfo="skip",
+            showlegend=False,
+            **place,
+        )
+    figure.update_scenes(
+        aspectmode="data",
+        xaxis_visible=False,
+        yaxis_visible=False,
+        zaxis_visible=False,
+        camera={"eye": {"x": 1.3, "y": 0.9, "z": 0.6}, "projection": {"type": "orthographic"}},
+    )
+    figure.update_layout(
+        template="simple_white",
+        width=100 + 320 * columns,
+        height=60 + 330 * rows,
+        margin={"l": 0, "r": 0, "t": 40, "b": 0},
+        coloraxis={
+            "colorscale": COLORSCALE,
+            "cmin": 0,
+            "cmax": largest_time,
+            "colorbar": {"title": {"text": "Residence<br>time / ps"}, "len": 0.8},
+        },
+    )
+    return figure
+
+
+def _largest_time(panels: Sequence[DensityPanel]) -> float:
+    times = np.concatenate([panel.residence_time for panel in panels])
+    finite = times[np.isfinite(times)]
+    return float(np.percentile(finite, 99)) if len(finite) else 1.0
+
+
+def density_view(panel: DensityPanel, *, largest_time: float | None = None) -> Any:
+    """Show one system in nglview, to be turned by hand; for interactive notebooks only.
+
+    Parameters
+    ----------
+    panel : DensityPanel
+        The system.
+    largest_time : float, optional
+        End of the colour scale, ps, as in `density_figure`.
+
+    Returns
+    -------
+    nglview.NGLWidget
+    """
+    import nglview
+
+    if largest_time is None:
+        largest_time = _largest_time([panel])
+    shade = np.clip(panel.residence_time / largest_time, 0.0, 1.0)
+    table = np.array(
+        [
+            [int(value) for value in color[4:-1].split(",")]
+            for color in sample_colorscale(COLORSCALE, np.linspace(0, 1, 64))
+        ]
+    )
+    corners = panel.surface.triangles.ravel()
+    colors = table[(shade[corners] * 63).astype(int)] / 255
+    view = nglview.NGLWidget()
+    view.shape.add_mesh(panel.surface.vertices[corners].ravel().tolist(), colors.ravel().tolist())
+    edges = _cell_edges(panel.cell)
+    for start, stop in pairwise(edges):
+        if np.isfinite([start, stop]).all():
+            view.shape.add_cylinder(start.tolist(), stop.tolist(), [0.3, 0.3, 0.3], 0.03)
+    view.center()
+    return view
+
+
+def _cell_edges(cell: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the twelve edges of a cell as one line [point, axis], broken by NaN."""
+    corners = np.array(list(np.ndindex(2, 2, 2)))
+    lines = [
+        np.stack([corner @ cell, (corner + step) @ cell, np.full(3, np.nan)])
+        for corner in corners
+        for step in np.eye(3, dtype=int)
+        if corner @ step == 0
+    ]
+    return np.concatenate(lines)
