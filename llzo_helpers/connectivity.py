@@ -17,6 +17,7 @@ from scipy.sparse.linalg import splu
 from scipy.stats import norm, permutation_test, rankdata
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.neighbours import checked_cell
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -159,15 +160,13 @@ def rate_network(
     rate = np.array(rates, dtype=float)
     occupancy = np.asarray(occupancies, dtype=float)
     position = np.asarray(positions, dtype=float)
-    vectors = np.asarray(cell, dtype=float)
+    vectors = checked_cell(cell)
     n = len(occupancy)
     if rate.shape != (n, n) or position.shape != (n, 3):
         raise InputError(
             f"rates, positions: shapes {rate.shape}, {position.shape}; "
             f"give [site, site] and [site, 3] for the {n} occupancies"
         )
-    if vectors.shape != (3, 3) or abs(np.linalg.det(vectors)) < 1e-6:
-        raise InputError("cell: give three vectors that span a volume, as rows, in Å")
     for name, values in (("rates", rate), ("occupancies", occupancy)):
         if not np.all(np.isfinite(values)) or values.min() < 0:
             raise InputError(f"{name}: {values.min():g} occurs; give finite values of 0 or more")

@@ -1,12 +1,7 @@
-"""Order of a structure: pair distributions, coordination numbers, bond angles.
+"""Order of a structure: pair distributions, coordination numbers, bond angles."""
 
-Distances are those of nearest periodic images, so that none is looked at beyond half the
-smallest height of the cell, where a second image could be as near.
-"""
-
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
@@ -14,13 +9,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.neighbours import (
+    Frames,
+    atoms_of,
+    check_cutoff,
+    checked_cell,
+    fractional_positions,
+    frame_chunks,
+    largest_distance,
+    nearest_image,
+)
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-Frames = NDArray[Any] | Iterable[NDArray[Any]]
-"""Positions [frame, atom, axis], Å, wrapped or not: an array, or an iterable of such chunks."""
-
-CHUNK_FRAMES = 64
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,8 @@ def pair_distributions(
     InputError
         Shapes that don't fit, no frame, or distances for which the cell is too small.
     """
-    box = _checked_cell(cell)
-    limit = _largest_distance(box)
+    box = checked_cell(cell)
+    limit = largest_distance(box)
     reach = limit if r_max is None else r_max
     if not bin_width < reach <= limit * (1 + 1e-12):
         raise InputError(
@@ -136,9 +137,9 @@ def pair_distributions(
     names, kinds = np.unique(np.asarray(species), return_inverse=True)
     n_bins = int(np.floor(reach / bin_width * (1 + 1e-12)))
     counts, n_frames = [], []
-    for chunk in _chunks(frames, len(kinds), blocks):
+    for chunk in frame_chunks(frames, len(kinds), blocks):
         counted = np.zeros((len(names), len(names), n_bins), dtype=np.int64)
-        _count_pairs(_fractional(chunk, box), box, kinds, bin_width, counted)
+        _count_pairs(fractional_positions(chunk, box), box, kinds, bin_width, counted)
         counts.append(counted + counted.transpose(1, 0, 2))
         n_frames.append(len(chunk))
     groups = [
@@ -231,12 +232,12 @@ def coordination_numbers(
         Shapes that don't fit, no frame, an element that isn't there, or a cutoff for which
         the cell is too small.
     """
-    box = _checked_cell(cell)
-    _check_cutoff(cutoff, box)
-    centres, others = _atoms_of(species, central), _atoms_of(species, neighbour)
+    box = checked_cell(cell)
+    check_cutoff(cutoff, box)
+    centres, others = atoms_of(species, central), atoms_of(species, neighbour)
     numbers = [
-        _count_neighbours(_fractional(chunk, box), box, centres, others, cutoff)
-        for chunk in _chunks(frames, len(species))
+        _count_neighbours(fractional_positions(chunk, box), box, centres, others, cutoff)
+        for chunk in frame_chunks(frames, len(species))
     ]
     return CoordinationNumbers(cutoff=cutoff, numbers=np.concatenate(numbers))
 
@@ -265,14 +266,14 @@ def bond_angles(
     InputError
         As for `coordination_numbers`; or no atom with two neighbours.
     """
-    box = _checked_cell(cell)
-    _check_cutoff(cutoff, box)
-    centres, others = _atoms_of(species, central), _atoms_of(species, neighbour)
+    box = checked_cell(cell)
+    check_cutoff(cutoff, box)
+    centres, others = atoms_of(species, central), atoms_of(species, neighbour)
     n_bins = round(180 / bin_width)
     edges = np.linspace(0, 180, n_bins + 1)
     counts = np.zeros(n_bins, dtype=np.int64)
-    for chunk in _chunks(frames, len(species)):
-        _count_angles(_fractional(chunk, box), box, centres, others, cutoff, counts)
+    for chunk in frame_chunks(frames, len(species)):
+        _count_angles(fractional_positions(chunk, box), box, centres, others, cutoff, counts)
     total = int(counts.sum())
     if total == 0:
         raise InputError(
@@ -286,68 +287,6 @@ def bond_angles(
         relative_to_random=fractions / random,
         n_angles=total,
     )
-
-
-def _checked_cell(cell: ArrayLike) -> FloatArray:
-    box = np.asarray(cell, dtype=float)
-    if box.shape != (3, 3) or not np.all(np.isfinite(box)) or abs(np.linalg.det(box)) < 1e-6:
-        raise InputError("cell: give three vectors that span a volume, as rows, in Å")
-    return box
-
-
-def _largest_distance(cell: FloatArray) -> float:
-    """Return half the smallest height of the cell, Å."""
-    return float(0.5 / np.linalg.norm(np.linalg.inv(cell), axis=0).max())
-
-
-def _check_cutoff(cutoff: float, cell: FloatArray) -> None:
-    limit = _largest_distance(cell)
-    if not 0 < cutoff <= limit:
-        raise InputError(
-            f"cutoff: {cutoff:g} Å; give at most half the smallest height of the cell, "
-            f"{limit:.3f} Å"
-        )
-
-
-def _atoms_of(species: Sequence[str], element: str) -> IntArray:
-    atoms = np.flatnonzero(np.asarray(species) == element)
-    if not len(atoms):
-        raise InputError(f"species: no {element}; there are {', '.join(sorted(set(species)))}")
-    return atoms
-
-
-def _chunks(frames: Frames, n_atoms: int, at_least: int = 1) -> Iterator[NDArray[Any]]:
-    """Yield chunks of frames; an array in `at_least` or more, for as many blocks."""
-    if isinstance(frames, np.ndarray) and frames.ndim == 3 and len(frames):
-        n_chunks = min(len(frames), max(at_least, -(-len(frames) // CHUNK_FRAMES)))
-        frames = np.array_split(frames, n_chunks)
-    empty = True
-    for chunk in frames:
-        if chunk.ndim != 3 or chunk.shape[1:] != (n_atoms, 3):
-            raise InputError(
-                f"frames: shape {chunk.shape}; give [frame, atom, axis] for the {n_atoms} species"
-            )
-        empty = False
-        yield chunk
-    if empty:
-        raise InputError("frames: none; give at least one")
-
-
-def _fractional(positions: NDArray[Any], cell: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(positions @ np.linalg.inv(cell))
-
-
-@numba.njit(cache=True, inline="always")
-def _nearest_image(a, b, cell):  # type: ignore[no-untyped-def]
-    """Return the vector from fractional a to the nearest image of b, and its square."""
-    u, v, w = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-    u -= np.rint(u)
-    v -= np.rint(v)
-    w -= np.rint(w)
-    x = u * cell[0, 0] + v * cell[1, 0] + w * cell[2, 0]
-    y = u * cell[0, 1] + v * cell[1, 1] + w * cell[2, 1]
-    z = u * cell[0, 2] + v * cell[1, 2] + w * cell[2, 2]
-    return x, y, z, x * x + y * y + z * z
 
 
 @numba.njit(cache=True)
@@ -366,7 +305,7 @@ def _count_pairs(
         at = fractional[frame]
         for i in range(n_atoms - 1):
             for j in range(i + 1, n_atoms):
-                square = _nearest_image(at[i], at[j], cell)[3]
+                square = nearest_image(at[i], at[j], cell)[3]
                 if square < limit:
                     where = min(int(np.sqrt(square) / bin_width), n_bins - 1)
                     counts[kinds[i], kinds[j], where] += 1
@@ -382,7 +321,7 @@ def _count_neighbours(
         at = fractional[frame]
         for c, i in enumerate(centres):
             for j in others:
-                if i != j and _nearest_image(at[i], at[j], cell)[3] <= cutoff * cutoff:
+                if i != j and nearest_image(at[i], at[j], cell)[3] <= cutoff * cutoff:
                     numbers[frame, c] += 1
     return numbers
 
@@ -404,7 +343,7 @@ def _count_angles(
         for i in centres:
             found = 0
             for j in others:
-                x, y, z, square = _nearest_image(at[i], at[j], cell)
+                x, y, z, square = nearest_image(at[i], at[j], cell)
                 # two atoms at one point have no direction
                 if i != j and 0 < square <= cutoff * cutoff:
                     length = np.sqrt(square)
