@@ -1,6 +1,6 @@
-"""Vibrational density of states, from velocities a few femtoseconds apart."""
+"""Vibrational density of states, from velocities or positions a few femtoseconds apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,8 +31,6 @@ class VibrationalDensityOfStates:
         States per THz; its integral is the number of degrees of freedom.
     standard_error : ndarray, shape [frequency]
         Of `density`, from the segments; NaN if there is only one.
-    temperature : float
-        K, of the kinetic energy (or as given): a state has the energy k T.
     resolution : float
         THz: equivalent noise bandwidth of the window.
     segment_frames, segments, padded_frames : int
@@ -42,7 +40,6 @@ class VibrationalDensityOfStates:
     frequencies: FloatArray
     density: FloatArray
     standard_error: FloatArray
-    temperature: float
     resolution: float
     segment_frames: int
     segments: int
@@ -55,7 +52,7 @@ class VibrationalDensityOfStates:
 
     @property
     def degrees_of_freedom(self) -> float:
-        """Integral of `density`."""
+        """Integral of `density`: three per atom, if the motion has the temperature given."""
         return float(np.trapezoid(self.density, self.frequencies))
 
 
@@ -69,8 +66,8 @@ def vibrational_density_of_states(
     masses: ArrayLike,
     *,
     time_step: float,
+    temperature: float,
     resolution: float = 0.5,
-    temperature: float | None = None,
     highest_frequency: float = 40.0,
 ) -> VibrationalDensityOfStates:
     """Return the density of states: the power spectrum of mass-weighted velocities.
@@ -95,10 +92,10 @@ def vibrational_density_of_states(
         u.
     time_step : float
         Between frames, fs.
+    temperature : float
+        K, of the thermostat.
     resolution : float
         THz.
-    temperature : float, optional
-        K; that of the kinetic energy of these atoms if not given.
     highest_frequency : float
         Above any vibration, THz. Frames must be near enough to one another to see it, as
         otherwise it shows at a frequency where there is none.
@@ -113,10 +110,13 @@ def vibrational_density_of_states(
         raise InputError(
             f"velocities: shape {velocities.shape}; give [frame, atom, axis] for {len(mass)} masses"
         )
-    if time_step <= 0 or resolution <= 0:
-        raise InputError(
-            f"time_step, resolution: {time_step:g} fs, {resolution:g} THz; give positive numbers"
-        )
+    for name, value in (
+        ("time_step", time_step),
+        ("temperature", temperature),
+        ("resolution", resolution),
+    ):
+        if value <= 0:
+            raise InputError(f"{name}: {value:g}; give a positive number")
     interval = time_step * 1e-3  # ps
     if 0.5 / interval < highest_frequency:
         raise InputError(
@@ -134,19 +134,16 @@ def vibrational_density_of_states(
     padded = 2 * next_fast_len(length, real=True)
     starts = np.arange(0, n_frames - length + 1, max(length // 2, 1))
     spectra = np.zeros((len(starts), padded // 2 + 1))
-    kinetic = 0.0
     for first in range(0, len(mass), ATOMS_AT_ONCE):
         some = slice(first, first + ATOMS_AT_ONCE)
         # [atom, axis, frame], contiguous in time
         series = np.ascontiguousarray(velocities[:, some].transpose(1, 2, 0), dtype=np.float32)
-        kinetic += float(mass[some] @ np.mean(np.square(series), axis=2, dtype=float).sum(axis=1))
         for segment, start in enumerate(starts):
             amplitude = rfft(series[:, :, start : start + length] * window, padded)
             power = np.square(amplitude.real) + np.square(amplitude.imag)
             spectra[segment] += mass[some] @ power.sum(axis=1, dtype=float)
     spectra *= 2 * interval / np.sum(np.square(window, dtype=float))
-    kelvin = kinetic / (3 * len(mass) * BOLTZMANN) if temperature is None else temperature
-    spectra /= BOLTZMANN * kelvin
+    spectra /= BOLTZMANN * temperature
     return VibrationalDensityOfStates(
         frequencies=rfftfreq(padded, interval),
         density=spectra.mean(axis=0),
@@ -155,9 +152,53 @@ def vibrational_density_of_states(
             if len(starts) > 1
             else np.full(spectra.shape[1], np.nan)
         ),
-        temperature=float(kelvin),
         resolution=HANN_BANDWIDTH / (length * interval),
         segment_frames=length,
         segments=len(starts),
         padded_frames=padded,
+    )
+
+
+def vibrational_density_of_states_from_positions(
+    positions: NDArray[Any],
+    masses: ArrayLike,
+    *,
+    time_step: float,
+    temperature: float,
+    resolution: float = 0.5,
+    highest_frequency: float = 40.0,
+) -> VibrationalDensityOfStates:
+    """Return the density of states from unwrapped positions instead of velocities.
+
+    The difference of two frames over their time step is the velocity half way, but for a
+    factor: of an oscillation of frequency f it is sin(pi f dt) / (pi f dt), exactly. Its
+    square is divided out of the spectrum.
+
+    Parameters
+    ----------
+    positions : ndarray, shape [frame, atom, axis]
+        Unwrapped, Å.
+    masses, time_step, temperature, resolution, highest_frequency
+        As for `vibrational_density_of_states`.
+
+    Raises
+    ------
+    InputError
+        As `vibrational_density_of_states`.
+    """
+    if positions.ndim != 3:
+        raise InputError(f"positions: shape {positions.shape}; give [frame, atom, axis]")
+    spectrum = vibrational_density_of_states(
+        np.diff(positions, axis=0) / np.float32(time_step * 1e-3),
+        masses,
+        time_step=time_step,
+        temperature=temperature,
+        resolution=resolution,
+        highest_frequency=highest_frequency,
+    )
+    transfer = np.square(np.sinc(spectrum.frequencies * time_step * 1e-3))
+    return replace(
+        spectrum,
+        density=spectrum.density / transfer,
+        standard_error=spectrum.standard_error / transfer,
     )
