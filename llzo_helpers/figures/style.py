@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 # Okabe and Ito's colours, which readers with any colour vision can tell apart
@@ -58,3 +59,10 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
         **layout,
     )
     return figure
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Return 1, 2, 5 times powers of ten that lie between two values, to be written in full."""
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
+    return [tick for tick in ticks if low <= tick <= high]

@@ -1,0 +1,83 @@
+"""Neighbours in a periodic cell of any shape: the nearest images of atoms, frame by frame."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from llzo_helpers.errors import InputError
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+Frames = NDArray[Any] | Iterable[NDArray[Any]]
+"""Positions [frame, atom, axis], Å, wrapped or not: an array, or an iterable of such chunks."""
+
+CHUNK_FRAMES = 64
+
+
+def checked_cell(cell: ArrayLike) -> FloatArray:
+    """Return the cell [vector, axis], Å, as float64, refused unless it spans a volume."""
+    box = np.asarray(cell, dtype=float)
+    if box.shape != (3, 3) or not np.all(np.isfinite(box)) or abs(np.linalg.det(box)) < 1e-6:
+        raise InputError("cell: give three vectors that span a volume, as rows, in Å")
+    return box
+
+
+def largest_distance(cell: FloatArray) -> float:
+    """Return half the smallest height of the cell, Å: nearer than that is one image only."""
+    return float(0.5 / np.linalg.norm(np.linalg.inv(cell), axis=0).max())
+
+
+def check_cutoff(cutoff: float, cell: FloatArray) -> None:
+    """Refuse a cutoff, Å, within which an atom may have two images."""
+    limit = largest_distance(cell)
+    if not 0 < cutoff <= limit:
+        raise InputError(
+            f"cutoff: {cutoff:g} Å; give at most half the smallest height of the cell, "
+            f"{limit:.3f} Å"
+        )
+
+
+def atoms_of(species: Sequence[str], element: str) -> IntArray:
+    """Return the indices of the atoms of an element, refused if there is none."""
+    atoms = np.flatnonzero(np.asarray(species) == element)
+    if not len(atoms):
+        raise InputError(f"species: no {element}; there are {', '.join(sorted(set(species)))}")
+    return atoms
+
+
+def frame_chunks(frames: Frames, n_atoms: int, at_least: int = 1) -> Iterator[NDArray[Any]]:
+    """Yield chunks of frames; an array in `at_least` or more, for as many blocks."""
+    if isinstance(frames, np.ndarray) and frames.ndim == 3 and len(frames):
+        n_chunks = min(len(frames), max(at_least, -(-len(frames) // CHUNK_FRAMES)))
+        frames = np.array_split(frames, n_chunks)
+    empty = True
+    for chunk in frames:
+        if chunk.ndim != 3 or chunk.shape[1:] != (n_atoms, 3):
+            raise InputError(
+                f"frames: shape {chunk.shape}; give [frame, atom, axis] for the {n_atoms} species"
+            )
+        empty = False
+        yield chunk
+    if empty:
+        raise InputError("frames: none; give at least one")
+
+
+def fractional_positions(positions: NDArray[Any], cell: FloatArray) -> FloatArray:
+    """Return fractional coordinates [..., vector] of positions [..., axis], Å."""
+    return np.ascontiguousarray(positions @ np.linalg.inv(cell))
+
+
+@numba.njit(cache=True, inline="always")
+def nearest_image(a, b, cell):  # type: ignore[no-untyped-def]
+    """Return the vector from fractional a to the nearest image of b, and its square."""
+    u, v, w = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+    u -= np.rint(u)
+    v -= np.rint(v)
+    w -= np.rint(w)
+    x = u * cell[0, 0] + v * cell[1, 0] + w * cell[2, 0]
+    y = u * cell[0, 1] + v * cell[1, 1] + w * cell[2, 1]
+    z = u * cell[0, 2] + v * cell[1, 2] + w * cell[2, 2]
+    return x, y, z, x * x + y * y + z * z
