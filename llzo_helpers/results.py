@@ -228,6 +228,27 @@ def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.Da
     return pd.DataFrame(rows)
 
 
+def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Put `compare_with_paper`'s table into words and rounded numbers, for people."""
+    formats = {"tracer_D_cm2_s": ("D (cm2/s)", ".2e", ".1e"), "E_a_eV": ("E_a (eV)", ".2f", ".2f")}
+    rows = []
+    for row in comparison.to_dict("records"):
+        name, value, error = formats[row["quantity"]]
+        rows.append(
+            {
+                "quantity": name,
+                "system": system_label(row),
+                "T (K)": "" if np.isnan(row["temperature_K"]) else f"{row['temperature_K']:g}",
+                "paper": f"{row['paper']:{value}}",
+                "this work": f"{row['this_work']:{value}} ± {row['this_work_std']:{error}}",
+                "ratio": f"{row['ratio']:.2f}",
+                "deviation (σ)": f"{row['deviation_sigma']:+.1f}",
+                "in the paper": row["source"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def _counterpart(row: Mapping[Any, Any], quantity: str) -> Any:
     """Return the paper's row for one of ours; None if it has none."""
     paper = paper_values()
