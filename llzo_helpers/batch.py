@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from llzo_helpers.errors import InputError, SimulationError
-from llzo_helpers.md import plan_segments, run_progress
+from llzo_helpers.md import run_progress
 from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities
 from llzo_helpers.md.lock import locked
 from llzo_helpers.parameters import Campaign, load_campaign
@@ -138,7 +138,8 @@ class _Display:
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
-        self._total = plan_segments(campaign.md)[-1].last_step * len(campaign.runs)
+        duration_ps = campaign.md.equilibration_ps + campaign.md.production_ps
+        self._total = campaign.md.steps(duration_ps) * len(campaign.runs)
         self._began = time.monotonic()
         self._steps_at_start = self._steps()
         self._last_print = 0.0

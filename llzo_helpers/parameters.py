@@ -16,14 +16,10 @@ from llzo_helpers.structures import lithium_count
 Positive = Annotated[float, Field(gt=0)]
 
 
-class MDSettings(Model):
-    """How a molecular dynamics run is made; the defaults are the paper's."""
+class ChainSettings(Model):
+    """How the equations of motion are integrated, piece by piece; the defaults are the paper's."""
 
     timestep_fs: Annotated[float, Field(gt=0, le=5)] = 1.0
-    equilibration_ps: Annotated[float, Field(ge=0)] = 1000.0
-    """Run before the first frame is kept."""
-    production_ps: Positive = 5000.0
-    """Run that is analysed."""
     frame_interval_fs: Positive = 200.0
     segment_ps: Positive = 100.0
     """Length of the pieces that a run is made of: a killed run loses at most this much."""
@@ -36,8 +32,9 @@ class MDSettings(Model):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         _require_multiple("frame_interval_fs", self.frame_interval_fs, "timestep_fs", self)
-        for key in ("equilibration_ps", "production_ps", "segment_ps"):
-            _require_multiple(key, 1000 * getattr(self, key), "frame_interval_fs", self)
+        for key in type(self).model_fields:
+            if key.endswith("_ps"):
+                _require_multiple(key, 1000 * getattr(self, key), "frame_interval_fs", self)
         if self.launcher == "serial" and self.processes > 1:
             raise ValueError(
                 f"processes = {self.processes}: launcher 'serial' uses 1; take 'mpi' or 'openmp'"
@@ -54,7 +51,16 @@ class MDSettings(Model):
         return round(self.frame_interval_fs / self.timestep_fs)
 
 
-def _require_multiple(key: str, value_fs: float, unit_key: str, settings: MDSettings) -> None:
+class MDSettings(ChainSettings):
+    """How a molecular dynamics run at one temperature is made; the defaults are the paper's."""
+
+    equilibration_ps: Annotated[float, Field(ge=0)] = 1000.0
+    """Run before the first frame is kept."""
+    production_ps: Positive = 5000.0
+    """Run that is analysed."""
+
+
+def _require_multiple(key: str, value_fs: float, unit_key: str, settings: ChainSettings) -> None:
     ratio = value_fs / getattr(settings, unit_key)
     if abs(ratio - round(ratio)) > 1e-6:
         raise ValueError(

@@ -37,6 +37,8 @@ class Trajectory:
     directory
         A run's folder, see `llzo_helpers.md`. A run that is still going on shows its completed
         segments.
+    stage
+        Only the frames of this stage of the run; of all by default.
 
     Attributes
     ----------
@@ -53,7 +55,7 @@ class Trajectory:
         If there are no frames yet, or a file is missing or cut short.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, stage: str | None = None) -> None:
         self.directory = directory
         record = read_json(directory / "run.json")
         self.frame_interval_ps: float = record["inputs"]["frame_interval_fs"] / 1000
@@ -63,7 +65,7 @@ class Trajectory:
         segments = [
             (directory / f"segment_{segment['index']:04d}" / "frames.dcd", segment["n_frames"])
             for segment in completed_segments(directory)
-            if segment["n_frames"]
+            if segment["n_frames"] and stage in (None, segment["stage"])
         ]
         if not segments:
             raise InputError(f"{directory}: no production frames yet; run notebook 02 first")
@@ -157,12 +159,24 @@ def read_start(directory: Path) -> ase.Atoms:
     return read(path, format="lammps-data", atom_style="charge", units="metal")
 
 
-def read_thermo(directory: Path, *, production_only: bool = True) -> pd.DataFrame:
-    """Return the thermodynamic table of a run, a row per frame; units are in the column names."""
+def read_thermo(
+    directory: Path, *, production_only: bool = True, stage: str | None = None
+) -> pd.DataFrame:
+    """Return the thermodynamic table of a run, a row per frame; units are in the column names.
+
+    Parameters
+    ----------
+    directory
+        A run's folder.
+    production_only
+        Leave out the stages of which no frames are kept.
+    stage
+        Only this stage, whether frames are kept or not.
+    """
     tables = [
         # a segment's first row repeats the last of the one before
         pd.read_csv(directory / f"segment_{segment['index']:04d}" / "thermo.csv").iloc[1:]
         for segment in completed_segments(directory)
-        if segment["production"] or not production_only
+        if (segment["stage"] == stage if stage else segment["production"] or not production_only)
     ]
     return pd.concat(tables, ignore_index=True)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from conftest import SHORT
 
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.files import sha256
-from llzo_helpers.md import Progress, plan_segments, run_md, run_progress
+from llzo_helpers.md import Progress, Stage, run_md, run_progress, run_schedule
 from llzo_helpers.md.launch import environment, find_lammps
 from llzo_helpers.md.lock import locked
 from llzo_helpers.parameters import MDSettings
@@ -313,7 +314,11 @@ def test_progress_counts_up_to_the_end(tmp_path: Path, arguments):
     run_md(tmp_path / "run", **arguments, on_progress=seen.append)
     steps = [progress.steps_done for progress in seen]
     assert steps == sorted(steps)
-    assert steps[-1] == seen[-1].steps_total == plan_segments(SHORT)[-1].last_step
+    assert (
+        steps[-1]
+        == seen[-1].steps_total
+        == round(1000 * (SHORT.equilibration_ps + SHORT.production_ps))
+    )
     assert seen[-1].seconds_left == 0
     assert run_progress(tmp_path / "run") == 500
 
@@ -376,3 +381,68 @@ def test_a_disk_that_fills_up_loses_nothing(small_disk: Path, arguments, finishe
 def test_a_missing_potential_is_refused_with_those_there():
     with pytest.raises(InputError, match="no such potential as 'missing'; available: bush"):
         load_potential("missing")
+
+
+SCHEDULE = (
+    Stage("cold", 0.2, 300, 300, production=True),
+    Stage("heating", 0.3, 300, 1500),
+    Stage("hot", 0.2, 1500, 1500, production=True),
+)
+
+
+@pytest.fixture(scope="module")
+def scheduled_run(tmp_path_factory, structure: Path, potential: Potential) -> Path:
+    """Folder of an undisturbed run through `SCHEDULE`; not to be changed."""
+    directory = tmp_path_factory.mktemp("scheduled") / "run"
+    run_schedule(
+        directory,
+        structure=structure,
+        potential=potential,
+        schedule=SCHEDULE,
+        seed=7,
+        settings=SHORT,
+    )
+    return directory
+
+
+def test_a_schedule_is_followed(scheduled_run: Path):
+    records = completed_segments(scheduled_run)
+    assert [record["stage"] for record in records] == ["cold"] * 2 + ["heating"] * 3 + ["hot"] * 2
+    targets = [record["start_K"] for record in records] + [records[-1]["end_K"]]
+    assert targets == pytest.approx([300, 300, 300, 700, 1100, 1500, 1500, 1500])
+    assert all(before["end_K"] == after["start_K"] for before, after in pairwise(records))
+    heating = read_thermo(scheduled_run, stage="heating")
+    assert len(heating) == 30
+    conserved = read_thermo(scheduled_run, production_only=False)["conserved_energy_eV"]
+    assert np.ptp(conserved[:20]) < 0.01 * 186
+    assert heating["temperature_K"].iloc[-5:].mean() > heating["temperature_K"].iloc[:5].mean() + 50
+
+
+def test_frames_of_a_stage(scheduled_run: Path):
+    everything = Trajectory(scheduled_run).positions()
+    hot = Trajectory(scheduled_run, "hot").positions()
+    assert len(everything) == 40
+    assert np.array_equal(hot, everything[20:])
+    with pytest.raises(InputError, match="no production frames"):
+        Trajectory(scheduled_run, "heating")
+
+
+def test_an_interrupted_schedule_ends_with_the_same_frames(
+    tmp_path: Path, scheduled_run: Path, arguments
+):
+    def interrupt(progress: Progress) -> None:
+        if progress.steps_done > 350:
+            raise KeyboardInterrupt
+
+    del arguments["temperature_K"]
+    arguments["schedule"] = SCHEDULE
+    with pytest.raises(KeyboardInterrupt):
+        run_schedule(tmp_path / "run", **arguments, on_progress=interrupt)
+    run_schedule(tmp_path / "run", **arguments)
+    assert frames_of(tmp_path / "run") == frames_of(scheduled_run)
+
+
+def test_another_schedule_is_refused(scheduled_run: Path, arguments):
+    del arguments["temperature_K"]
+    with pytest.raises(InputError, match="schedule: another one there"):
+        run_schedule(scheduled_run, **arguments, schedule=SCHEDULE[:2])

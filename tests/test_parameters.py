@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.md import plan_segments
+from llzo_helpers.md import nvt_schedule, plan_segments
 from llzo_helpers.parameters import MDSettings, load_campaign
 from llzo_helpers.paths import PARAMETERS
 
@@ -115,7 +115,7 @@ def test_segments_cover_the_run_without_gap_or_overlap(equilibration, production
     settings = MDSettings(
         equilibration_ps=equilibration, production_ps=production, segment_ps=segment
     )
-    segments = plan_segments(settings)
+    segments = plan_segments(nvt_schedule(1100, settings), settings)
     assert segments[0].first_step == 0
     assert segments[-1].last_step == 1000 * (equilibration + production)
     for before, after in pairwise(segments):

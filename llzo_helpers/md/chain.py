@@ -10,6 +10,9 @@ segment and computes the very same frames.
     structure.lmp       where it starts
     potential/          a copy of the potential
     segment_0000/       thermo.csv, log.lammps, end.restart, segment.json; in production frames.dcd
+
+A run goes through the stages of a schedule: equilibration and production at one temperature
+(`run_md`), or any sequence of constant temperatures and ramps (`run_schedule`).
     lock                see `llzo_helpers.md.lock`
 """
 
@@ -17,7 +20,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -29,7 +32,7 @@ from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.files import flush_to_disk, read_json, sha256, write_json, write_text
 from llzo_helpers.md import launch
 from llzo_helpers.md.lock import locked
-from llzo_helpers.parameters import MDSettings
+from llzo_helpers.parameters import ChainSettings, MDSettings
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import read_structure
 from llzo_helpers.trajectory import completed_segments, dcd_bytes, read_thermo
@@ -39,12 +42,27 @@ _DCD_REMARK = slice(180, 260)
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A part of a run, at one temperature or on a straight line from one to another."""
+
+    name: str
+    duration_ps: float
+    start_K: float
+    end_K: float
+    production: bool = False
+    """Frames are kept."""
+
+
+@dataclass(frozen=True)
 class Segment:
-    """One piece of a run: the steps after `first_step` up to `last_step`."""
+    """One piece of a stage: the steps after `first_step` up to `last_step`."""
 
     index: int
+    stage: str
     first_step: int
     last_step: int
+    start_K: float
+    end_K: float
     production: bool
 
     @property
@@ -70,20 +88,36 @@ class Progress:
         return (self.steps_total - self.steps_done) / self.steps_per_second
 
 
-def plan_segments(settings: MDSettings) -> list[Segment]:
-    """Divide equilibration and production into segments of at most `segment_ps`."""
+def nvt_schedule(temperature_K: float, settings: MDSettings) -> list[Stage]:
+    """Return equilibration and production at one temperature."""
+    return [
+        Stage("equilibration", settings.equilibration_ps, temperature_K, temperature_K),
+        Stage("production", settings.production_ps, temperature_K, temperature_K, production=True),
+    ]
+
+
+def plan_segments(schedule: Sequence[Stage], settings: ChainSettings) -> list[Segment]:
+    """Divide the stages into segments of at most `segment_ps`."""
     length = settings.steps(settings.segment_ps)
     segments: list[Segment] = []
     begin = 0
-    for duration_ps, production in (
-        (settings.equilibration_ps, False),
-        (settings.production_ps, True),
-    ):
-        end = begin + settings.steps(duration_ps)
-        for first_step in range(begin, end, length):
-            last_step = min(first_step + length, end)
-            segments.append(Segment(len(segments), first_step, last_step, production))
-        begin = end
+    for stage in schedule:
+        steps = settings.steps(stage.duration_ps)
+        slope = (stage.end_K - stage.start_K) / max(steps, 1)
+        for done in range(0, steps, length):
+            after = min(done + length, steps)
+            segments.append(
+                Segment(
+                    index=len(segments),
+                    stage=stage.name,
+                    first_step=begin + done,
+                    last_step=begin + after,
+                    start_K=stage.start_K + slope * done,
+                    end_K=stage.start_K + slope * after,
+                    production=stage.production,
+                )
+            )
+        begin += steps
     return segments
 
 
@@ -129,13 +163,62 @@ def run_md(
     SimulationError
         If LAMMPS fails: its own message and the path of its log.
     """
+    # production_ps is not part of what a run is: a longer one goes on from a shorter
+    identity = {"temperature_K": temperature_K, "equilibration_ps": settings.equilibration_ps}
+    schedule = nvt_schedule(temperature_K, settings)
+    return _run(directory, structure, potential, schedule, seed, settings, identity, on_progress)
+
+
+def run_schedule(
+    directory: Path,
+    *,
+    structure: Path,
+    potential: Potential,
+    schedule: Sequence[Stage],
+    seed: int,
+    settings: ChainSettings,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> dict[str, Any]:
+    """Run molecular dynamics at constant volume through stages, or go on where it stopped.
+
+    Parameters
+    ----------
+    schedule
+        The stages in their order; initial velocities are those of the first's `start_K`.
+    directory, structure, potential, seed, settings, on_progress
+        As for `run_md`.
+
+    Returns
+    -------
+    dict
+        Summary of the whole run, also written to `summary.json`.
+
+    Raises
+    ------
+    InputError, SimulationError
+        As for `run_md`.
+    """
+    identity = {"schedule": [asdict(stage) for stage in schedule]}
+    return _run(directory, structure, potential, schedule, seed, settings, identity, on_progress)
+
+
+def _run(
+    directory: Path,
+    structure: Path,
+    potential: Potential,
+    schedule: Sequence[Stage],
+    seed: int,
+    settings: ChainSettings,
+    identity: dict[str, Any],
+    on_progress: Callable[[Progress], None],
+) -> dict[str, Any]:
     lmp = launch.find_lammps()
     launch.require_capabilities(lmp, settings, potential)
     potential.require_elements(read_structure(structure).get_chemical_symbols())
     directory.mkdir(parents=True, exist_ok=True)
+    segments = plan_segments(schedule, settings)
     with locked(directory) as lock:
-        _prepare(directory, structure, potential, temperature_K, seed, settings)
-        segments = plan_segments(settings)
+        _prepare(directory, structure, potential, segments[0], seed, settings, identity)
         done = _check_completed(directory, segments)
         _require_disk_space(directory, segments[done:], settings)
         meter = _Meter(segments[-1].last_step, on_progress)
@@ -167,16 +250,16 @@ def _prepare(
     directory: Path,
     structure: Path,
     potential: Potential,
-    temperature_K: float,
+    first: Segment,
     seed: int,
-    settings: MDSettings,
+    settings: ChainSettings,
+    identity: dict[str, Any],
 ) -> None:
     """Write the run's inputs, or check that those there are the ones asked for."""
     inputs = {
-        "temperature_K": temperature_K,
+        **identity,
         "seed": seed,
         "timestep_fs": settings.timestep_fs,
-        "equilibration_ps": settings.equilibration_ps,
         "frame_interval_fs": settings.frame_interval_fs,
         "segment_ps": settings.segment_ps,
         "thermostat_damping_fs": settings.thermostat_damping_fs,
@@ -191,7 +274,7 @@ def _prepare(
     (directory / "potential").mkdir(exist_ok=True)
     for file in potential.files():
         shutil.copy(file, directory / "potential")
-    write_text(directory / "in.lmp", _script(temperature_K, seed, settings))
+    write_text(directory / "in.lmp", _script(first, seed, settings))
     write_json(
         record_path,
         {
@@ -203,14 +286,14 @@ def _prepare(
     )
 
 
-def _script(temperature_K: float, seed: int, settings: MDSettings) -> str:
+def _script(first: Segment, seed: int, settings: ChainSettings) -> str:
     """Fill in this run's values as the defaults of the script's variables."""
     values = {
-        "temperature": f"{temperature_K:.10g}",
+        "temperature": f"{first.start_K:.10g}",
         "timestep": f"{settings.timestep_fs / 1000:.10g}",
         "damping": f"{settings.thermostat_damping_fs / 1000:.10g}",
         "velocity_seed": str(seed),
-        "last_step": str(plan_segments(settings)[0].last_step),
+        "last_step": str(first.last_step),
         "frame_steps": str(settings.frame_steps),
         "thermo_steps": str(settings.frame_steps),
     }
@@ -227,20 +310,11 @@ def _script(temperature_K: float, seed: int, settings: MDSettings) -> str:
 def _require_same(directory: Path, record: dict[str, Any], inputs: dict[str, Any]) -> None:
     """Raise InputError if the folder's run differs from the one asked for, or was touched."""
     for key, value in inputs.items():
-        if record["inputs"].get(key) != value:
-            old, new = record["inputs"].get(key), value
-            change = (
-                f"{old} there, {new} asked for"
-                if not isinstance(new, dict)
-                else (
-                    f"{old['name']} there, {new['name']} asked for"
-                    if old["name"] != new["name"]
-                    else f"the files of {new['name']} have changed"
-                )
-            )
+        there = record["inputs"].get(key)
+        if there != value:
             raise InputError(
-                f"{directory / 'run.json'}: {key}: {change}; delete the folder to start anew, or "
-                "give the campaign another name"
+                f"{directory / 'run.json'}: {key}: {_difference(there, value)}; delete the folder "
+                "to start anew, or give the campaign another name"
             )
     for path, expected in (
         (directory / "in.lmp", record["in.lmp"]),
@@ -255,6 +329,17 @@ def _require_same(directory: Path, record: dict[str, Any], inputs: dict[str, Any
             raise InputError(
                 f"{path}: changed since the run began; restore it or delete the folder"
             )
+
+
+def _difference(there: Any, wanted: Any) -> str:
+    """Say in few words how what is there differs from what is asked for."""
+    if isinstance(wanted, list):
+        return "another one there than asked for"
+    if not isinstance(wanted, dict):
+        return f"{there} there, {wanted} asked for"
+    if there["name"] != wanted["name"]:
+        return f"{there['name']} there, {wanted['name']} asked for"
+    return f"the files of {wanted['name']} have changed"
 
 
 def _check_completed(directory: Path, segments: list[Segment]) -> int:
@@ -282,7 +367,7 @@ def _check_completed(directory: Path, segments: list[Segment]) -> int:
     return len(records)
 
 
-def _require_disk_space(directory: Path, segments: list[Segment], settings: MDSettings) -> None:
+def _require_disk_space(directory: Path, segments: list[Segment], settings: ChainSettings) -> None:
     """Raise InputError if the frames to come don't fit on the disk."""
     n_atoms = read_json(directory / "run.json")["structure"]["n_atoms"]
     needed = sum(_frames_bytes(segment, n_atoms, settings) for segment in segments)
@@ -294,13 +379,13 @@ def _require_disk_space(directory: Path, segments: list[Segment], settings: MDSe
         )
 
 
-def _n_frames(segment: Segment, settings: MDSettings) -> int:
+def _n_frames(segment: Segment, settings: ChainSettings) -> int:
     if not segment.production:
         return 0
     return (segment.last_step - segment.first_step) // settings.frame_steps
 
 
-def _frames_bytes(segment: Segment, n_atoms: int, settings: MDSettings) -> int:
+def _frames_bytes(segment: Segment, n_atoms: int, settings: ChainSettings) -> int:
     return dcd_bytes(_n_frames(segment, settings), n_atoms) if segment.production else 0
 
 
@@ -325,7 +410,7 @@ class _Meter:
 
 
 def _run_segment(
-    directory: Path, segment: Segment, settings: MDSettings, lmp: Path, lock: int, meter: _Meter
+    directory: Path, segment: Segment, settings: ChainSettings, lmp: Path, lock: int, meter: _Meter
 ) -> None:
     """Compute one segment in its `.part` folder and put it in place by one rename."""
     part = directory / f"{segment.name}.part"
@@ -339,6 +424,8 @@ def _run_segment(
         "first": first,
         "start": start,
         "potential": "../potential",
+        "temperature": f"{segment.start_K:.10g}",
+        "end_temperature": f"{segment.end_K:.10g}",
         "last_step": str(segment.last_step),
         "keep_frames": "yes" if segment.production else "no",
     }
@@ -411,7 +498,7 @@ def _failure(part: Path, code: int) -> str:
     return f"LAMMPS {ended}; start again to go on from the last segment (log: {part}/log.lammps)"
 
 
-def _check_segment(directory: Path, part: Path, segment: Segment, settings: MDSettings) -> None:
+def _check_segment(directory: Path, part: Path, segment: Segment, settings: ChainSettings) -> None:
     """Raise SimulationError if a segment that LAMMPS ended well is not whole."""
     log = (part / "log.lammps").read_text(encoding="utf-8")
     grid = re.search(r"(\d+) by (\d+) by (\d+) MPI processor grid", log)
@@ -446,7 +533,7 @@ def _erase_creation_time(frames: Path) -> None:
 def _summarise(directory: Path) -> dict[str, Any]:
     """Write and return what is worth knowing of a finished run."""
     records = completed_segments(directory)
-    thermo = read_thermo(directory)
+    thermo = read_thermo(directory, stage=records[-1]["stage"])
     wall = sum(record["wall_seconds"] for record in records)
     summary = {
         "steps": records[-1]["last_step"],

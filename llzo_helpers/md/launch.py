@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.parameters import MDSettings
+from llzo_helpers.parameters import ChainSettings
 from llzo_helpers.potentials import Potential
 
 LMP_VARIABLE = "LLZO_LMP"
@@ -59,7 +59,7 @@ def find_mpiexec() -> Path:
     return path.absolute()
 
 
-def command(lmp: Path, settings: MDSettings) -> list[str]:
+def command(lmp: Path, settings: ChainSettings) -> list[str]:
     """Return the words that start LAMMPS as `settings.launcher` says, before its own options."""
     n = str(settings.processes)
     match settings.launcher:
@@ -89,7 +89,7 @@ def environment() -> dict[str, str]:
     return variables
 
 
-def require_capabilities(lmp: Path, settings: MDSettings, potential: Potential) -> None:
+def require_capabilities(lmp: Path, settings: ChainSettings, potential: Potential) -> None:
     """Raise InputError if this LAMMPS lacks what the launcher or the potential needs, by name."""
     packages, _, styles = _help(lmp).partition("List of individual style options")
     package = _PACKAGE_OF_LAUNCHER.get(settings.launcher)
