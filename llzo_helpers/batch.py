@@ -138,7 +138,8 @@ class _Display:
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
-        self._total = plan_segments(campaign.md)[-1].last_step * len(campaign.runs)
+        settings = map(campaign.md_settings, campaign.runs)
+        self._total = sum(plan_segments(each)[-1].last_step for each in settings)
         self._began = time.monotonic()
         self._steps_at_start = self._steps()
         self._last_print = 0.0

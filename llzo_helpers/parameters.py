@@ -27,6 +27,10 @@ class MDSettings(Model):
     frame_interval_fs: Positive = 200.0
     segment_ps: Positive = 100.0
     """Length of the pieces that a run is made of: a killed run loses at most this much."""
+    jump_run_ps: Annotated[float, Field(ge=0)] = 0.0
+    """Run that follows production with frames close together, for the analysis of jumps; with 0
+    the frames of production serve."""
+    jump_frame_interval_fs: Positive = 50.0
     thermostat_damping_fs: Positive = 100.0
     """Relaxation time of the Nosé-Hoover thermostat."""
     launcher: Literal["serial", "mpi", "openmp", "gpu", "kokkos"] = "serial"
@@ -38,6 +42,13 @@ class MDSettings(Model):
         _require_multiple("frame_interval_fs", self.frame_interval_fs, "timestep_fs", self)
         for key in ("equilibration_ps", "production_ps", "segment_ps"):
             _require_multiple(key, 1000 * getattr(self, key), "frame_interval_fs", self)
+        if self.jump_run_ps:
+            _require_multiple(
+                "jump_frame_interval_fs", self.jump_frame_interval_fs, "timestep_fs", self
+            )
+            for key in ("equilibration_ps", "production_ps", "segment_ps", "jump_run_ps"):
+                duration_fs = 1000 * getattr(self, key)
+                _require_multiple(key, duration_fs, "jump_frame_interval_fs", self)
         if self.launcher == "serial" and self.processes > 1:
             raise ValueError(
                 f"processes = {self.processes}: launcher 'serial' uses 1; take 'mpi' or 'openmp'"
@@ -52,6 +63,11 @@ class MDSettings(Model):
     def frame_steps(self) -> int:
         """Number of time steps between frames."""
         return round(self.frame_interval_fs / self.timestep_fs)
+
+    @property
+    def jump_frame_steps(self) -> int:
+        """Number of time steps between frames of the jump run."""
+        return round(self.jump_frame_interval_fs / self.timestep_fs)
 
 
 def _require_multiple(key: str, value_fs: float, unit_key: str, settings: MDSettings) -> None:
@@ -76,6 +92,19 @@ class DiffusionSettings(Model):
                 f"fit_window = {list(self.fit_window)}: must rise and stay below 1, as [0.1, 0.5]"
             )
         return self
+
+
+class SiteSettings(Model):
+    """Whose sites are analysed, and how (see `llzo_helpers.sites.landmark_analysis`)."""
+
+    temperature_K: Positive = 1100.0
+    """Of the runs that are analysed; only they are followed by a jump run."""
+    clustering: Literal["dotprod", "mcl"] = "dotprod"
+    assignment_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
+    static_movement_threshold: Positive = 2.0
+    """Largest distance of a framework atom from its mean position, Å."""
+    hull_samples: Annotated[int, Field(ge=5)] = 300
+    """Number of positions whose hull is a site's accessible volume."""
 
 
 class Structure(Model):
@@ -197,6 +226,7 @@ class Campaign(Model):
     """All random choices derive from it."""
     md: MDSettings = MDSettings()
     diffusion: DiffusionSettings = DiffusionSettings()
+    sites: SiteSettings = SiteSettings()
     systems: Annotated[list[System], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -221,6 +251,12 @@ class Campaign(Model):
     def structures(self) -> list[Structure]:
         """All structures, each once."""
         return list({run.structure.name: run.structure for run in self.runs}.values())
+
+    def md_settings(self, run: Run) -> MDSettings:
+        """Settings of one run: `md`, with the jump run only where sites are analysed."""
+        if run.temperature_K == self.sites.temperature_K:
+            return self.md
+        return self.md.model_copy(update={"jump_run_ps": 0.0})
 
     @property
     def directory(self) -> Path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ase
 import numpy as np
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import read_json
+
+Phase = Literal["equilibration", "production", "jumps"]
+"""What a segment of a run is for."""
 
 # The DCD format as LAMMPS writes it: a header, and in each frame the records cell, x, y and z
 _DCD_HEADER_BYTES = 276
@@ -30,13 +33,16 @@ def completed_segments(directory: Path) -> list[dict[str, Any]]:
 
 
 class Trajectory:
-    """The production frames of a run; nothing is read before it is asked for.
+    """The frames of one phase of a run; nothing is read before it is asked for.
 
     Parameters
     ----------
     directory
         A run's folder, see `llzo_helpers.md`. A run that is still going on shows its completed
         segments.
+    phase
+        "production", or "jumps" for the run after it with frames close together; where there is
+        none, "jumps" gives the frames of production.
 
     Attributes
     ----------
@@ -53,20 +59,23 @@ class Trajectory:
         If there are no frames yet, or a file is missing or cut short.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, phase: Phase = "production") -> None:
         self.directory = directory
-        record = read_json(directory / "run.json")
-        self.frame_interval_ps: float = record["inputs"]["frame_interval_fs"] / 1000
+        inputs = read_json(directory / "run.json")["inputs"]
+        if phase == "jumps" and "jump_frame_interval_fs" not in inputs:
+            phase = "production"
+        interval = "jump_frame_interval_fs" if phase == "jumps" else "frame_interval_fs"
+        self.frame_interval_ps: float = inputs[interval] / 1000
         start = read_start(directory)
         self.symbols: NDArray[np.str_] = np.array(start.get_chemical_symbols())
         self.cell: NDArray[np.float64] = start.cell.array
         segments = [
             (directory / f"segment_{segment['index']:04d}" / "frames.dcd", segment["n_frames"])
             for segment in completed_segments(directory)
-            if segment["n_frames"]
+            if segment["phase"] == phase
         ]
         if not segments:
-            raise InputError(f"{directory}: no production frames yet; run notebook 02 first")
+            raise InputError(f"{directory}: no {phase} frames yet; run notebook 02 first")
         for path, n_frames in segments:
             expected = dcd_bytes(n_frames, len(self.symbols))
             found = path.stat().st_size if path.is_file() else 0
@@ -83,7 +92,7 @@ class Trajectory:
 
     @property
     def times_ps(self) -> NDArray[np.floating[Any]]:
-        """Times of the frames since the end of equilibration, [frame]."""
+        """Times of the frames since the beginning of their phase, [frame]."""
         return self.frame_interval_ps * np.arange(1, len(self) + 1)
 
     def atoms(self, *symbols: str) -> NDArray[np.intp]:
@@ -163,6 +172,6 @@ def read_thermo(directory: Path, *, production_only: bool = True) -> pd.DataFram
         # a segment's first row repeats the last of the one before
         pd.read_csv(directory / f"segment_{segment['index']:04d}" / "thermo.csv").iloc[1:]
         for segment in completed_segments(directory)
-        if segment["production"] or not production_only
+        if segment["phase"] == "production" or not production_only
     ]
     return pd.concat(tables, ignore_index=True)

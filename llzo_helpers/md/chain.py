@@ -9,7 +9,8 @@ segment and computes the very same frames.
     in.lmp              the LAMMPS script; runs by hand, too
     structure.lmp       where it starts
     potential/          a copy of the potential
-    segment_0000/       thermo.csv, log.lammps, end.restart, segment.json; in production frames.dcd
+    segment_0000/       thermo.csv, log.lammps, end.restart, segment.json; frames.dcd except in
+                        equilibration
     lock                see `llzo_helpers.md.lock`
 """
 
@@ -32,7 +33,7 @@ from llzo_helpers.md.lock import locked
 from llzo_helpers.parameters import MDSettings
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import read_structure
-from llzo_helpers.trajectory import completed_segments, dcd_bytes, read_thermo
+from llzo_helpers.trajectory import Phase, completed_segments, dcd_bytes, read_thermo
 
 # Bytes of a DCD file's header where LAMMPS writes the time of day
 _DCD_REMARK = slice(180, 260)
@@ -45,12 +46,26 @@ class Segment:
     index: int
     first_step: int
     last_step: int
-    production: bool
+    phase: Phase
 
     @property
     def name(self) -> str:
         """Name of the segment's folder."""
         return f"segment_{self.index:04d}"
+
+    @property
+    def production(self) -> bool:
+        """Whether it belongs to production."""
+        return self.phase == "production"
+
+    @property
+    def keeps_frames(self) -> bool:
+        """Whether frames are written."""
+        return self.phase != "equilibration"
+
+    def frame_steps(self, settings: MDSettings) -> int:
+        """Return the number of steps between frames."""
+        return settings.jump_frame_steps if self.phase == "jumps" else settings.frame_steps
 
 
 @dataclass(frozen=True)
@@ -71,18 +86,20 @@ class Progress:
 
 
 def plan_segments(settings: MDSettings) -> list[Segment]:
-    """Divide equilibration and production into segments of at most `segment_ps`."""
+    """Divide equilibration, production and jump run into segments of at most `segment_ps`."""
     length = settings.steps(settings.segment_ps)
     segments: list[Segment] = []
     begin = 0
-    for duration_ps, production in (
-        (settings.equilibration_ps, False),
-        (settings.production_ps, True),
-    ):
+    durations: tuple[tuple[float, Phase], ...] = (
+        (settings.equilibration_ps, "equilibration"),
+        (settings.production_ps, "production"),
+        (settings.jump_run_ps, "jumps"),
+    )
+    for duration_ps, phase in durations:
         end = begin + settings.steps(duration_ps)
         for first_step in range(begin, end, length):
             last_step = min(first_step + length, end)
-            segments.append(Segment(len(segments), first_step, last_step, production))
+            segments.append(Segment(len(segments), first_step, last_step, phase))
         begin = end
     return segments
 
@@ -177,6 +194,8 @@ def _prepare(
         "structure.lmp": sha256(structure / "structure.lmp"),
         "potential": {"name": potential.name, **potential.sha256()},
     }
+    if settings.jump_run_ps:
+        inputs["jump_frame_interval_fs"] = settings.jump_frame_interval_fs
     record_path = directory / "run.json"
     if record_path.exists():
         _require_same(directory, read_json(record_path), inputs)
@@ -261,6 +280,12 @@ def _check_completed(directory: Path, segments: list[Segment]) -> int:
                 f"{folder}: ends at step {record['last_step']}, where the parameters want "
                 f"{segment.last_step}; restore production_ps, or delete this folder and later ones"
             )
+        if record["phase"] != segment.phase:
+            raise InputError(
+                f"{folder}: belongs to phase {record['phase']}, where the parameters want "
+                f"{segment.phase}; restore production_ps and jump_run_ps, or delete this folder "
+                "and later ones"
+            )
     if len(records) > len(segments):
         raise InputError(
             f"{directory}: holds {len(records)} segments, more than the {len(segments)} of "
@@ -289,13 +314,13 @@ def _require_disk_space(directory: Path, segments: list[Segment], settings: MDSe
 
 
 def _n_frames(segment: Segment, settings: MDSettings) -> int:
-    if not segment.production:
+    if not segment.keeps_frames:
         return 0
-    return (segment.last_step - segment.first_step) // settings.frame_steps
+    return (segment.last_step - segment.first_step) // segment.frame_steps(settings)
 
 
 def _frames_bytes(segment: Segment, n_atoms: int, settings: MDSettings) -> int:
-    return dcd_bytes(_n_frames(segment, settings), n_atoms) if segment.production else 0
+    return dcd_bytes(_n_frames(segment, settings), n_atoms) if segment.keeps_frames else 0
 
 
 # --------------------------------------------------------------------------- one segment
@@ -334,7 +359,9 @@ def _run_segment(
         "start": start,
         "potential": "../potential",
         "last_step": str(segment.last_step),
-        "keep_frames": "yes" if segment.production else "no",
+        "keep_frames": "yes" if segment.keeps_frames else "no",
+        "frame_steps": str(segment.frame_steps(settings)),
+        "thermo_steps": str(segment.frame_steps(settings)),
     }
     words = [*launch.command(lmp, settings), "-in", "../in.lmp", "-log", "log.lammps"]
     words += ["-screen", "none"]
@@ -418,7 +445,7 @@ def _check_segment(directory: Path, part: Path, segment: Segment, settings: MDSe
         )
     if _last_step(part / "thermo.csv") != segment.last_step:
         raise SimulationError(f"{part / 'thermo.csv'}: cut short; is the disk full?")
-    if segment.production:
+    if segment.keeps_frames:
         frames = part / "frames.dcd"
         n_atoms = read_json(directory / "run.json")["structure"]["n_atoms"]
         expected = _frames_bytes(segment, n_atoms, settings)
