@@ -101,8 +101,9 @@ class SiteSettings(Model):
     """Of the runs that are analysed; only they are followed by a jump run."""
     clustering: Literal["dotprod", "mcl"] = "dotprod"
     assignment_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
-    static_movement_threshold: Positive = 2.0
-    """Largest distance of a framework atom from its mean position, Å."""
+    static_movement_threshold: Positive = 3.0
+    """Largest distance of a framework atom from its mean position, Å; beyond, the framework counts
+    as melted. In expanded cells single oxygens move 2 Å (measured), which the landmarks bear."""
     hull_samples: Annotated[int, Field(ge=5)] = 300
     """Number of positions whose hull is a site's accessible volume."""
 
@@ -251,6 +252,11 @@ class Campaign(Model):
     def structures(self) -> list[Structure]:
         """All structures, each once."""
         return list({run.structure.name: run.structure for run in self.runs}.values())
+
+    @property
+    def site_runs(self) -> list[Run]:
+        """The runs whose sites are analysed."""
+        return [run for run in self.runs if run.temperature_K == self.sites.temperature_K]
 
     def md_settings(self, run: Run) -> MDSettings:
         """Settings of one run: `md`, with the jump run only where sites are analysed."""
