@@ -206,7 +206,7 @@ def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.Da
         (arrhenius, "E_a_eV", "E_a_std_eV"),
     ):
         for row in table.to_dict("records"):
-            match = _counterpart(row, value)
+            match = paper_value(row, value)
             if match is not None:
                 ours, error, theirs = row[value], row[std], match["value"]
                 rows.append(
@@ -249,8 +249,8 @@ def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _counterpart(row: Mapping[Any, Any], quantity: str) -> Any:
-    """Return the paper's row for one of ours; None if it has none."""
+def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
+    """Return the paper's row of a quantity for one of our rows; None if it has none."""
     paper = paper_values()
     label = _paper_label(row["md_potential"])
     same = (
