@@ -94,7 +94,7 @@ def analyse_sites(
     Returns
     -------
     systems
-        In the campaign's order.
+        By phase, composition, potential and volume.
     failures
         Why, by name, of runs that have no sites: those whose framework melted.
 
@@ -110,7 +110,7 @@ def analyse_sites(
             f"{campaign.sites.temperature_K:g}; run notebook 02, or choose another temperature"
         )
     systems, failures = [], {}
-    for run in runs:
+    for run in sorted(runs, key=_order):
         try:
             systems.append(analyse_run(campaign, run))
         except InputError as error:
@@ -119,6 +119,17 @@ def analyse_sites(
     if not systems:
         raise InputError("; ".join(f"{name}: {reason}" for name, reason in failures.items()))
     return systems, failures
+
+
+def _order(run: Run) -> tuple[Any, ...]:
+    structure = run.structure
+    return (
+        structure.phase != "crystal",
+        structure.li_per_formula,
+        run.md_potential,
+        structure.volume_ratio,
+        structure.replica,
+    )
 
 
 def analyse_run(campaign: Campaign, run: Run) -> RunSites:
@@ -325,9 +336,7 @@ def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
     for system in systems:
         for kind in np.unique(system.kinds):
             these = system.kinds == kind
-            departures = _jumps(system.statistics)[these].sum()
-            time = system.statistics.time_at_site[these].sum()
-            residence = time / departures if departures else np.inf
+            residence, residence_error = _residence_time(system.statistics, these)
             accessible = system.accessible.fixed_samples[these]
             rows.append(
                 {
@@ -336,9 +345,7 @@ def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
                     "n_sites": int(these.sum()),
                     "occupancy": float(system.statistics.occupancy[these].mean()),
                     "residence_time_ps": residence,
-                    "residence_time_std_ps": residence / np.sqrt(departures)
-                    if departures
-                    else np.inf,
+                    "residence_time_std_ps": residence_error,
                     "static_volume_A3": float(system.static_volume[these].mean()),
                     "static_volume_spread_A3": float(system.static_volume[these].std()),
                     "accessible_volume_A3": _mean(accessible),
@@ -370,6 +377,15 @@ def compare_back_jumps(table: pd.DataFrame) -> pd.DataFrame:
 def _jumps(statistics: JumpStatistics) -> NDArray[np.float64]:
     """Return the jumps [from, to] without the stays on the diagonal."""
     return np.asarray(statistics.n_ij - np.diag(np.diag(statistics.n_ij)))
+
+
+def _residence_time(statistics: JumpStatistics, these: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the residence time of pooled sites and its error, ps; NaN if nobody left them."""
+    departures = _jumps(statistics)[these].sum()
+    if not departures:
+        return np.nan, np.nan
+    residence = float(statistics.time_at_site[these].sum() / departures)
+    return residence, residence / float(np.sqrt(departures))
 
 
 def _mean_distance(network: "nx.DiGraph[int]") -> float:
@@ -458,18 +474,21 @@ def superbasin_scans(systems: Sequence[RunSites]) -> dict[str, SuperbasinScan]:
     return {system.title: superbasin_scan(system.network) for system in systems}
 
 
+CHOICES: tuple[dict[str, Any], ...] = (
+    {"clustering": "dotprod", "assignment_threshold": 0.7},
+    {"clustering": "dotprod", "assignment_threshold": 0.8},
+    {"clustering": "dotprod", "assignment_threshold": 0.9},
+    {"clustering": "dotprod", "clustering_threshold": 0.6, "assignment_threshold": 0.8},
+    {"clustering": "mcl", "assignment_threshold": 0.5},
+    {"clustering": "mcl", "assignment_threshold": 0.6},
+)
+"""Ways to analyse a run that `sensitivity` compares: arguments of `landmark_analysis`."""
+
+
 def sensitivity(
-    campaign: Campaign,
-    system: RunSites,
-    choices: Sequence[tuple[str, float]] = (
-        ("dotprod", 0.7),
-        ("dotprod", 0.8),
-        ("dotprod", 0.9),
-        ("mcl", 0.5),
-        ("mcl", 0.6),
-    ),
+    campaign: Campaign, system: RunSites, choices: Sequence[dict[str, Any]] = CHOICES
 ) -> list[SensitivityPoint]:
-    """Analyse a run in other ways, too.
+    """Analyse a crystal in other ways, too.
 
     Parameters
     ----------
@@ -478,35 +497,32 @@ def sensitivity(
     system
         Of `analyse_sites`.
     choices
-        Clustering method and assignment threshold of each analysis.
+        Arguments of `landmark_analysis` for each analysis.
     """
     points = []
-    repeats = (system.run.structure.supercell,) * 3
     cell, interval = system.trajectory.cell, system.trajectory.frame_interval_ps
-    for clustering, threshold in choices:
-        sites = _landmark_analysis(
-            system.trajectory,
-            campaign.sites,
-            clustering=clustering,
-            assignment_threshold=threshold,
-        )
+    for choice in choices:
+        sites = _landmark_analysis(system.trajectory, campaign.sites, **choice)
         stays = find_stays(sites.assignments, sites.n_sites)
         statistics = jump_statistics(stays, interval)
         returns = back_jumps(stays)
         diffusion = jump_diffusion(stays, sites.centers, cell, interval)
+        kinds = garnet_types(sites.centers, cell, repeats=(system.run.structure.supercell,) * 3)
         values = {"number of sites": float(sites.n_sites)}
         errors = {}
-        kinds = garnet_types(sites.centers, cell, repeats=repeats)
-        for kind in system.kind_names:
-            departures = _jumps(statistics)[kinds == kind].sum()
-            time = statistics.time_at_site[kinds == kind].sum()
+        for kind in ("24d", "48g"):
             name = f"residence time {kind} (ps)"
-            values[name] = time / departures if departures else np.nan
-            errors[name] = values[name] / np.sqrt(departures) if departures else np.nan
+            values[name], errors[name] = _residence_time(statistics, kinds == kind)
         values["back-jumps (%)"] = 100 * returns.fraction
         errors["back-jumps (%)"] = 100 * returns.standard_error
-        values["D of the network (cm<sup>2</sup>/s)"] = diffusion.coefficient
-        errors["D of the network (cm<sup>2</sup>/s)"] = diffusion.standard_error
+        name = "network D (10<sup>-5</sup> cm<sup>2</sup>/s)"
+        values[name] = 1e5 * diffusion.coefficient
+        errors[name] = 1e5 * diffusion.standard_error
         values["unassigned (%)"] = 100 * sites.unassigned_fraction
-        points.append(SensitivityPoint(clustering, threshold, values, errors))
+        method = choice["clustering"]
+        if "clustering_threshold" in choice:
+            method += f", joining at {choice['clustering_threshold']:g}"
+        points.append(
+            SensitivityPoint(system.title, method, choice["assignment_threshold"], values, errors)
+        )
     return points

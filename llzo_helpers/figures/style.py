@@ -116,12 +116,12 @@ def new_panels(
         subplot_titles=[f"({chr(65 + i)}) {title}" for i, title in enumerate(titles)],
         **{
             "horizontal_spacing": 0.25 / columns,
-            "vertical_spacing": 0.3 / rows,
+            "vertical_spacing": 0.36 / rows,
             **(subplots or {}),
         },
     )
-    figure.update_xaxes(**_AXIS)
-    figure.update_yaxes(**_AXIS)
+    figure.update_xaxes(**_AXIS, title_font_size=14)
+    figure.update_yaxes(**_AXIS, title_font_size=14)
     figure.update_annotations(font_size=14)
     figure.update_layout(
         **_LAYOUT,
