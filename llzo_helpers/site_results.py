@@ -474,6 +474,16 @@ def superbasin_scans(systems: Sequence[RunSites]) -> dict[str, SuperbasinScan]:
     return {system.title: superbasin_scan(system.network) for system in systems}
 
 
+def nearest_crystals(systems: Sequence[RunSites], volume_ratios: Sequence[float]) -> list[RunSites]:
+    """Return the crystals whose volumes are nearest to some volume ratios, each once."""
+    crystals = [system for system in systems if system.run.structure.phase == "crystal"]
+    volumes = np.array([system.run.structure.volume_ratio for system in crystals])
+    if not crystals:
+        return []
+    nearest = [int(np.abs(volumes - ratio).argmin()) for ratio in volume_ratios]
+    return [crystals[index] for index in dict.fromkeys(nearest)]
+
+
 CHOICES: tuple[dict[str, Any], ...] = (
     {"clustering": "dotprod", "assignment_threshold": 0.7},
     {"clustering": "dotprod", "assignment_threshold": 0.8},

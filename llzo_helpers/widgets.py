@@ -14,8 +14,10 @@ from IPython.display import display
 from llzo_helpers.diffusion import TracerDiffusion, tracer_diffusion_coefficient
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.figures.diffusion import msd_figure
+from llzo_helpers.figures.figure2 import density_view
 from llzo_helpers.figures.thermo import thermo_figure
 from llzo_helpers.md import Progress
+from llzo_helpers.site_results import RunSites, density_panel
 from llzo_helpers.structures import crystal, describe
 from llzo_helpers.trajectory import Trajectory, read_thermo
 
@@ -159,3 +161,21 @@ def _describe(result: TracerDiffusion) -> str:
         f"MSD ∝ t^({result.exponent:.2f} ± {result.exponent_std:.2f})"
     )
     return "; ".join([text, *result.warnings])
+
+
+def explore_density(systems: Mapping[str, RunSites]) -> widgets.VBox:
+    """Return a choice of system and of the density at the isosurface, with the surface."""
+    system = widgets.Dropdown(options=list(systems), description="system")
+    level = widgets.FloatSlider(value=4, min=1, max=15, step=0.5, description="ρ / mean ρ")
+    level.continuous_update = False
+    output = widgets.Output()
+
+    def update(change: Any = None) -> None:
+        with output:
+            output.clear_output(wait=True)
+            display(density_view(density_panel(systems[system.value], relative_level=level.value)))
+
+    system.observe(update, names="value")
+    level.observe(update, names="value")
+    update()
+    return widgets.VBox([system, level, output])

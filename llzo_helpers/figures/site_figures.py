@@ -71,8 +71,8 @@ def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
             )
             named.add(kind)
     figure.update_yaxes(type="log", range=[-3, 0.05], exponentformat="power", dtick=1)
-    figure.update_yaxes(title="Probability to stay longer", col=1)
-    figure.update_xaxes(title="Time (ps)", rangemode="tozero")
+    figure.update_yaxes(title_text="Probability to stay longer", col=1)
+    figure.update_xaxes(title_text="Time (ps)", rangemode="tozero")
     return figure
 
 
@@ -117,12 +117,12 @@ def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str,
     figure.update_xaxes(
         type="log",
         autorange="reversed",
-        title="Least rate of a link (ps<sup>-1</sup>)",
+        title_text="Least rate of a link (ps<sup>-1</sup>)",
         exponentformat="power",
         dtick="D2",
     )
-    figure.update_yaxes(title="Fraction of sites", range=[0, 1.05], **left)
-    figure.update_yaxes(title="Superbasins", rangemode="tozero", **right)
+    figure.update_yaxes(title_text="Fraction of sites", range=[0, 1.05], **left)
+    figure.update_yaxes(title_text="Superbasins", rangemode="tozero", **right)
     return figure
 
 
@@ -195,7 +195,7 @@ def sensitivity_figure(points: Sequence[SensitivityPoint]) -> go.Figure:
                 showlegend=place == places[0],
                 **place,
             )
-    figure.update_xaxes(title="Assignment threshold")
+    figure.update_xaxes(title_text="Assignment threshold")
     figure.update_yaxes(rangemode="tozero")
     return figure
 

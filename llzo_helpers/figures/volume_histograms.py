@@ -97,8 +97,8 @@ def volume_histograms(
             y = (0.95 - 0.09 * level) * top
             figure.add_annotation(x=mean, y=y, text=name, showarrow=False, **place)
         figure.update_yaxes(range=[0, top], **place)
-    figure.update_xaxes(title=f"{quantity} (Å<sup>3</sup>)", showticklabels=True)
-    figure.update_yaxes(title="Number of sites", col=1)
+    figure.update_xaxes(title_text=f"{quantity} (Å<sup>3</sup>)", showticklabels=True)
+    figure.update_yaxes(title_text="Number of sites", col=1)
     return figure
 
 
