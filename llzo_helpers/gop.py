@@ -26,7 +26,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.jump_statistics import Dependence
+from llzo_helpers.resampling import Dependence
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -9,8 +9,8 @@ from llzo_helpers.figures import figure3
 from llzo_helpers.figures.structure_map import distance_figure, map_figure
 from llzo_helpers.figures.style import log_ticks
 from llzo_helpers.gop import counting_limit
-from llzo_helpers.jump_statistics import Dependence
 from llzo_helpers.order import pair_distributions
+from llzo_helpers.resampling import Dependence
 from llzo_helpers.structure_map import structure_map
 from llzo_helpers.vibration import vibrational_density_of_states
 

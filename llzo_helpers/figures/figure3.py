@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from llzo_helpers.connectivity import RankCorrelation
 from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, log_ticks, new_figure
 from llzo_helpers.gop import counting_limit
-from llzo_helpers.jump_statistics import Dependence
 from llzo_helpers.order import PairDistribution
+from llzo_helpers.resampling import Dependence
 from llzo_helpers.vibration import THZ_TO_WAVENUMBER, VibrationalDensityOfStates
 
 PAPER_GOP = {"CIP": -100.0, "ML": -250.0}
