@@ -1,0 +1,302 @@
+"""The tables and curves of notebook 05, put together from the runs of a campaign."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import ase
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from llzo_helpers.neighbours import Frames
+from llzo_helpers.order import (
+    PairDistribution,
+    coordination_numbers,
+    first_minimum,
+    pair_distributions,
+)
+from llzo_helpers.parameters import Campaign, Run
+from llzo_helpers.paths import DATA
+from llzo_helpers.results import finished_runs, run_columns, system_label
+from llzo_helpers.structure_map import (
+    FRAMEWORK,
+    CrystalReference,
+    StructureMap,
+    crystal_reference,
+    groups_on_map,
+    local_environments,
+    structure_features,
+    structure_map,
+)
+from llzo_helpers.trajectory import Trajectory
+from llzo_helpers.vibration import (
+    VibrationalDensityOfStates,
+    vibrational_density_of_states_from_positions,
+)
+
+FloatArray = NDArray[np.float64]
+Environments = dict[str, FloatArray]
+"""Local environments [frame, atom, feature] by element."""
+
+# Frames that averages over structures are taken from: more of them change nothing visible
+FRAMES_FOR_PAIRS = 500
+FRAMES_FOR_MAP = 40
+COORDINATIONS = (("Zr", "O"), ("La", "O"), ("Li", "O"))
+
+
+def runs_at(campaign: Campaign, temperature_K: float) -> list[Run]:
+    """Return the finished runs of first replicas at one temperature."""
+    return [
+        run
+        for run in finished_runs(campaign)
+        if run.temperature_K == temperature_K and run.structure.replica == 1
+    ]
+
+
+def run_label(run: Run) -> str:
+    """Return a short name of a run's system, in the paper's notation."""
+    return system_label(run_columns(run))
+
+
+def thinned(trajectory: Trajectory, at_most: int) -> Iterator[NDArray[np.float32]]:
+    """Go through evenly spaced frames of a trajectory, at most so many, in chunks."""
+    stride = -(-len(trajectory) // at_most)
+    begin = 0
+    for chunk in trajectory.chunks(max(1, 64 // stride) * stride):
+        yield chunk[-begin % stride :: stride]
+        begin += len(chunk)
+
+
+def analyse_pairs(
+    campaign: Campaign, temperature_K: float
+) -> tuple[pd.DataFrame, dict[str, dict[tuple[str, str], PairDistribution]]]:
+    """Pair distributions and coordination numbers of the runs at one temperature.
+
+    Returns
+    -------
+    table
+        A row per run, the content of `coordination.csv`: neighbours up to the first minimum
+        of each pair distribution.
+    pairs
+        By system and pair of elements.
+    """
+    rows, pairs = [], {}
+    for run in runs_at(campaign, temperature_K):
+        trajectory = Trajectory(campaign.run_directory(run))
+        frames = list(thinned(trajectory, FRAMES_FOR_PAIRS))
+        species = trajectory.symbols.tolist()
+        found = pair_distributions(frames, trajectory.cell, species, bin_width=0.05)
+        pairs[run_label(run)] = found
+        row = run_columns(run)
+        for central, neighbour in COORDINATIONS:
+            cutoff = first_minimum(found[central, neighbour])
+            numbers = coordination_numbers(
+                frames,
+                trajectory.cell,
+                species,
+                central=central,
+                neighbour=neighbour,
+                cutoff=cutoff,
+            )
+            row |= {
+                f"{central}_{neighbour}_cutoff_A": cutoff,
+                f"{central}_{neighbour}_coordination": numbers.mean,
+                f"{central}_{neighbour}_coordination_std": numbers.standard_error,
+            }
+        rows.append(row)
+    return pd.DataFrame(rows), pairs
+
+
+def analyse_vibration(
+    campaign: Campaign, element: str = "O"
+) -> tuple[pd.DataFrame, dict[str, VibrationalDensityOfStates], dict[str, int]]:
+    """Vibrational densities of states of the finished short runs.
+
+    Returns
+    -------
+    table
+        A row per run, the content of `vibration.csv`.
+    spectra
+        By system.
+    n_atoms
+        Number of atoms of the element, by system.
+    """
+    rows, spectra, n_atoms = [], {}, {}
+    for run in campaign.vibration_runs:
+        directory = campaign.vibration_directory(run)
+        if campaign.vibration is None or not (directory / "summary.json").is_file():
+            continue
+        trajectory = Trajectory(directory)
+        atoms = trajectory.atoms(element)
+        spectrum = vibrational_density_of_states_from_positions(
+            trajectory.positions(atoms),
+            ase.Atoms(trajectory.symbols[atoms]).get_masses(),
+            time_step=1000 * trajectory.frame_interval_ps,
+            temperature=run.temperature_K,
+            resolution=campaign.vibration.resolution_THz,
+        )
+        label = run_label(run)
+        spectra[label], n_atoms[label] = spectrum, len(atoms)
+        rows.append(
+            {
+                **run_columns(run),
+                "element": element,
+                "mean_frequency_THz": spectrum.mean_frequency,
+                "mean_frequency_std_THz": spectrum.mean_frequency_error,
+                "degrees_of_freedom_per_atom": spectrum.degrees_of_freedom / len(atoms),
+                "resolution_THz": spectrum.resolution,
+                "segments": spectrum.segments,
+            }
+        )
+    return pd.DataFrame(rows), spectra, n_atoms
+
+
+@dataclass(frozen=True)
+class StructurePlaces:
+    """Where the structures of a campaign and of the reference lie on one map.
+
+    Attributes
+    ----------
+    of_map : StructureMap
+        Made of the reference's frames, `data/reference_structures.npz`.
+    places : dict
+        Scores [frame, component] by system; the reference's first.
+    quench : ndarray, shape [frame, component]
+        Scores of the reference's quench.
+    quench_temperatures : ndarray, shape [frame]
+        K.
+    distances : dict
+        Distance from the crystal [frame, atom] by element and system.
+    groups : DataFrame
+        Number of frames of each system (rows) in each group found without labels.
+    table : DataFrame
+        A row per run, the content of `order.csv`.
+    """
+
+    of_map: StructureMap
+    places: dict[str, FloatArray]
+    quench: FloatArray
+    quench_temperatures: FloatArray
+    distances: dict[str, dict[str, FloatArray]]
+    groups: pd.DataFrame
+    table: pd.DataFrame
+
+
+def place_structures(
+    campaign: Campaign, temperature_K: float, *, n_groups: int = 4
+) -> StructurePlaces:
+    """Place the structures of the runs at one temperature on the map of the reference.
+
+    All are compared at the experimental density, so that strain shows by what it does to
+    the arrangement of atoms. The distance is from the reference's crystal at 1100 K; a run
+    counts as disordered as far as its atoms are further than 99 % of the crystal's.
+    """
+    reference = _Reference.read()
+    environments = dict(reference.environments)
+    runs = runs_at(campaign, temperature_K)
+    for run in runs:
+        trajectory = Trajectory(campaign.run_directory(run))
+        frames = list(thinned(trajectory, FRAMES_FOR_MAP))
+        environments[run_label(run)] = _environments(
+            frames, trajectory.cell, trajectory.symbols.tolist(), reference.volume_per_atom
+        )
+    features = {
+        name: structure_features(list(found.values())) for name, found in environments.items()
+    }
+    of_map = structure_map(np.concatenate([features[name] for name in reference.environments]))
+    scores = {name: of_map.project(found) for name, found in features.items()}
+    crystals = {
+        element: crystal_reference(environments["crystal, 1100 K"][element])
+        for element in FRAMEWORK
+    }
+    quench = scores.pop("quench")
+    return StructurePlaces(
+        of_map=of_map,
+        places=scores,
+        quench=quench,
+        quench_temperatures=reference.quench_temperatures,
+        distances={
+            element: {
+                name: crystal.distance(found[element])
+                for name, found in environments.items()
+                if name != "quench"
+            }
+            for element, crystal in crystals.items()
+        },
+        groups=_groups(scores | {"quench": quench}, n_groups),
+        table=_order_table(runs, environments, crystals),
+    )
+
+
+def _order_table(
+    runs: list[Run],
+    environments: dict[str, Environments],
+    crystals: dict[str, CrystalReference],
+) -> pd.DataFrame:
+    rows = []
+    for run in runs:
+        row: dict[str, Any] = run_columns(run)
+        for element, crystal in crystals.items():
+            ordered = crystal.distance(environments["crystal, 1100 K"][element])
+            distances = crystal.distance(environments[run_label(run)][element])
+            row[f"{element}_distance_median"] = float(np.median(distances))
+            row[f"{element}_disordered"] = float(np.mean(distances > np.quantile(ordered, 0.99)))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _groups(scores: dict[str, FloatArray], n_groups: int) -> pd.DataFrame:
+    """Return how many frames of each system fall into each group found on the map."""
+    groups = groups_on_map(np.concatenate(list(scores.values())), n_groups)
+    names = np.repeat(list(scores), [len(found) for found in scores.values()])
+    table = pd.crosstab(pd.Series(names, name="system"), pd.Series(groups + 1, name="group"))
+    return table.loc[list(scores)]
+
+
+_REFERENCE_NAMES = {
+    "crystal_300K": "crystal, 300 K",
+    "crystal_1100K": "crystal, 1100 K",
+    "compressed_86_1100K": "crystal, 86 %, 1100 K",
+    "expanded_112_1100K": "crystal, 112 %, 1100 K",
+    "expanded_117_1100K": "crystal, 117 %, 1100 K",
+    "melt": "melt, 3000 K",
+    "glass": "glass, 500 K",
+    "quench": "quench",
+}
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """The frames of `data/reference_structures.npz`, as environments by system and element."""
+
+    environments: dict[str, Environments]
+    quench_temperatures: FloatArray
+    volume_per_atom: float
+
+    @classmethod
+    def read(cls) -> "_Reference":
+        with np.load(DATA / "reference_structures.npz", allow_pickle=False) as data:
+            species = data["species"].tolist()
+            volume = float(data["crystal_1100K_edge"]) ** 3 / len(species)
+            return cls(
+                environments={
+                    label: _environments(
+                        data[name], np.eye(3) * data[f"{name}_edge"], species, volume
+                    )
+                    for name, label in _REFERENCE_NAMES.items()
+                },
+                quench_temperatures=data["quench_temperature_K"].astype(float),
+                volume_per_atom=volume,
+            )
+
+
+def _environments(
+    frames: Frames, cell: ArrayLike, species: list[str], volume_per_atom: float
+) -> Environments:
+    return {
+        element: local_environments(
+            frames, cell, species, central=element, volume_per_atom=volume_per_atom
+        )
+        for element in FRAMEWORK
+    }
