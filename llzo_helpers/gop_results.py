@@ -1,14 +1,29 @@
 """The tables and curves of notebook 05, put together from the runs of a campaign."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import ase
+import networkx as nx
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from llzo_helpers.connectivity import (
+    RankCorrelation,
+    algebraic_connectivity,
+    effective_conductance,
+    largest_component_fraction,
+    rank_correlation,
+)
+from llzo_helpers.files import read_json
+from llzo_helpers.gop import (
+    dependence_on_sites,
+    graph_order_parameter,
+    rewired_order_parameters,
+)
 from llzo_helpers.neighbours import Frames
 from llzo_helpers.order import (
     PairDistribution,
@@ -18,7 +33,19 @@ from llzo_helpers.order import (
 )
 from llzo_helpers.parameters import Campaign, Run
 from llzo_helpers.paths import DATA
+from llzo_helpers.resampling import (
+    Dependence,
+    Quantity,
+    Uncertainty,
+    bootstrap,
+    dependence_on_length,
+)
 from llzo_helpers.results import finished_runs, run_columns, system_label
+from llzo_helpers.sites import (
+    JumpStatistics,
+    critical_rate,
+    percolation,
+)
 from llzo_helpers.structure_map import (
     FRAMEWORK,
     CrystalReference,
@@ -29,7 +56,7 @@ from llzo_helpers.structure_map import (
     structure_features,
     structure_map,
 )
-from llzo_helpers.trajectory import Trajectory
+from llzo_helpers.trajectory import Trajectory, read_start
 from llzo_helpers.vibration import (
     VibrationalDensityOfStates,
     vibrational_density_of_states_from_positions,
@@ -41,7 +68,7 @@ Environments = dict[str, FloatArray]
 
 # Frames that averages over structures are taken from: more of them change nothing visible
 FRAMES_FOR_PAIRS = 500
-FRAMES_FOR_MAP = 40
+FRAMES_FOR_MAP = 12
 COORDINATIONS = (("Zr", "O"), ("La", "O"), ("Li", "O"))
 
 
@@ -184,7 +211,7 @@ class StructurePlaces:
 
 
 def place_structures(
-    campaign: Campaign, temperature_K: float, *, n_groups: int = 4
+    campaign: Campaign, temperature_K: float, *, n_groups: int = 6
 ) -> StructurePlaces:
     """Place the structures of the runs at one temperature on the map of the reference.
 
@@ -299,4 +326,198 @@ def _environments(
             frames, cell, species, central=element, volume_per_atom=volume_per_atom
         )
         for element in FRAMEWORK
+    }
+
+
+@dataclass(frozen=True)
+class SiteNetwork:
+    """What notebook 04 has written of a run: who is at which site when, and the network.
+
+    Attributes
+    ----------
+    graph : networkx.DiGraph
+        Sites and the jumps between them, see `llzo_helpers.sites.site_network`.
+    assignments : ndarray, shape [frame, ion]
+        Site of each ion, -1 where unassigned.
+    frame_interval_ps : float
+        Time between frames.
+    cell : ndarray, shape [vector, axis]
+        Å.
+    """
+
+    graph: "nx.DiGraph[int]"
+    assignments: NDArray[np.integer]
+    frame_interval_ps: float
+    cell: FloatArray
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites."""
+        return len(self.graph)
+
+    def uncertain(self, quantity: Quantity, resamples: int, seed: int) -> Uncertainty:
+        """Return a quantity of the network with its uncertainty."""
+        return bootstrap(
+            self.assignments,
+            self.n_sites,
+            self.frame_interval_ps,
+            quantity,
+            resamples=resamples,
+            seed=seed,
+        )
+
+
+def load_network(campaign: Campaign, run: Run) -> SiteNetwork | None:
+    """Return the network that notebook 04 has found in a run; None if it has not looked."""
+    directory = campaign.directory / "sites" / run.name
+    if not (directory / "provenance.json").is_file():
+        return None
+    with np.load(directory / "assignments.npz", allow_pickle=False) as data:
+        return SiteNetwork(
+            graph=nx.DiGraph(
+                nx.node_link_graph(read_json(directory / "network.json"), edges="edges")
+            ),
+            assignments=data["assignments"],
+            frame_interval_ps=float(data["frame_interval_ps"]),
+            cell=read_start(campaign.run_directory(run)).cell.array,
+        )
+
+
+@dataclass(frozen=True)
+class NetworkResults:
+    """Order parameters and connectivity of the networks of jumps of a campaign.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row per run, the content of `gop.csv`.
+    by_sites, by_length : dict of Dependence
+        theta (k = 3) of pieces of each system's network, and of windows of its trajectory
+        (in frames).
+    rewired : dict of ndarray, shape [draw]
+        theta (k = 3) of random networks with the same degrees.
+    frame_intervals_ps : dict of float
+        Time between the frames of each system.
+    """
+
+    table: pd.DataFrame
+    by_sites: dict[str, Dependence]
+    by_length: dict[str, Dependence]
+    rewired: dict[str, FloatArray]
+    frame_intervals_ps: dict[str, float]
+
+
+def analyse_networks(
+    campaign: Campaign, diffusion: pd.DataFrame, *, bins: int, resamples: int
+) -> NetworkResults:
+    """Order parameters and connectivity of all networks that notebook 04 has written.
+
+    Parameters
+    ----------
+    campaign
+        The campaign.
+    diffusion
+        Of notebook 03, a row per run.
+    bins
+        Of the binned order parameter.
+    resamples
+        For the standard errors, of each kind.
+    """
+    rows = []
+    results = NetworkResults(pd.DataFrame(), {}, {}, {}, {})
+    for run in finished_runs(campaign):
+        network = load_network(campaign, run)
+        if network is None or not network.graph.number_of_edges():
+            continue
+        label, seed = run_label(run), campaign.seed_of(f"gop {run.name}")
+        rows.append(run_columns(run) | _network_columns(network, bins, resamples, seed))
+        results.rewired[label] = rewired_order_parameters(network.graph, draws=5, seed=seed)
+        connected = len(max(nx.weakly_connected_components(network.graph), key=len))
+        sizes = [size for size in (5, 10, 20, 50, 100, 200, 500) if size < connected]
+        results.by_sites[label] = dependence_on_sites(
+            network.graph, sizes=[*sizes, connected], seed=seed
+        )
+        n_frames = len(network.assignments)
+        results.by_length[label] = dependence_on_length(
+            network.assignments,
+            network.n_sites,
+            network.frame_interval_ps,
+            theta,
+            lengths=sorted({max(2, n_frames // parts) for parts in (32, 16, 8, 4, 2, 1)}),
+        )
+        results.frame_intervals_ps[label] = network.frame_interval_ps
+    tracer = diffusion[["run", "tracer_D_cm2_s", "tracer_D_std_cm2_s"]]
+    return replace(results, table=pd.DataFrame(rows).merge(tracer, on="run", how="left"))
+
+
+def theta(statistics: JumpStatistics, exponent: int = 3) -> float:
+    """Return the graph order parameter; 0, that of isolated sites, where nothing jumped."""
+    if not np.any(statistics.rates):
+        return 0.0
+    return graph_order_parameter(statistics.p_ij, exponent=exponent).value
+
+
+def _network_columns(
+    network: SiteNetwork, bins: int, resamples: int, seed: int
+) -> dict[str, float]:
+    """Return the columns of `gop.csv` that describe a network."""
+
+    def binned(statistics: JumpStatistics) -> float:
+        if not np.any(statistics.rates):
+            return 0.0
+        return graph_order_parameter(statistics.p_ij, bins=bins).normalised
+
+    cubed = network.uncertain(theta, resamples, seed)
+    simple = network.uncertain(partial(theta, exponent=1), resamples, seed)
+    normalised = network.uncertain(binned, resamples, seed)
+    clusters = percolation(network.graph)
+    conductance = effective_conductance(network.graph, network.cell)
+    d_x, d_y, d_z = np.diag(conductance.diffusivity)
+    return {
+        "n_sites": network.n_sites,
+        "n_jumps": int(network.graph.size(weight="jumps")),
+        "gop_k1": simple.value,
+        "gop_k1_std": simple.standard_error,
+        "gop_k3": cubed.value,
+        "gop_k3_std": cubed.standard_error,
+        "gop_k3_resampling_shift": cubed.resampling_shift,
+        "gop_k3_counting_limit": graph_order_parameter(network.graph).counting_limit,
+        "gop_binned": normalised.value,
+        "gop_binned_std": normalised.standard_error,
+        "largest_component": largest_component_fraction(network.graph),
+        "percolation_rank": clusters[0].rank,
+        "critical_rate_per_ps": critical_rate(network.graph),
+        "algebraic_connectivity_per_ps": algebraic_connectivity(network.graph),
+        "network_D_cm2_s": conductance.mean_diffusivity,
+        "network_D_x_cm2_s": d_x,
+        "network_D_y_cm2_s": d_y,
+        "network_D_z_cm2_s": d_z,
+    }
+
+
+PREDICTORS = {
+    "gop_k3": "order parameter, k = 3",
+    "gop_k1": "order parameter, k = 1",
+    "gop_binned": "order parameter, binned, normalised",
+    "largest_component": "largest component",
+    "critical_rate_per_ps": "critical rate",
+    "algebraic_connectivity_per_ps": "algebraic connectivity",
+    "network_D_cm2_s": "conductance of the network",
+}
+"""Measures of the network that may foretell D, by column of `gop.csv`."""
+
+
+def correlate_with_diffusion(table: pd.DataFrame) -> dict[str, RankCorrelation]:
+    """Return the rank correlation of each measure with D, by its name.
+
+    A measure that is the same in all systems, and any measure of fewer than five systems,
+    is left out.
+    """
+    known = table[np.isfinite(table["tracer_D_cm2_s"])]
+    if len(known) < 5:
+        return {}
+    return {
+        name: rank_correlation(known[column], known["tracer_D_cm2_s"])
+        for column, name in PREDICTORS.items()
+        if known[column].nunique() > 1
     }
