@@ -1,6 +1,6 @@
 """The tables and curves of notebook 05, put together from the runs of a campaign."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from llzo_helpers.connectivity import (
     largest_component_fraction,
     rank_correlation,
 )
+from llzo_helpers.errors import InputError
 from llzo_helpers.files import read_json
 from llzo_helpers.gop import (
     dependence_on_sites,
@@ -26,13 +27,16 @@ from llzo_helpers.gop import (
 )
 from llzo_helpers.neighbours import Frames
 from llzo_helpers.order import (
+    BondAngles,
     PairDistribution,
+    bond_angles,
     coordination_numbers,
     first_minimum,
     pair_distributions,
 )
-from llzo_helpers.parameters import Campaign, Run
+from llzo_helpers.parameters import Campaign, OrderSettings, Run
 from llzo_helpers.paths import DATA
+from llzo_helpers.potentials import load_potential
 from llzo_helpers.resampling import (
     Dependence,
     Quantity,
@@ -40,7 +44,7 @@ from llzo_helpers.resampling import (
     bootstrap,
     dependence_on_length,
 )
-from llzo_helpers.results import finished_runs, run_columns, system_label
+from llzo_helpers.results import finished_runs, run_columns
 from llzo_helpers.sites import (
     JumpStatistics,
     critical_rate,
@@ -72,18 +76,29 @@ FRAMES_FOR_MAP = 12
 COORDINATIONS = (("Zr", "O"), ("La", "O"), ("Li", "O"))
 
 
-def runs_at(campaign: Campaign, temperature_K: float) -> list[Run]:
-    """Return the finished runs of first replicas at one temperature."""
-    return [
+def compared_runs(campaign: Campaign) -> list[Run]:
+    """Return the finished runs whose structures are compared: first replicas, one temperature."""
+    return _by_volume(
         run
         for run in finished_runs(campaign)
-        if run.temperature_K == temperature_K and run.structure.replica == 1
-    ]
+        if run.temperature_K == campaign.order.temperature_K and run.structure.replica == 1
+    )
 
 
 def run_label(run: Run) -> str:
     """Return a short name of a run's system, in the paper's notation."""
-    return system_label(run_columns(run))
+    structure = run.structure
+    potential = load_potential(run.md_potential).paper_label or run.md_potential
+    return (
+        f"{structure.phase[0].upper()}-Li{structure.li_per_formula:g} "
+        f"{100 * structure.volume_ratio:g} % {potential}"
+        + (f" r{structure.replica}" if structure.replica > 1 else "")
+    )
+
+
+def _by_volume(runs: Iterable[Run]) -> list[Run]:
+    """Return runs in the order in which figures show them."""
+    return sorted(runs, key=lambda run: (run.structure.phase, run.structure.volume_ratio))
 
 
 def thinned(trajectory: Trajectory, at_most: int) -> Iterator[NDArray[np.float32]]:
@@ -95,21 +110,30 @@ def thinned(trajectory: Trajectory, at_most: int) -> Iterator[NDArray[np.float32
         begin += len(chunk)
 
 
-def analyse_pairs(
-    campaign: Campaign, temperature_K: float
-) -> tuple[pd.DataFrame, dict[str, dict[tuple[str, str], PairDistribution]]]:
-    """Pair distributions and coordination numbers of the runs at one temperature.
+@dataclass(frozen=True)
+class StructuralOrder:
+    """Distances, neighbours and angles in the compared runs.
 
-    Returns
-    -------
-    table
+    Attributes
+    ----------
+    table : DataFrame
         A row per run, the content of `coordination.csv`: neighbours up to the first minimum
         of each pair distribution.
-    pairs
-        By system and pair of elements.
+    pairs : dict
+        Pair distributions by system and pair of elements.
+    angles : dict of BondAngles
+        O-Zr-O by system.
     """
-    rows, pairs = [], {}
-    for run in runs_at(campaign, temperature_K):
+
+    table: pd.DataFrame
+    pairs: dict[str, dict[tuple[str, str], PairDistribution]]
+    angles: dict[str, BondAngles]
+
+
+def analyse_structures(campaign: Campaign) -> StructuralOrder:
+    """Return distances, neighbours and angles in the compared runs."""
+    rows, pairs, angles = [], {}, {}
+    for run in compared_runs(campaign):
         trajectory = Trajectory(campaign.run_directory(run))
         frames = list(thinned(trajectory, FRAMES_FOR_PAIRS))
         species = trajectory.symbols.tolist()
@@ -132,7 +156,15 @@ def analyse_pairs(
                 f"{central}_{neighbour}_coordination_std": numbers.standard_error,
             }
         rows.append(row)
-    return pd.DataFrame(rows), pairs
+        angles[run_label(run)] = bond_angles(
+            frames,
+            trajectory.cell,
+            species,
+            central="Zr",
+            neighbour="O",
+            cutoff=row["Zr_O_cutoff_A"],
+        )
+    return StructuralOrder(pd.DataFrame(rows), pairs, angles)
 
 
 def analyse_vibration(
@@ -150,7 +182,7 @@ def analyse_vibration(
         Number of atoms of the element, by system.
     """
     rows, spectra, n_atoms = [], {}, {}
-    for run in campaign.vibration_runs:
+    for run in _by_volume(campaign.vibration_runs):
         directory = campaign.vibration_directory(run)
         if campaign.vibration is None or not (directory / "summary.json").is_file():
             continue
@@ -187,14 +219,14 @@ class StructurePlaces:
     ----------
     of_map : StructureMap
         Made of the reference's frames, `data/reference_structures.npz`.
-    places : dict
-        Scores [frame, component] by system; the reference's first.
+    reference, systems : dict
+        Scores [frame, component] by structure of the reference and by system.
     quench : ndarray, shape [frame, component]
         Scores of the reference's quench.
     quench_temperatures : ndarray, shape [frame]
         K.
-    distances : dict
-        Distance from the crystal [frame, atom] by element and system.
+    reference_distances, distances : dict
+        Distance from the crystal [frame, atom] by element, then as above.
     groups : DataFrame
         Number of frames of each system (rows) in each group found without labels.
     table : DataFrame
@@ -202,73 +234,87 @@ class StructurePlaces:
     """
 
     of_map: StructureMap
-    places: dict[str, FloatArray]
+    reference: dict[str, FloatArray]
+    systems: dict[str, FloatArray]
     quench: FloatArray
     quench_temperatures: FloatArray
+    reference_distances: dict[str, dict[str, FloatArray]]
     distances: dict[str, dict[str, FloatArray]]
     groups: pd.DataFrame
     table: pd.DataFrame
 
 
-def place_structures(
-    campaign: Campaign, temperature_K: float, *, n_groups: int = 6
-) -> StructurePlaces:
-    """Place the structures of the runs at one temperature on the map of the reference.
+def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlaces:
+    """Place the structures of a campaign's runs on the map of the reference.
 
     All are compared at the experimental density, so that strain shows by what it does to
     the arrangement of atoms. The distance is from the reference's crystal at 1100 K; a run
     counts as disordered as far as its atoms are further than 99 % of the crystal's.
     """
     reference = _Reference.read()
-    environments = dict(reference.environments)
-    runs = runs_at(campaign, temperature_K)
+    systems = {}
+    runs = compared_runs(campaign)
     for run in runs:
         trajectory = Trajectory(campaign.run_directory(run))
         frames = list(thinned(trajectory, FRAMES_FOR_MAP))
-        environments[run_label(run)] = _environments(
+        systems[run_label(run)] = _environments(
             frames, trajectory.cell, trajectory.symbols.tolist(), reference.volume_per_atom
         )
-    features = {
-        name: structure_features(list(found.values())) for name, found in environments.items()
-    }
-    of_map = structure_map(np.concatenate([features[name] for name in reference.environments]))
-    scores = {name: of_map.project(found) for name, found in features.items()}
+    of_map = structure_map(np.concatenate(list(_features(reference.environments).values())))
     crystals = {
-        element: crystal_reference(environments["crystal, 1100 K"][element])
+        element: crystal_reference(reference.environments[_CRYSTAL][element])
         for element in FRAMEWORK
     }
-    quench = scores.pop("quench")
+    of_reference, of_systems = (
+        {name: of_map.project(found) for name, found in _features(some).items()}
+        for some in (reference.environments, systems)
+    )
+    groups = _groups(of_reference | of_systems, n_groups)
+    quench = of_reference.pop("quench")
     return StructurePlaces(
         of_map=of_map,
-        places=scores,
+        reference=of_reference,
+        systems=of_systems,
         quench=quench,
         quench_temperatures=reference.quench_temperatures,
-        distances={
-            element: {
-                name: crystal.distance(found[element])
-                for name, found in environments.items()
-                if name != "quench"
-            }
-            for element, crystal in crystals.items()
-        },
-        groups=_groups(scores | {"quench": quench}, n_groups),
-        table=_order_table(runs, environments, crystals),
+        reference_distances=_distances(crystals, reference.environments),
+        distances=_distances(crystals, systems),
+        groups=groups,
+        table=_order_table(
+            runs,
+            _distances(crystals, {_CRYSTAL: reference.environments[_CRYSTAL]}),
+            _distances(crystals, systems),
+        ),
     )
+
+
+def _features(environments: Mapping[str, Environments]) -> dict[str, FloatArray]:
+    return {name: structure_features(list(found.values())) for name, found in environments.items()}
+
+
+def _distances(
+    crystals: Mapping[str, CrystalReference], environments: Mapping[str, Environments]
+) -> dict[str, dict[str, FloatArray]]:
+    return {
+        element: {name: crystal.distance(found[element]) for name, found in environments.items()}
+        for element, crystal in crystals.items()
+    }
 
 
 def _order_table(
     runs: list[Run],
-    environments: dict[str, Environments],
-    crystals: dict[str, CrystalReference],
+    reference: dict[str, dict[str, FloatArray]],
+    systems: dict[str, dict[str, FloatArray]],
 ) -> pd.DataFrame:
+    """Return a row per run; distances are by element and system."""
     rows = []
     for run in runs:
         row: dict[str, Any] = run_columns(run)
-        for element, crystal in crystals.items():
-            ordered = crystal.distance(environments["crystal, 1100 K"][element])
-            distances = crystal.distance(environments[run_label(run)][element])
+        for element in FRAMEWORK:
+            distances = systems[element][run_label(run)]
+            ordered = np.quantile(reference[element][_CRYSTAL], 0.99)
             row[f"{element}_distance_median"] = float(np.median(distances))
-            row[f"{element}_disordered"] = float(np.mean(distances > np.quantile(ordered, 0.99)))
+            row[f"{element}_disordered"] = float(np.mean(distances > ordered))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -281,14 +327,15 @@ def _groups(scores: dict[str, FloatArray], n_groups: int) -> pd.DataFrame:
     return table.loc[list(scores)]
 
 
+_CRYSTAL = "crystal, 1100 K"
 _REFERENCE_NAMES = {
     "crystal_300K": "crystal, 300 K",
-    "crystal_1100K": "crystal, 1100 K",
-    "compressed_86_1100K": "crystal, 86 %, 1100 K",
-    "expanded_112_1100K": "crystal, 112 %, 1100 K",
-    "expanded_117_1100K": "crystal, 117 %, 1100 K",
-    "melt": "melt, 3000 K",
-    "glass": "glass, 500 K",
+    "crystal_1100K": _CRYSTAL,
+    "compressed_86_1100K": "crystal, 86 %",
+    "expanded_112_1100K": "crystal, 112 %",
+    "expanded_117_1100K": "crystal, 117 %",
+    "melt": "melt",
+    "glass": "glass",
     "quench": "quench",
 }
 
@@ -398,6 +445,8 @@ class NetworkResults:
         theta (k = 3) of random networks with the same degrees.
     frame_intervals_ps : dict of float
         Time between the frames of each system.
+    graphs : dict of networkx.DiGraph
+        The network of each system.
     """
 
     table: pd.DataFrame
@@ -405,11 +454,10 @@ class NetworkResults:
     by_length: dict[str, Dependence]
     rewired: dict[str, FloatArray]
     frame_intervals_ps: dict[str, float]
+    graphs: dict[str, "nx.DiGraph[int]"]
 
 
-def analyse_networks(
-    campaign: Campaign, diffusion: pd.DataFrame, *, bins: int, resamples: int
-) -> NetworkResults:
+def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResults:
     """Order parameters and connectivity of all networks that notebook 04 has written.
 
     Parameters
@@ -417,20 +465,23 @@ def analyse_networks(
     campaign
         The campaign.
     diffusion
-        Of notebook 03, a row per run.
-    bins
-        Of the binned order parameter.
-    resamples
-        For the standard errors, of each kind.
+        The content of `diffusion.csv`.
+
+    Raises
+    ------
+    InputError
+        If there is no network in which ions jump.
     """
     rows = []
-    results = NetworkResults(pd.DataFrame(), {}, {}, {}, {})
-    for run in finished_runs(campaign):
+    results = NetworkResults(pd.DataFrame(), {}, {}, {}, {}, {})
+    for run in _by_volume(finished_runs(campaign)):
         network = load_network(campaign, run)
         if network is None or not network.graph.number_of_edges():
             continue
         label, seed = run_label(run), campaign.seed_of(f"gop {run.name}")
-        rows.append(run_columns(run) | _network_columns(network, bins, resamples, seed))
+        rows.append(
+            {"system": label} | run_columns(run) | _network_columns(network, campaign.order, seed)
+        )
         results.rewired[label] = rewired_order_parameters(network.graph, draws=5, seed=seed)
         connected = len(max(nx.weakly_connected_components(network.graph), key=len))
         sizes = [size for size in (5, 10, 20, 50, 100, 200, 500) if size < connected]
@@ -446,6 +497,12 @@ def analyse_networks(
             lengths=sorted({max(2, n_frames // parts) for parts in (32, 16, 8, 4, 2, 1)}),
         )
         results.frame_intervals_ps[label] = network.frame_interval_ps
+        results.graphs[label] = network.graph
+    if not rows:
+        raise InputError(
+            f"{campaign.directory / 'sites'}: no network in which ions jump; run notebook 04, or "
+            "longer or hotter runs"
+        )
     tracer = diffusion[["run", "tracer_D_cm2_s", "tracer_D_std_cm2_s"]]
     return replace(results, table=pd.DataFrame(rows).merge(tracer, on="run", how="left"))
 
@@ -457,19 +514,17 @@ def theta(statistics: JumpStatistics, exponent: int = 3) -> float:
     return graph_order_parameter(statistics.p_ij, exponent=exponent).value
 
 
-def _network_columns(
-    network: SiteNetwork, bins: int, resamples: int, seed: int
-) -> dict[str, float]:
+def _network_columns(network: SiteNetwork, settings: OrderSettings, seed: int) -> dict[str, float]:
     """Return the columns of `gop.csv` that describe a network."""
 
     def binned(statistics: JumpStatistics) -> float:
         if not np.any(statistics.rates):
             return 0.0
-        return graph_order_parameter(statistics.p_ij, bins=bins).normalised
+        return graph_order_parameter(statistics.p_ij, bins=settings.bins).normalised
 
-    cubed = network.uncertain(theta, resamples, seed)
-    simple = network.uncertain(partial(theta, exponent=1), resamples, seed)
-    normalised = network.uncertain(binned, resamples, seed)
+    cubed = network.uncertain(theta, settings.resamples, seed)
+    simple = network.uncertain(partial(theta, exponent=1), settings.resamples, seed)
+    normalised = network.uncertain(binned, settings.resamples, seed)
     clusters = percolation(network.graph)
     conductance = effective_conductance(network.graph, network.cell)
     d_x, d_y, d_z = np.diag(conductance.diffusivity)
@@ -521,3 +576,21 @@ def correlate_with_diffusion(table: pd.DataFrame) -> dict[str, RankCorrelation]:
         for column, name in PREDICTORS.items()
         if known[column].nunique() > 1
     }
+
+
+def correlation_table(correlations: Mapping[str, RankCorrelation]) -> pd.DataFrame:
+    """Return the content of `predictors.csv`, the strongest first."""
+    rows = [
+        {
+            "measure": name,
+            "rank_correlation": found.coefficient,
+            "interval_low": found.interval[0],
+            "interval_high": found.interval[1],
+            "p_value": found.p_value,
+            "systems": found.n,
+        }
+        for name, found in correlations.items()
+    ]
+    columns = ["measure", "rank_correlation", "interval_low", "interval_high", "p_value", "systems"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("rank_correlation", key=np.abs, ascending=False)

@@ -121,6 +121,17 @@ class SiteSettings(Model):
     """Number of positions whose hull is a site's accessible volume."""
 
 
+class OrderSettings(Model):
+    """How order is measured: that of the networks of jumps, and that of structures."""
+
+    temperature_K: Positive = 1100.0
+    """Of the runs whose structures are compared."""
+    bins: Annotated[int, Field(ge=2)] = 20
+    """Of the degrees in the binned graph order parameter."""
+    resamples: Annotated[int, Field(ge=10)] = 100
+    """Of ions and time blocks, for standard errors."""
+
+
 class Structure(Model):
     """One structure: what notebook 01 needs to make it."""
 
@@ -262,6 +273,7 @@ class Campaign(Model):
     md: MDSettings = MDSettings()
     diffusion: DiffusionSettings = DiffusionSettings()
     sites: SiteSettings = SiteSettings()
+    order: OrderSettings = OrderSettings()
     systems: Annotated[list[System], Field(min_length=1)]
     vibration: VibrationSettings | None = None
 
