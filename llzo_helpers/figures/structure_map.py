@@ -46,7 +46,7 @@ def map_figure(
             "coloured: the runs of this campaign."
         ),
     )
-    for name, scores in reference.items():
+    for number, (name, scores) in enumerate(reference.items()):
         figure.add_scatter(
             x=scores[:, 0],
             y=scores[:, 1],
@@ -56,7 +56,9 @@ def map_figure(
             showlegend=False,
         )
         x, y = scores[:, :2].mean(axis=0)
-        figure.add_annotation(x=x, y=y, text=name, ax=-45, ay=-28, font={"size": 12})
+        figure.add_annotation(
+            x=x, y=y, text=name, ax=-50, ay=-30 + 60 * (number % 2), font={"size": 12}
+        )
     figure.add_scatter(
         x=quench[:, 0],
         y=quench[:, 1],
@@ -80,7 +82,7 @@ def map_figure(
             marker={"color": colour, "size": 8},
             name=system,
         )
-    figure.update_layout(width=900, height=600)
+    figure.update_layout(width=820, height=600)
     return figure
 
 
@@ -113,7 +115,6 @@ def distance_figure(
     everything = np.concatenate([v.ravel() for v in (*reference.values(), *systems.values())])
     figure.add_vline(x=1, line={"color": BLACK, "width": 1, "dash": "dot"})
     figure.update_xaxes(type="log", tickvals=log_ticks(everything.min(), everything.max()))
-    figure.update_layout(width=860)
     return figure
 
 
