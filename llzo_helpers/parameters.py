@@ -12,6 +12,7 @@ from llzo_helpers.paths import PARAMETERS, RESULTS
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.schema import Model, load_yaml, validate
 from llzo_helpers.structures import lithium_count
+from llzo_helpers.vibration import frames_needed
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -118,6 +119,17 @@ class SiteSettings(Model):
     as melted. In expanded cells single oxygens move 2 Å (measured), which the landmarks bear."""
     hull_samples: Annotated[int, Field(ge=5)] = 300
     """Number of positions whose hull is a site's accessible volume."""
+
+
+class OrderSettings(Model):
+    """How order is measured: that of the networks of jumps, and that of structures."""
+
+    temperature_K: Positive = 1100.0
+    """Of the runs whose structures are compared."""
+    bins: Annotated[int, Field(ge=2)] = 20
+    """Of the degrees in the binned graph order parameter."""
+    resamples: Annotated[int, Field(ge=10)] = 100
+    """Of ions and time blocks, for standard errors."""
 
 
 class Structure(Model):
@@ -229,6 +241,27 @@ class System(Model):
         ]
 
 
+class VibrationSettings(Model):
+    """Short runs with frames a few femtoseconds apart, for the spectrum of vibrations."""
+
+    volume_ratio: OneOrMore[float]
+    """Of the structures of the campaign to look at; their first replica is taken."""
+    temperature_K: Temperature = 1100.0
+    resolution_THz: Positive = 0.5
+    md: MDSettings
+
+    @model_validator(mode="after")
+    def _resolved(self) -> Self:
+        needed = frames_needed(self.resolution_THz, self.md.frame_interval_fs)
+        production_ps = needed * self.md.frame_interval_fs / 1000
+        if self.md.production_ps <= production_ps:
+            raise ValueError(
+                f"md.production_ps = {self.md.production_ps:g}: a resolution of "
+                f"{self.resolution_THz:g} THz needs {needed} frames, more than {production_ps:g} ps"
+            )
+        return self
+
+
 class Campaign(Model):
     """A set of runs and how they are made and analysed."""
 
@@ -240,7 +273,20 @@ class Campaign(Model):
     md: MDSettings = MDSettings()
     diffusion: DiffusionSettings = DiffusionSettings()
     sites: SiteSettings = SiteSettings()
+    order: OrderSettings = OrderSettings()
     systems: Annotated[list[System], Field(min_length=1)]
+    vibration: VibrationSettings | None = None
+
+    @model_validator(mode="after")
+    def _vibration_of_existing_structures(self) -> Self:
+        ratios = {structure.volume_ratio for structure in self.structures}
+        for ratio in self.vibration.volume_ratio if self.vibration else []:
+            if ratio not in ratios:
+                raise ValueError(
+                    f"vibration.volume_ratio = {ratio:g}: no system has it; there are "
+                    f"{', '.join(f'{known:g}' for known in sorted(ratios))}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _no_duplicates(self) -> Self:
@@ -277,6 +323,19 @@ class Campaign(Model):
         return self.md.model_copy(update={"jump_run_ps": 0.0})
 
     @property
+    def vibration_runs(self) -> list[Run]:
+        """The short runs for the spectrum of vibrations."""
+        if self.vibration is None:
+            return []
+        runs = [
+            run.model_copy(update={"temperature_K": self.vibration.temperature_K})
+            for run in self.runs
+            if run.structure.replica == 1
+            and run.structure.volume_ratio in self.vibration.volume_ratio
+        ]
+        return list({run.name: run for run in runs}.values())
+
+    @property
     def directory(self) -> Path:
         """Where the results go."""
         return RESULTS / self.name
@@ -288,6 +347,10 @@ class Campaign(Model):
     def run_directory(self, run: Run) -> Path:
         """Folder of a run's files."""
         return self.directory / "runs" / run.name
+
+    def vibration_directory(self, run: Run) -> Path:
+        """Folder of the files of a short run for the spectrum of vibrations."""
+        return self.directory / "vibration" / run.name
 
     def seed_of(self, label: str) -> int:
         """Return the seed of one random choice, named by `label`: independent and reproducible."""

@@ -61,10 +61,10 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
         width=720,
         height=480,
         margin={"l": 90, "r": 20, "t": 20, "b": 60},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.17, "x": 0},
         meta={"caption": caption},
         **layout,
     )
+    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.17, "x": 0})
     return figure
 
 
