@@ -58,6 +58,27 @@ SECTIONS = (
         figures=("figure_1a", "figure_1b", "arrhenius", "msd"),
         tables=(("table_2", "Table 2. Activation energies and diffusivities at 1100 K."),),
     ),
+    Section(
+        "Sites, jumps and volumes",
+        "04_sites.ipynb",
+        figures=(
+            "figure_2",
+            "back_jumps",
+            "jump_diffusion",
+            "superbasins",
+            "figure_4",
+            "figure_5",
+            "survival",
+            "site_sensitivity",
+        ),
+        tables=(
+            (
+                "back_jumps",
+                "Jumps that the ion's next jump undoes, of all jumps whose next one was seen; "
+                "errors by bootstrap over ions.",
+            ),
+        ),
+    ),
 )
 
 
@@ -149,13 +170,17 @@ def _missing(campaign: Campaign) -> list[tuple[str, str]]:
 
 
 def _warnings(campaign: Campaign) -> list[str]:
-    """Warnings of the diffusion analysis, and potentials used outside their trusted range."""
+    """Warnings of the analyses, and potentials used outside their trusted range."""
     warnings = []
     path = campaign.directory / "diffusion.csv"
     if path.is_file():
         table = pd.read_csv(path)
         flagged = table[table["warnings"].notna()]
         warnings += [f"{row['run']}: {row['warnings']}" for row in flagged.to_dict("records")]
+    path = campaign.directory / "site_warnings.csv"
+    if path.is_file():
+        table = pd.read_csv(path)
+        warnings += [f"{row['run']}: {row['warning']}" for row in table.to_dict("records")]
     for run in campaign.runs:
         conditions = {
             "li_per_formula": run.structure.li_per_formula,

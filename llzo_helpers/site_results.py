@@ -1,6 +1,6 @@
 """The sites of a campaign's runs: analysed, kept as files, put into tables and figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -49,6 +49,10 @@ from llzo_helpers.sites import (
     value_of_nearest_site,
 )
 from llzo_helpers.trajectory import Trajectory
+
+GARNET_SITES_PER_CELL = 24 + 48
+UNASSIGNED_LIMIT = 0.25
+"""Fraction of positions between sites from which on a run is flagged."""
 
 
 @dataclass(frozen=True)
@@ -328,6 +332,24 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
             }
         )
     return pd.DataFrame(rows)
+
+
+def warning_table(systems: Sequence[RunSites], failures: Mapping[str, str]) -> pd.DataFrame:
+    """Return what to mind of each run, a row per warning: `run`, `warning`."""
+    rows = list(failures.items())
+    for system in systems:
+        structure, analysis = system.run.structure, system.analysis
+        expected = GARNET_SITES_PER_CELL * structure.supercell**3
+        texts = []
+        if structure.phase == "crystal" and analysis.n_sites != expected:
+            texts.append(f"{analysis.n_sites} lithium sites where the garnet has {expected}")
+        if analysis.unassigned_fraction > UNASSIGNED_LIMIT:
+            texts.append(
+                f"{100 * analysis.unassigned_fraction:.0f} % of the lithium positions are between "
+                "sites; what is said of jumps depends on the assignment threshold"
+            )
+        rows += [(system.run.name, text) for text in texts]
+    return pd.DataFrame(rows, columns=["run", "warning"])
 
 
 def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
