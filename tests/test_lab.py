@@ -33,6 +33,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     name = "C-Li6.25-V101-1x1x1-r1"
     atoms = crystal(li_per_formula=6.25, volume_ratio=1.01, seed=1)
     write_structure(atoms, root / "results" / "by_hand" / "structures" / name, {})
+    # all cells stay in the page, so that they can be found; no question about news
+    settings = root / ".jupyter" / "lab" / "user-settings" / "@jupyterlab"
+    for name, content in (
+        ("notebook-extension/tracker", '{"windowingMode": "none"}'),
+        ("apputils-extension/notification", '{"fetchNews": "false"}'),
+    ):
+        path = settings / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
