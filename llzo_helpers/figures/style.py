@@ -129,7 +129,7 @@ def new_panels(
         height=60 + height * rows,
         margin={"l": 70, "r": 20, "t": 40, "b": 60},
         meta={"caption": caption},
-        **layout,
     )
+    figure.update_layout(**layout)
     places = [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(titles))]
     return figure, places
