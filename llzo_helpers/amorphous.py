@@ -100,12 +100,13 @@ def frenkel_defects(
     framework, lithium = garnet(supercell)
     sites = framework[framework.numbers != 8] + lithium
     kinds = np.array(sites.get_chemical_symbols())
-    tree = cKDTree(sites.get_scaled_positions() % 1.0, boxsize=1.0)
+    tree = cKDTree(np.asarray(sites.get_scaled_positions() % 1.0), boxsize=np.ones(3))
     counts: dict[str, list[tuple[int, int, int]]] = {element: [] for element in CATIONS}
     for frame in frames:
         fractional = np.asarray(frame, dtype=float) / edge % 1.0 % 1.0
+        owners = {e: np.asarray(tree.query(fractional[names == e])[1]) for e in CATIONS}
         for element in CATIONS:
-            nearest = tree.query(fractional[names == element])[1]
+            nearest = owners[element]
             own = kinds[nearest] == element
             interstitial = kinds[nearest] == "Li"
             counts[element].append(
@@ -370,7 +371,7 @@ def _independent_sites(
     lower[-1] = upper[-1] = n
     solution = milp(
         np.zeros(len(allowed)) if weights is None else weights[allowed],
-        integrality=np.ones(len(allowed)),
+        integrality=np.ones(len(allowed), dtype=int),
         bounds=Bounds(0, 1),
         constraints=LinearConstraint(conflicts, lower, upper),
     )

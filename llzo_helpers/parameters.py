@@ -344,6 +344,7 @@ class System(Model):
 
     def runs(self) -> list[Run]:
         """Return all combinations."""
+        origins: list[str | None] = list(self.structure_potential or ()) or [None]
         return [
             Run(
                 structure=Structure(
@@ -359,7 +360,7 @@ class System(Model):
                 temperature_K=temperature,
             )
             for origin, li, ratio, replica, potential, temperature in itertools.product(
-                self.structure_potential or [None],
+                origins,
                 self.li_per_formula,
                 self.volume_ratio,
                 range(1, self.replicas + 1),

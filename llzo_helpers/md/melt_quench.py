@@ -102,10 +102,18 @@ def make_glass(
     _melt(directory, glass, potential, seed, on_progress)
     atoms, relaxation = _quench(directory, glass, potential, seed, on_progress)
     write_structure(atoms, directory / "quenched", {"made by": "make_glass"})
-    _watch(directory, "glass", protocol.end_K, protocol.glass_ps, glass, seed + 3, on_progress)
+    stages = [_stage("glass", protocol.glass_ps, protocol.end_K)]
     if protocol.sites_ps:
-        _watch(
-            directory, "sites", protocol.sites_K, protocol.sites_ps, glass, seed + 4, on_progress
+        stages.append(_stage("sites", protocol.sites_ps, protocol.sites_K))
+    for number, stage in enumerate(stages, start=3):
+        run_schedule(
+            directory / stage.name,
+            structure=directory / "quenched",
+            potential=potential,
+            schedule=[stage],
+            seed=seed + number,
+            settings=protocol,
+            on_progress=on_progress,
         )
 
     quenched = stage_state(directory / "glass", "glass")
@@ -200,27 +208,6 @@ def _quench(
         return atoms, None
     relaxation = relax_cell(atoms, directory / "relaxation", potential=potential)
     return relaxation.atoms, relaxation
-
-
-def _watch(
-    directory: Path,
-    name: str,
-    temperature_K: float,
-    duration_ps: float,
-    glass: Glass,
-    seed: int,
-    on_progress: Callable[[Progress], None],
-) -> None:
-    """Run the quenched cell at one temperature."""
-    run_schedule(
-        directory / name,
-        structure=directory / "quenched",
-        potential=load_potential(glass.structure_potential),
-        schedule=[_stage(name, duration_ps, temperature_K)],
-        seed=seed,
-        settings=glass.melt_quench,
-        on_progress=on_progress,
-    )
 
 
 def _stage(name: str, duration_ps: float, temperature_K: float) -> Stage:
