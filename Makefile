@@ -25,7 +25,7 @@ reproduce: setup
 	@$(BIN)/python -m llzo_helpers.batch $(CAMPAIGN) --profile $(PROFILE)
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lab: setup
 	$(BIN)/jupyter lab notebooks

@@ -104,9 +104,8 @@ def frenkel_defects(
     counts: dict[str, list[tuple[int, int, int]]] = {element: [] for element in CATIONS}
     for frame in frames:
         fractional = np.asarray(frame, dtype=float) / edge % 1.0 % 1.0
-        owners = {e: np.asarray(tree.query(fractional[names == e])[1]) for e in CATIONS}
         for element in CATIONS:
-            nearest = owners[element]
+            nearest = np.asarray(tree.query(fractional[names == element])[1])
             own = kinds[nearest] == element
             interstitial = kinds[nearest] == "Li"
             counts[element].append(

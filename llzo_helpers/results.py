@@ -206,7 +206,7 @@ def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.Da
         (arrhenius, "E_a_eV", "E_a_std_eV"),
     ):
         for row in table.to_dict("records"):
-            match = _counterpart(row, value)
+            match = paper_value(row, value)
             if match is not None:
                 ours, error, theirs = row[value], row[std], match["value"]
                 rows.append(
@@ -228,8 +228,29 @@ def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def _counterpart(row: Mapping[Any, Any], quantity: str) -> Any:
-    """Return the paper's row for one of ours; None if it has none."""
+def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Put `compare_with_paper`'s table into words and rounded numbers, for people."""
+    formats = {"tracer_D_cm2_s": ("D (cm2/s)", ".2e", ".1e"), "E_a_eV": ("E_a (eV)", ".2f", ".2f")}
+    rows = []
+    for row in comparison.to_dict("records"):
+        name, value, error = formats[row["quantity"]]
+        rows.append(
+            {
+                "quantity": name,
+                "system": system_label(row),
+                "T (K)": "" if np.isnan(row["temperature_K"]) else f"{row['temperature_K']:g}",
+                "paper": f"{row['paper']:{value}}",
+                "this work": f"{row['this_work']:{value}} ± {row['this_work_std']:{error}}",
+                "ratio": f"{row['ratio']:.2f}",
+                "deviation (σ)": f"{row['deviation_sigma']:+.1f}",
+                "in the paper": row["source"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
+    """Return the paper's row of a quantity for one of our rows; None if it has none."""
     paper = paper_values()
     label = _paper_label(row["md_potential"])
     same = (

@@ -30,7 +30,7 @@ def completed_segments(directory: Path) -> list[dict[str, Any]]:
 
 
 class Trajectory:
-    """The production frames of a run; nothing is read before it is asked for.
+    """The frames of one stage of a run; nothing is read before it is asked for.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ class Trajectory:
         A run's folder, see `llzo_helpers.md`. A run that is still going on shows its completed
         segments.
     stage
-        Only the frames of this stage of the run; of all by default.
+        Name of the stage. "jumps" is the run after production with frames close together; where
+        there is none, it means production.
 
     Attributes
     ----------
@@ -55,20 +56,23 @@ class Trajectory:
         If there are no frames yet, or a file is missing or cut short.
     """
 
-    def __init__(self, directory: Path, stage: str | None = None) -> None:
+    def __init__(self, directory: Path, stage: str = "production") -> None:
         self.directory = directory
-        record = read_json(directory / "run.json")
-        self.frame_interval_ps: float = record["inputs"]["frame_interval_fs"] / 1000
+        records = completed_segments(directory)
+        if stage == "jumps" and not any(record["stage"] == "jumps" for record in records):
+            stage = "production"
+        records = [record for record in records if record["stage"] == stage and record["n_frames"]]
+        if not records:
+            raise InputError(f"{directory}: no {stage} frames yet; run notebook 02 first")
+        timestep_fs = read_json(directory / "run.json")["inputs"]["timestep_fs"]
+        self.frame_interval_ps: float = records[0]["frame_steps"] * timestep_fs / 1000
         start = read_start(directory)
         self.symbols: NDArray[np.str_] = np.array(start.get_chemical_symbols())
         self.cell: NDArray[np.float64] = start.cell.array
         segments = [
             (directory / f"segment_{segment['index']:04d}" / "frames.dcd", segment["n_frames"])
-            for segment in completed_segments(directory)
-            if segment["n_frames"] and stage in (None, segment["stage"])
+            for segment in records
         ]
-        if not segments:
-            raise InputError(f"{directory}: no production frames yet; run notebook 02 first")
         for path, n_frames in segments:
             expected = dcd_bytes(n_frames, len(self.symbols))
             found = path.stat().st_size if path.is_file() else 0
@@ -85,7 +89,7 @@ class Trajectory:
 
     @property
     def times_ps(self) -> NDArray[np.floating[Any]]:
-        """Times of the frames since the end of equilibration, [frame]."""
+        """Times of the frames since the beginning of their stage, [frame]."""
         return self.frame_interval_ps * np.arange(1, len(self) + 1)
 
     def atoms(self, *symbols: str) -> NDArray[np.intp]:
@@ -159,24 +163,20 @@ def read_start(directory: Path) -> ase.Atoms:
     return read(path, format="lammps-data", atom_style="charge", units="metal")
 
 
-def read_thermo(
-    directory: Path, *, production_only: bool = True, stage: str | None = None
-) -> pd.DataFrame:
+def read_thermo(directory: Path, stage: str | None = "production") -> pd.DataFrame:
     """Return the thermodynamic table of a run, a row per frame; units are in the column names.
 
     Parameters
     ----------
     directory
         A run's folder.
-    production_only
-        Leave out the stages of which no frames are kept.
     stage
-        Only this stage, whether frames are kept or not.
+        Name of the stage; None for all.
     """
     tables = [
         # a segment's first row repeats the last of the one before
         pd.read_csv(directory / f"segment_{segment['index']:04d}" / "thermo.csv").iloc[1:]
         for segment in completed_segments(directory)
-        if (segment["stage"] == stage if stage else segment["production"] or not production_only)
+        if stage in (None, segment["stage"])
     ]
     return pd.concat(tables, ignore_index=True)

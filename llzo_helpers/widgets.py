@@ -21,11 +21,11 @@ from llzo_helpers.trajectory import Trajectory, read_thermo
 
 
 def structure_view(atoms: ase.Atoms) -> nglview.NGLWidget:
-    """Return a structure to rotate: framework as small balls, lithium as large ones."""
+    """Return a structure to rotate: lithium large, the framework small."""
     view = nglview.show_ase(atoms)
     view.clear_representations()
-    view.add_ball_and_stick("not _Li", aspectRatio=2)
-    view.add_spacefill("_Li", radius=0.6)
+    for element, radius in (("Li", 0.7), ("La", 0.6), ("Zr", 0.5), ("O", 0.35)):
+        view.add_spacefill(f"_{element}", radius=radius)
     view.add_unitcell()
     view.center()
     return view

@@ -109,17 +109,24 @@ def test_seeds_are_reproducible_and_differ_by_label_and_campaign(tmp_path: Path)
 @given(
     equilibration=st.integers(0, 50),
     production=st.integers(1, 200),
+    jumps=st.integers(0, 50),
     segment=st.integers(1, 60),
 )
-def test_segments_cover_the_run_without_gap_or_overlap(equilibration, production, segment):
+def test_segments_cover_the_run_without_gap_or_overlap(equilibration, production, jumps, segment):
     settings = MDSettings(
-        equilibration_ps=equilibration, production_ps=production, segment_ps=segment
+        equilibration_ps=equilibration,
+        production_ps=production,
+        jump_run_ps=jumps,
+        segment_ps=segment,
     )
     segments = plan_segments(nvt_schedule(1100, settings), settings)
     assert segments[0].first_step == 0
-    assert segments[-1].last_step == 1000 * (equilibration + production)
+    assert segments[-1].last_step == settings.total_steps
+    order = ["equilibration", "production", "jumps"]
     for before, after in pairwise(segments):
         assert before.last_step == after.first_step
-        assert (before.production, after.production) != (True, False)
+        assert order.index(before.stage) <= order.index(after.stage)
     assert all(0 < s.last_step - s.first_step <= 1000 * segment for s in segments)
-    assert sum(s.last_step - s.first_step for s in segments if s.production) == 1000 * production
+    assert sum(s.n_frames for s in segments if s.stage == "production") == 5 * production
+    assert sum(s.n_frames for s in segments if s.stage == "jumps") == 20 * jumps
+    assert all(s.n_frames == 0 for s in segments if s.stage == "equilibration")

@@ -50,9 +50,9 @@ def test_lithium_relative_to_the_framework(finished_run: Path):
 def test_thermo_has_a_row_for_each_frame(finished_run: Path):
     thermo = read_thermo(finished_run)
     assert thermo["step"].to_list() == list(range(110, 501, 10))
-    assert len(read_thermo(finished_run, production_only=False)) == 50
+    assert len(read_thermo(finished_run, None)) == 50
 
 
 def test_a_folder_without_frames_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match=r"run\.json: not found; run the stage"):
+    with pytest.raises(InputError, match="no production frames yet; run notebook 02 first"):
         Trajectory(tmp_path)

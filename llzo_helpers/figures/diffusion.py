@@ -24,7 +24,10 @@ def msd_figure(results: Mapping[str, TracerDiffusion]) -> go.Figure:
         ),
     )
     figure.update_xaxes(type="log", exponentformat="power")
-    figure.update_layout(width=900, legend={"font": {"size": 10}})
+    # many runs: names beside the plot
+    figure.update_layout(
+        width=960, legend={"orientation": "v", "x": 1.02, "y": 1, "font": {"size": 10}}
+    )
     for colour, (name, result) in zip(SEQUENCE * 50, results.items(), strict=False):
         lags, msd, std = result.lags_ps, result.msd, result.msd_std
         figure.add_scatter(

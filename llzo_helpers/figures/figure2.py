@@ -1,4 +1,4 @@
-"""Fig. 2: the density of Li, coloured by the residence time of the nearest site."""
+"""Figure 2 of the paper: the density of lithium, coloured by residence time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
-from plotly.subplots import make_subplots
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.figures.style import GREY, new_panels
 from llzo_helpers.sites import Surface
 
 COLORSCALE = "Plasma_r"
@@ -19,7 +19,7 @@ COLORSCALE = "Plasma_r"
 
 @dataclass(frozen=True)
 class DensityPanel:
-    """One system of Fig. 2.
+    """One system of Figure 2.
 
     Attributes
     ----------
@@ -39,24 +39,24 @@ class DensityPanel:
     cell: NDArray[np.float64]
 
 
-def density_figure(
-    panels: Sequence[DensityPanel], *, columns: int = 4, largest_time: float | None = None
+def figure_2(
+    panels: Sequence[DensityPanel], *, columns: int = 3, largest_time: float | None = None
 ) -> go.Figure:
-    """Draw the isosurface of each system with its cell.
+    """Isosurface of the density of lithium in each system, with its cell.
 
     Parameters
     ----------
-    panels : sequence of DensityPanel
+    panels
         In reading order.
-    columns : int
+    columns
         Panels in a row.
-    largest_time : float, optional
+    largest_time
         End of the colour scale, ps; by default the 99th percentile of all vertices.
 
     Raises
     ------
     InputError
-        No panels.
+        If there are no panels.
     """
     if not panels:
         raise InputError("panels: none; give at least one system")
@@ -64,18 +64,30 @@ def density_figure(
         largest_time = _largest_time(panels)
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
-    figure = make_subplots(
-        rows,
-        columns,
-        specs=[[{"type": "scene"}] * columns] * rows,
-        subplot_titles=[f"({chr(65 + i)}) {panel.title}" for i, panel in enumerate(panels)],
-        horizontal_spacing=0.01,
-        vertical_spacing=0.06,
+    figure, places = new_panels(
+        [panel.title for panel in panels],
+        caption=(
+            "Figure 2. Isosurface of the time-averaged density of lithium. Colour: residence time "
+            "of the nearest site; yellow: fast, blue: slow."
+        ),
+        columns=columns,
+        panel_size=(300, 310),
+        subplots={
+            "specs": [[{"type": "scene"}] * columns] * rows,
+            "horizontal_spacing": 0.01,
+            "vertical_spacing": 0.04,
+        },
+        coloraxis={
+            "colorscale": COLORSCALE,
+            "cmin": 0,
+            "cmax": largest_time,
+            "colorbar": {"title": {"text": "Residence<br>time (ps)"}, "thickness": 18, "len": 0.8},
+        },
+        showlegend=False,
     )
-    for index, panel in enumerate(panels):
-        place = {"row": index // columns + 1, "col": index % columns + 1}
-        x, y, z = panel.surface.vertices.T
-        i, j, k = panel.surface.triangles.T
+    for panel, place in zip(panels, places, strict=True):
+        x, y, z = panel.surface.vertices.T.astype(np.float32)
+        i, j, k = panel.surface.triangles.T.astype(np.int32)
         figure.add_mesh3d(
             x=x,
             y=y,
@@ -83,21 +95,20 @@ def density_figure(
             i=i,
             j=j,
             k=k,
-            intensity=np.minimum(panel.residence_time, largest_time),
+            intensity=np.minimum(panel.residence_time, largest_time).astype(np.float32),
             coloraxis="coloraxis",
-            lighting={"ambient": 0.6, "diffuse": 0.7, "specular": 0.1},
+            lighting={"ambient": 0.85, "diffuse": 0.4, "specular": 0.05},
             hovertemplate="%{intensity:.2f} ps<extra></extra>",
             **place,
         )
-        edges = _cell_edges(panel.cell)
+        x, y, z = _cell_edges(panel.cell).T
         figure.add_scatter3d(
-            x=edges[:, 0],
-            y=edges[:, 1],
-            z=edges[:, 2],
+            x=x,
+            y=y,
+            z=z,
             mode="lines",
-            line={"color": "#444", "width": 2},
+            line={"color": GREY, "width": 2},
             hoverinfo="skip",
-            showlegend=False,
             **place,
         )
     figure.update_scenes(
@@ -105,19 +116,7 @@ def density_figure(
         xaxis_visible=False,
         yaxis_visible=False,
         zaxis_visible=False,
-        camera={"eye": {"x": 1.3, "y": 0.9, "z": 0.6}, "projection": {"type": "orthographic"}},
-    )
-    figure.update_layout(
-        template="simple_white",
-        width=100 + 320 * columns,
-        height=60 + 330 * rows,
-        margin={"l": 0, "r": 0, "t": 40, "b": 0},
-        coloraxis={
-            "colorscale": COLORSCALE,
-            "cmin": 0,
-            "cmax": largest_time,
-            "colorbar": {"title": {"text": "Residence<br>time / ps"}, "len": 0.8},
-        },
+        camera={"eye": {"x": 1.15, "y": 0.8, "z": 0.55}, "projection": {"type": "orthographic"}},
     )
     return figure
 
@@ -136,7 +135,7 @@ def density_view(panel: DensityPanel, *, largest_time: float | None = None) -> A
     panel : DensityPanel
         The system.
     largest_time : float, optional
-        End of the colour scale, ps, as in `density_figure`.
+        End of the colour scale, ps, as in `figure_2`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Fig. 4: histograms of static site volumes, coloured by mean residence time."""
+"""Figure 4 of the paper: static site volumes."""
 
 from collections.abc import Sequence
 
@@ -7,24 +7,24 @@ import plotly.graph_objects as go
 from llzo_helpers.figures.volume_histograms import VolumePanel, volume_histograms
 
 
-def static_volume_figure(
-    panels: Sequence[VolumePanel], *, columns: int = 4, largest_time: float | None = None
-) -> go.Figure:
-    """Draw the volume that the static framework leaves at the sites of each system.
+def figure_4(panels: Sequence[VolumePanel], *, largest_time: float | None = None) -> go.Figure:
+    """Histograms of the volume that the static framework leaves at the sites of each system.
 
     Parameters
     ----------
-    panels : sequence of VolumePanel
-        With radical Voronoi volumes, from `static_site_volumes`.
-    columns : int
-        Panels in a row.
-    largest_time : float, optional
-        End of the colour scale, ps.
+    panels
+        With volumes of `llzo_helpers.sites.static_site_volumes`.
+    largest_time
+        End of the colour scale, ps; by default the longest mean of a bar.
     """
     return volume_histograms(
         panels,
         quantity="Static site volume",
-        columns=columns,
+        caption=(
+            "Figure 4. Static volume of the lithium sites: their radical Voronoi cells in the "
+            "mean framework, all sites filled, with the paper's radii. Colour: mean residence "
+            "time of the sites in a bar."
+        ),
         bin_width=0.1,
         largest_time=largest_time,
     )

@@ -1,4 +1,4 @@
-"""Fig. 5: histograms of accessible site volumes, coloured by mean residence time."""
+"""Figure 5 of the paper: accessible site volumes."""
 
 from collections.abc import Sequence
 
@@ -7,24 +7,28 @@ import plotly.graph_objects as go
 from llzo_helpers.figures.volume_histograms import VolumePanel, volume_histograms
 
 
-def accessible_volume_figure(
-    panels: Sequence[VolumePanel], *, columns: int = 4, largest_time: float | None = None
+def figure_5(
+    panels: Sequence[VolumePanel], *, n_samples: int, largest_time: float | None = None
 ) -> go.Figure:
-    """Draw the volume that ions explore while at the sites of each system.
+    """Histograms of the volume that ions explore while at the sites of each system.
 
     Parameters
     ----------
-    panels : sequence of VolumePanel
-        With volumes from `accessible_volumes`, of the same kind in all panels.
-    columns : int
-        Panels in a row.
-    largest_time : float, optional
-        End of the colour scale, ps.
+    panels
+        With `fixed_samples` of `llzo_helpers.sites.accessible_volumes`.
+    n_samples
+        Positions in each hull.
+    largest_time
+        End of the colour scale, ps; by default the longest mean of a bar.
     """
     return volume_histograms(
         panels,
         quantity="Accessible site volume",
-        columns=columns,
+        caption=(
+            f"Figure 5. Accessible volume of the lithium sites: the hull of {n_samples} positions "
+            "of ions at the site, the same number everywhere, since a hull grows with it (the "
+            "paper's is of all positions). Colour: mean residence time of the sites in a bar."
+        ),
         bin_width=0.05,
         largest_time=largest_time,
     )

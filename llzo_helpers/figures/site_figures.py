@@ -1,111 +1,125 @@
-"""What stands behind the site analysis: survival of stays, superbasins, sensitivity."""
+"""What the site analysis rests on: survival of stays, superbasins, sensitivity, diffusion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
-from plotly.colors import qualitative
-from plotly.subplots import make_subplots
 
+from llzo_helpers.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    SEQUENCE,
+    VERMILION,
+    new_figure,
+    new_panels,
+)
 from llzo_helpers.sites import SuperbasinScan, Survival
 
-COLORS = qualitative.Safe
 
-
-def survival_figure(curves: Mapping[str, Survival]) -> go.Figure:
-    """Draw the probability that a stay lasts, by Kaplan and Meier, with its standard error.
-
-    A straight line would be one exponential; a steep beginning is quick returns.
+def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
+    """Probability that a stay lasts, by system and kind of site.
 
     Parameters
     ----------
-    curves : mapping of str to Survival
-        By the name of the sites.
+    curves
+        By system, then by kind of site.
     """
-    figure = go.Figure()
-    for color, (name, curve) in zip(_colors(len(curves)), curves.items(), strict=True):
-        low = np.clip(curve.survival - curve.standard_error, 1e-4, 1)
-        high = np.clip(curve.survival + curve.standard_error, 1e-4, 1)
-        figure.add_scatter(
-            x=np.concatenate([curve.time, curve.time[::-1]]),
-            y=np.concatenate([high, low[::-1]]),
-            fill="toself",
-            fillcolor=color,
-            opacity=0.25,
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-            legendgroup=name,
-        )
-        figure.add_scatter(
-            x=curve.time,
-            y=np.where(curve.survival > 0, curve.survival, np.nan),
-            line={"color": color, "shape": "hv"},
-            name=name,
-            legendgroup=name,
-        )
-    figure.update_yaxes(type="log", title="Probability to stay longer", range=[-3, 0.05])
-    figure.update_xaxes(title="Time at the site / ps", rangemode="tozero")
-    figure.update_layout(template="simple_white", width=620, height=420)
+    figure, places = new_panels(
+        list(curves),
+        caption=(
+            "Probability that an ion stays at a site longer than a time, by Kaplan and Meier, so "
+            "that stays cut off by the end of the run count rightly. Bands: standard error. One "
+            "rate would give a straight line; a steep beginning is quick returns."
+        ),
+        columns=3,
+        subplots={"shared_yaxes": True, "horizontal_spacing": 0.04},
+    )
+    kinds = sorted({kind for panel in curves.values() for kind in panel})
+    for panel, place in zip(curves.values(), places, strict=True):
+        for colour, kind in zip(SEQUENCE * 9, kinds, strict=False):
+            if kind not in panel:
+                continue
+            curve = panel[kind]
+            band = np.array([-1, 1])[:, None] * curve.standard_error + curve.survival
+            low, high = np.clip(band, 1e-4, 1)
+            figure.add_scatter(
+                x=np.concatenate([curve.time, curve.time[::-1]]),
+                y=np.concatenate([high, low[::-1]]),
+                fill="toself",
+                fillcolor=colour,
+                opacity=0.25,
+                line={"width": 0},
+                hoverinfo="skip",
+                showlegend=False,
+                legendgroup=kind,
+                **place,
+            )
+            figure.add_scatter(
+                x=curve.time,
+                y=np.where(curve.survival > 0, curve.survival, np.nan),
+                mode="lines",
+                line={"color": colour, "shape": "hv"},
+                name=kind,
+                legendgroup=kind,
+                showlegend=place == places[0],
+                **place,
+            )
+    figure.update_yaxes(type="log", range=[-3, 0.05], exponentformat="power", dtick=1)
+    figure.update_yaxes(title="Probability to stay longer", col=1)
+    figure.update_xaxes(title="Time (ps)", rangemode="tozero")
     return figure
 
 
 def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str, int]) -> go.Figure:
-    """Draw how the fast network grows as slower links are let in, and where it percolates.
+    """How the network of fast links grows as slower ones are let in, and where it percolates.
 
     Parameters
     ----------
-    scans : mapping of str to SuperbasinScan
-        By the name of the system.
-    n_sites : mapping of str to int
+    scans
+        By system.
+    n_sites
         Sites of each system.
     """
-    figure = make_subplots(
-        1,
-        2,
-        subplot_titles=("Largest superbasin", "Number of superbasins of two or more sites"),
-        horizontal_spacing=0.12,
+    figure, (left, right) = new_panels(
+        ["largest superbasin", "number of superbasins"],
+        caption=(
+            "Superbasins: sites joined by links that are at least as fast, both ways, as the "
+            "threshold on the axis; those of one site are not counted. Diamonds: from here on the "
+            "fast links percolate in three dimensions, at the critical rate. A system with slow "
+            "bottlenecks grows late and in many parts."
+        ),
+        columns=2,
+        panel_size=(420, 360),
+        subplots={"horizontal_spacing": 0.12},
     )
-    for color, (name, scan) in zip(_colors(len(scans)), scans.items(), strict=True):
-        line = {"color": color}
+    for colour, (name, scan) in zip(SEQUENCE * 9, scans.items(), strict=False):
+        common = {"x": scan.minimum_rate, "line": {"color": colour}, "legendgroup": name}
+        share = scan.largest / n_sites[name]
+        figure.add_scatter(y=share, mode="lines", name=name, **common, **left)
+        figure.add_scatter(y=scan.n_superbasins, mode="lines", showlegend=False, **common, **right)
+        percolating = np.flatnonzero(scan.rank == 3)[:1]
         figure.add_scatter(
-            x=scan.minimum_rate,
-            y=scan.largest / n_sites[name],
-            line=line,
-            name=name,
-            legendgroup=name,
-            row=1,
-            col=1,
-        )
-        figure.add_scatter(
-            x=scan.minimum_rate,
-            y=scan.n_superbasins,
-            line=line,
-            name=name,
-            legendgroup=name,
+            x=scan.minimum_rate[percolating],
+            y=share[percolating],
+            mode="markers",
+            marker={"color": colour, "size": 12, "symbol": "diamond"},
             showlegend=False,
-            row=1,
-            col=2,
+            legendgroup=name,
+            hovertemplate="percolates at %{x:.3g} ps<sup>-1</sup><extra></extra>",
+            **left,
         )
-        percolating = np.flatnonzero(scan.rank == 3)
-        if len(percolating):
-            first = percolating[0]
-            figure.add_scatter(
-                x=[scan.minimum_rate[first]],
-                y=[scan.largest[first] / n_sites[name]],
-                mode="markers",
-                marker={"color": color, "size": 11, "symbol": "diamond"},
-                name=f"{name} percolates in 3D",
-                legendgroup=name,
-                row=1,
-                col=1,
-            )
     figure.update_xaxes(
-        type="log", autorange="reversed", title="Least rate of a link / ps<sup>-1</sup>"
+        type="log",
+        autorange="reversed",
+        title="Least rate of a link (ps<sup>-1</sup>)",
+        exponentformat="power",
+        dtick=1,
     )
-    figure.update_yaxes(title="Fraction of sites", range=[0, 1.03], row=1, col=1)
-    figure.update_layout(template="simple_white", width=1000, height=400)
+    figure.update_yaxes(title="Fraction of sites", range=[0, 1.05], **left)
+    figure.update_yaxes(title="Superbasins", rangemode="tozero", **right)
     return figure
 
 
@@ -115,12 +129,12 @@ class SensitivityPoint:
 
     Attributes
     ----------
-    clustering : str
+    clustering
         Method.
-    assignment_threshold : float
+    assignment_threshold
         Least similarity.
-    values, errors : mapping of str to float
-        By the name of the quantity, with its unit.
+    values, errors
+        By quantity with its unit; an error may be missing.
     """
 
     clustering: str
@@ -129,39 +143,124 @@ class SensitivityPoint:
     errors: Mapping[str, float]
 
 
-def sensitivity_figure(points: Sequence[SensitivityPoint]) -> go.Figure:
-    """Draw how results depend on the assignment threshold and the clustering method.
+def sensitivity_figure(points: Sequence[SensitivityPoint], system: str) -> go.Figure:
+    """How results depend on the assignment threshold and the clustering method.
 
     Parameters
     ----------
-    points : sequence of SensitivityPoint
-        All with the same quantities: one panel each.
+    points
+        All with the same quantities: a panel each.
+    system
+        What was analysed.
     """
     quantities = list(points[0].values)
-    figure = make_subplots(
-        1, len(quantities), subplot_titles=quantities, horizontal_spacing=0.25 / len(quantities)
+    figure, places = new_panels(
+        quantities,
+        caption=(
+            f"Sensitivity of the site analysis of {system} to its two choices: the threshold from "
+            "which on an ion counts as at a site, and the clustering method. Bars: standard error. "
+            "What changes from point to point is a convention, not a property of the material."
+        ),
+        columns=3,
     )
-    methods = list(dict.fromkeys(point.clustering for point in points))
-    for color, method in zip(_colors(len(methods)), methods, strict=True):
+    for colour, method in zip(
+        SEQUENCE, sorted({point.clustering for point in points}), strict=False
+    ):
         chosen = [point for point in points if point.clustering == method]
-        for column, quantity in enumerate(quantities, start=1):
+        for quantity, place in zip(quantities, places, strict=True):
             figure.add_scatter(
                 x=[point.assignment_threshold for point in chosen],
                 y=[point.values[quantity] for point in chosen],
-                error_y={"array": [point.errors.get(quantity, 0.0) for point in chosen]},
+                error_y={
+                    "array": [point.errors.get(quantity, 0.0) for point in chosen],
+                    "thickness": 1.5,
+                    "width": 5,
+                },
                 mode="lines+markers",
-                line={"color": color},
+                line={"color": colour, "width": 1.5},
+                marker={"size": 9},
                 name=method,
                 legendgroup=method,
-                showlegend=column == 1,
-                row=1,
-                col=column,
+                showlegend=place == places[0],
+                **place,
             )
     figure.update_xaxes(title="Assignment threshold")
     figure.update_yaxes(rangemode="tozero")
-    figure.update_layout(template="simple_white", width=120 + 270 * len(quantities), height=360)
     return figure
 
 
-def _colors(n: int) -> list[str]:
-    return [COLORS[index % len(COLORS)] for index in range(n)]
+def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
+    """Diffusion coefficients of three pictures of the same ions, against volume.
+
+    Parameters
+    ----------
+    table
+        A row per run, the content of `sites.csv`.
+    """
+    figure = new_figure(
+        x="V / V<sub>exp</sub> (%)",
+        y="D<sub>Li</sub> (cm<sup>2</sup>/s)",
+        log_y=True,
+        caption=(
+            "From jumps to diffusion. Independent jumps: rate times distance squared over 6. "
+            "Network: an ion that walks on the measured network without memory (master equation). "
+            "Tracer: what the mean squared displacement gives. Network over independent jumps is "
+            "the correlation that the shape of the network makes; tracer over network what memory "
+            "makes, ions that go back where they came from. Bars: standard errors."
+        ),
+    )
+    for column, error, name, colour in (
+        ("uncorrelated_D_cm2_s", None, "independent jumps", GREY),
+        ("jump_D_cm2_s", "jump_D_std_cm2_s", "network", BLUE),
+        ("tracer_D_cm2_s", "tracer_D_std_cm2_s", "tracer", VERMILION),
+    ):
+        rows = table.sort_values("volume_ratio")
+        figure.add_scatter(
+            x=100 * rows["volume_ratio"],
+            y=rows[column],
+            error_y={"array": rows[error], "thickness": 1.5, "width": 5} if error else None,
+            mode="lines+markers" if table["phase"].nunique() == 1 else "markers",
+            marker={"size": 10, "color": colour},
+            line={"color": colour, "width": 1.5},
+            name=name,
+        )
+    return figure
+
+
+def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
+    """Fraction of jumps that the ion's next jump undoes, against volume.
+
+    Parameters
+    ----------
+    table
+        A row per run, the content of `sites.csv`.
+    paper
+        `data/paper_values.csv`, of the same potentials.
+    """
+    figure = new_figure(
+        x="V / V<sub>exp</sub> (%)",
+        y="Back-jumps (%)",
+        caption=(
+            "Fraction of jumps that the ion's next jump undoes. Filled: this work, with standard "
+            "errors; open: the paper."
+        ),
+    )
+    rows = table.sort_values("volume_ratio")
+    figure.add_scatter(
+        x=100 * rows["volume_ratio"],
+        y=100 * rows["back_jump_fraction"],
+        error_y={"array": 100 * rows["back_jump_fraction_std"], "thickness": 1.5, "width": 5},
+        mode="markers",
+        marker={"size": 10, "color": GREEN},
+        name="this work",
+    )
+    theirs = paper[paper["quantity"] == "back_jump_fraction"]
+    figure.add_scatter(
+        x=100 * theirs["volume_ratio"],
+        y=100 * theirs["value"],
+        mode="markers",
+        marker={"size": 11, "color": "black", "symbol": "circle-open", "line": {"width": 1.5}},
+        name="paper",
+    )
+    figure.update_yaxes(range=[0, 100])
+    return figure

@@ -1,9 +1,11 @@
 """The look that all figures share."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 # Okabe and Ito's colours, which readers with any colour vision can tell apart
 BLACK = "#000000"
@@ -28,6 +30,12 @@ _AXIS = {
     "title_standoff": 8,
 }
 
+_LAYOUT = {
+    "template": "plotly_white",
+    "font": {"family": "Helvetica, Arial, sans-serif", "size": 14, "color": "black"},
+    "legend": {"bgcolor": "rgba(255,255,255,0.8)"},
+}
+
 
 def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: Any) -> go.Figure:
     """Return an empty figure with framed axes.
@@ -49,12 +57,11 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
     if log_y:
         figure.update_yaxes(type="log", exponentformat="power", dtick="D2")
     figure.update_layout(
-        template="plotly_white",
-        font={"family": "Helvetica, Arial, sans-serif", "size": 14, "color": "black"},
+        **_LAYOUT,
         width=720,
         height=480,
         margin={"l": 90, "r": 20, "t": 20, "b": 60},
-        legend={"bgcolor": "rgba(255,255,255,0.8)"},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.17, "x": 0},
         meta={"caption": caption},
         **layout,
     )
@@ -66,3 +73,63 @@ def log_ticks(low: float, high: float) -> list[float]:
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
     return [tick for tick in ticks if low <= tick <= high]
+
+
+def new_panels(
+    titles: Sequence[str],
+    *,
+    caption: str,
+    columns: int = 4,
+    panel_size: tuple[int, int] = (280, 260),
+    subplots: Mapping[str, Any] | None = None,
+    **layout: Any,
+) -> tuple[go.Figure, list[dict[str, int]]]:
+    """Return an empty figure of several panels, (A), (B), ..., with framed axes.
+
+    Parameters
+    ----------
+    titles
+        One a panel, in reading order.
+    caption
+        What the figure shows; the report prints it below.
+    columns
+        Panels in a row.
+    panel_size
+        Width and height of a panel, pixels.
+    subplots
+        Further arguments of plotly's `make_subplots`.
+    layout
+        Further layout of plotly.
+
+    Returns
+    -------
+    figure
+    places
+        `row` and `col` of each panel.
+    """
+    columns = min(columns, len(titles))
+    rows = -(-len(titles) // columns)
+    width, height = panel_size
+    figure = make_subplots(
+        rows,
+        columns,
+        subplot_titles=[f"({chr(65 + i)}) {title}" for i, title in enumerate(titles)],
+        **{
+            "horizontal_spacing": 0.25 / columns,
+            "vertical_spacing": 0.3 / rows,
+            **(subplots or {}),
+        },
+    )
+    figure.update_xaxes(**_AXIS)
+    figure.update_yaxes(**_AXIS)
+    figure.update_annotations(font_size=14)
+    figure.update_layout(
+        **_LAYOUT,
+        width=180 + width * columns,
+        height=60 + height * rows,
+        margin={"l": 70, "r": 20, "t": 40, "b": 60},
+        meta={"caption": caption},
+        **layout,
+    )
+    places = [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(titles))]
+    return figure, places

@@ -1,4 +1,4 @@
-"""Histograms of site volumes coloured by residence time: the form of Figs. 4 and 5."""
+"""Histograms of site volumes coloured by residence time: the form of Figures 4 and 5."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.subplots import make_subplots
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.figures.style import BLACK, new_panels
 
 
 @dataclass(frozen=True)
@@ -17,129 +17,114 @@ class VolumePanel:
 
     Attributes
     ----------
-    title : str
+    title
         Names the system.
-    volumes : ndarray, shape [site]
-        Å3; NaN is left out.
-    residence_time : ndarray, shape [site]
-        ps; infinite where no ion was seen to leave.
-    types : ndarray of str, shape [site], optional
-        Kinds of site; the mean volume of the more frequent ones is marked.
+    volumes
+        Å3, [site]; NaN is left out.
+    residence_time
+        ps, [site]; infinite where no ion was seen to leave.
+    types
+        Kind of each site, [site]; the frequent ones are named at their mean volume.
     """
 
     title: str
     volumes: NDArray[np.float64]
     residence_time: NDArray[np.float64]
-    types: NDArray[np.str_] | None = None
+    types: NDArray[np.str_]
 
 
 def volume_histograms(
     panels: Sequence[VolumePanel],
     *,
     quantity: str,
+    caption: str,
+    bin_width: float,
     columns: int = 4,
-    bin_width: float = 0.1,
     largest_time: float | None = None,
 ) -> go.Figure:
-    """Draw one histogram a system, each bar coloured by its sites' mean residence time.
+    """One histogram a system, each bar coloured by its sites' mean residence time.
 
     Parameters
     ----------
-    panels : sequence of VolumePanel
+    panels
         In reading order.
-    quantity : str
-        What the volumes are, for the axis: "Static site volume".
-    columns : int
-        Panels in a row.
-    bin_width : float
+    quantity
+        What the volumes are, for the axis.
+    caption
+        What the figure shows.
+    bin_width
         Å3, the same in all panels.
-    largest_time : float, optional
+    columns
+        Panels in a row.
+    largest_time
         End of the colour scale, ps; by default the longest mean of a bar.
 
     Raises
     ------
     InputError
-        No panels, or none with a volume.
+        If there is no site with a volume.
     """
-    counted = [_bars(panel, bin_width) for panel in panels]
-    counted_times = [time for _, _, time in counted if len(time)]
-    if not counted_times:
-        raise InputError("panels: no site has a volume; give at least one system with sites")
+    bars = [_bars(panel, bin_width) for panel in panels]
+    times = np.concatenate([time for _, _, time in bars]) if bars else np.empty(0)
+    if not len(times):
+        raise InputError("panels: no site has a volume; analyse a longer run")
     if largest_time is None:
-        finite = np.concatenate(counted_times)
-        largest_time = float(np.nanmax(np.where(np.isfinite(finite), finite, np.nan)))
-    columns = min(columns, len(panels))
-    rows = -(-len(panels) // columns)
-    figure = make_subplots(
-        rows,
-        columns,
-        subplot_titles=[f"({chr(65 + i)}) {panel.title}" for i, panel in enumerate(panels)],
-        shared_xaxes="all",
-        horizontal_spacing=0.06,
-        vertical_spacing=0.2 if rows > 1 else 0.0,
+        largest_time = float(max(times[np.isfinite(times)], default=1.0))
+    figure, places = new_panels(
+        [panel.title for panel in panels],
+        caption=caption,
+        columns=columns,
+        subplots={"shared_xaxes": "all"},
+        coloraxis={
+            "colorscale": "Plasma_r",
+            "cmin": 0,
+            "cmax": largest_time,
+            "colorbar": {"title": {"text": "Mean residence<br>time (ps)"}, "thickness": 18},
+        },
+        showlegend=False,
     )
-    for index, (panel, (middle, count, time)) in enumerate(zip(panels, counted, strict=True)):
-        row, column = index // columns + 1, index % columns + 1
+    for panel, (middle, count, time), place in zip(panels, bars, places, strict=True):
         figure.add_bar(
             x=middle,
             y=count,
             width=bin_width,
             marker={
-                "color": time,
+                # a bar whose sites nobody left has the colour of the longest time
+                "color": np.minimum(time, largest_time),
                 "coloraxis": "coloraxis",
-                "line": {"width": 0.5, "color": "#444"},
+                "line": {"width": 0.5, "color": BLACK},
             },
             customdata=time,
             hovertemplate=(
                 "%{x:.2f} Å<sup>3</sup><br>%{y} sites<br>%{customdata:.2f} ps<extra></extra>"
             ),
-            row=row,
-            col=column,
+            **place,
         )
+        top = 1.25 * max(count, default=1)
         for name, mean in _type_means(panel):
-            figure.add_vline(
-                mean,
-                line={"dash": "dot", "width": 1, "color": "#444"},
-                annotation={"text": name, "font_size": 11, "textangle": -90, "yanchor": "top"},
-                annotation_position="top right",
-                row=row,
-                col=column,
-            )
-    figure.update_xaxes(title_text=f"{quantity} / Å<sup>3</sup>", showticklabels=True)
-    figure.update_yaxes(title_text="Number of sites", col=1)
-    figure.update_layout(
-        template="simple_white",
-        showlegend=False,
-        width=80 + 290 * columns,
-        height=110 + 260 * rows,
-        coloraxis={
-            "colorscale": "Plasma",
-            "reversescale": True,
-            "cmin": 0,
-            "cmax": largest_time,
-            "colorbar": {"title": {"text": "Mean residence<br>time / ps"}},
-        },
-        margin={"t": 50, "r": 20},
-    )
+            figure.add_annotation(x=mean, y=0.94 * top, text=name, showarrow=False, **place)
+        figure.update_yaxes(range=[0, top], **place)
+    figure.update_xaxes(title=f"{quantity} (Å<sup>3</sup>)", showticklabels=True)
+    figure.update_yaxes(title="Number of sites", col=1)
     return figure
 
 
 def _bars(
     panel: VolumePanel, bin_width: float
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Return middle, number of sites and mean residence time of each bar with sites."""
+    """Return middle, number of sites and mean residence time of each bar that has sites."""
     present = np.isfinite(panel.volumes)
-    volumes = panel.volumes[present]
     bins, member, count = np.unique(
-        np.floor(volumes / bin_width), return_inverse=True, return_counts=True
+        np.floor(panel.volumes[present] / bin_width), return_inverse=True, return_counts=True
     )
     time = np.bincount(member, panel.residence_time[present], len(bins)) / count
     return (bins + 0.5) * bin_width, count, time
 
 
 def _type_means(panel: VolumePanel) -> list[tuple[str, float]]:
-    if panel.types is None:
-        return []
     names, count = np.unique(panel.types, return_counts=True)
     frequent = names[count >= 0.1 * len(panel.types)]
-    return [(str(name), float(np.nanmean(panel.volumes[panel.types == name]))) for name in frequent]
+    means = [(str(name), panel.volumes[panel.types == name]) for name in frequent]
+    return [
+        (name, float(np.nanmean(volumes))) for name, volumes in means if np.isfinite(volumes).any()
+    ]

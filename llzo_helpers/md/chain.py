@@ -9,11 +9,11 @@ segment and computes the very same frames.
     in.lmp              the LAMMPS script; runs by hand, too
     structure.lmp       where it starts
     potential/          a copy of the potential
-    segment_0000/       thermo.csv, log.lammps, end.restart, segment.json; in production frames.dcd
-
-A run goes through the stages of a schedule: equilibration and production at one temperature
-(`run_md`), or any sequence of constant temperatures and ramps (`run_schedule`).
+    segment_0000/       thermo.csv, log.lammps, end.restart, segment.json; frames.dcd if kept
     lock                see `llzo_helpers.md.lock`
+
+A run goes through the stages of a schedule: equilibration, production and jump run at one
+temperature (`run_md`), or any sequence of constant temperatures and ramps (`run_schedule`).
 """
 
 import re
@@ -49,8 +49,8 @@ class Stage:
     duration_ps: float
     start_K: float
     end_K: float
-    production: bool = False
-    """Frames are kept."""
+    frame_interval_fs: float | None = None
+    """Time between frames; None to keep none."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,18 @@ class Segment:
     last_step: int
     start_K: float
     end_K: float
-    production: bool
+    frame_steps: int
+    """Steps between frames; 0 to keep none."""
 
     @property
     def name(self) -> str:
         """Name of the segment's folder."""
         return f"segment_{self.index:04d}"
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames that it keeps."""
+        return (self.last_step - self.first_step) // self.frame_steps if self.frame_steps else 0
 
 
 @dataclass(frozen=True)
@@ -89,10 +95,12 @@ class Progress:
 
 
 def nvt_schedule(temperature_K: float, settings: MDSettings) -> list[Stage]:
-    """Return equilibration and production at one temperature."""
+    """Return equilibration, production and jump run at one temperature."""
+    T = temperature_K
     return [
-        Stage("equilibration", settings.equilibration_ps, temperature_K, temperature_K),
-        Stage("production", settings.production_ps, temperature_K, temperature_K, production=True),
+        Stage("equilibration", settings.equilibration_ps, T, T),
+        Stage("production", settings.production_ps, T, T, settings.frame_interval_fs),
+        Stage("jumps", settings.jump_run_ps, T, T, settings.jump_frame_interval_fs),
     ]
 
 
@@ -114,7 +122,7 @@ def plan_segments(schedule: Sequence[Stage], settings: ChainSettings) -> list[Se
                     last_step=begin + after,
                     start_K=stage.start_K + slope * done,
                     end_K=stage.start_K + slope * after,
-                    production=stage.production,
+                    frame_steps=settings.interval_steps(stage.frame_interval_fs or 0),
                 )
             )
         begin += steps
@@ -220,7 +228,7 @@ def _run(
     with locked(directory) as lock:
         _prepare(directory, structure, potential, segments[0], seed, settings, identity)
         done = _check_completed(directory, segments)
-        _require_disk_space(directory, segments[done:], settings)
+        _require_disk_space(directory, segments[done:])
         meter = _Meter(segments[-1].last_step, on_progress)
         for segment in segments[done:]:
             try:
@@ -347,10 +355,11 @@ def _check_completed(directory: Path, segments: list[Segment]) -> int:
     records = completed_segments(directory)
     for record, segment in zip(records, segments, strict=False):
         folder = directory / f"segment_{record['index']:04d}"
-        if (record["index"], record["last_step"]) != (segment.index, segment.last_step):
+        if any(record[key] != value for key, value in asdict(segment).items()):
             raise InputError(
-                f"{folder}: ends at step {record['last_step']}, where the parameters want "
-                f"{segment.last_step}; restore production_ps, or delete this folder and later ones"
+                f"{folder}: {record['stage']} up to step {record['last_step']}, where the "
+                f"parameters want {segment.stage} up to {segment.last_step}; restore them, or "
+                "delete this folder and later ones"
             )
     if len(records) > len(segments):
         raise InputError(
@@ -367,10 +376,10 @@ def _check_completed(directory: Path, segments: list[Segment]) -> int:
     return len(records)
 
 
-def _require_disk_space(directory: Path, segments: list[Segment], settings: ChainSettings) -> None:
+def _require_disk_space(directory: Path, segments: list[Segment]) -> None:
     """Raise InputError if the frames to come don't fit on the disk."""
     n_atoms = read_json(directory / "run.json")["structure"]["n_atoms"]
-    needed = sum(_frames_bytes(segment, n_atoms, settings) for segment in segments)
+    needed = sum(_frames_bytes(segment, n_atoms) for segment in segments)
     free = shutil.disk_usage(directory).free
     if needed > free:
         raise InputError(
@@ -379,14 +388,8 @@ def _require_disk_space(directory: Path, segments: list[Segment], settings: Chai
         )
 
 
-def _n_frames(segment: Segment, settings: ChainSettings) -> int:
-    if not segment.production:
-        return 0
-    return (segment.last_step - segment.first_step) // settings.frame_steps
-
-
-def _frames_bytes(segment: Segment, n_atoms: int, settings: ChainSettings) -> int:
-    return dcd_bytes(_n_frames(segment, settings), n_atoms) if segment.production else 0
+def _frames_bytes(segment: Segment, n_atoms: int) -> int:
+    return dcd_bytes(segment.n_frames, n_atoms) if segment.frame_steps else 0
 
 
 # --------------------------------------------------------------------------- one segment
@@ -427,7 +430,9 @@ def _run_segment(
         "temperature": f"{segment.start_K:.10g}",
         "end_temperature": f"{segment.end_K:.10g}",
         "last_step": str(segment.last_step),
-        "keep_frames": "yes" if segment.production else "no",
+        "keep_frames": "yes" if segment.frame_steps else "no",
+        "frame_steps": str(segment.frame_steps or settings.frame_steps),
+        "thermo_steps": str(segment.frame_steps or settings.frame_steps),
     }
     words = [*launch.command(lmp, settings), "-in", "../in.lmp", "-log", "log.lammps"]
     words += ["-screen", "none"]
@@ -448,7 +453,7 @@ def _run_segment(
     kept = [part / "end.restart", *part.glob("frames.dcd")]
     record = {
         **asdict(segment),
-        "n_frames": _n_frames(segment, settings),
+        "n_frames": segment.n_frames,
         "wall_seconds": round(time.monotonic() - began, 3),
         "lammps": launch.lammps_version(lmp),
         "launcher": settings.launcher,
@@ -511,10 +516,10 @@ def _check_segment(directory: Path, part: Path, segment: Segment, settings: Chai
         )
     if _last_step(part / "thermo.csv") != segment.last_step:
         raise SimulationError(f"{part / 'thermo.csv'}: cut short; is the disk full?")
-    if segment.production:
+    if segment.frame_steps:
         frames = part / "frames.dcd"
         n_atoms = read_json(directory / "run.json")["structure"]["n_atoms"]
-        expected = _frames_bytes(segment, n_atoms, settings)
+        expected = _frames_bytes(segment, n_atoms)
         if frames.stat().st_size != expected:
             raise SimulationError(
                 f"{frames}: {frames.stat().st_size} bytes instead of {expected}; is the disk full?"
@@ -533,7 +538,8 @@ def _erase_creation_time(frames: Path) -> None:
 def _summarise(directory: Path) -> dict[str, Any]:
     """Write and return what is worth knowing of a finished run."""
     records = completed_segments(directory)
-    thermo = read_thermo(directory, stage=records[-1]["stage"])
+    stages = [record["stage"] for record in records]
+    thermo = read_thermo(directory, "production" if "production" in stages else stages[-1])
     wall = sum(record["wall_seconds"] for record in records)
     summary = {
         "steps": records[-1]["last_step"],

@@ -17,7 +17,7 @@ def hop_vectors(centers: FloatArray, cell: ArrayLike) -> FloatArray:
     """Return the vectors [from, to, axis] from each site to the nearest image of each, Å."""
     n_sites = len(centers)
     between = (centers[None] - centers[:, None]).reshape(-1, 3)
-    vectors, _ = find_mic(between, checked_cell(cell))  # type: ignore[no-untyped-call]
+    vectors, _ = find_mic(between, checked_cell(cell))
     return np.asarray(vectors.reshape(n_sites, n_sites, 3))
 
 

@@ -73,7 +73,7 @@ def garnet_types(
     shifts = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), axis=-1).reshape(-1, 3)
     ideal, names = [], []
     for name, position in GARNET_LI_SITES.items():
-        orbit, _ = spacegroup.equivalent_sites([position])  # type: ignore[no-untyped-call]
+        orbit, _ = spacegroup.equivalent_sites([position])
         ideal.append((orbit[None] + shifts[:, None]).reshape(-1, 3) / repeats)
         names += [name] * len(ideal[-1])
     offsets = nearest_image(np.concatenate(ideal) @ cell - centers[:, None], cell)

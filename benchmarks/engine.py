@@ -1,0 +1,63 @@
+"""What the batch engine costs: wall time of a campaign against the time spent inside LAMMPS.
+
+    python benchmarks/engine.py [PS]
+
+Four runs of one cell, PS ps each (default 75, more than a minute on most machines), on all cores.
+The ratio is 1 if the cores did nothing but LAMMPS.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from llzo_helpers.files import read_json
+
+
+def main() -> None:
+    production = float(sys.argv[1]) if len(sys.argv) > 1 else 75.0
+    campaign = {
+        "description": "Cost of the batch engine",
+        "seed": 1,
+        "md": {
+            "equilibration_ps": 5,
+            "production_ps": production,
+            "frame_interval_fs": 50,
+            "segment_ps": 25,
+        },
+        "systems": [
+            {
+                "phase": "crystal",
+                "li_per_formula": 6.25,
+                "volume_ratio": 1.01,
+                "md_potential": "bush1994_woodley1999",
+                "temperature_K": [900, 1100, 1300, 1500],
+            }
+        ],
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "engine.yaml"
+        path.write_text(yaml.safe_dump(campaign))
+        began = time.monotonic()
+        subprocess.run(
+            [sys.executable, "-m", "llzo_helpers.batch", str(path)],
+            env={**os.environ, "LLZO_RESULTS": folder},
+            check=True,
+        )
+        wall = time.monotonic() - began
+        summaries = [read_json(p) for p in Path(folder).glob("engine/runs/*/summary.json")]
+    lammps = sum(summary["lammps_seconds"] for summary in summaries)
+    cores = min(os.cpu_count() or 1, len(summaries))
+    print(f"{len(summaries)} runs of {lammps / len(summaries):.0f} s on {cores} cores")
+    print(
+        f"wall {wall:.0f} s, LAMMPS {lammps:.0f} s, wall / (LAMMPS / cores) = "
+        f"{wall / (lammps / cores):.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The notebooks in JupyterLab, before a real browser (Debian's Chromium)."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from llzo_helpers.paths import NOTEBOOKS
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+TOKEN = "test"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a JupyterLab over a copy of the notebooks."""
+    root = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS, root / "notebooks")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += [f"--port={port}", f"--IdentityProvider.token={TOKEN}"]
+    with (root / "lab.log").open("wb") as log:
+        server = subprocess.Popen(
+            command,
+            cwd=root / "notebooks",
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "HOME": str(root), "LLZO_RESULTS": str(root / "results")},
+        )
+    address = f"http://127.0.0.1:{port}/lab/tree/%s?token={TOKEN}"
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={TOKEN}", timeout=1)
+            break
+        except OSError:
+            assert server.poll() is None, (root / "lab.log").read_text()
+            time.sleep(0.5)
+    yield address
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"],
+        )
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        browser.close()
+
+
+def run_all(page: Page, address: str, seconds: float) -> None:
+    """Open a notebook, run all its cells and wait until the last has run; no error may show."""
+    page.goto(address)
+    page.locator(".jp-Notebook").wait_for(timeout=60_000)
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    last = page.locator(".jp-CodeCell .jp-InputPrompt").last
+    deadline = time.monotonic() + seconds
+    while not last.inner_text().strip(" []:").isdigit():
+        assert time.monotonic() < deadline, "the notebook did not come to its end"
+        time.sleep(0.5)
+    errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
+    assert errors.count() == 0, errors.first.inner_text()
+
+
+def test_structures_with_a_viewer_and_sliders(page: Page, lab: str):
+    run_all(page, lab % "01_generate.ipynb", 90)
+    page.locator(".jp-OutputArea canvas").first.wait_for(timeout=30_000)
+    page.get_by_text("Li X", exact=True).first.wait_for()
+    page.get_by_text("V / V_exp", exact=True).first.wait_for()
+
+
+def test_a_run_started_from_the_panel(page: Page, lab: str):
+    run_all(page, lab % "02_run_md.ipynb", 180)
+    page.get_by_role("button", name="Run", exact=True).last.click()
+    page.get_by_text("steps/s").first.wait_for(timeout=60_000)
+    page.get_by_text("done: ").first.wait_for(timeout=120_000)
