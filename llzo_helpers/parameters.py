@@ -461,6 +461,7 @@ class Campaign(Model):
         made_with = {glass.structure_potential for glass in self.glasses}
         return sorted(made_with | {run.md_potential for run in self.runs})
 
+    @property
     def site_runs(self) -> list[Run]:
         """The runs whose sites are analysed."""
         return [run for run in self.runs if run.temperature_K == self.sites.temperature_K]

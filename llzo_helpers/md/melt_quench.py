@@ -39,7 +39,7 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.files import read_json
 from llzo_helpers.md.chain import Progress, Stage, run_schedule
 from llzo_helpers.md.relax import Relaxation, relax, relax_cell
-from llzo_helpers.parameters import Glass
+from llzo_helpers.parameters import Glass, MeltQuench
 from llzo_helpers.potentials import Potential, load_potential
 from llzo_helpers.sites import landmark_analysis
 from llzo_helpers.structures import (
@@ -102,9 +102,9 @@ def make_glass(
     _melt(directory, glass, potential, seed, on_progress)
     atoms, relaxation = _quench(directory, glass, potential, seed, on_progress)
     write_structure(atoms, directory / "quenched", {"made by": "make_glass"})
-    stages = [_stage("glass", protocol.glass_ps, protocol.end_K)]
+    stages = [_constant("glass", protocol.glass_ps, protocol.end_K, protocol)]
     if protocol.sites_ps:
-        stages.append(_stage("sites", protocol.sites_ps, protocol.sites_K))
+        stages.append(_constant("sites", protocol.sites_ps, protocol.sites_K, protocol))
     for number, stage in enumerate(stages, start=3):
         run_schedule(
             directory / stage.name,
@@ -164,14 +164,14 @@ def _melt(
         structure=start,
         potential=potential,
         schedule=[
-            _stage("crystal", protocol.crystal_ps, protocol.end_K),
-            _stage("superheat", protocol.superheat_ps, protocol.superheat_K),
+            _constant("crystal", protocol.crystal_ps, protocol.end_K, protocol),
+            _constant("superheat", protocol.superheat_ps, protocol.superheat_K, protocol),
         ],
         seed=seed + 1,
         settings=protocol,
         on_progress=on_progress,
     )
-    melt = last_frame(directory / "melt")
+    melt = last_frame(directory / "melt", "superheat")
     # here already, before the long part begins
     require_melted(stage_state(directory / "melt", "superheat"), protocol.superheat_K)
     n = glass.supercell
@@ -188,10 +188,16 @@ def _quench(
 ) -> tuple[ase.Atoms, Relaxation | None]:
     """Hold the melt, see that it is one, and take it to the end of the quench."""
     protocol = glass.melt_quench
-    schedule = [_stage("hold", protocol.hold_ps, protocol.hold_K)]
+    schedule = [_constant("hold", protocol.hold_ps, protocol.hold_K, protocol)]
     if protocol.quench_ps:
         schedule.append(
-            Stage("quench", protocol.quench_ps, protocol.hold_K, protocol.end_K, production=True)
+            Stage(
+                "quench",
+                protocol.quench_ps,
+                protocol.hold_K,
+                protocol.end_K,
+                protocol.frame_interval_fs,
+            )
         )
     run_schedule(
         directory / "quench",
@@ -203,15 +209,16 @@ def _quench(
         on_progress=on_progress,
     )
     require_melted(stage_state(directory / "quench", "hold"), protocol.hold_K)
-    atoms = last_frame(directory / "quench")
+    atoms = last_frame(directory / "quench", schedule[-1].name)
     if not protocol.relax_cell:
         return atoms, None
     relaxation = relax_cell(atoms, directory / "relaxation", potential=potential)
     return relaxation.atoms, relaxation
 
 
-def _stage(name: str, duration_ps: float, temperature_K: float) -> Stage:
-    return Stage(name, duration_ps, temperature_K, temperature_K, production=True)
+def _constant(name: str, duration_ps: float, temperature_K: float, protocol: MeltQuench) -> Stage:
+    interval = protocol.frame_interval_fs
+    return Stage(name, duration_ps, temperature_K, temperature_K, interval)
 
 
 def stage_state(run: Path, stage: str) -> FrameworkState:
@@ -225,9 +232,9 @@ def stage_state(run: Path, stage: str) -> FrameworkState:
     )
 
 
-def last_frame(run: Path) -> ase.Atoms:
-    """Return the last frame of a run as a structure, wrapped into its cell."""
-    trajectory = Trajectory(run)
+def last_frame(run: Path, stage: str) -> ase.Atoms:
+    """Return the last frame of a stage as a structure, wrapped into its cell."""
+    trajectory = Trajectory(run, stage)
     for frames in trajectory.chunks():
         last = frames[-1]
     atoms = ase.Atoms(trajectory.symbols, last, cell=trajectory.cell, pbc=True)
@@ -268,7 +275,7 @@ def lithium_sites(glass: Path) -> NDArray[np.float64] | None:
     run = glass / "sites"
     if not (run / "summary.json").is_file():
         return None
-    trajectory = Trajectory(run)
+    trajectory = Trajectory(run, "sites")
     analysis = landmark_analysis(
         trajectory,
         trajectory.cell,
