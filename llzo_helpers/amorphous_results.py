@@ -23,7 +23,7 @@ from llzo_helpers.order import (
 )
 from llzo_helpers.parameters import Campaign, Run
 from llzo_helpers.potentials import load_potential
-from llzo_helpers.results import combine, finished_runs, paper_value
+from llzo_helpers.results import SYSTEM_COLUMNS, combine, finished_runs, paper_value
 from llzo_helpers.trajectory import Trajectory, read_start, read_thermo
 
 BONDS = (("Li", "O"), ("La", "O"), ("Zr", "O"))
@@ -62,7 +62,7 @@ def glass_table(campaign: Campaign) -> pd.DataFrame:
                 "LAMMPS (min)": round(record["lammps_seconds"] / 60, 1),
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=None if rows else ["glass", "verdict"])
 
 
 def _vacated(defects: Mapping[str, float]) -> str:
@@ -179,9 +179,10 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
         A row per origin, potential and condition; `ratio` is D over that of the first origin with
         its own potential, `paper` and `paper_ratio` the paper's counterparts, if it has any.
     """
-    combined = combine(crossover_runs(diffusion))
-    if combined.empty:
-        return combined
+    runs = crossover_runs(diffusion)
+    if runs.empty:
+        return pd.DataFrame(columns=[*SYSTEM_COLUMNS, "temperature_K", "tracer_D_cm2_s", "paper"])
+    combined = combine(runs)
     rows = []
     for _, group in combined.groupby(_DESIGN, sort=False):
         cells = group.to_dict("records")
@@ -255,7 +256,8 @@ def crossover_effects(
                         "errors_from": "spread" if effects.from_spread else "D of single runs",
                     }
                 )
-    return pd.DataFrame(rows), decompositions
+    columns = None if rows else ["from", "to", *_DESIGN, "effect", "factor"]
+    return pd.DataFrame(rows, columns=columns), decompositions
 
 
 def _structures(
@@ -321,7 +323,9 @@ def switch(campaign: Campaign, run: Run) -> Switch:
     )
 
 
-def switches(campaign: Campaign, diffusion: pd.DataFrame, temperature_K: float) -> list[Switch]:
+def switches(
+    campaign: Campaign, diffusion: pd.DataFrame, temperature_K: float | None
+) -> list[Switch]:
     """Return the switches of all runs of the crossover at one temperature, first replicas only."""
     names = set(crossover_runs(diffusion)["run"])
     return [
@@ -361,25 +365,20 @@ def _neighbours(pairs: PairDistributions, radius: float = 2.7) -> float:
     return float(np.interp(radius, pair.radii, pair.coordination))
 
 
-def crossover_temperature(diffusion: pd.DataFrame, wanted: float | None = None) -> float:
-    """Return the temperature to look at: the one wanted, or the lowest of the crossover.
+def crossover_temperature(diffusion: pd.DataFrame, wanted: float | None = None) -> float | None:
+    """Return the temperature to look at: the one wanted, or the lowest; None without a crossover.
 
     Raises
     ------
     InputError
-        If the campaign has no crossover, or none at this temperature.
+        If the campaign has no crossover at the temperature wanted.
     """
     known = sorted(set(crossover_runs(diffusion)["temperature_K"]))
-    if not known:
-        raise InputError(
-            "systems: no crossover: no amorphous system has runs with two md_potential; give "
-            "structure_potential and md_potential two each"
-        )
     if wanted is None:
-        return float(known[0])
+        return float(known[0]) if known else None
     if wanted not in known:
         raise InputError(
-            f"temperature_K = {wanted:g}: no crossover there; take one of "
-            f"{', '.join(f'{value:g}' for value in known)}"
+            f"temperature_K = {wanted:g}: no two potentials have runs there in amorphous "
+            f"structures; there are {', '.join(f'{value:g}' for value in known) or 'none'}"
         )
     return wanted

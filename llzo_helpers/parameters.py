@@ -559,3 +559,10 @@ class CampaignParameters(Model):
 
     campaign: str
     """Name of a file in `parameters/`, or the path of one."""
+
+
+class CrossoverParameters(CampaignParameters):
+    """Parameters of notebook 06."""
+
+    temperature_K: Temperature | None = None
+    """Temperature shown; the lowest that there is by default."""

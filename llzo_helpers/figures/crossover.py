@@ -14,7 +14,7 @@ from llzo_helpers.figures.style import BLACK, SEQUENCE, new_figure
 _PAIRS = (("Zr", "O"), ("O", "O"))
 
 
-def crossover_figure(table: pd.DataFrame, temperature_K: float) -> go.Figure:
+def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Figure:
     """Diffusivity of each structure origin with each potential.
 
     Parameters
@@ -29,15 +29,16 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float) -> go.Figure:
         y="D<sub>Li</sub> (cm<sup>2</sup>/s)",
         log_y=True,
         caption=(
-            f"Tracer diffusion coefficient at {temperature_K:g} K of amorphous structures made by "
+            f"Tracer diffusion coefficient at {temperature_K} K of amorphous structures made by "
             "one potential (colour) and run with one (abscissa), with standard errors. Parallel "
             "lines: structure and potential act independently. Open symbols: the paper."
         ),
     )
     rows = table[table["temperature_K"] == temperature_K]
     keys = ["structure_potential", "li_per_formula", "volume_ratio"]
-    for colour, (key, group) in zip(SEQUENCE * 9, rows.groupby(keys, sort=False), strict=False):
-        name = f"{key[0]} structure, Li<sub>{key[1]:g}</sub> {100 * key[2]:g} %"
+    for colour, (_, group) in zip(SEQUENCE * 9, rows.groupby(keys, sort=False), strict=False):
+        origin, lithium, volume = group[keys].iloc[0]
+        name = f"{origin} structure, Li<sub>{lithium:g}</sub> {100 * volume:g} %"
         figure.add_scatter(
             x=group["md_potential"],
             y=group["tracer_D_cm2_s"],
