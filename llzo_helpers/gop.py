@@ -26,7 +26,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.jump_statistics import Dependence
+from llzo_helpers.resampling import Dependence
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -72,6 +72,13 @@ class GraphOrderParameter:
     component_orders: FloatArray
     component_sizes: IntArray
 
+    @property
+    def counting_limit(self) -> float:
+        """What theta would be if in each component all degrees differed: sizes and means alone."""
+        means = np.bincount(self.component, weights=self.degrees) / self.component_sizes
+        limits = counting_limit(self.component_sizes, exponent=self.exponent, mean_degree=means)
+        return float(np.sum(limits))
+
 
 def graph_order_parameter(
     network: ArrayLike | nx.DiGraph[Any], *, exponent: int = 3, bins: int | None = None
@@ -105,7 +112,7 @@ def graph_order_parameter(
 
 
 def counting_limit(
-    n_sites: ArrayLike, *, exponent: int = 3, mean_degree: float = 0.0
+    n_sites: ArrayLike, *, exponent: int = 3, mean_degree: ArrayLike = 0.0
 ) -> FloatArray:
     """Return theta of one component whose degrees all differ: (mean_degree - ln n) ** k.
 
@@ -115,11 +122,11 @@ def counting_limit(
         Number of sites.
     exponent : int
         k.
-    mean_degree : float
+    mean_degree : array_like
         Between 0 and 1.
     """
     count = np.asarray(n_sites, dtype=float)
-    return np.asarray((mean_degree - np.log(count)) ** exponent)
+    return np.asarray((np.asarray(mean_degree) - np.log(count)) ** exponent)
 
 
 def rewired(

@@ -68,6 +68,13 @@ class CoordinationNumbers:
         return float(self.numbers.mean())
 
     @property
+    def standard_error(self) -> float:
+        """Of `mean`, from 5 blocks of consecutive frames; NaN of a single frame."""
+        blocks = np.array_split(self.numbers, min(5, len(self.numbers)))
+        means = [block.mean() for block in blocks]
+        return float(np.std(means, ddof=1) / np.sqrt(len(means))) if len(means) > 1 else np.nan
+
+    @property
     def distribution(self) -> FloatArray:
         """Fraction of atoms with 0, 1, 2, ... neighbours."""
         return np.bincount(self.numbers.ravel()) / self.numbers.size

@@ -12,6 +12,7 @@ from llzo_helpers.paths import PARAMETERS, RESULTS
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.schema import Model, load_yaml, validate
 from llzo_helpers.structures import ELEMENTS, lithium_count
+from llzo_helpers.vibration import frames_needed
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -166,10 +167,10 @@ class MeltQuench(ChainSettings):
         return interval_ps * round((self.hold_K - self.end_K) / self.quench_K_ps / interval_ps)
 
     @property
-    def total_ps(self) -> float:
-        """Duration of all that is run for a glass."""
+    def total_steps(self) -> int:
+        """Number of time steps of all that is run for a glass."""
         stages = (self.crystal_ps, self.superheat_ps, self.hold_ps, self.quench_ps)
-        return sum(stages) + self.glass_ps + self.sites_ps
+        return self.steps(sum(stages) + self.glass_ps + self.sites_ps)
 
 
 MELT_QUENCH_PRESETS: dict[str, dict[str, Any]] = {
@@ -245,6 +246,17 @@ class SiteSettings(Model):
     """Number of positions whose hull is a site's accessible volume."""
 
 
+class OrderSettings(Model):
+    """How order is measured: that of the networks of jumps, and that of structures."""
+
+    temperature_K: Positive = 1100.0
+    """Of the runs whose structures are compared."""
+    bins: Annotated[int, Field(ge=2)] = 20
+    """Of the degrees in the binned graph order parameter."""
+    resamples: Annotated[int, Field(ge=10)] = 100
+    """Of ions and time blocks, for standard errors."""
+
+
 Item = TypeVar("Item")
 
 
@@ -283,6 +295,19 @@ class Glass(Model):
     supercell: Annotated[int, Field(ge=1, le=8)] = 1
     """Cubic cells along each axis."""
     replica: Annotated[int, Field(ge=1)] = 1
+
+    @property
+    def as_quenched(self) -> "Structure":
+        """The structure that is the quenched cell, neither filled nor expanded."""
+        return Structure(
+            phase="amorphous",
+            li_per_formula=self.melt_quench.li_per_formula,
+            volume_ratio=self.melt_quench.volume_ratio,
+            supercell=self.supercell,
+            replica=self.replica,
+            structure_potential=self.structure_potential,
+            melt_quench=self.melt_quench,
+        )
 
     @property
     def name(self) -> str:
@@ -406,6 +431,27 @@ class System(Model):
         ]
 
 
+class VibrationSettings(Model):
+    """Short runs with frames a few femtoseconds apart, for the spectrum of vibrations."""
+
+    volume_ratio: OneOrMore[float]
+    """Of the structures of the campaign to look at; their first replica is taken."""
+    temperature_K: Temperature = 1100.0
+    resolution_THz: Positive = 0.5
+    md: MDSettings
+
+    @model_validator(mode="after")
+    def _resolved(self) -> Self:
+        needed = frames_needed(self.resolution_THz, self.md.frame_interval_fs)
+        production_ps = needed * self.md.frame_interval_fs / 1000
+        if self.md.production_ps <= production_ps:
+            raise ValueError(
+                f"md.production_ps = {self.md.production_ps:g}: a resolution of "
+                f"{self.resolution_THz:g} THz needs {needed} frames, more than {production_ps:g} ps"
+            )
+        return self
+
+
 class Campaign(Model):
     """A set of runs and how they are made and analysed."""
 
@@ -417,7 +463,20 @@ class Campaign(Model):
     md: MDSettings = MDSettings()
     diffusion: DiffusionSettings = DiffusionSettings()
     sites: SiteSettings = SiteSettings()
+    order: OrderSettings = OrderSettings()
     systems: Annotated[list[System], Field(min_length=1)]
+    vibration: VibrationSettings | None = None
+
+    @model_validator(mode="after")
+    def _vibration_of_existing_structures(self) -> Self:
+        ratios = {structure.volume_ratio for structure in self.structures}
+        for ratio in self.vibration.volume_ratio if self.vibration else []:
+            if ratio not in ratios:
+                raise ValueError(
+                    f"vibration.volume_ratio = {ratio:g}: no system has it; there are "
+                    f"{', '.join(f'{known:g}' for known in sorted(ratios))}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _no_duplicates(self) -> Self:
@@ -473,6 +532,19 @@ class Campaign(Model):
         return self.md.model_copy(update={"jump_run_ps": 0.0})
 
     @property
+    def vibration_runs(self) -> list[Run]:
+        """The short runs for the spectrum of vibrations."""
+        if self.vibration is None:
+            return []
+        runs = [
+            run.model_copy(update={"temperature_K": self.vibration.temperature_K})
+            for run in self.runs
+            if run.structure.replica == 1
+            and run.structure.volume_ratio in self.vibration.volume_ratio
+        ]
+        return list({run.name: run for run in runs}.values())
+
+    @property
     def directory(self) -> Path:
         """Where the results go."""
         return RESULTS / self.name
@@ -488,6 +560,10 @@ class Campaign(Model):
     def run_directory(self, run: Run) -> Path:
         """Folder of a run's files."""
         return self.directory / "runs" / run.name
+
+    def vibration_directory(self, run: Run) -> Path:
+        """Folder of the files of a short run for the spectrum of vibrations."""
+        return self.directory / "vibration" / run.name
 
     def seed_of(self, label: str) -> int:
         """Return the seed of one random choice, named by `label`: independent and reproducible."""

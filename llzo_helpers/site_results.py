@@ -1,6 +1,6 @@
 """The sites of a campaign's runs: analysed, kept as files, put into tables and figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -50,6 +50,10 @@ from llzo_helpers.sites import (
 )
 from llzo_helpers.trajectory import Trajectory
 
+GARNET_SITES_PER_CELL = 24 + 48
+UNASSIGNED_LIMIT = 0.25
+"""Fraction of positions between sites from which on a run is flagged."""
+
 
 @dataclass(frozen=True)
 class RunSites:
@@ -94,7 +98,7 @@ def analyse_sites(
     Returns
     -------
     systems
-        In the campaign's order.
+        By phase, composition, potential and volume.
     failures
         Why, by name, of runs that have no sites: those whose framework melted.
 
@@ -110,7 +114,7 @@ def analyse_sites(
             f"{campaign.sites.temperature_K:g}; run notebook 02, or choose another temperature"
         )
     systems, failures = [], {}
-    for run in runs:
+    for run in sorted(runs, key=_order):
         try:
             systems.append(analyse_run(campaign, run))
         except InputError as error:
@@ -119,6 +123,17 @@ def analyse_sites(
     if not systems:
         raise InputError("; ".join(f"{name}: {reason}" for name, reason in failures.items()))
     return systems, failures
+
+
+def _order(run: Run) -> tuple[Any, ...]:
+    structure = run.structure
+    return (
+        structure.phase != "crystal",
+        structure.li_per_formula,
+        run.md_potential,
+        structure.volume_ratio,
+        structure.replica,
+    )
 
 
 def analyse_run(campaign: Campaign, run: Run) -> RunSites:
@@ -319,15 +334,31 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
+def warning_table(systems: Sequence[RunSites], failures: Mapping[str, str]) -> pd.DataFrame:
+    """Return what to mind of each run, a row per warning: `run`, `warning`."""
+    rows = list(failures.items())
+    for system in systems:
+        structure, analysis = system.run.structure, system.analysis
+        expected = GARNET_SITES_PER_CELL * structure.supercell**3
+        texts = []
+        if structure.phase == "crystal" and analysis.n_sites != expected:
+            texts.append(f"{analysis.n_sites} lithium sites where the garnet has {expected}")
+        if analysis.unassigned_fraction > UNASSIGNED_LIMIT:
+            texts.append(
+                f"{100 * analysis.unassigned_fraction:.0f} % of the lithium positions are between "
+                "sites; what is said of jumps depends on the assignment threshold"
+            )
+        rows += [(system.run.name, text) for text in texts]
+    return pd.DataFrame(rows, columns=["run", "warning"])
+
+
 def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
     """Return a row per run and kind of site."""
     rows = []
     for system in systems:
         for kind in np.unique(system.kinds):
             these = system.kinds == kind
-            departures = _jumps(system.statistics)[these].sum()
-            time = system.statistics.time_at_site[these].sum()
-            residence = time / departures if departures else np.inf
+            residence, residence_error = _residence_time(system.statistics, these)
             accessible = system.accessible.fixed_samples[these]
             rows.append(
                 {
@@ -336,9 +367,7 @@ def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
                     "n_sites": int(these.sum()),
                     "occupancy": float(system.statistics.occupancy[these].mean()),
                     "residence_time_ps": residence,
-                    "residence_time_std_ps": residence / np.sqrt(departures)
-                    if departures
-                    else np.inf,
+                    "residence_time_std_ps": residence_error,
                     "static_volume_A3": float(system.static_volume[these].mean()),
                     "static_volume_spread_A3": float(system.static_volume[these].std()),
                     "accessible_volume_A3": _mean(accessible),
@@ -370,6 +399,15 @@ def compare_back_jumps(table: pd.DataFrame) -> pd.DataFrame:
 def _jumps(statistics: JumpStatistics) -> NDArray[np.float64]:
     """Return the jumps [from, to] without the stays on the diagonal."""
     return np.asarray(statistics.n_ij - np.diag(np.diag(statistics.n_ij)))
+
+
+def _residence_time(statistics: JumpStatistics, these: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the residence time of pooled sites and its error, ps; NaN if nobody left them."""
+    departures = _jumps(statistics)[these].sum()
+    if not departures:
+        return np.nan, np.nan
+    residence = float(statistics.time_at_site[these].sum() / departures)
+    return residence, residence / float(np.sqrt(departures))
 
 
 def _mean_distance(network: "nx.DiGraph[int]") -> float:
@@ -458,18 +496,31 @@ def superbasin_scans(systems: Sequence[RunSites]) -> dict[str, SuperbasinScan]:
     return {system.title: superbasin_scan(system.network) for system in systems}
 
 
+def nearest_crystals(systems: Sequence[RunSites], volume_ratios: Sequence[float]) -> list[RunSites]:
+    """Return the crystals whose volumes are nearest to some volume ratios, each once."""
+    crystals = [system for system in systems if system.run.structure.phase == "crystal"]
+    volumes = np.array([system.run.structure.volume_ratio for system in crystals])
+    if not crystals:
+        return []
+    nearest = [int(np.abs(volumes - ratio).argmin()) for ratio in volume_ratios]
+    return [crystals[index] for index in dict.fromkeys(nearest)]
+
+
+CHOICES: tuple[dict[str, Any], ...] = (
+    {"clustering": "dotprod", "assignment_threshold": 0.7},
+    {"clustering": "dotprod", "assignment_threshold": 0.8},
+    {"clustering": "dotprod", "assignment_threshold": 0.9},
+    {"clustering": "dotprod", "clustering_threshold": 0.6, "assignment_threshold": 0.8},
+    {"clustering": "mcl", "assignment_threshold": 0.5},
+    {"clustering": "mcl", "assignment_threshold": 0.6},
+)
+"""Ways to analyse a run that `sensitivity` compares: arguments of `landmark_analysis`."""
+
+
 def sensitivity(
-    campaign: Campaign,
-    system: RunSites,
-    choices: Sequence[tuple[str, float]] = (
-        ("dotprod", 0.7),
-        ("dotprod", 0.8),
-        ("dotprod", 0.9),
-        ("mcl", 0.5),
-        ("mcl", 0.6),
-    ),
+    campaign: Campaign, system: RunSites, choices: Sequence[dict[str, Any]] = CHOICES
 ) -> list[SensitivityPoint]:
-    """Analyse a run in other ways, too.
+    """Analyse a crystal in other ways, too.
 
     Parameters
     ----------
@@ -478,35 +529,32 @@ def sensitivity(
     system
         Of `analyse_sites`.
     choices
-        Clustering method and assignment threshold of each analysis.
+        Arguments of `landmark_analysis` for each analysis.
     """
     points = []
-    repeats = (system.run.structure.supercell,) * 3
     cell, interval = system.trajectory.cell, system.trajectory.frame_interval_ps
-    for clustering, threshold in choices:
-        sites = _landmark_analysis(
-            system.trajectory,
-            campaign.sites,
-            clustering=clustering,
-            assignment_threshold=threshold,
-        )
+    for choice in choices:
+        sites = _landmark_analysis(system.trajectory, campaign.sites, **choice)
         stays = find_stays(sites.assignments, sites.n_sites)
         statistics = jump_statistics(stays, interval)
         returns = back_jumps(stays)
         diffusion = jump_diffusion(stays, sites.centers, cell, interval)
+        kinds = garnet_types(sites.centers, cell, repeats=(system.run.structure.supercell,) * 3)
         values = {"number of sites": float(sites.n_sites)}
         errors = {}
-        kinds = garnet_types(sites.centers, cell, repeats=repeats)
-        for kind in system.kind_names:
-            departures = _jumps(statistics)[kinds == kind].sum()
-            time = statistics.time_at_site[kinds == kind].sum()
+        for kind in ("24d", "48g"):
             name = f"residence time {kind} (ps)"
-            values[name] = time / departures if departures else np.nan
-            errors[name] = values[name] / np.sqrt(departures) if departures else np.nan
+            values[name], errors[name] = _residence_time(statistics, kinds == kind)
         values["back-jumps (%)"] = 100 * returns.fraction
         errors["back-jumps (%)"] = 100 * returns.standard_error
-        values["D of the network (cm<sup>2</sup>/s)"] = diffusion.coefficient
-        errors["D of the network (cm<sup>2</sup>/s)"] = diffusion.standard_error
+        name = "network D (10<sup>-5</sup> cm<sup>2</sup>/s)"
+        values[name] = 1e5 * diffusion.coefficient
+        errors[name] = 1e5 * diffusion.standard_error
         values["unassigned (%)"] = 100 * sites.unassigned_fraction
-        points.append(SensitivityPoint(clustering, threshold, values, errors))
+        method = choice["clustering"]
+        if "clustering_threshold" in choice:
+            method += f", joining at {choice['clustering_threshold']:g}"
+        points.append(
+            SensitivityPoint(system.title, method, choice["assignment_threshold"], values, errors)
+        )
     return points

@@ -1,6 +1,6 @@
 """Vibrational density of states, from velocities or positions a few femtoseconds apart."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,9 @@ class VibrationalDensityOfStates:
         Of `density`, from the segments; NaN if there is only one.
     resolution : float
         THz: equivalent noise bandwidth of the window.
+    mean_frequency, mean_frequency_error : float
+        First moment of `density` over its integral, and its standard error from the
+        segments, THz.
     segment_frames, segments, padded_frames : int
         Frames in a segment, number of segments, and frames with the zeros added.
     """
@@ -41,6 +44,8 @@ class VibrationalDensityOfStates:
     density: FloatArray
     standard_error: FloatArray
     resolution: float
+    mean_frequency: float
+    mean_frequency_error: float
     segment_frames: int
     segments: int
     padded_frames: int
@@ -105,58 +110,10 @@ def vibrational_density_of_states(
     InputError
         Shapes that don't fit, or frames too few for the resolution or too far apart.
     """
-    mass = np.asarray(masses, dtype=float)
-    if velocities.ndim != 3 or velocities.shape[1:] != (len(mass), 3):
-        raise InputError(
-            f"velocities: shape {velocities.shape}; give [frame, atom, axis] for {len(mass)} masses"
-        )
-    for name, value in (
-        ("time_step", time_step),
-        ("temperature", temperature),
-        ("resolution", resolution),
-    ):
-        if value <= 0:
-            raise InputError(f"{name}: {value:g}; give a positive number")
-    interval = time_step * 1e-3  # ps
-    if 0.5 / interval < highest_frequency:
-        raise InputError(
-            f"time_step: {time_step:g} fs between frames; give at most "
-            f"{500 / highest_frequency:g} fs to see {highest_frequency:g} THz"
-        )
-    n_frames = len(velocities)
-    length = frames_needed(resolution, time_step)
-    if n_frames < length:
-        raise InputError(
-            f"velocities: {n_frames} frames; {resolution:g} THz takes at least {length} frames of "
-            f"{time_step:g} fs: run longer, or ask for {resolution * length / n_frames:.2g} THz"
-        )
-    window = hann(length, sym=False).astype(np.float32)
-    padded = 2 * next_fast_len(length, real=True)
-    starts = np.arange(0, n_frames - length + 1, max(length // 2, 1))
-    spectra = np.zeros((len(starts), padded // 2 + 1))
-    for first in range(0, len(mass), ATOMS_AT_ONCE):
-        some = slice(first, first + ATOMS_AT_ONCE)
-        # [atom, axis, frame], contiguous in time
-        series = np.ascontiguousarray(velocities[:, some].transpose(1, 2, 0), dtype=np.float32)
-        for segment, start in enumerate(starts):
-            amplitude = rfft(series[:, :, start : start + length] * window, padded)
-            power = np.square(amplitude.real) + np.square(amplitude.imag)
-            spectra[segment] += mass[some] @ power.sum(axis=1, dtype=float)
-    spectra *= 2 * interval / np.sum(np.square(window, dtype=float))
-    spectra /= BOLTZMANN * temperature
-    return VibrationalDensityOfStates(
-        frequencies=rfftfreq(padded, interval),
-        density=spectra.mean(axis=0),
-        standard_error=(
-            spectra.std(axis=0, ddof=1) / np.sqrt(len(starts))
-            if len(starts) > 1
-            else np.full(spectra.shape[1], np.nan)
-        ),
-        resolution=HANN_BANDWIDTH / (length * interval),
-        segment_frames=length,
-        segments=len(starts),
-        padded_frames=padded,
+    frequencies, spectra = _power_spectra(
+        velocities, masses, time_step, temperature, resolution, highest_frequency
     )
+    return _density_of_states(frequencies, spectra, time_step, resolution)
 
 
 def vibrational_density_of_states_from_positions(
@@ -188,17 +145,90 @@ def vibrational_density_of_states_from_positions(
     """
     if positions.ndim != 3:
         raise InputError(f"positions: shape {positions.shape}; give [frame, atom, axis]")
-    spectrum = vibrational_density_of_states(
+    frequencies, spectra = _power_spectra(
         np.diff(positions, axis=0) / np.float32(time_step * 1e-3),
         masses,
-        time_step=time_step,
-        temperature=temperature,
-        resolution=resolution,
-        highest_frequency=highest_frequency,
+        time_step,
+        temperature,
+        resolution,
+        highest_frequency,
     )
-    transfer = np.square(np.sinc(spectrum.frequencies * time_step * 1e-3))
-    return replace(
-        spectrum,
-        density=spectrum.density / transfer,
-        standard_error=spectrum.standard_error / transfer,
+    spectra /= np.square(np.sinc(frequencies * time_step * 1e-3))
+    return _density_of_states(frequencies, spectra, time_step, resolution)
+
+
+def _power_spectra(
+    velocities: NDArray[Any],
+    masses: ArrayLike,
+    time_step: float,
+    temperature: float,
+    resolution: float,
+    highest_frequency: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Return frequencies [frequency], THz, and spectra [segment, frequency] in units of k T."""
+    mass = np.asarray(masses, dtype=float)
+    if velocities.ndim != 3 or velocities.shape[1:] != (len(mass), 3):
+        raise InputError(
+            f"velocities: shape {velocities.shape}; give [frame, atom, axis] for {len(mass)} masses"
+        )
+    for name, value in (
+        ("time_step", time_step),
+        ("temperature", temperature),
+        ("resolution", resolution),
+    ):
+        if value <= 0:
+            raise InputError(f"{name}: {value:g}; give a positive number")
+    interval = time_step * 1e-3  # ps
+    if 0.5 / interval < highest_frequency:
+        raise InputError(
+            f"time_step: {time_step:g} fs between frames; give at most "
+            f"{500 / highest_frequency:g} fs to see {highest_frequency:g} THz"
+        )
+    n_frames = len(velocities)
+    length = frames_needed(resolution, time_step)
+    if n_frames < length:
+        raise InputError(
+            f"velocities: {n_frames} frames; {resolution:g} THz takes at least {length} frames of "
+            f"{time_step:g} fs: run longer, or ask for {resolution * length / n_frames:.2g} THz"
+        )
+    window = hann(length, sym=False).astype(np.float32)
+    padded = _padded(length)
+    starts = np.arange(0, n_frames - length + 1, max(length // 2, 1))
+    spectra = np.zeros((len(starts), padded // 2 + 1))
+    for first in range(0, len(mass), ATOMS_AT_ONCE):
+        some = slice(first, first + ATOMS_AT_ONCE)
+        # [atom, axis, frame], contiguous in time
+        series = np.ascontiguousarray(velocities[:, some].transpose(1, 2, 0), dtype=np.float32)
+        for segment, start in enumerate(starts):
+            amplitude = rfft(series[:, :, start : start + length] * window, padded)
+            power = np.square(amplitude.real) + np.square(amplitude.imag)
+            spectra[segment] += mass[some] @ power.sum(axis=1, dtype=float)
+    spectra *= 2 * interval / np.sum(np.square(window, dtype=float)) / (BOLTZMANN * temperature)
+    return rfftfreq(padded, interval), spectra
+
+
+def _padded(length: int) -> int:
+    return 2 * next_fast_len(length, real=True)
+
+
+def _density_of_states(
+    frequencies: FloatArray, spectra: FloatArray, time_step: float, resolution: float
+) -> VibrationalDensityOfStates:
+    """Average the spectra [segment, frequency] of the segments."""
+    length, segments = frames_needed(resolution, time_step), len(spectra)
+    means = np.sum(spectra * frequencies, axis=1) / np.sum(spectra, axis=1)
+    error, mean_error = np.full(len(frequencies), np.nan), np.nan
+    if segments > 1:
+        error = spectra.std(axis=0, ddof=1) / np.sqrt(segments)
+        mean_error = float(means.std(ddof=1) / np.sqrt(segments))
+    return VibrationalDensityOfStates(
+        frequencies=frequencies,
+        density=spectra.mean(axis=0),
+        standard_error=error,
+        resolution=HANN_BANDWIDTH / (length * time_step * 1e-3),
+        mean_frequency=float(means.mean()),
+        mean_frequency_error=mean_error,
+        segment_frames=length,
+        segments=segments,
+        padded_frames=_padded(length),
     )

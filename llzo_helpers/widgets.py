@@ -8,14 +8,19 @@ from typing import Any
 import ase
 import ipywidgets as widgets
 import nglview
+import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import display
 
 from llzo_helpers.diffusion import TracerDiffusion, tracer_diffusion_coefficient
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.figures.diffusion import msd_figure
+from llzo_helpers.figures.figure2 import density_view
+from llzo_helpers.figures.figure3 import figure_3a
 from llzo_helpers.figures.thermo import thermo_figure
+from llzo_helpers.gop import graph_order_parameter
 from llzo_helpers.md import Progress
+from llzo_helpers.site_results import RunSites, density_panel
 from llzo_helpers.structures import crystal, describe
 from llzo_helpers.trajectory import Trajectory, read_thermo
 
@@ -153,9 +158,67 @@ def explore_fit(directories: Mapping[str, Path], fit_window: tuple[float, float]
     return widgets.VBox([run, window, result_label, figure])
 
 
+def explore_order_parameter(table: pd.DataFrame, graphs: Mapping[str, Any]) -> widgets.VBox:
+    """Return sliders for the exponent and the bins, with the order parameter against D.
+
+    Parameters
+    ----------
+    table
+        `gop.csv`.
+    graphs
+        The network of each system.
+    """
+    exponent = widgets.ToggleButtons(options=[1, 3], value=3, description="k")
+    bins = widgets.IntSlider(value=0, min=0, max=60, description="bins, 0: none")
+    bins.style.description_width = "initial"
+    figure = go.FigureWidget()
+
+    def update(change: Any = None) -> None:
+        if bins.value == 1:
+            return
+        values = {
+            system: graph_order_parameter(graph, exponent=exponent.value, bins=bins.value or None)
+            for system, graph in graphs.items()
+        }
+        shown = table.assign(
+            gop_k3=[values[system].value for system in table["system"]],
+            gop_k3_std=0.0,
+            gop_k3_counting_limit=[values[system].counting_limit for system in table["system"]],
+        )
+        drawn = figure_3a(shown)
+        with figure.batch_update():
+            figure.data = []
+            figure.add_traces(drawn.data)
+            figure.update_layout(drawn.layout)
+            figure.update_yaxes(title=f"graph order parameter θ (k = {exponent.value})")
+
+    exponent.observe(update, names="value")
+    bins.observe(update, names="value")
+    update()
+    return widgets.VBox([exponent, bins, figure])
+
+
 def _describe(result: TracerDiffusion) -> str:
     text = (
         f"D = {result.D_cm2_s:.3g} ± {result.D_std_cm2_s:.1g} cm2/s, "
         f"MSD ∝ t^({result.exponent:.2f} ± {result.exponent_std:.2f})"
     )
     return "; ".join([text, *result.warnings])
+
+
+def explore_density(systems: Mapping[str, RunSites]) -> widgets.VBox:
+    """Return a choice of system and of the density at the isosurface, with the surface."""
+    system = widgets.Dropdown(options=list(systems), description="system")
+    level = widgets.FloatSlider(value=4, min=1, max=15, step=0.5, description="ρ / mean ρ")
+    level.continuous_update = False
+    output = widgets.Output()
+
+    def update(change: Any = None) -> None:
+        with output:
+            output.clear_output(wait=True)
+            display(density_view(density_panel(systems[system.value], relative_level=level.value)))
+
+    system.observe(update, names="value")
+    level.observe(update, names="value")
+    update()
+    return widgets.VBox([system, level, output])

@@ -9,8 +9,8 @@ from llzo_helpers.figures import figure3
 from llzo_helpers.figures.structure_map import distance_figure, map_figure
 from llzo_helpers.figures.style import log_ticks
 from llzo_helpers.gop import counting_limit
-from llzo_helpers.jump_statistics import Dependence
 from llzo_helpers.order import pair_distributions
+from llzo_helpers.resampling import Dependence
 from llzo_helpers.structure_map import structure_map
 from llzo_helpers.vibration import vibrational_density_of_states
 
@@ -47,12 +47,13 @@ def test_order_parameter_has_its_errors_and_its_count():
     table = pd.DataFrame(
         {
             "system": ["a", "a", "b"],
+            "phase": ["crystal", "crystal", "amorphous"],
             "temperature_K": [900, 1100, 1100],
             "tracer_D_cm2_s": [1e-6, 2e-6, 3e-6],
             "tracer_D_std_cm2_s": [1e-7] * 3,
-            "gop": [-40.0, -45.0, -50.0],
-            "gop_std": [1.0, 2.0, 3.0],
-            "gop_counting_limit": [-41.0, -44.0, -52.0],
+            "gop_k3": [-40.0, -45.0, -50.0],
+            "gop_k3_std": [1.0, 2.0, 3.0],
+            "gop_k3_counting_limit": [-41.0, -44.0, -52.0],
         }
     )
     figure = figure3.figure_3a(table)
@@ -84,16 +85,20 @@ def test_map_has_a_point_for_each_frame():
     features = np.random.default_rng(0).normal(size=(12, 5))
     of_map = structure_map(features, components=2)
     scores = of_map.project(features)
-    figure = map_figure({"melt": scores[:5]}, of_map, scores[5:], np.linspace(3000, 500, 7))
-    np.testing.assert_allclose(trace(figure, "melt").x, scores[:5, 0])
+    figure = map_figure(
+        of_map, {"melt": scores[:2]}, {"ours": scores[2:5]}, scores[5:], np.linspace(3000, 500, 7)
+    )
+    np.testing.assert_allclose(trace(figure, "ours").x, scores[2:5, 0])
     np.testing.assert_allclose(trace(figure, "quench").y, scores[5:, 1])
+    assert [annotation.text for annotation in figure.layout.annotations] == ["melt"]
 
 
-def test_distances_are_drawn_as_densities():
-    values = np.random.default_rng(0).lognormal(size=500)
-    figure = distance_figure({"glass": values}, "Zr")
+def test_distances_are_drawn_as_cumulative_fractions():
+    values = np.random.default_rng(0).lognormal(size=(50, 10))
+    figure = distance_figure({"crystal": values / 9}, {"glass": values}, "Zr")
     drawn = trace(figure, "glass")
-    assert np.sum(drawn.y) * np.diff(np.log10(drawn.x))[0] == pytest.approx(1)
+    assert np.interp(np.median(values), drawn.x, drawn.y) == pytest.approx(0.5, abs=0.01)
+    assert drawn.y[-1] == 1
 
 
 def test_ticks_in_full():

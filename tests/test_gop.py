@@ -110,6 +110,10 @@ def test_different_degrees_are_a_count_of_sites():
     result = graph_order_parameter(network)
     limit = counting_limit(len(network), mean_degree=result.degrees.mean())
     assert result.value == pytest.approx(float(limit))
+    two = graph_order_parameter(block_diagonal(network, network, np.zeros((1, 1))))
+    assert two.counting_limit == pytest.approx(2 * float(limit))
+    # where degrees repeat, there is less in the order parameter than the count
+    assert graph_order_parameter(STAR).counting_limit < graph_order_parameter(STAR).value
 
 
 def test_bins_sort_degrees_and_keep_their_mean():

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from llzo_helpers.paths import NOTEBOOKS
+from llzo_helpers.structures import crystal, write_structure
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 TOKEN = "test"
@@ -28,6 +29,19 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a JupyterLab over a copy of the notebooks."""
     root = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, root / "notebooks")
+    # what notebook 02 starts from by default
+    name = "C-Li6.25-V101-1x1x1-r1"
+    atoms = crystal(li_per_formula=6.25, volume_ratio=1.01, seed=1)
+    write_structure(atoms, root / "results" / "by_hand" / "structures" / name, {})
+    # all cells stay in the page, so that they can be found; no question about news
+    settings = root / ".jupyter" / "lab" / "user-settings" / "@jupyterlab"
+    for name, content in (
+        ("notebook-extension/tracker", '{"windowingMode": "none"}'),
+        ("apputils-extension/notification", '{"fetchNews": "false"}'),
+    ):
+        path = settings / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -41,7 +55,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             stderr=subprocess.STDOUT,
             env={**os.environ, "HOME": str(root), "LLZO_RESULTS": str(root / "results")},
         )
-    address = f"http://127.0.0.1:{port}/lab/tree/%s?token={TOKEN}"
+    # a workspace of its own for each notebook: the last one's tabs stay closed
+    address = f"http://127.0.0.1:{port}/lab/workspaces/{{0}}/tree/{{0}}.ipynb?token={TOKEN}"
     for _ in range(120):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={TOKEN}", timeout=1)
@@ -75,21 +90,21 @@ def run_all(page: Page, address: str, seconds: float) -> None:
     last = page.locator(".jp-CodeCell .jp-InputPrompt").last
     deadline = time.monotonic() + seconds
     while not last.inner_text().strip(" []:").isdigit():
+        errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
+        assert errors.count() == 0, errors.first.inner_text()
         assert time.monotonic() < deadline, "the notebook did not come to its end"
         time.sleep(0.5)
-    errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]')
-    assert errors.count() == 0, errors.first.inner_text()
 
 
 def test_structures_with_a_viewer_and_sliders(page: Page, lab: str):
-    run_all(page, lab % "01_generate.ipynb", 90)
+    run_all(page, lab.format("01_generate"), 90)
     page.locator(".jp-OutputArea canvas").first.wait_for(timeout=30_000)
     page.get_by_text("Li X", exact=True).first.wait_for()
     page.get_by_text("V / V_exp", exact=True).first.wait_for()
 
 
 def test_a_run_started_from_the_panel(page: Page, lab: str):
-    run_all(page, lab % "02_run_md.ipynb", 180)
+    run_all(page, lab.format("02_run_md"), 180)
     page.get_by_role("button", name="Run", exact=True).last.click()
     page.get_by_text("steps/s").first.wait_for(timeout=60_000)
     page.get_by_text("done: ").first.wait_for(timeout=120_000)

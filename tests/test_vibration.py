@@ -46,6 +46,9 @@ def test_peaks_stand_at_the_frequencies_of_the_oscillators():
         assert peak == pytest.approx(frequency, abs=spacing)
         assert np.sum(spectrum.density[near]) * spacing == pytest.approx(states, rel=0.01)
     assert spectrum.degrees_of_freedom == pytest.approx(9, rel=0.01)
+    mean = (3 * 5 + 4 * 12 + 2 * 20) / 9
+    assert spectrum.mean_frequency == pytest.approx(mean, rel=0.01)
+    assert spectrum.mean_frequency_error < 0.02 * mean
     assert spectrum.wavenumbers[-1] == pytest.approx(33.35641 * spectrum.frequencies[-1])
 
 

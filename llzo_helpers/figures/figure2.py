@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.figures.residence_colour import COLORSCALE, ResidenceColour
 from llzo_helpers.figures.style import GREY, new_panels
 from llzo_helpers.sites import Surface
-
-COLORSCALE = "Plasma_r"
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,7 @@ class DensityPanel:
     cell: NDArray[np.float64]
 
 
-def figure_2(
-    panels: Sequence[DensityPanel], *, columns: int = 3, largest_time: float | None = None
-) -> go.Figure:
+def figure_2(panels: Sequence[DensityPanel], *, columns: int = 3) -> go.Figure:
     """Isosurface of the density of lithium in each system, with its cell.
 
     Parameters
@@ -50,8 +47,6 @@ def figure_2(
         In reading order.
     columns
         Panels in a row.
-    largest_time
-        End of the colour scale, ps; by default the 99th percentile of all vertices.
 
     Raises
     ------
@@ -60,8 +55,7 @@ def figure_2(
     """
     if not panels:
         raise InputError("panels: none; give at least one system")
-    if largest_time is None:
-        largest_time = _largest_time(panels)
+    colour = ResidenceColour.covering(np.concatenate([panel.residence_time for panel in panels]))
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     figure, places = new_panels(
@@ -77,12 +71,7 @@ def figure_2(
             "horizontal_spacing": 0.01,
             "vertical_spacing": 0.04,
         },
-        coloraxis={
-            "colorscale": COLORSCALE,
-            "cmin": 0,
-            "cmax": largest_time,
-            "colorbar": {"title": {"text": "Residence<br>time (ps)"}, "thickness": 18, "len": 0.8},
-        },
+        coloraxis=colour.axis,
         showlegend=False,
     )
     for panel, place in zip(panels, places, strict=True):
@@ -95,10 +84,11 @@ def figure_2(
             i=i,
             j=j,
             k=k,
-            intensity=np.minimum(panel.residence_time, largest_time).astype(np.float32),
+            intensity=colour(panel.residence_time),
+            customdata=panel.residence_time.astype(np.float32),
             coloraxis="coloraxis",
             lighting={"ambient": 0.85, "diffuse": 0.4, "specular": 0.05},
-            hovertemplate="%{intensity:.2f} ps<extra></extra>",
+            hovertemplate="%{customdata:.2f} ps<extra></extra>",
             **place,
         )
         x, y, z = _cell_edges(panel.cell).T
@@ -121,21 +111,13 @@ def figure_2(
     return figure
 
 
-def _largest_time(panels: Sequence[DensityPanel]) -> float:
-    times = np.concatenate([panel.residence_time for panel in panels])
-    finite = times[np.isfinite(times)]
-    return float(np.percentile(finite, 99)) if len(finite) else 1.0
-
-
-def density_view(panel: DensityPanel, *, largest_time: float | None = None) -> Any:
+def density_view(panel: DensityPanel) -> Any:
     """Show one system in nglview, to be turned by hand; for interactive notebooks only.
 
     Parameters
     ----------
     panel : DensityPanel
         The system.
-    largest_time : float, optional
-        End of the colour scale, ps, as in `figure_2`.
 
     Returns
     -------
@@ -143,9 +125,9 @@ def density_view(panel: DensityPanel, *, largest_time: float | None = None) -> A
     """
     import nglview
 
-    if largest_time is None:
-        largest_time = _largest_time([panel])
-    shade = np.clip(panel.residence_time / largest_time, 0.0, 1.0)
+    colour = ResidenceColour.covering(panel.residence_time)
+    low, high = colour.axis["cmin"], colour.axis["cmax"]
+    shade = (colour(panel.residence_time) - low) / (high - low)
     table = np.array(
         [
             [int(value) for value in color[4:-1].split(",")]

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from llzo_helpers.connectivity import RankCorrelation
 from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, log_ticks, new_figure
 from llzo_helpers.gop import counting_limit
-from llzo_helpers.jump_statistics import Dependence
-from llzo_helpers.order import PairDistribution
+from llzo_helpers.order import BondAngles, PairDistribution
+from llzo_helpers.resampling import Dependence
 from llzo_helpers.vibration import THZ_TO_WAVENUMBER, VibrationalDensityOfStates
 
 PAPER_GOP = {"CIP": -100.0, "ML": -250.0}
@@ -25,8 +25,10 @@ def figure_3a(table: pd.DataFrame) -> go.Figure:
     Parameters
     ----------
     table
-        A row per run: `system` (label), `temperature_K`, `tracer_D_cm2_s`,
-        `tracer_D_std_cm2_s`, `gop`, `gop_std` and `gop_counting_limit`.
+        `gop.csv`: a row per run, with columns `system`, `phase`, `temperature_K`,
+        `tracer_D_cm2_s`, `tracer_D_std_cm2_s`, `gop_k3`, `gop_k3_std` and
+        `gop_k3_counting_limit`. With amorphous runs among them, the paper's values for its
+        (larger) amorphous cells are drawn, too.
     """
     figure = new_figure(
         x="D<sub>Li</sub> (cm<sup>2</sup>/s)",
@@ -34,19 +36,20 @@ def figure_3a(table: pd.DataFrame) -> go.Figure:
         caption=(
             "Figure 3A. Graph order parameter of the network of jumps against the tracer "
             "diffusion coefficient. Bars: standard errors. Crosses: the value that the number "
-            "of connected sites alone gives, (mean degree − ln n)<sup>3</sup>. Dotted: the "
-            "paper's values for amorphous structures, of larger cells."
+            "of connected sites alone gives, (mean degree − ln n)<sup>3</sup>."
         ),
     )
-    figure.update_xaxes(type="log", exponentformat="power", dtick="D2", tickangle=0)
+    D = table["tracer_D_cm2_s"].dropna()
+    ticks = log_ticks(0.7 * D.min(), 1.4 * D.max()) if len(D) else []
+    figure.update_xaxes(type="log", exponentformat="power", tickvals=ticks, tickangle=0)
     for colour, (system, rows) in zip(
-        SEQUENCE * 9, table.groupby("system", sort=True), strict=False
+        SEQUENCE * 9, table.groupby("system", sort=False), strict=False
     ):
         figure.add_scatter(
             x=rows["tracer_D_cm2_s"],
-            y=rows["gop"],
+            y=rows["gop_k3"],
             error_x={"array": rows["tracer_D_std_cm2_s"], "thickness": 1.5, "width": 4},
-            error_y={"array": rows["gop_std"], "thickness": 1.5, "width": 4},
+            error_y={"array": rows["gop_k3_std"], "thickness": 1.5, "width": 4},
             text=[f"{temperature:g} K" for temperature in rows["temperature_K"]],
             mode="markers",
             marker={"color": colour, "size": 10},
@@ -54,12 +57,13 @@ def figure_3a(table: pd.DataFrame) -> go.Figure:
         )
     figure.add_scatter(
         x=table["tracer_D_cm2_s"],
-        y=table["gop_counting_limit"],
+        y=table["gop_k3_counting_limit"],
         mode="markers",
         marker={"color": BLACK, "symbol": "x-thin-open", "size": 9},
         name="count of sites",
     )
-    for label, value in PAPER_GOP.items():
+    amorphous = "amorphous" in set(table["phase"])
+    for label, value in PAPER_GOP.items() if amorphous else ():
         figure.add_hline(
             y=value,
             line={"dash": "dot", "color": GREY, "width": 1},
@@ -99,7 +103,7 @@ def figure_3b(
             figure, spectrum.frequencies, per_atom, spectrum.standard_error / n_atoms[system],
             colour, system,
         )  # fmt: skip
-        highest = max(highest, spectrum.frequencies[per_atom > 0.005 * per_atom.max()].max())
+        highest = max(highest, spectrum.frequencies[per_atom > 0.01 * per_atom.max()].max())
     _show_wavenumbers(figure, 1.05 * highest)
     figure.update_yaxes(rangemode="tozero")
     return figure
@@ -131,6 +135,34 @@ def figure_3c(
     end = min(pair.radii[-1] for pair in pairs.values())
     figure.update_xaxes(range=[max(0.0, start - 0.3), end])
     figure.add_hline(y=1, line={"color": GREY, "width": 1, "dash": "dash"})
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def angles_figure(angles: Mapping[str, BondAngles], names: str = "O-Zr-O") -> go.Figure:
+    """Distributions of bond angles.
+
+    Parameters
+    ----------
+    angles
+        By system.
+    names
+        The three atoms.
+    """
+    figure = new_figure(
+        x=f"angle {names} (°)",
+        y="fraction of angles per degree",
+        caption=f"Distribution of the angle {names} between neighbours. Octahedra: 90° and 180°.",
+    )
+    for colour, (system, found) in zip(SEQUENCE * 9, angles.items(), strict=False):
+        figure.add_scatter(
+            x=found.angles,
+            y=found.density,
+            mode="lines",
+            line={"color": colour, "width": 1.8},
+            name=system,
+        )
+    figure.update_xaxes(range=[40, 180], dtick=20)
     figure.update_yaxes(rangemode="tozero")
     return figure
 
@@ -197,15 +229,17 @@ def counting_figure(
     return figure
 
 
-def length_figure(by_length: Mapping[str, Dependence], frame_interval_ps: float) -> go.Figure:
+def length_figure(
+    by_length: Mapping[str, Dependence], frame_intervals_ps: Mapping[str, float]
+) -> go.Figure:
     """Graph order parameter against the length of the trajectory that jumps are counted in.
 
     Parameters
     ----------
     by_length
         θ by system; amounts are frames.
-    frame_interval_ps
-        Time between frames.
+    frame_intervals_ps
+        Time between frames, by system.
     """
     figure = new_figure(
         x="length of the trajectory (ps)",
@@ -215,11 +249,12 @@ def length_figure(by_length: Mapping[str, Dependence], frame_interval_ps: float)
             "that follow one another (bars: their standard deviation)."
         ),
     )
-    lengths = frame_interval_ps * np.concatenate([c.amounts for c in by_length.values()])
-    figure.update_xaxes(type="log", tickvals=log_ticks(lengths.min(), lengths.max()))
+    lengths = {name: curve.amounts * frame_intervals_ps[name] for name, curve in by_length.items()}
+    everything = np.concatenate(list(lengths.values()))
+    figure.update_xaxes(type="log", tickvals=log_ticks(everything.min(), everything.max()))
     for colour, (system, curve) in zip(SEQUENCE * 9, by_length.items(), strict=False):
         figure.add_scatter(
-            x=curve.amounts * frame_interval_ps,
+            x=lengths[system],
             y=curve.means,
             error_y={"array": curve.standard_deviations, "thickness": 1.5, "width": 4},
             mode="lines+markers",

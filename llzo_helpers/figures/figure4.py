@@ -7,15 +7,13 @@ import plotly.graph_objects as go
 from llzo_helpers.figures.volume_histograms import VolumePanel, volume_histograms
 
 
-def figure_4(panels: Sequence[VolumePanel], *, largest_time: float | None = None) -> go.Figure:
+def figure_4(panels: Sequence[VolumePanel]) -> go.Figure:
     """Histograms of the volume that the static framework leaves at the sites of each system.
 
     Parameters
     ----------
     panels
         With volumes of `llzo_helpers.sites.static_site_volumes`.
-    largest_time
-        End of the colour scale, ps; by default the longest mean of a bar.
     """
     return volume_histograms(
         panels,
@@ -26,5 +24,4 @@ def figure_4(panels: Sequence[VolumePanel], *, largest_time: float | None = None
             "time of the sites in a bar."
         ),
         bin_width=0.1,
-        largest_time=largest_time,
     )

@@ -18,8 +18,6 @@ def figure_5(
         With `fixed_samples` of `llzo_helpers.sites.accessible_volumes`.
     n_samples
         Positions in each hull.
-    largest_time
-        End of the colour scale, ps; by default the longest mean of a bar.
     """
     return volume_histograms(
         panels,
@@ -30,5 +28,4 @@ def figure_5(
             "paper's is of all positions). Colour: mean residence time of the sites in a bar."
         ),
         bin_width=0.05,
-        largest_time=largest_time,
     )

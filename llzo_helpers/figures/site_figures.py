@@ -1,5 +1,6 @@
 """What the site analysis rests on: survival of stays, superbasins, sensitivity, diffusion."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,7 @@ def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
         subplots={"shared_yaxes": True, "horizontal_spacing": 0.04},
     )
     kinds = sorted({kind for panel in curves.values() for kind in panel})
+    named: set[str] = set()
     for panel, place in zip(curves.values(), places, strict=True):
         for colour, kind in zip(SEQUENCE * 9, kinds, strict=False):
             if kind not in panel:
@@ -64,12 +66,13 @@ def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
                 line={"color": colour, "shape": "hv"},
                 name=kind,
                 legendgroup=kind,
-                showlegend=place == places[0],
+                showlegend=kind not in named,
                 **place,
             )
+            named.add(kind)
     figure.update_yaxes(type="log", range=[-3, 0.05], exponentformat="power", dtick=1)
-    figure.update_yaxes(title="Probability to stay longer", col=1)
-    figure.update_xaxes(title="Time (ps)", rangemode="tozero")
+    figure.update_yaxes(title_text="Probability to stay longer", col=1)
+    figure.update_xaxes(title_text="Time (ps)", rangemode="tozero")
     return figure
 
 
@@ -114,13 +117,16 @@ def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str,
     figure.update_xaxes(
         type="log",
         autorange="reversed",
-        title="Least rate of a link (ps<sup>-1</sup>)",
+        title_text="Least rate of a link (ps<sup>-1</sup>)",
         exponentformat="power",
-        dtick=1,
+        dtick="D2",
     )
-    figure.update_yaxes(title="Fraction of sites", range=[0, 1.05], **left)
-    figure.update_yaxes(title="Superbasins", rangemode="tozero", **right)
+    figure.update_yaxes(title_text="Fraction of sites", range=[0, 1.05], **left)
+    figure.update_yaxes(title_text="Superbasins", rangemode="tozero", **right)
     return figure
+
+
+_DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 @dataclass(frozen=True)
@@ -129,44 +135,49 @@ class SensitivityPoint:
 
     Attributes
     ----------
-    clustering
-        Method.
+    system
+        Names what was analysed.
+    method
+        Names the clustering.
     assignment_threshold
         Least similarity.
     values, errors
         By quantity with its unit; an error may be missing.
     """
 
-    clustering: str
+    system: str
+    method: str
     assignment_threshold: float
     values: Mapping[str, float]
     errors: Mapping[str, float]
 
 
-def sensitivity_figure(points: Sequence[SensitivityPoint], system: str) -> go.Figure:
+def sensitivity_figure(points: Sequence[SensitivityPoint]) -> go.Figure:
     """How results depend on the assignment threshold and the clustering method.
 
     Parameters
     ----------
     points
         All with the same quantities: a panel each.
-    system
-        What was analysed.
     """
     quantities = list(points[0].values)
     figure, places = new_panels(
         quantities,
         caption=(
-            f"Sensitivity of the site analysis of {system} to its two choices: the threshold from "
-            "which on an ion counts as at a site, and the clustering method. Bars: standard error. "
-            "What changes from point to point is a convention, not a property of the material."
+            "Sensitivity of the site analysis to its choices: the threshold from which on an ion "
+            "counts as at a site, and the clustering (colour). Line style: system. Bars: standard "
+            "error. What changes from point to point is a convention, not a property of the "
+            "material."
         ),
         columns=3,
     )
-    for colour, method in zip(
-        SEQUENCE, sorted({point.clustering for point in points}), strict=False
+    methods = sorted({point.method for point in points})
+    systems = list(dict.fromkeys(point.system for point in points))
+    for (system, dash), (method, colour) in itertools.product(
+        zip(systems, _DASHES * 9, strict=False), zip(methods, SEQUENCE * 9, strict=False)
     ):
-        chosen = [point for point in points if point.clustering == method]
+        chosen = [point for point in points if (point.system, point.method) == (system, method)]
+        name = f"{system}: {method}"
         for quantity, place in zip(quantities, places, strict=True):
             figure.add_scatter(
                 x=[point.assignment_threshold for point in chosen],
@@ -177,14 +188,14 @@ def sensitivity_figure(points: Sequence[SensitivityPoint], system: str) -> go.Fi
                     "width": 5,
                 },
                 mode="lines+markers",
-                line={"color": colour, "width": 1.5},
-                marker={"size": 9},
-                name=method,
-                legendgroup=method,
+                line={"color": colour, "width": 1.5, "dash": dash},
+                marker={"size": 8},
+                name=name,
+                legendgroup=name,
                 showlegend=place == places[0],
                 **place,
             )
-    figure.update_xaxes(title="Assignment threshold")
+    figure.update_xaxes(title_text="Assignment threshold")
     figure.update_yaxes(rangemode="tozero")
     return figure
 

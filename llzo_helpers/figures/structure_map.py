@@ -10,107 +10,118 @@ from numpy.typing import NDArray
 from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, log_ticks, new_figure
 from llzo_helpers.structure_map import StructureMap
 
+_DASHES = ("dash", "dot", "dashdot", "longdash")
+
 
 def map_figure(
-    places: Mapping[str, NDArray[Any]],
     of_map: StructureMap,
-    path: NDArray[Any] | None = None,
-    temperatures: NDArray[Any] | None = None,
+    reference: Mapping[str, NDArray[Any]],
+    systems: Mapping[str, NDArray[Any]],
+    quench: NDArray[Any],
+    temperatures: NDArray[Any],
 ) -> go.Figure:
     """Structures on their map.
 
     Parameters
     ----------
-    places
-        Scores on the map by system, [frame, component].
     of_map
         The map.
-    path
+    reference
+        Scores on the map by structure of the reference, [frame, component]; labelled in grey.
+    systems
+        Scores by system of the campaign, coloured.
+    quench
         Scores of a quench in the order of time, [frame, component].
     temperatures
-        Of the frames of `path`, K.
+        Of the frames of the quench, K.
     """
     percent = [f"{100 * fraction:.0f} %" for fraction in of_map.explained]
     figure = new_figure(
         x=f"first component ({percent[0]} of the variance)",
         y=f"second component ({percent[1]})",
         caption=(
-            "Structures on a map made without labels (principal components of the mean local "
-            "environments of La, Zr and O, at one density). Each point is a frame."
-            + (
-                " Line: the way of a quench, coloured by its temperature."
-                if path is not None
-                else ""
-            )
+            "Structures on a map made without labels: principal components of the mean "
+            "environments of La, Zr and O, at one density. Each point is a frame. Grey: the "
+            "reference that the map was made of; line: a quench, coloured by its temperature; "
+            "coloured: the runs of this campaign."
         ),
     )
-    if path is not None:
-        figure.add_scatter(
-            x=path[:, 0],
-            y=path[:, 1],
-            mode="lines+markers",
-            line={"color": GREY, "width": 1},
-            marker={
-                "size": 6,
-                "color": temperatures,
-                "colorscale": "Inferno",
-                "cmin": 0,
-                "showscale": temperatures is not None,
-                "colorbar": {"title": "T (K)", "thickness": 14, "x": 1.02},
-            },
-            name="quench",
-        )
-    symbols = ("circle", "diamond", "square", "triangle-up", "triangle-down", "cross", "star")
-    for index, (system, scores) in enumerate(places.items()):
+    for number, (name, scores) in enumerate(reference.items()):
         figure.add_scatter(
             x=scores[:, 0],
             y=scores[:, 1],
             mode="markers",
-            marker={
-                "color": SEQUENCE[index % len(SEQUENCE)],
-                "symbol": symbols[index % len(symbols)],
-                "size": 8,
-                "opacity": 0.7,
-            },
+            marker={"color": GREY, "symbol": "circle-open", "size": 9},
+            name=name,
+            showlegend=False,
+        )
+        x, y = scores[:, :2].mean(axis=0)
+        figure.add_annotation(
+            x=x, y=y, text=name, ax=-50, ay=-30 + 60 * (number % 2), font={"size": 12}
+        )
+    figure.add_scatter(
+        x=quench[:, 0],
+        y=quench[:, 1],
+        mode="lines+markers",
+        line={"color": GREY, "width": 1},
+        marker={
+            "size": 7,
+            "color": temperatures,
+            "colorscale": "Inferno",
+            "cmin": 0,
+            "colorbar": {"title": "T (K)", "thickness": 14, "x": 1.01, "len": 0.55, "y": 0.25},
+        },
+        name="quench",
+        showlegend=False,
+    )
+    for colour, (system, scores) in zip(SEQUENCE * 9, systems.items(), strict=False):
+        figure.add_scatter(
+            x=scores[:, 0],
+            y=scores[:, 1],
+            mode="markers",
+            marker={"color": colour, "size": 8},
             name=system,
         )
-    figure.update_layout(
-        width=900, height=560, legend={"x": 1.16 if path is not None else 1.02, "y": 1}
-    )
+    figure.update_layout(width=820, height=600)
     return figure
 
 
-def distance_figure(distances: Mapping[str, NDArray[Any]], element: str) -> go.Figure:
-    """Distances of atoms from the crystal.
+def distance_figure(
+    reference: Mapping[str, NDArray[Any]], systems: Mapping[str, NDArray[Any]], element: str
+) -> go.Figure:
+    """Distances of atoms from the crystal, as cumulative distributions.
 
     Parameters
     ----------
-    distances
-        By system, of any shape.
+    reference
+        Distances by structure of the reference, of any shape; drawn in grey.
+    systems
+        By system of the campaign.
     element
         Whose they are.
     """
     figure = new_figure(
         x=f"distance of {element} from the crystal",
-        y="fraction of atoms per decade",
+        y="fraction of atoms nearer",
         caption=(
             f"How far the environments of {element} are from those in the crystal, atom by "
-            "atom: 1 is the root mean square of the crystal that the others are compared with."
+            "atom, cumulative: 1 is the root mean square within the crystal. Grey: reference."
         ),
     )
-    lowest = min(float(d.min()) for d in distances.values())
-    highest = max(float(d.max()) for d in distances.values())
-    edges = np.linspace(np.log10(lowest), np.log10(highest), 60)
-    middles = 10 ** ((edges[1:] + edges[:-1]) / 2)
-    for colour, (system, values) in zip(SEQUENCE * 9, distances.items(), strict=False):
-        counts, _ = np.histogram(np.log10(values), edges, density=True)
-        figure.add_scatter(
-            x=middles,
-            y=counts,
-            mode="lines",
-            line={"color": colour, "width": 2, "shape": "hvh"},
-            name=system,
-        )
+    for dash, (name, values) in zip(_DASHES * 9, reference.items(), strict=False):
+        _add_cumulative(figure, values, name, {"color": GREY, "width": 1.5, "dash": dash})
+    for colour, (name, values) in zip(SEQUENCE * 9, systems.items(), strict=False):
+        _add_cumulative(figure, values, name, {"color": colour, "width": 2})
+    everything = np.concatenate([v.ravel() for v in (*reference.values(), *systems.values())])
     figure.add_vline(x=1, line={"color": BLACK, "width": 1, "dash": "dot"})
-    figure.update_xaxes(type="log", tickvals=log_ticks(lowest, highest))
+    figure.update_xaxes(type="log", tickvals=log_ticks(everything.min(), everything.max()))
     return figure
+
+
+def _add_cumulative(
+    figure: go.Figure, values: NDArray[Any], name: str, line: dict[str, Any]
+) -> None:
+    quantiles = np.linspace(0, 1, 201)
+    figure.add_scatter(
+        x=np.quantile(values, quantiles), y=quantiles, mode="lines", line=line, name=name
+    )

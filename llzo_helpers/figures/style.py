@@ -61,10 +61,10 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
         width=720,
         height=480,
         margin={"l": 90, "r": 20, "t": 20, "b": 60},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.17, "x": 0},
         meta={"caption": caption},
         **layout,
     )
+    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.17, "x": 0})
     return figure
 
 
@@ -116,12 +116,12 @@ def new_panels(
         subplot_titles=[f"({chr(65 + i)}) {title}" for i, title in enumerate(titles)],
         **{
             "horizontal_spacing": 0.25 / columns,
-            "vertical_spacing": 0.3 / rows,
+            "vertical_spacing": 0.36 / rows,
             **(subplots or {}),
         },
     )
-    figure.update_xaxes(**_AXIS)
-    figure.update_yaxes(**_AXIS)
+    figure.update_xaxes(**_AXIS, title_font_size=14)
+    figure.update_yaxes(**_AXIS, title_font_size=14)
     figure.update_annotations(font_size=14)
     figure.update_layout(
         **_LAYOUT,
@@ -129,7 +129,7 @@ def new_panels(
         height=60 + height * rows,
         margin={"l": 70, "r": 20, "t": 40, "b": 60},
         meta={"caption": caption},
-        **layout,
     )
+    figure.update_layout(**layout)
     places = [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(titles))]
     return figure, places

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.figures.residence_colour import ResidenceColour
 from llzo_helpers.figures.style import BLACK, new_panels
 
 
@@ -40,7 +41,6 @@ def volume_histograms(
     caption: str,
     bin_width: float,
     columns: int = 4,
-    largest_time: float | None = None,
 ) -> go.Figure:
     """One histogram a system, each bar coloured by its sites' mean residence time.
 
@@ -56,8 +56,6 @@ def volume_histograms(
         Å3, the same in all panels.
     columns
         Panels in a row.
-    largest_time
-        End of the colour scale, ps; by default the longest mean of a bar.
 
     Raises
     ------
@@ -68,19 +66,13 @@ def volume_histograms(
     times = np.concatenate([time for _, _, time in bars]) if bars else np.empty(0)
     if not len(times):
         raise InputError("panels: no site has a volume; analyse a longer run")
-    if largest_time is None:
-        largest_time = float(max(times[np.isfinite(times)], default=1.0))
+    colour = ResidenceColour.covering(times)
     figure, places = new_panels(
         [panel.title for panel in panels],
         caption=caption,
         columns=columns,
         subplots={"shared_xaxes": "all"},
-        coloraxis={
-            "colorscale": "Plasma_r",
-            "cmin": 0,
-            "cmax": largest_time,
-            "colorbar": {"title": {"text": "Mean residence<br>time (ps)"}, "thickness": 18},
-        },
+        coloraxis=colour.axis,
         showlegend=False,
     )
     for panel, (middle, count, time), place in zip(panels, bars, places, strict=True):
@@ -89,8 +81,7 @@ def volume_histograms(
             y=count,
             width=bin_width,
             marker={
-                # a bar whose sites nobody left has the colour of the longest time
-                "color": np.minimum(time, largest_time),
+                "color": colour(time),
                 "coloraxis": "coloraxis",
                 "line": {"width": 0.5, "color": BLACK},
             },
@@ -100,12 +91,14 @@ def volume_histograms(
             ),
             **place,
         )
-        top = 1.25 * max(count, default=1)
-        for name, mean in _type_means(panel):
-            figure.add_annotation(x=mean, y=0.94 * top, text=name, showarrow=False, **place)
+        top = 1.4 * max(count, default=1)
+        for level, (name, mean) in enumerate(_type_means(panel)):
+            # on lines of their own: means may be close together
+            y = (0.95 - 0.09 * level) * top
+            figure.add_annotation(x=mean, y=y, text=name, showarrow=False, **place)
         figure.update_yaxes(range=[0, top], **place)
-    figure.update_xaxes(title=f"{quantity} (Å<sup>3</sup>)", showticklabels=True)
-    figure.update_yaxes(title="Number of sites", col=1)
+    figure.update_xaxes(title_text=f"{quantity} (Å<sup>3</sup>)", showticklabels=True)
+    figure.update_yaxes(title_text="Number of sites", col=1)
     return figure
 
 
