@@ -80,6 +80,33 @@ SECTIONS = (
         ),
     ),
     Section(
+        "Order of the network, vibration, order of the structure",
+        "05_gop.ipynb",
+        figures=(
+            "figure_3a",
+            "gop_counting",
+            "gop_length",
+            "predictors",
+            "figure_3b",
+            "figure_3c",
+            "angles_O_Zr_O",
+            "structure_map",
+            "distance_from_crystal",
+        ),
+        tables=(
+            (
+                "predictors",
+                "Rank correlation of measures of the network of jumps with the diffusion "
+                "coefficient, with 95 % confidence intervals.",
+            ),
+            (
+                "groups",
+                "Frames of each structure in groups found without labels. Rows without Li "
+                "content are the reference.",
+            ),
+        ),
+    ),
+    Section(
         "Melt and glass",
         "06_crossover.ipynb",
         figures=(

@@ -116,7 +116,8 @@ def analyse_sites(
     systems, failures = [], {}
     for run in sorted(runs, key=_order):
         try:
-            systems.append(analyse_run(campaign, run))
+            trajectory = Trajectory(campaign.run_directory(run), stage="jumps")
+            systems.append(analyse_run(run, trajectory, campaign.sites))
         except InputError as error:
             failures[run.name] = str(error)
         on_run(run)
@@ -136,10 +137,23 @@ def _order(run: Run) -> tuple[Any, ...]:
     )
 
 
-def analyse_run(campaign: Campaign, run: Run) -> RunSites:
-    """Find sites, jumps, volumes and the network of one run."""
-    settings = campaign.sites
-    trajectory = Trajectory(campaign.run_directory(run), stage="jumps")
+def analyse_run(run: Run, trajectory: Trajectory, settings: SiteSettings) -> RunSites:
+    """Find sites, jumps, volumes and the network of one run.
+
+    Parameters
+    ----------
+    run
+        What the trajectory is of.
+    trajectory
+        Frames close enough together to see each jump.
+    settings
+        Of the campaign.
+
+    Raises
+    ------
+    InputError
+        If the run can't be analysed, see `llzo_helpers.sites.landmark_analysis`.
+    """
     mobile = trajectory.symbols == "Li"
     framework_symbols = trajectory.symbols[~mobile]
     cell, interval = trajectory.cell, trajectory.frame_interval_ps
@@ -518,23 +532,23 @@ CHOICES: tuple[dict[str, Any], ...] = (
 
 
 def sensitivity(
-    campaign: Campaign, system: RunSites, choices: Sequence[dict[str, Any]] = CHOICES
+    system: RunSites, settings: SiteSettings, choices: Sequence[dict[str, Any]] = CHOICES
 ) -> list[SensitivityPoint]:
     """Analyse a crystal in other ways, too.
 
     Parameters
     ----------
-    campaign
-        For all other settings.
     system
         Of `analyse_sites`.
+    settings
+        For all else.
     choices
         Arguments of `landmark_analysis` for each analysis.
     """
     points = []
     cell, interval = system.trajectory.cell, system.trajectory.frame_interval_ps
     for choice in choices:
-        sites = _landmark_analysis(system.trajectory, campaign.sites, **choice)
+        sites = _landmark_analysis(system.trajectory, settings, **choice)
         stays = find_stays(sites.assignments, sites.n_sites)
         statistics = jump_statistics(stays, interval)
         returns = back_jumps(stays)

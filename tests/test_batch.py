@@ -72,6 +72,9 @@ def test_the_campaign_leaves_tables_notebooks_and_a_report(smoke: Path):
     assert set(diffusion["temperature_K"]) >= set(campaign["systems"][0]["temperature_K"])
     arrhenius = pd.read_csv(folder / "arrhenius.csv")
     assert {"E_a_eV", "E_a_std_eV", "D0_cm2_s"} <= set(arrhenius.columns)
+    sites = pd.read_csv(folder / "sites.csv")
+    assert {"n_sites", "back_jump_fraction", "jump_D_cm2_s", "tracer_D_cm2_s"} <= set(sites.columns)
+    assert set(sites["temperature_K"]) == {1100}
     executed = sorted(path.name for path in folder.rglob("0*.ipynb"))
     assert executed.count("02_run_md.ipynb") == len(diffusion)
     assert all(notebook_error(path) is None for path in folder.rglob("0*.ipynb"))
@@ -82,7 +85,14 @@ def test_the_report_stands_alone(smoke: Path):
     page = (smoke / "smoke" / "report.html").read_text()
     assert "<script src" not in page
     assert 'rel="stylesheet"' not in page
-    for text in ("Figure 1A", "Table 2", "What was assumed", "Versions", f"runs/{RUN}/02_run_md"):
+    for text in (
+        "Figure 1A",
+        "Table 2",
+        "Figure 5",
+        "What was assumed",
+        "Versions",
+        f"runs/{RUN}/02_run_md",
+    ):
         assert text in page
     assert "Missing:" not in page
 

@@ -105,6 +105,6 @@ def test_structures_with_a_viewer_and_sliders(page: Page, lab: str):
 
 def test_a_run_started_from_the_panel(page: Page, lab: str):
     run_all(page, lab.format("02_run_md"), 180)
-    page.get_by_role("button", name="Run", exact=True).last.click()
+    page.locator("button.jupyter-button", has_text="Run").click(timeout=60_000)
     page.get_by_text("steps/s").first.wait_for(timeout=60_000)
     page.get_by_text("done: ").first.wait_for(timeout=120_000)

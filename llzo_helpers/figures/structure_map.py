@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, log_ticks, new_figure
 from llzo_helpers.structure_map import StructureMap
 
+_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "triangle-down", "cross", "star")
 _DASHES = ("dash", "dot", "dashdot", "longdash")
 
 
@@ -27,7 +28,7 @@ def map_figure(
     of_map
         The map.
     reference
-        Scores on the map by structure of the reference, [frame, component]; labelled in grey.
+        Scores on the map by structure of the reference, [frame, component]; in grey.
     systems
         Scores by system of the campaign, coloured.
     quench
@@ -46,18 +47,13 @@ def map_figure(
             "coloured: the runs of this campaign."
         ),
     )
-    for number, (name, scores) in enumerate(reference.items()):
+    for symbol, (name, scores) in zip(_SYMBOLS * 9, reference.items(), strict=False):
         figure.add_scatter(
             x=scores[:, 0],
             y=scores[:, 1],
             mode="markers",
-            marker={"color": GREY, "symbol": "circle-open", "size": 9},
+            marker={"color": GREY, "symbol": f"{symbol}-open", "size": 9},
             name=name,
-            showlegend=False,
-        )
-        x, y = scores[:, :2].mean(axis=0)
-        figure.add_annotation(
-            x=x, y=y, text=name, ax=-50, ay=-30 + 60 * (number % 2), font={"size": 12}
         )
     figure.add_scatter(
         x=quench[:, 0],
@@ -82,7 +78,7 @@ def map_figure(
             marker={"color": colour, "size": 8},
             name=system,
         )
-    figure.update_layout(width=820, height=600)
+    figure.update_layout(width=820, height=640)
     return figure
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse.csgraph import connected_components
 
 from llzo_helpers.sites.frames import FloatArray
 from llzo_helpers.sites.jumps import Stays, jump_statistics
@@ -74,7 +75,6 @@ def jump_diffusion(
     n_bootstrap, seed : int
         Resamplings of the ions for the standard error.
     """
-    vectors = hop_vectors(centers, cell)
 
     def flux(ion_weights: FloatArray | None) -> FloatArray:
         statistics = jump_statistics(stays, frame_interval, ion_weights=ion_weights)
@@ -82,6 +82,7 @@ def jump_diffusion(
         return np.asarray((jumps + jumps.T) / (2 * statistics.time_at_site.sum()))
 
     exchange = flux(None)
+    vectors = hop_vectors(centers, cell, exchange > 0)
     tensor, net_flux = network_diffusion(exchange, vectors)
     uncorrelated = np.einsum("ij,ijx,ijx", exchange, vectors, vectors) / 6
     rng = np.random.default_rng(seed)
@@ -125,7 +126,12 @@ def network_diffusion(exchange: FloatArray, vectors: FloatArray) -> tuple[FloatA
     """
     laplacian = np.diag(exchange.sum(axis=1)) - exchange
     drift = np.einsum("ij,ijx->ix", exchange, vectors)
-    shifts = np.linalg.lstsq(laplacian, drift, rcond=1e-10)[0]
+    # Shifts are free up to a constant in each connected part: its first site stays.
+    _, part = connected_components(exchange > 0, directed=False)
+    moved = np.ones(len(exchange), dtype=bool)
+    moved[np.unique(part, return_index=True)[1]] = False
+    shifts = np.zeros_like(drift)
+    shifts[moved] = np.linalg.solve(laplacian[np.ix_(moved, moved)], drift[moved])
     corrected = vectors + shifts[None] - shifts[:, None]
     tensor = np.einsum("ij,ijx,ijy->xy", exchange, corrected, corrected) / 2
     return tensor, np.einsum("ij,ijx->xij", exchange, corrected)

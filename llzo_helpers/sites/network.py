@@ -13,12 +13,28 @@ from llzo_helpers.sites.frames import FloatArray, IntArray, checked_cell
 from llzo_helpers.sites.jumps import JumpStatistics
 
 
-def hop_vectors(centers: FloatArray, cell: ArrayLike) -> FloatArray:
-    """Return the vectors [from, to, axis] from each site to the nearest image of each, Å."""
-    n_sites = len(centers)
-    between = (centers[None] - centers[:, None]).reshape(-1, 3)
-    vectors, _ = find_mic(between, checked_cell(cell))
-    return np.asarray(vectors.reshape(n_sites, n_sites, 3))
+def hop_vectors(centers: FloatArray, cell: ArrayLike, links: NDArray[np.bool_]) -> FloatArray:
+    """Return the vectors of jumps from each site to the nearest image of others.
+
+    Parameters
+    ----------
+    centers : ndarray, shape [site, axis]
+        Å.
+    cell : array_like, shape [vector, axis]
+        Å.
+    links : ndarray of bool, shape [from, to]
+        Pairs of sites wanted.
+
+    Returns
+    -------
+    ndarray, shape [from, to, axis]
+        Å; zero where not wanted.
+    """
+    source, target = np.nonzero(links)
+    vectors = np.zeros((*links.shape, 3))
+    if len(source):
+        vectors[links], _ = find_mic(centers[target] - centers[source], checked_cell(cell))
+    return vectors
 
 
 def site_network(
@@ -49,9 +65,8 @@ def site_network(
         `shift` times the cell.
     """
     cell = checked_cell(cell)
-    vectors = hop_vectors(centers, cell)
-    straight = centers[None] - centers[:, None]
-    shifts = np.round((vectors - straight) @ np.linalg.inv(cell)).astype(int)
+    vectors = hop_vectors(centers, cell, statistics.rates > 0)
+    inverse = np.linalg.inv(cell)
     graph: nx.DiGraph[int] = nx.DiGraph()
     for site, center in enumerate(centers):
         graph.add_node(
@@ -63,15 +78,17 @@ def site_network(
     for name, values in (site_attributes or {}).items():
         nx.set_node_attributes(graph, dict(enumerate(values)), name)
     for source, target in zip(*np.nonzero(statistics.rates), strict=True):
+        vector = vectors[source, target]
+        crossed = (vector - centers[target] + centers[source]) @ inverse
         graph.add_edge(
             int(source),
             int(target),
             jumps=float(statistics.n_ij[source, target]),
             probability=float(statistics.p_ij[source, target]),
             rate=float(statistics.rates[source, target]),
-            vector=vectors[source, target],
-            distance=float(np.linalg.norm(vectors[source, target])),
-            shift=tuple(map(int, shifts[source, target])),
+            vector=vector,
+            distance=float(np.linalg.norm(vector)),
+            shift=tuple(map(int, np.round(crossed))),
         )
     return graph
 
