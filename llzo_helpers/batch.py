@@ -78,8 +78,10 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
         known = ", ".join(sorted(path.name for path in profile_directory.parent.iterdir()))
         raise InputError(f"{profile_directory}: no such profile; there are: {known}")
     lmp = find_lammps()
-    for potential in {run.md_potential for run in campaign.runs}:
+    for potential in campaign.potentials:
         require_capabilities(lmp, campaign.md, load_potential(potential))
+    for glass in campaign.glasses:
+        require_capabilities(lmp, glass.melt_quench, load_potential(glass.structure_potential))
 
     began = time.monotonic()
     campaign.directory.mkdir(parents=True, exist_ok=True)
@@ -173,13 +175,16 @@ class _Display:
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
         self._total = sum(campaign.md_settings(run).total_steps for run in campaign.runs)
+        self._total += sum(glass.melt_quench.total_steps for glass in campaign.glasses)
         self._began = time.monotonic()
         self._steps_at_start = self._steps()
         self._last_print = 0.0
         self._terminal = sys.stdout.isatty()
 
     def _steps(self) -> int:
-        directories = map(self._campaign.run_directory, self._campaign.runs)
+        directories = [*map(self._campaign.run_directory, self._campaign.runs)]
+        for glass in map(self._campaign.glass_directory, self._campaign.glasses):
+            directories += [path.parent for path in glass.glob("*/run.json")]
         return sum(run_progress(directory) for directory in directories)
 
     def update(self) -> None:

@@ -106,6 +106,41 @@ SECTIONS = (
             ),
         ),
     ),
+    Section(
+        "Melt and glass",
+        "06_crossover.ipynb",
+        figures=(
+            "glass_1_pair_distributions",
+            "glass_1_coordination",
+            "glass_2_pair_distributions",
+            "glass_2_coordination",
+        ),
+        tables=(
+            (
+                "glasses",
+                "Verdict on each glass, and the La and Zr sites of the garnet that are left by "
+                "their ions in the crystal, the melt and the quenched cell.",
+            ),
+        ),
+    ),
+    Section(
+        "Crossover: structure or potential",
+        "06_crossover.ipynb",
+        figures=("crossover", "effects", "switches"),
+        tables=(
+            (
+                "crossover",
+                "Table 1. Every structure with every potential. Ratios are to the first "
+                "potential's own structures run with itself.",
+            ),
+            (
+                "effects",
+                "Decomposition of ln D: factors in D with 95 % intervals. An interaction of 1 "
+                "says that structure and potential act independently.",
+            ),
+            ("switches", "How far the frameworks went from where the runs began."),
+        ),
+    ),
 )
 
 
@@ -121,7 +156,10 @@ def write_report(campaign: Campaign) -> Path:
         sections=[section for section in map(_content(campaign), SECTIONS) if section],
         missing=_missing(campaign),
         warnings=_warnings(campaign),
-        potentials=[load_potential(name) for name in _potential_names(campaign)],
+        protocols=list(
+            {glass.melt_quench.name: glass.melt_quench for glass in campaign.glasses}.values()
+        ),
+        potentials=[load_potential(name) for name in campaign.potentials],
         n_done=len(done),
         cost=_cost(campaign),
         versions={name: version(name) for name in _PACKAGES},
@@ -175,10 +213,6 @@ def _table_html(name: str, table: pd.DataFrame) -> str:
     )
 
 
-def _potential_names(campaign: Campaign) -> list[str]:
-    return sorted({run.md_potential for run in campaign.runs})
-
-
 def _run_summary(campaign: Campaign, name: str) -> dict[str, Any] | None:
     path = campaign.directory / "runs" / name / "summary.json"
     return read_json(path) if path.is_file() else None
@@ -208,6 +242,14 @@ def _warnings(campaign: Campaign) -> list[str]:
     if path.is_file():
         table = pd.read_csv(path)
         warnings += [f"{row['run']}: {row['warning']}" for row in table.to_dict("records")]
+    for glass in campaign.glasses:
+        path = campaign.glass_directory(glass) / "provenance.json"
+        verdict = read_json(path)["verdict"] if path.is_file() else "glass"
+        if verdict != "glass":
+            warnings.append(f"{glass.name}: the quenched cell is no glass: {verdict}")
+        conditions = {"temperature_K": glass.melt_quench.superheat_K}
+        potential = load_potential(glass.structure_potential)
+        warnings += [f"{glass.name}: {text}" for text in potential.warnings(conditions)]
     for run in campaign.runs:
         conditions = {
             "li_per_formula": run.structure.li_per_formula,

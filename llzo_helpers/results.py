@@ -26,6 +26,7 @@ from llzo_helpers.trajectory import Trajectory
 SYSTEM_COLUMNS = [
     "phase",
     "structure_potential",
+    "melt_quench",
     "md_potential",
     "li_per_formula",
     "volume_ratio",
@@ -49,7 +50,8 @@ def run_columns(run: Run) -> dict[str, Any]:
         "structure": structure.name,
         "phase": structure.phase,
         # a crystal is built from its symmetry, not by a potential
-        "structure_potential": None,
+        "structure_potential": structure.structure_potential,
+        "melt_quench": structure.melt_quench.name if structure.melt_quench else None,
         "md_potential": run.md_potential,
         "li_per_formula": structure.li_per_formula,
         "volume_ratio": structure.volume_ratio,
@@ -122,10 +124,13 @@ def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
 
 def system_label(row: Mapping[Any, Any]) -> str:
     """Return a short name of a row's system, in the paper's notation."""
-    return (
+    label = (
         f"{row['phase'][0].upper()}-Li{row['li_per_formula']:g} {100 * row['volume_ratio']:g} % "
         f"{row['md_potential']}"
     )
+    if row["phase"] == "crystal":
+        return label
+    return f"{label} ({row['melt_quench']} glass of {row['structure_potential']})"
 
 
 def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Arrhenius]]:
@@ -185,9 +190,17 @@ def _paper_label(potential: str | None) -> str | None:
 def paper_values_for(campaign: Campaign) -> pd.DataFrame:
     """Return the paper's numbers for the phases and potentials that a campaign has."""
     paper = paper_values()
-    ours = {(run.structure.phase, _paper_label(run.md_potential)) for run in campaign.runs}
-    pairs = zip(paper["phase"], paper["md_potential"], strict=True)
-    return paper[[pair in ours for pair in pairs]]
+    ours = {
+        (
+            run.structure.phase,
+            _paper_label(run.structure.structure_potential),
+            _paper_label(run.md_potential),
+        )
+        for run in campaign.runs
+    }
+    columns = ["phase", "structure_potential", "md_potential"]
+    keys = paper[columns].replace({np.nan: None}).itertuples(index=False, name=None)
+    return paper[[key in ours for key in keys]]
 
 
 def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
@@ -212,10 +225,7 @@ def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.Da
                 rows.append(
                     {
                         "quantity": value,
-                        "phase": row["phase"],
-                        "md_potential": row["md_potential"],
-                        "li_per_formula": row["li_per_formula"],
-                        "volume_ratio": row["volume_ratio"],
+                        **{key: row[key] for key in SYSTEM_COLUMNS},
                         "temperature_K": row.get("temperature_K", np.nan),
                         "paper": theirs,
                         "this_work": ours,
@@ -253,11 +263,14 @@ def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
     """Return the paper's row of a quantity for one of our rows; None if it has none."""
     paper = paper_values()
     label = _paper_label(row["md_potential"])
+    origin = _paper_label(row["structure_potential"]) if row["phase"] == "amorphous" else None
     same = (
         (paper["quantity"] == quantity)
         & (paper["phase"] == row["phase"])
         & (paper["md_potential"] == label)
-        & (paper["li_per_formula"] == row["li_per_formula"])
+        & (paper["structure_potential"].fillna("") == (origin or ""))
+        # the paper's Table 1 does not say
+        & ((paper["li_per_formula"] == row["li_per_formula"]) | paper["li_per_formula"].isna())
         & np.isclose(paper["volume_ratio"], row["volume_ratio"], atol=0.001)
     )
     if "temperature_K" in row:

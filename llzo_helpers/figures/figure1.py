@@ -1,5 +1,7 @@
 """Figure 1 of the paper: diffusivity (A) and activation energy (B) against volume."""
 
+from typing import Any
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -71,7 +73,7 @@ def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> N
     for colour, (key, rows) in zip(
         SEQUENCE * 9, table.groupby(keys, dropna=False, sort=True), strict=False
     ):
-        phase, potential, lithium = str(key[0]), key[2], key[3]
+        phase = str(key[0])
         points = rows.sort_values("volume_ratio")
         figure.add_scatter(
             x=100 * points["volume_ratio"],
@@ -80,14 +82,21 @@ def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> N
             mode="lines+markers",
             marker={"symbol": _SYMBOLS[phase], "size": 10, "color": colour},
             line={"color": colour, "width": 1.5},
-            name=f"{phase[0].upper()}-Li<sub>{lithium:g}</sub> {potential}",
+            name=_label(key),
         )
+
+
+def _label(key: tuple[Any, ...]) -> str:
+    """Name phase, lithium, and potential; also that of the structure where it is another."""
+    phase, structure, md, lithium = key
+    potential = f"{md} in {structure}" if isinstance(structure, str) and structure != md else md
+    return f"{phase[0].upper()}-Li<sub>{lithium:g}</sub> {potential}"
 
 
 def _add_paper(figure: go.Figure, table: pd.DataFrame) -> None:
     keys = ["phase", "structure_potential", "md_potential", "li_per_formula"]
     for key, rows in table.groupby(keys, dropna=False, sort=True):
-        phase, potential, lithium = str(key[0]), key[2], key[3]
+        phase = str(key[0])
         points = rows.sort_values("volume_ratio")
         figure.add_scatter(
             x=100 * points["volume_ratio"],
@@ -100,5 +109,5 @@ def _add_paper(figure: go.Figure, table: pd.DataFrame) -> None:
                 "line": {"width": 1.5},
             },
             line={"color": BLACK, "width": 1, "dash": "dash"},
-            name=f"paper: {phase[0].upper()}-Li<sub>{lithium:g}</sub> {potential}",
+            name=f"paper: {_label(key)}",
         )

@@ -478,7 +478,7 @@ def _run_segment(
     for name, value in variables.items():
         words += ["-var", name, value]
     began = time.monotonic()
-    with _terminated(launch.start(words, part, lock)) as process:
+    with terminated(launch.start(words, part, lock)) as process:
         while True:
             meter.report(_last_step(part / "thermo.csv") or segment.first_step)
             try:
@@ -487,7 +487,7 @@ def _run_segment(
             except subprocess.TimeoutExpired:
                 continue
     if code != 0:
-        raise SimulationError(_failure(part, code))
+        raise SimulationError(failure(part, code))
     _check_segment(directory, part, segment, settings)
     kept = [part / "end.restart", *part.glob("frames.dcd")]
     record = {
@@ -507,7 +507,7 @@ def _run_segment(
 
 
 @contextmanager
-def _terminated(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def terminated(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     """End the process when the block is left by an interruption."""
     try:
         yield process
@@ -529,7 +529,7 @@ def _last_step(thermo: Path) -> int | None:
     return int(step) if step.isdigit() else None
 
 
-def _failure(part: Path, code: int) -> str:
+def failure(part: Path, code: int) -> str:
     """Say in one line why LAMMPS failed, in its own words."""
     for name in ("log.lammps", "stderr.txt"):
         path = part / name

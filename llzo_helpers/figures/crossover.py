@@ -1,0 +1,163 @@
+"""The crossover of structures and potentials: Table 1 of the paper as a figure, and its effects."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from llzo_helpers.amorphous_results import Switch
+from llzo_helpers.crossover import FactorialDecomposition
+from llzo_helpers.figures.style import BLACK, SEQUENCE, new_figure
+
+_PAIRS = (("Zr", "O"), ("O", "O"))
+
+
+def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Figure:
+    """Diffusivity of each structure origin with each potential.
+
+    Parameters
+    ----------
+    table
+        `crossover.csv`.
+    temperature_K
+        Temperature shown.
+    """
+    figure = new_figure(
+        x="potential of the dynamics",
+        y="D<sub>Li</sub> (cm<sup>2</sup>/s)",
+        log_y=True,
+        caption=(
+            f"Tracer diffusion coefficient at {temperature_K} K of amorphous structures made by "
+            "one potential (colour) and run with one (abscissa), with standard errors. Parallel "
+            "lines: structure and potential act independently. Open symbols: the paper."
+        ),
+    )
+    rows = table[table["temperature_K"] == temperature_K]
+    keys = ["structure_potential", "li_per_formula", "volume_ratio"]
+    for colour, (_, group) in zip(SEQUENCE * 9, rows.groupby(keys, sort=False), strict=False):
+        origin, lithium, volume = group[keys].iloc[0]
+        name = f"{origin} structure, Li<sub>{lithium:g}</sub> {100 * volume:g} %"
+        figure.add_scatter(
+            x=group["md_potential"],
+            y=group["tracer_D_cm2_s"],
+            error_y={"array": group["tracer_D_std_cm2_s"], "thickness": 1.5, "width": 5},
+            mode="lines+markers",
+            marker={"color": colour, "size": 10},
+            name=name,
+        )
+        paper = group[group["paper"].notna()]
+        if len(paper):
+            figure.add_scatter(
+                x=paper["md_potential"],
+                y=paper["paper"],
+                mode="markers",
+                marker={"symbol": "square-open", "color": colour, "size": 12},
+                name=f"paper: {name}",
+            )
+    figure.update_xaxes(type="category")
+    return figure
+
+
+def effects_figure(decompositions: Mapping[str, FactorialDecomposition]) -> go.Figure:
+    """Factors in D due to structure, potential and their interaction, with 95 % intervals."""
+    figure = new_figure(
+        x="factor in D",
+        y="",
+        caption=(
+            "Decomposition of ln D: the factor by which D changes with the origin of the "
+            "structure, with the potential of the dynamics, and by which the one effect depends "
+            "on the other. Bars: 95 % intervals; dotted: no effect."
+        ),
+    )
+    names = ("interaction", "potential", "structure")
+    for index, (label, effects) in enumerate(decompositions.items()):
+        shift = 0.2 * (index - (len(decompositions) - 1) / 2)
+        factors = np.array([getattr(effects, name).factor for name in names])
+        limits = np.array([getattr(effects, name).factor_interval() for name in names])
+        figure.add_scatter(
+            x=factors,
+            y=np.arange(len(names)) - shift,
+            error_x={
+                "array": limits[:, 1] - factors,
+                "arrayminus": factors - limits[:, 0],
+                "thickness": 1.5,
+                "width": 5,
+            },
+            mode="markers",
+            marker={"color": SEQUENCE[index % len(SEQUENCE)], "size": 10},
+            name=label,
+        )
+    figure.update_xaxes(type="log", exponentformat="power")
+    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=list(names))
+    figure.add_vline(x=1, line={"dash": "dot", "color": BLACK, "width": 1})
+    figure.update_layout(legend={"orientation": "h", "y": 1.15, "font": {"size": 11}})
+    return figure
+
+
+def switch_figure(switches: Sequence[Switch]) -> go.Figure:
+    """Energy, framework displacement and pair distributions after structures met a potential."""
+    figure = make_subplots(
+        rows=2,
+        cols=2,
+        horizontal_spacing=0.1,
+        vertical_spacing=0.16,
+        subplot_titles=(
+            "potential energy",
+            "framework: r.m.s. displacement",
+            *("–".join(pair) for pair in _PAIRS),
+        ),
+    )
+    for colour, each in zip(SEQUENCE * 9, switches, strict=False):
+        structure = each.run.structure
+        name = f"{each.run.md_potential} in {structure.structure_potential}"
+        same = {"mode": "lines", "legendgroup": each.run.name}
+        line = {"color": colour, "width": 1.5}
+        figure.add_scatter(
+            x=each.time_ps, y=1000 * each.energy_eV_atom, line=line, name=name, **same, row=1, col=1
+        )
+        mean_square = np.mean([values**2 for values in each.drift.displacement.values()], axis=0)
+        # on the same clock: production begins where equilibration ends
+        offset = each.time_ps[-1] - each.drift.times_ps[-1]
+        figure.add_scatter(
+            x=offset + each.drift.times_ps,
+            y=np.sqrt(mean_square),
+            line=line,
+            showlegend=False,
+            **same,
+            row=1,
+            col=2,
+        )
+        for column, pair in enumerate(_PAIRS, start=1):
+            figure.add_scatter(
+                x=each.end[pair].radii,
+                y=each.end[pair].values,
+                line=line,
+                showlegend=False,
+                **same,
+                row=2,
+                col=column,
+            )
+    figure.update_xaxes(title="time since the switch (ps)", row=1)
+    figure.update_xaxes(title="r (Å)", row=2, range=[1.2, None])
+    figure.update_yaxes(title="E − mean (meV/atom)", row=1, col=1)
+    figure.update_yaxes(title="Å", row=1, col=2)
+    figure.update_yaxes(title="g(r)", row=2)
+    figure.update_xaxes(showline=True, linecolor="black", mirror=True)
+    figure.update_yaxes(showline=True, linecolor="black", mirror=True)
+    figure.update_layout(
+        template="plotly_white",
+        font={"family": "Helvetica, Arial, sans-serif", "size": 13, "color": "black"},
+        width=960,
+        height=680,
+        margin={"l": 70, "r": 20, "t": 40, "b": 60},
+        meta={
+            "caption": (
+                "Did the structures survive their potential? Potential energy from the first "
+                "moment, displacement of the framework from where the run began, and pair "
+                "distributions of the last fifth of the run. First replicas."
+            )
+        },
+    )
+    return figure
