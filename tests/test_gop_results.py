@@ -32,6 +32,10 @@ def paths(hop, n_frames=2000, n_ions=10, seed=0):
     return np.array(sites)
 
 
+def crystals(campaign):
+    return [r for r in campaign.runs if r.temperature_K == 1100 and r.structure.phase == "crystal"]
+
+
 @pytest.fixture
 def campaign(tmp_path, monkeypatch):
     """The quick campaign, five of its runs finished and their sites found, the faster the hotter.
@@ -40,7 +44,7 @@ def campaign(tmp_path, monkeypatch):
     """
     monkeypatch.setattr(parameters, "RESULTS", tmp_path)
     campaign = load_campaign("quick")
-    runs = [run for run in campaign.runs if run.temperature_K == 1100]
+    runs = crystals(campaign)
     for number, run in enumerate(runs):
         folder = campaign.run_directory(run)
         atoms = crystal(li_per_formula=6.25, volume_ratio=run.structure.volume_ratio, seed=1)
@@ -61,7 +65,7 @@ def campaign(tmp_path, monkeypatch):
 
 @pytest.fixture
 def diffusion(campaign):
-    runs = [run for run in campaign.runs if run.temperature_K == 1100]
+    runs = crystals(campaign)
     return pd.DataFrame(
         [
             {**run_columns(run), "tracer_D_cm2_s": 1e-6 * (n + 1), "tracer_D_std_cm2_s": 1e-7}
@@ -180,5 +184,6 @@ def test_short_runs_that_cannot_answer_are_refused_at_the_door(change, message):
 
 def test_short_runs_are_of_first_replicas_each_once():
     runs = load_campaign("quick").vibration_runs
-    assert [run.structure.volume_ratio for run in runs] == [1.01, 1.17]
+    assert [run.structure.phase for run in runs] == ["crystal", "amorphous", "amorphous"]
+    assert all(run.structure.structure_potential in (None, run.md_potential) for run in runs)
     assert {run.temperature_K for run in runs} == {1100}
