@@ -14,13 +14,17 @@ import sys
 import time
 from pathlib import Path
 
+from llzo_helpers import slurm
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.md import run_progress
 from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities
-from llzo_helpers.md.lock import locked
+from llzo_helpers.md.lock import holder, locked, slurm_job
 from llzo_helpers.parameters import Campaign, load_campaign
 from llzo_helpers.paths import ROOT
 from llzo_helpers.potentials import load_potential
+
+CAMPAIGN_VARIABLE = "LLZO_CAMPAIGN"
+"""Tells the Snakefile which campaign: as an argument it would pass shells on its way to Slurm."""
 
 _WORKFLOW = ROOT / "workflow"
 
@@ -65,7 +69,10 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
         If the campaign, the profile or LAMMPS is not as it must be, or another process runs the
         campaign.
     """
+    if name.endswith((".yaml", ".yml")):
+        name = str(Path(name).absolute())
     campaign = load_campaign(name)
+    # a folder elsewhere does, too
     profile_directory = _WORKFLOW / "profiles" / profile
     if not profile_directory.is_dir():
         known = ", ".join(sorted(path.name for path in profile_directory.parent.iterdir()))
@@ -83,12 +90,14 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
             f"{name}: {len(campaign.structures)} structures, {len(campaign.runs)} runs "
             f"-> {campaign.directory}"
         )
-        command = _snakemake(name, campaign, profile_directory, cores)
+        os.environ[CAMPAIGN_VARIABLE] = name
+        command = _snakemake(campaign, profile_directory, cores)
+        _run_beside_earlier_jobs(command, campaign, lock)
         status = _watch(command, campaign, lock)
         if status:
             print("some steps failed; the report is made of what is there")
             _report_failures(campaign)
-            _watch([*command, "only_finished=1"], campaign, lock)
+            _watch([*command, "--config", "only_finished=1"], campaign, lock)
     report = campaign.directory / "report.html"
     print(f"{(time.monotonic() - began) / 60:.1f} minutes")
     print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
@@ -99,15 +108,38 @@ def _log(campaign: Campaign) -> Path:
     return campaign.directory / "snakemake.log"
 
 
-def _snakemake(
-    name: str, campaign: Campaign, profile_directory: Path, cores: int | None
-) -> list[str]:
+def _snakemake(campaign: Campaign, profile_directory: Path, cores: int | None) -> list[str]:
     # our own lock guards the folder; Snakemake's would outlive a killed process
     command = [sys.executable, "-m", "snakemake", "--nolock"]
     command += ["--snakefile", str(_WORKFLOW / "Snakefile"), "--profile", str(profile_directory)]
     command += ["--directory", str(campaign.directory)]
     command += ["--cores", str(cores)] if cores else []
-    return [*command, "--config", f"campaign={name}"]
+    return command
+
+
+def _run_beside_earlier_jobs(command: list[str], campaign: Campaign, lock: int) -> None:
+    """Leave alone what a killed call left running, do all else, and wait for its end.
+
+    Jobs of Slurm, and the runs on this machine, outlive the process that started them.
+    """
+    slurm.cancel_jobs_in(campaign.directory, only_waiting=True)
+    while (running := _held_runs(campaign)) is None:
+        time.sleep(2)
+    if not running:
+        return
+    print(f"{len(running)} runs of an earlier call still go on; they are left to end")
+    summaries = [f"runs/{name}/summary.json" for name in running]
+    _watch([*command, "--omit-from", *summaries], campaign, lock)
+    while slurm.jobs_in(campaign.directory) or _held_runs(campaign):
+        time.sleep(2)
+
+
+def _held_runs(campaign: Campaign) -> list[str] | None:
+    """Return the names of runs that somebody works on; None while a job has not said on which."""
+    holders = {run.name: holder(campaign.run_directory(run)) for run in campaign.runs}
+    held = {name: record for name, record in holders.items() if record}
+    unknown = slurm.jobs_in(campaign.directory).keys() - set(map(slurm_job, held.values()))
+    return None if unknown else list(held)
 
 
 def _watch(command: list[str], campaign: Campaign, lock: int) -> int:
@@ -115,6 +147,8 @@ def _watch(command: list[str], campaign: Campaign, lock: int) -> int:
     with _log(campaign).open("ab") as log:
         process = subprocess.Popen(
             command,
+            # Slurm knows a campaign's jobs by the folder they were submitted in
+            cwd=campaign.directory,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -191,7 +225,11 @@ def _report_failures(campaign: Campaign) -> None:
 
 def notebook_error(notebook: Path) -> str | None:
     """Return the error that an executed notebook ended with, if any."""
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    except ValueError:
+        return "the notebook was cut short while it was written"
+    for cell in cells:
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
                 return f"{output['ename']}: {output['evalue']}"

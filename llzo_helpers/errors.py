@@ -15,3 +15,7 @@ class InputError(_OneLineError, ValueError):
 
 class SimulationError(_OneLineError, RuntimeError):
     """A simulation that failed; the message holds the engine's own words and the log's path."""
+
+
+class OutOfTimeError(SimulationError):
+    """A run that stopped between two segments because its Slurm job has no time for the next."""

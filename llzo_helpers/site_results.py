@@ -32,6 +32,7 @@ from llzo_helpers.sites import (
     critical_rate,
     explored_positions,
     find_stays,
+    flux_path,
     garnet_types,
     isosurface,
     jump_diffusion,
@@ -198,6 +199,7 @@ def _landmark_analysis(
         trajectory.symbols == "Li",
         **{
             "clustering": settings.clustering,
+            "clustering_threshold": settings.clustering_threshold,
             "assignment_threshold": settings.assignment_threshold,
             "static_movement_threshold": settings.static_movement_threshold,
             **changes,
@@ -524,11 +526,13 @@ CHOICES: tuple[dict[str, Any], ...] = (
     {"clustering": "dotprod", "assignment_threshold": 0.7},
     {"clustering": "dotprod", "assignment_threshold": 0.8},
     {"clustering": "dotprod", "assignment_threshold": 0.9},
-    {"clustering": "dotprod", "clustering_threshold": 0.6, "assignment_threshold": 0.8},
+    {"clustering": "dotprod", "assignment_threshold": 0.8, "clustering_threshold": 0.45},
+    {"clustering": "dotprod", "assignment_threshold": 0.8, "clustering_threshold": 0.6},
     {"clustering": "mcl", "assignment_threshold": 0.5},
     {"clustering": "mcl", "assignment_threshold": 0.6},
 )
-"""Ways to analyse a run that `sensitivity` compares: arguments of `landmark_analysis`."""
+"""Ways to analyse a run that `sensitivity` compares: arguments of `landmark_analysis`, where the
+campaign's are to be replaced."""
 
 
 def sensitivity(
@@ -572,3 +576,9 @@ def sensitivity(
             SensitivityPoint(system.title, method, choice["assignment_threshold"], values, errors)
         )
     return points
+
+
+def strongest_flux(system: RunSites, axis: int = 0) -> str:
+    """Name the kinds of site along the strongest net flux in a gradient along one axis."""
+    path = flux_path(system.diffusion.net_flux[axis])
+    return " → ".join(str(system.kinds[site]) for site in path) or "nothing flows"

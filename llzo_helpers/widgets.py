@@ -84,7 +84,6 @@ def md_panel(
     stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
     bar = widgets.FloatProgress(min=0, max=1)
     status = widgets.Label()
-    output = widgets.Output()
     stop = threading.Event()
 
     def on_progress(progress: Progress) -> None:
@@ -102,7 +101,7 @@ def md_panel(
             directory = start(float(temperature.value), production.value, on_progress)
             atoms = len(Trajectory(directory).symbols)
             figure = thermo_figure(read_thermo(directory), atoms, temperature.value)
-            output.append_display_data(figure)
+            panel.children = [*controls, go.FigureWidget(figure)]
             status.value = f"done: {directory}"
         except _CancelledError:
             status.value = "stopped; Run goes on from the last whole segment"
@@ -113,14 +112,16 @@ def md_panel(
 
     def on_run(button: widgets.Button) -> None:
         stop.clear()
-        output.clear_output()
+        panel.children = controls
         run_button.disabled, stop_button.disabled = True, False
         threading.Thread(target=work, daemon=True).start()
 
     run_button.on_click(on_run)
     stop_button.on_click(lambda button: stop.set())
     buttons = widgets.HBox([run_button, stop_button, bar, status])
-    return widgets.VBox([temperature, production, buttons, output])
+    controls = [temperature, production, buttons]
+    panel = widgets.VBox(controls)
+    return panel
 
 
 def explore_fit(directories: Mapping[str, Path], fit_window: tuple[float, float]) -> widgets.VBox:

@@ -108,3 +108,4 @@ def test_a_run_started_from_the_panel(page: Page, lab: str):
     page.locator("button.jupyter-button", has_text="Run").click(timeout=60_000)
     page.get_by_text("steps/s").first.wait_for(timeout=60_000)
     page.get_by_text("done: ").first.wait_for(timeout=120_000)
+    page.locator(".jupyter-widgets .js-plotly-plot").first.wait_for(timeout=30_000)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import networkx as nx
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from llzo_helpers import site_results
 from llzo_helpers.errors import InputError
-from llzo_helpers.figures.figure2 import figure_2
+from llzo_helpers.figures.figure2 import density_view, figure_2
 from llzo_helpers.figures.figure4 import figure_4
 from llzo_helpers.figures.figure5 import figure_5
 from llzo_helpers.figures.residence_colour import ResidenceColour
@@ -29,6 +30,7 @@ from llzo_helpers.figures.volume_histograms import VolumePanel
 from llzo_helpers.parameters import Campaign, Run, SiteSettings, Structure, load_campaign
 from llzo_helpers.results import paper_values
 from llzo_helpers.site_results import RunSites
+from llzo_helpers.sites import jump_table
 
 DATA = Path(__file__).parent / "data" / "sites"
 
@@ -86,12 +88,12 @@ def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Campaign:
 
 
 class TestTables:
-    def test_a_row_per_run(self, table):
+    def test_a_row_per_run(self, system, table):
         row = table.iloc[0]
         assert row["n_sites"] == 72
         assert row["percolation_rank"] == 3
         assert row["back_jump_fraction"] == pytest.approx(0.64, abs=0.02)
-        assert row["n_jumps"] == 7556
+        assert row["n_jumps"] == len(jump_table(system.stays))
         # neighbouring 24d and 48g are a/8 to a/6 apart
         assert 13.0 / 8 < row["jump_distance_A"] < 13.0 / 6
         assert row["tracer_D_cm2_s"] < row["jump_D_cm2_s"] < row["uncorrelated_D_cm2_s"]
@@ -219,6 +221,18 @@ class TestFigures:
         # the science of it: 270 and 460 fs
         assert loose.values[name] == pytest.approx(0.267, abs=0.005)
         assert strict.values[name] == pytest.approx(0.455, abs=0.005)
+
+
+def test_the_strongest_flux_goes_from_tetrahedron_to_octahedron(system):
+    kinds = site_results.strongest_flux(system).split(" → ")
+    assert kinds[0] == kinds[-1]
+    assert all({a, b} == {"24d", "48g"} for a, b in pairwise(kinds))
+
+
+def test_density_view_for_the_lab(system):
+    view = density_view(site_results.density_panel(system))
+    shapes = [message["kwargs"].get("shape") for message in view._ngl_msg_archive]
+    assert shapes
 
 
 def test_nearest_crystals(system):

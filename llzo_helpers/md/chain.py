@@ -16,6 +16,7 @@ A run goes through the stages of a schedule: equilibration, production and jump 
 temperature (`run_md`), or any sequence of constant temperatures and ramps (`run_schedule`).
 """
 
+import math
 import re
 import shutil
 import subprocess
@@ -28,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 import llzo_helpers
-from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers import slurm
+from llzo_helpers.errors import InputError, OutOfTimeError, SimulationError
 from llzo_helpers.files import flush_to_disk, read_json, sha256, write_json, write_text
 from llzo_helpers.md import launch
 from llzo_helpers.md.lock import locked
@@ -170,6 +172,8 @@ def run_md(
         damaged, or another process works in it.
     SimulationError
         If LAMMPS fails: its own message and the path of its log.
+    OutOfTimeError
+        If this is a Slurm job too near its time limit for the next segment.
     """
     # production_ps is not part of what a run is: a longer one goes on from a shorter
     identity = {"temperature_K": temperature_K, "equilibration_ps": settings.equilibration_ps}
@@ -203,7 +207,7 @@ def run_schedule(
 
     Raises
     ------
-    InputError, SimulationError
+    InputError, SimulationError, OutOfTimeError
         As for `run_md`.
     """
     identity = {"schedule": [asdict(stage) for stage in schedule]}
@@ -220,6 +224,7 @@ def _run(
     identity: dict[str, Any],
     on_progress: Callable[[Progress], None],
 ) -> dict[str, Any]:
+    end_of_job = _end_of_job()
     lmp = launch.find_lammps()
     launch.require_capabilities(lmp, settings, potential)
     potential.require_elements(read_structure(structure).get_chemical_symbols())
@@ -231,6 +236,7 @@ def _run(
         _require_disk_space(directory, segments[done:])
         meter = _Meter(segments[-1].last_step, on_progress)
         for segment in segments[done:]:
+            _require_time(directory, segment, end_of_job, resumed_at=segments[done])
             try:
                 _run_segment(directory, segment, settings, lmp, lock, meter)
             except OSError as error:
@@ -386,6 +392,39 @@ def _require_disk_space(directory: Path, segments: list[Segment]) -> None:
             f"{directory}: disk: {needed / 1e6:.1f} MB are needed for frames, {free / 1e6:.1f} MB "
             "are free; free some, or raise frame_interval_fs"
         )
+
+
+def _end_of_job() -> float:
+    """Return when this process's Slurm job must end, on the monotonic clock."""
+    left = slurm.seconds_left()
+    return math.inf if left is None else time.monotonic() + left
+
+
+def _require_time(
+    directory: Path, segment: Segment, end_of_job: float, *, resumed_at: Segment
+) -> None:
+    """Stop before a segment that would be cut off by the time limit of the Slurm job."""
+    left = end_of_job - time.monotonic()
+    records = completed_segments(directory)
+    if not records or left == math.inf:
+        return
+    last = records[-1]
+    seconds_per_step = last["wall_seconds"] / (last["last_step"] - last["first_step"])
+    needed = 1.2 * seconds_per_step * (segment.last_step - segment.first_step) + 10
+    if needed < left:
+        return
+    found = (
+        f"{directory / segment.name}: needs about {needed / 60:.1f} minutes, the Slurm job has "
+        f"{left / 60:.1f} left"
+    )
+    if segment == resumed_at:
+        # as the next job would not get further, either, it is not worth starting
+        raise SimulationError(
+            f"{found}; raise runtime in workflow/profiles/slurm/config.yaml, or, in a new run, "
+            "lower segment_ps"
+        )
+    slurm.requeue()
+    raise OutOfTimeError(f"{found}; start again to go on from the last segment")
 
 
 def _frames_bytes(segment: Segment, n_atoms: int) -> int:

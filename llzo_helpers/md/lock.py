@@ -1,21 +1,39 @@
-"""One process at a time in a run's folder."""
+"""One process at a time in a run's folder.
+
+What holds the lock is `flock` on the file `lock`: it belongs to the open file, so it ends with the
+last process that has it open, however that dies. File systems that share these locks between
+nodes (NFS, Lustre mounted with `flock`, GPFS, CephFS) give the same guarantee across a cluster.
+
+Where they are kept on each node only, and nobody is told (NFS with `local_lock`, Lustre with
+`localflock`), the content of the file stands in: it names process, node and Slurm job, is erased
+when the holder ends well, and is touched every half minute while it lives. A lock that names
+another node counts as stale if its Slurm job is over, or is this very job, requeued; without a
+job, if nobody has touched it for five minutes. There two processes that start within the same
+second could still both get in.
+"""
 
 import fcntl
 import os
+import re
 import socket
+import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from llzo_helpers import slurm
 from llzo_helpers.errors import InputError
+
+_TOUCH_SECONDS = 30
+_STALE_SECONDS = 300
+_RECORD = re.compile(r"process (?P<pid>\d+) on (?P<host>\S+?)(, Slurm job (?P<job>\d+))?$")
 
 
 @contextmanager
 def locked(directory: Path) -> Iterator[int]:
     """Hold the lock of a run's folder, and give its file descriptor.
-
-    The lock belongs to the open file, so it ends with the last process that holds it, however
-    that dies: there are no stale locks to clear by hand.
 
     Raises
     ------
@@ -25,16 +43,100 @@ def locked(directory: Path) -> Iterator[int]:
     path = directory / "lock"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+        if not _acquire(descriptor, path) or _held_elsewhere(descriptor, directory):
             raise InputError(
-                f"{directory}: locked by {holder or 'another process'}, which works on this run; "
-                "wait for it or end it"
-            ) from None
+                f"{directory}: locked by {_record(descriptor) or 'another process'}, which works "
+                "on this run; wait for it or end it"
+            )
+        job = f", Slurm job {slurm.job_id()}" if slurm.job_id() else ""
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
-        yield descriptor
+        text = f"process {os.getpid()} on {socket.gethostname()}{job}\n"
+        os.pwrite(descriptor, text.encode(), 0)
+        with _touched(descriptor):
+            yield descriptor
+        os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def holder(directory: Path) -> str | None:
+    """Return who holds the lock of a folder, as `process 12 on node3`; None if nobody does."""
+    try:
+        descriptor = os.open(directory / "lock", os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _record(descriptor) if _held_elsewhere(descriptor, directory) else None
+    except BlockingIOError:
+        return _record(descriptor) or "another process"
+    finally:
+        os.close(descriptor)
+
+
+def local_process(record: str) -> int | None:
+    """Return the number of the process that a lock names; None if it is on another node."""
+    match = _RECORD.match(record)
+    return int(match["pid"]) if match and match["host"] == socket.gethostname() else None
+
+
+def slurm_job(record: str) -> str | None:
+    """Return the number of the Slurm job that a lock names, if any."""
+    match = _RECORD.match(record)
+    return match["job"] if match else None
+
+
+def _acquire(descriptor: int, path: Path) -> bool:
+    """Take the lock; wait for as long as somebody may need to look at it, not longer."""
+    for attempt in range(5):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.02 * attempt)
+        except OSError as error:
+            raise InputError(
+                f"{path}: this file system has no locks ({error.strerror}); move the results to "
+                "another one, or have it mounted with flock"
+            ) from None
+    return False
+
+
+def _record(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+
+
+def _held_elsewhere(descriptor: int, directory: Path) -> bool:
+    """Tell whether the lock names a living process of a node with which flock is not shared."""
+    match = _RECORD.match(_record(descriptor))
+    # on this node flock has the last word
+    if match is None or match["host"] == socket.gethostname():
+        return False
+    if match["job"]:
+        if match["job"] == slurm.job_id():
+            return False
+        active = slurm.is_active(match["job"])
+        if active is not None:
+            return active
+    # both times are the file server's
+    with tempfile.TemporaryFile(dir=directory) as probe:
+        now = os.fstat(probe.fileno()).st_mtime
+    return now - os.fstat(descriptor).st_mtime < _STALE_SECONDS
+
+
+@contextmanager
+def _touched(descriptor: int) -> Iterator[None]:
+    """Renew the file's time of modification while the block runs."""
+    ended = threading.Event()
+
+    def touch() -> None:
+        while not ended.wait(_TOUCH_SECONDS):
+            os.utime(descriptor)
+
+    thread = threading.Thread(target=touch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,64 @@
+"""What the project asks of Slurm: a job's time, a campaign's jobs, to be started again.
+
+Jobs are submitted by Snakemake (`workflow/profiles/slurm`). Without Slurm on the machine every
+question has the answer "none".
+"""
+
+import os
+import subprocess
+import time
+from datetime import datetime
+from pathlib import Path
+
+REQUEUE_VARIABLE = "LLZO_REQUEUE"
+"""Set in the jobs of the workflow: a run that lacks time may send its whole job to the queue."""
+
+
+def job_id() -> str | None:
+    """Return the number of the Slurm job that this process is part of."""
+    return os.environ.get("SLURM_JOB_ID")
+
+
+def seconds_left() -> float | None:
+    """Return how long this Slurm job may still run; None outside Slurm or without a limit."""
+    job = job_id()
+    end = _ask("squeue", "--noheader", "--format=%e", "--job", job) if job else None
+    try:
+        return datetime.fromisoformat((end or "").strip()).timestamp() - time.time()
+    except ValueError:
+        return None
+
+
+def requeue() -> None:
+    """Send this job back to the queue, if it is one of the workflow's; Slurm then ends it."""
+    job = job_id()
+    if job and REQUEUE_VARIABLE in os.environ:
+        _ask("scontrol", "requeue", job)
+
+
+def is_active(job: str) -> bool | None:
+    """Tell whether a job runs or may run again; None if Slurm does not answer."""
+    jobs = _ask("squeue", "--noheader", "--format=%A", "--me")
+    return None if jobs is None else job in jobs.split()
+
+
+def jobs_in(directory: Path) -> dict[str, str]:
+    """Return number and state of this user's unfinished jobs that were submitted in a folder."""
+    lines = _ask("squeue", "--noheader", "--array", "--format=%A|%T|%Z", "--me") or ""
+    rows = (line.split("|", 2) for line in lines.splitlines())
+    return {job: state for job, state, folder in rows if Path(folder) == directory.resolve()}
+
+
+def cancel_jobs_in(directory: Path, *, only_waiting: bool = False) -> None:
+    """Cancel this user's jobs that were submitted in a folder."""
+    if jobs := jobs_in(directory):
+        states = ["--state=PENDING"] if only_waiting else []
+        _ask("scancel", *states, *jobs)
+
+
+def _ask(*words: str) -> str | None:
+    """Return what a command of Slurm prints; None if it is not there, fails or does not answer."""
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
