@@ -1,0 +1,859 @@
+"""Energy and forces of atoms: the compiled part.
+
+`evaluate` runs over central atoms. For each it
+
+1. collects the neighbours within the cutoff, in blocks of one element each, padded to whole
+   vectors with neighbours that lie outside all cutoffs and so contribute nothing;
+2. evaluates every radial channel and its derivative for all neighbours at once;
+3. sums up the features, by moments or over pairs of neighbours (see `tables`);
+4. combines features to symmetry functions, evaluates the network and its gradient;
+5. carries the gradient back to features, channels and neighbour positions.
+
+Two-dimensional scratch arrays have one quantity per row and one neighbour per column.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from llzo_helpers.hdnnp.tables import (
+    BUMP,
+    CONSTANT,
+    COSINE,
+    POLY1,
+    POLY2,
+    POLY3,
+    TANH,
+    TANH_NORMALIZED,
+)
+from llzo_helpers.hdnnp.vector import (
+    WIDTH,
+    acos,
+    exp,
+    lanes,
+    less,
+    load,
+    log,
+    maximum,
+    minimum,
+    nearest,
+    power,
+    sin_cos_half_turn,
+    splat,
+    sqrt,
+    store,
+    tanh,
+    total,
+    where,
+)
+
+# rows of the array of neighbours: position relative to the central atom, distance, its
+# inverse; direction
+X, Y, Z, R, INVERSE_R, UX, UY, UZ = range(8)
+# rows of the array of gradients: with respect to a neighbour's position, to which comes
+# ALONG times the position itself
+GX, GY, GZ, ALONG = range(4)
+# rows of the cache of pairs of neighbours
+VALUE, SLOPE = range(2)
+
+_TANH_NORMALIZATION = 1.0 / math.tanh(1.0) ** 3
+# n2p2 reports extrapolation beyond this margin only
+_MARGIN = 1000.0 * np.finfo(float).eps
+
+
+# ---------------------------------------------------------------- radial channels
+
+
+@njit
+def _shape(shape: int, x: Any) -> Any:
+    """Cutoff shape and its derivative; x from 0 (value 1) to 1 (value 0)."""
+    if shape == COSINE:
+        # cos(pi x) = -sin(pi (x - 1/2))
+        sine, cosine = sin_cos_half_turn(x - 0.5)
+        return 0.5 - 0.5 * sine, -0.5 * math.pi * cosine
+    if shape == TANH or shape == TANH_NORMALIZED:  # noqa: PLR1714 (numba reads no sets here)
+        factor = _TANH_NORMALIZATION if shape == TANH_NORMALIZED else 1.0
+        t = tanh(1.0 - x)
+        return factor * t * t * t, -3.0 * factor * t * t * (1.0 - t * t)
+    if shape == BUMP:
+        x = minimum(x, splat(1.0 - 1e-6))
+        inverse = 1.0 / (x * x - 1.0)
+        value = exp(1.0 + inverse)
+        return value, -2.0 * x * inverse * inverse * value
+    if shape == CONSTANT:
+        return splat(1.0), splat(0.0)
+    square = x * x
+    rest = x - 1.0
+    if shape == POLY1:
+        return (2.0 * x - 3.0) * square + 1.0, 6.0 * x * rest
+    if shape == POLY2:
+        value = ((15.0 - 6.0 * x) * x - 10.0) * square * x + 1.0
+        return value, -30.0 * square * rest * rest
+    if shape == POLY3:
+        value = (x * (x * (20.0 * x - 70.0) + 84.0) - 35.0) * square * square + 1.0
+        return value, 140.0 * square * x * rest * rest * rest
+    value = (x * (x * ((315.0 - 70.0 * x) * x - 540.0) + 420.0) - 126.0) * square * square * x
+    return value + 1.0, -630.0 * square * square * rest * rest * rest * rest
+
+
+@njit
+def _envelope(envelope: Any, r: Any) -> Any:
+    """Cutoff or compact function and its derivative, zero outside its support."""
+    x = (r - envelope.centre) * envelope.inverse_width
+    slope = splat(envelope.inverse_width)
+    zero = splat(0.0)
+    if envelope.two_sided != 0:
+        left_half = less(x, zero)
+        x = where(left_half, -x, x)
+        slope = where(left_half, -slope, slope)
+    x = minimum(maximum(x, zero), splat(1.0))
+    if envelope.asymmetric != 0:
+        slope = slope * 2.0 * (1.0 - x)
+        x = (2.0 - x) * x
+    value, derivative = _shape(envelope.shape, x)
+    derivative = derivative * slope
+    inside = less(r, splat(envelope.right))
+    value = where(inside, value, zero)
+    derivative = where(inside, derivative, zero)
+    if envelope.two_sided != 0:
+        inside = less(splat(envelope.left), r)
+        value = where(inside, value, zero)
+        derivative = where(inside, derivative, zero)
+    return value, derivative
+
+
+@njit
+def _gaussian(channel: Any, r: Any, value: Any, derivative: Any) -> Any:
+    """Envelope times exp(-eta (r - shift)^2), and its derivative."""
+    if channel.eta == 0.0:
+        return value, derivative
+    d = r - channel.shift
+    gaussian = exp(d * d * -channel.eta)
+    value = value * gaussian
+    return value, derivative * gaussian - 2.0 * channel.eta * d * value
+
+
+@njit
+def _evaluate_channels(tables: Any, element: Any, near: Any, n: int, values: Any, slopes: Any) -> None:
+    """R(r_ij) and its derivative for every channel (row) and neighbour (column)."""
+    envelopes, channels = tables.envelopes, tables.channels
+    channel = element.first_channel
+    for e in range(element.first_envelope, element.last_envelope):
+        first = channel
+        while channel < element.last_channel and channels[channel].envelope == e:
+            channel += 1
+        for j in range(0, n, WIDTH):
+            r = load(near, (R, j))
+            value, slope = _envelope(envelopes[e], r)
+            for c in range(first, channel):
+                f, df = _gaussian(channels[c], r, value, slope)
+                row = c - element.first_channel
+                store(values, (row, j), f)
+                store(slopes, (row, j), df)
+
+
+# ---------------------------------------------------------------- curves of the angle
+
+
+@njit
+def _curve(curve: Any, envelopes: Any, cosine: Any) -> Any:
+    """Curve of an angle, and its derivative with respect to the cosine."""
+    zero = splat(0.0)
+    if curve.of_angle != 0:
+        angle = acos(cosine)
+        value, derivative = _envelope(envelopes[curve.envelope], angle)
+        sine = sqrt(maximum(1.0 - cosine * cosine, zero))
+        collinear = less(sine, splat(1e-12))
+        derivative = where(collinear, zero, -derivative / where(collinear, splat(1.0), sine))
+        return value, derivative
+    base = 1.0 + curve.lambda_ * cosine
+    positive = less(zero, base)
+    base = where(positive, base, splat(1.0))
+    value = power(base, curve.zeta)
+    derivative = curve.lambda_ * curve.zeta * value / base
+    return where(positive, value, zero), where(positive, derivative, zero)
+
+
+# ---------------------------------------------------------------- features by moments
+
+
+@njit
+def _evaluate_monomials(monomials: Any, near: Any, n: int, products: Any) -> None:
+    """Monomials (rows) of the directions to all neighbours (columns)."""
+    for j in range(0, n, WIDTH):
+        store(products, (0, j), splat(1.0))
+    for m in range(1, len(monomials)):
+        parent, axis = monomials[m].parent, UX + monomials[m].axis
+        for j in range(0, n, WIDTH):
+            store(products, (m, j), load(products, (parent, j)) * load(near, (axis, j)))
+
+
+@njit
+def _n_monomials(degree: int) -> int:
+    return (degree + 1) * (degree + 2) * (degree + 3) // 6
+
+
+@njit
+def _sum_moments(
+    tables: Any, group: Any, row: int, blocks: Any, values: Any, products: Any, moments: Any, features: Any
+) -> None:
+    """Moments of every neighbour element, and the features that are their dot products."""
+    monomials, pairs = tables.monomials, tables.pairs
+    n_monomials = _n_monomials(group.degree)
+    n_elements = len(blocks) - 1
+    for a in range(n_elements):
+        for m in range(n_monomials):
+            sum_ = splat(0.0)
+            for j in range(blocks[a], blocks[a + 1], WIDTH):
+                sum_ = sum_ + load(products, (m, j)) * load(values, (row, j))
+            moments[a, m] = total(sum_)
+    pair = group.first_pair
+    for a in range(n_elements):
+        squares = splat(0.0)
+        for j in range(blocks[a], blocks[a + 1], WIDTH):
+            f = load(values, (row, j))
+            squares = squares + f * f
+        same = total(squares)
+        for b in range(a, n_elements):
+            if pairs[pair].used != 0:
+                start = pairs[pair].powers
+                for n in range(group.degree + 1):
+                    features[start + n] = 0.0
+                for m in range(n_monomials):
+                    features[start + monomials[m].degree] += (
+                        monomials[m].multinomial * moments[a, m] * moments[b, m]
+                    )
+                if a == b:
+                    # each pair was counted twice, and each neighbour with itself
+                    for n in range(group.degree + 1):
+                        features[start + n] = 0.5 * (features[start + n] - same)
+            pair += 1
+
+
+@njit
+def _differentiate_moments(
+    tables: Any,
+    group: Any,
+    row: int,
+    blocks: Any,
+    near: Any,
+    values: Any,
+    slopes: Any,
+    products: Any,
+    moments: Any,
+    weights: Any,
+    gradient: Any,
+    polynomial: Any,
+) -> None:
+    """Add the gradient of the features of one group of moments, weighted."""
+    monomials, pairs = tables.monomials, tables.pairs
+    n_monomials = _n_monomials(group.degree)
+    n_lower = _n_monomials(group.degree - 1)
+    n_elements = len(blocks) - 1
+    for a in range(n_elements):
+        if blocks[a] == blocks[a + 1]:
+            continue
+        # the energy is linear in f_j times a polynomial of the direction u_j
+        for m in range(n_monomials):
+            polynomial[m, 0] = 0.0
+        same = 0.0
+        for b in range(n_elements):
+            low, high = min(a, b), max(a, b)
+            pair = group.first_pair + low * n_elements - low * (low - 1) // 2 + high - low
+            if pairs[pair].used == 0:
+                continue
+            start = pairs[pair].powers
+            for m in range(n_monomials):
+                weight = weights[start + monomials[m].degree] * monomials[m].multinomial
+                polynomial[m, 0] += weight * moments[b, m]
+            if a == b:
+                for n in range(group.degree + 1):
+                    same += weights[start + n]
+        for m in range(n_lower):
+            for k in range(3):
+                polynomial[m, 1 + k] = (
+                    monomials[m].factor[k] * polynomial[monomials[m].raised[k], 0]
+                )
+        for j in range(blocks[a], blocks[a + 1], WIDTH):
+            f = load(values, (row, j))
+            value = -same * f
+            gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
+            for m in range(n_lower):
+                product = load(products, (m, j))
+                value = value + product * polynomial[m, 0]
+                gx = gx + product * polynomial[m, 1]
+                gy = gy + product * polynomial[m, 2]
+                gz = gz + product * polynomial[m, 3]
+            for m in range(n_lower, n_monomials):
+                value = value + load(products, (m, j)) * polynomial[m, 0]
+            inverse_r = load(near, (INVERSE_R, j))
+            f = f * inverse_r
+            radial = gx * load(near, (UX, j)) + gy * load(near, (UY, j)) + gz * load(near, (UZ, j))
+            along = (value * load(slopes, (row, j)) - f * radial) * inverse_r
+            store(gradient, (GX, j), load(gradient, (GX, j)) + f * gx)
+            store(gradient, (GY, j), load(gradient, (GY, j)) + f * gy)
+            store(gradient, (GZ, j), load(gradient, (GZ, j)) + f * gz)
+            store(gradient, (ALONG, j), load(gradient, (ALONG, j)) + along)
+
+
+# ---------------------------------------------------------------- features by pairs of neighbours
+
+
+@njit
+def _cosines(near: Any, j: int, k: int) -> Any:
+    """Cosines of the angles between neighbour j and the neighbours k to k + 7."""
+    product = (
+        near[X, j] * load(near, (X, k))
+        + near[Y, j] * load(near, (Y, k))
+        + near[Z, j] * load(near, (Z, k))
+    )
+    return product * (near[INVERSE_R, j] * load(near, (INVERSE_R, k)))
+
+
+@njit
+def _squared_distances(near: Any, j: int, k: int) -> Any:
+    dx = load(near, (X, k)) - near[X, j]
+    dy = load(near, (Y, k)) - near[Y, j]
+    dz = load(near, (Z, k)) - near[Z, j]
+    return dx * dx + dy * dy + dz * dz
+
+
+@njit
+def _sum_pairs(
+    tables: Any,
+    element: Any,
+    group: Any,
+    row: int,
+    blocks: Any,
+    counts: Any,
+    near: Any,
+    values: Any,
+    features: Any,
+    cache: Any,
+    cached: int,
+    line: Any,
+) -> int:
+    """Sum the features of one group over pairs of neighbours (j, k).
+
+    R(r_jk) and its derivative are kept in ``cache`` from column ``cached`` on, for
+    `_differentiate_pairs`; returns the first column behind them.
+    """
+    pairs, curves = tables.pairs, tables.curves
+    channel = tables.channels[group.channel]
+    envelope = tables.envelopes[channel.envelope]
+    n_elements = len(blocks) - 1
+    pair = group.first_pair - 1
+    for a in range(n_elements):
+        for b in range(a, n_elements):
+            pair += 1
+            if pairs[pair].used == 0:
+                continue
+            first_curve, last_curve = pairs[pair].first_curve, pairs[pair].last_curve
+            powers = pairs[pair].powers
+            for n in range(group.degree + 1):
+                features[powers + n] = 0.0
+            for curve in range(first_curve, last_curve):
+                features[curves[curve].feature] = 0.0
+            for j in range(blocks[a], blocks[a] + counts[a]):
+                # within one block, k runs from j + 1 on
+                start = blocks[b] if b > a else j // WIDTH * WIDTH
+                last_excluded = splat(float(j) if a == b else -1.0)
+                f_j = values[row, j]
+                length = 0
+                for k in range(start, blocks[b + 1], WIDTH):
+                    f = where(less(last_excluded, lanes() + float(k)), load(values, (row, k)), splat(0.0))
+                    f = f * f_j
+                    if group.narrow != 0:
+                        squared = maximum(_squared_distances(near, j, k), splat(1e-6))
+                        r = sqrt(squared)
+                        value, slope = _envelope(envelope, r)
+                        value, slope = _gaussian(channel, r, value, slope)
+                        store(cache, (VALUE, cached), value)
+                        store(cache, (SLOPE, cached), slope / r)
+                        cached += WIDTH
+                        f = f * value
+                    store(line, (0, length), f)
+                    store(line, (1, length), _cosines(near, j, k))
+                    length += WIDTH
+                for curve in range(first_curve, last_curve):
+                    sum_ = splat(0.0)
+                    for i in range(0, length, WIDTH):
+                        value, _ = _curve(curves[curve], tables.envelopes, load(line, (1, i)))
+                        sum_ = sum_ + load(line, (0, i)) * value
+                    features[curves[curve].feature] += total(sum_)
+                for n in range(group.degree + 1):
+                    sum_ = splat(0.0)
+                    for i in range(0, length, WIDTH):
+                        f = load(line, (0, i))
+                        sum_ = sum_ + f
+                        store(line, (0, i), f * load(line, (1, i)))
+                    features[powers + n] += total(sum_)
+    return cached
+
+
+@njit
+def _differentiate_pairs(
+    tables: Any,
+    element: Any,
+    group: Any,
+    row: int,
+    blocks: Any,
+    counts: Any,
+    near: Any,
+    values: Any,
+    slopes: Any,
+    weights: Any,
+    cache: Any,
+    cached: int,
+    gradient: Any,
+) -> int:
+    """Add the gradient of the features of one group of pairs, weighted.
+
+    With P(c) the weighted sum of powers and curves, the energy of a pair of neighbours is
+    f_j f_k f_jk P(c). Its gradient is a combination of the two positions: the position
+    of j enters that of j with A_j, that of k with B, and the reverse.
+    """
+    pairs, curves = tables.pairs, tables.curves
+    n_elements = len(blocks) - 1
+    zero = splat(0.0)
+    pair = group.first_pair - 1
+    for a in range(n_elements):
+        for b in range(a, n_elements):
+            pair += 1
+            if pairs[pair].used == 0:
+                continue
+            first_curve, last_curve = pairs[pair].first_curve, pairs[pair].last_curve
+            powers = pairs[pair].powers
+            for j in range(blocks[a], blocks[a] + counts[a]):
+                start = blocks[b] if b > a else j // WIDTH * WIDTH
+                last_excluded = splat(float(j) if a == b else -1.0)
+                f_j, df_j = values[row, j], slopes[row, j]
+                x_j, y_j, z_j = near[X, j], near[Y, j], near[Z, j]
+                inverse_j = near[INVERSE_R, j]
+                slope_sum, turn_sum, stretch_sum = zero, zero, zero
+                gx, gy, gz = zero, zero, zero
+                for k in range(start, blocks[b + 1], WIDTH):
+                    included = less(last_excluded, lanes() + float(k))
+                    f_k = where(included, load(values, (row, k)), zero)
+                    df_k = where(included, load(slopes, (row, k)), zero)
+                    x_k, y_k, z_k = load(near, (X, k)), load(near, (Y, k)), load(near, (Z, k))
+                    inverse_k = load(near, (INVERSE_R, k))
+                    c = (x_j * x_k + y_j * y_k + z_j * z_k) * (inverse_j * inverse_k)
+                    p, dp = zero, zero
+                    for n in range(powers + group.degree, powers - 1, -1):
+                        dp = dp * c + p
+                        p = p * c + weights[n]
+                    for curve in range(first_curve, last_curve):
+                        weight = weights[curves[curve].feature]
+                        value, derivative = _curve(curves[curve], tables.envelopes, c)
+                        p = p + weight * value
+                        dp = dp + weight * derivative
+                    stretch = zero
+                    if group.narrow != 0:
+                        stretch = f_j * f_k * p * load(cache, (SLOPE, cached))
+                        f_jk = load(cache, (VALUE, cached))
+                        cached += WIDTH
+                        p = p * f_jk
+                        dp = dp * f_jk
+                    turn = f_j * f_k * dp
+                    cross = turn * inverse_j * inverse_k - stretch
+                    turn = turn * c
+                    slope_sum = slope_sum + f_k * p
+                    turn_sum = turn_sum + turn
+                    stretch_sum = stretch_sum + stretch
+                    gx = gx + cross * x_k
+                    gy = gy + cross * y_k
+                    gz = gz + cross * z_k
+                    along = (df_k * f_j * p - turn * inverse_k) * inverse_k + stretch
+                    store(gradient, (GX, k), load(gradient, (GX, k)) + cross * x_j)
+                    store(gradient, (GY, k), load(gradient, (GY, k)) + cross * y_j)
+                    store(gradient, (GZ, k), load(gradient, (GZ, k)) + cross * z_j)
+                    store(gradient, (ALONG, k), load(gradient, (ALONG, k)) + along)
+                gradient[GX, j] += total(gx)
+                gradient[GY, j] += total(gy)
+                gradient[GZ, j] += total(gz)
+                gradient[ALONG, j] += (
+                    df_j * inverse_j * total(slope_sum)
+                    - inverse_j * inverse_j * total(turn_sum)
+                    + total(stretch_sum)
+                )
+    return cached
+
+
+# ---------------------------------------------------------------- networks
+
+
+@njit
+def _activate(activation: int, x: Any) -> Any:
+    """Activation and its derivative; numbers follow the letters in ``files.ACTIVATIONS``."""
+    one = splat(1.0)
+    if activation == 0:  # t
+        y = tanh(x)
+        return y, 1.0 - y * y
+    if activation == 1:  # l
+        return x, one
+    if activation == 2:  # p
+        e = exp(-where(less(x, splat(0.0)), -x, x))
+        logistic = where(less(x, splat(0.0)), e, one) / (1.0 + e)
+        return maximum(x, splat(0.0)) + log(1.0 + e), logistic
+    if activation == 3:  # s
+        y = 1.0 / (1.0 + exp(-x))
+        return y, y * (1.0 - y)
+    if activation == 4:  # S
+        y = 1.0 / (1.0 + exp(-x))
+        return 1.0 - y, y * (y - 1.0)
+    if activation == 5:  # r
+        positive = less(splat(0.0), x)
+        return where(positive, x, splat(0.0)), where(positive, one, splat(0.0))
+    if activation == 6:  # g
+        y = exp(-0.5 * x * x)
+        return y, -x * y
+    if activation == 7:  # c
+        turns = x * (0.5 / math.pi)
+        turns = turns - nearest(turns)
+        quarter_sine, quarter_cosine = sin_cos_half_turn(turns)
+        return 1.0 - 2.0 * quarter_sine * quarter_sine, -2.0 * quarter_sine * quarter_cosine
+    if activation == 8:  # h
+        return x * x, 2.0 * x
+    y = exp(-x)  # e
+    return y, -y
+
+
+@njit
+def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradient: Any) -> float:
+    """Output of a network; its gradient replaces the first row of ``gradient``.
+
+    Row k of ``nodes`` holds the inputs of layer k; row 0 is given.
+    """
+    layers, parameters = tables.layers, tables.parameters
+    first, last = element.first_layer, element.last_layer
+    for k in range(first, last):
+        layer, depth = layers[k], k - first
+        stride = (layer.outputs + WIDTH - 1) // WIDTH * WIDTH
+        for o in range(0, stride, WIDTH):
+            # four sums instead of one keep the processor's pipeline full
+            s0, s1 = load(parameters, layer.biases + o), splat(0.0)
+            s2, s3 = splat(0.0), splat(0.0)
+            start = layer.weights + o
+            for i in range(0, layer.inputs, 4):
+                at = start + i * stride
+                s0 = s0 + load(parameters, at) * nodes[depth, i]
+                s1 = s1 + load(parameters, at + stride) * nodes[depth, i + 1]
+                s2 = s2 + load(parameters, at + 2 * stride) * nodes[depth, i + 2]
+                s3 = s3 + load(parameters, at + 3 * stride) * nodes[depth, i + 3]
+            y, dy = _activate(layer.activation, (s0 + s1) + (s2 + s3))
+            store(nodes, (depth + 1, o), y)
+            store(slopes, (depth, o), dy)
+        for o in range(layer.outputs, stride):
+            nodes[depth + 1, o] = 0.0
+            slopes[depth, o] = 0.0
+    depth = last - first
+    gradient[depth, 0] = 1.0
+    for k in range(last - 1, first - 1, -1):
+        layer, depth = layers[k], k - first
+        stride = (layer.inputs + WIDTH - 1) // WIDTH * WIDTH
+        for o in range(layer.outputs):
+            gradient[depth + 1, o] *= slopes[depth, o]
+        for i in range(0, stride, WIDTH):
+            sum_ = splat(0.0)
+            for o in range(layer.outputs):
+                column = layer.transposed + o * stride + i
+                sum_ = sum_ + load(parameters, column) * gradient[depth + 1, o]
+            store(gradient, (depth, i), sum_)
+    return nodes[last - first, 0]
+
+
+# ---------------------------------------------------------------- one atom
+
+
+@njit
+def _collect_neighbors(
+    element: Any, points: Any, i: int, candidates: Any, starts: Any, near: Any, indices: Any, blocks: Any, counts: Any
+) -> int:
+    """Fill ``near`` with the neighbours of atom i, ``indices`` with their point numbers."""
+    cutoff2 = element.cutoff * element.cutoff
+    xi, yi, zi = points[i, 0], points[i, 1], points[i, 2]
+    n_elements = len(blocks) - 1
+    n = 0
+    for a in range(n_elements):
+        blocks[a] = n
+        for c in range(starts[i, a], starts[i, a + 1]):
+            p = candidates[c]
+            x, y, z = points[p, 0] - xi, points[p, 1] - yi, points[p, 2] - zi
+            r2 = x * x + y * y + z * z
+            near[X, n] = x
+            near[Y, n] = y
+            near[Z, n] = z
+            near[R, n] = r2
+            indices[n] = p
+            n += int(r2 < cutoff2)
+        counts[a] = n - blocks[a]
+        while n % WIDTH != 0:
+            near[X, n] = 2.0 * element.cutoff
+            near[Y, n] = 0.0
+            near[Z, n] = 0.0
+            near[R, n] = 4.0 * cutoff2
+            n += 1
+    blocks[n_elements] = n
+    for j in range(0, n, WIDTH):
+        r = sqrt(load(near, (R, j)))
+        inverse = 1.0 / r
+        store(near, (R, j), r)
+        store(near, (INVERSE_R, j), inverse)
+        store(near, (UX, j), load(near, (X, j)) * inverse)
+        store(near, (UY, j), load(near, (Y, j)) * inverse)
+        store(near, (UZ, j), load(near, (Z, j)) * inverse)
+    return n
+
+
+@njit
+def _sum_radial(tables: Any, element: Any, blocks: Any, values: Any, features: Any) -> None:
+    for c in range(element.first_channel, element.last_channel):
+        row, start = c - element.first_channel, tables.channels[c].feature
+        for a in range(len(blocks) - 1):
+            sum_ = splat(0.0)
+            for j in range(blocks[a], blocks[a + 1], WIDTH):
+                sum_ = sum_ + load(values, (row, j))
+            features[start + a] = total(sum_)
+
+
+@njit
+def _differentiate_radial(
+    tables: Any, element: Any, blocks: Any, near: Any, slopes: Any, weights: Any, gradient: Any
+) -> None:
+    for a in range(len(blocks) - 1):
+        for j in range(blocks[a], blocks[a + 1], WIDTH):
+            sum_ = splat(0.0)
+            for c in range(element.first_channel, element.last_channel):
+                weight = weights[tables.channels[c].feature + a]
+                sum_ = sum_ + load(slopes, (c - element.first_channel, j)) * weight
+            zero = splat(0.0)
+            store(gradient, (GX, j), zero)
+            store(gradient, (GY, j), zero)
+            store(gradient, (GZ, j), zero)
+            store(gradient, (ALONG, j), sum_ * load(near, (INVERSE_R, j)))
+
+
+@njit
+def _combine(tables: Any, element: Any, features: Any, functions_out: Any, inputs: Any) -> int:
+    """Symmetry functions and network inputs; returns how many lie outside the training range."""
+    functions, terms = tables.functions, tables.terms
+    outside = 0
+    for f in range(element.first_function, element.last_function):
+        function = functions[f]
+        value = 0.0
+        for t in range(function.first_term, function.last_term):
+            value += terms[t].weight * features[terms[t].feature]
+        row = f - element.first_function
+        functions_out[row] = value
+        inputs[row] = function.offset + (value - function.origin) * function.scale
+        if value + _MARGIN < function.minimum or value - _MARGIN > function.maximum:
+            outside += 1
+    return outside
+
+
+@njit
+def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: Any) -> None:
+    """Gradient with respect to features from that with respect to network inputs."""
+    functions, terms = tables.functions, tables.terms
+    weights[: element.n_features] = 0.0
+    for f in range(element.first_function, element.last_function):
+        function = functions[f]
+        slope = gradient[f - element.first_function] * function.scale
+        for t in range(function.first_term, function.last_term):
+            weights[terms[t].feature] += terms[t].weight * slope
+
+
+@njit
+def _rows(n_rows: int, n_columns: int) -> Any:
+    """Empty array whose rows begin at multiples of 64 bytes, as processors like it."""
+    # an odd number of cache lines a row: rows don't compete for the same cache sets
+    n_columns = (n_columns + WIDTH - 1) // WIDTH | 1
+    buffer = np.empty((n_rows * n_columns + 1) * WIDTH)
+    offset = (-buffer.ctypes.data % 64) // 8
+    return buffer[offset : offset + n_rows * n_columns * WIDTH].reshape(n_rows, n_columns * WIDTH)
+
+
+@njit
+def _evaluate(
+    tables: Any,
+    elements: Any,
+    atoms: Any,
+    points: Any,
+    candidates: Any,
+    starts: Any,
+    energies: Any,
+    gradients: Any,
+    symmetry_functions: Any,
+    outside: Any,
+) -> None:
+    monomials, groups = tables.monomials, tables.groups
+    n_elements = len(tables.elements)
+    capacity = n_elements * WIDTH
+    for i in atoms:
+        capacity = max(capacity, starts[i, n_elements] - starts[i, 0] + n_elements * WIDTH + 1)
+    n_channels, n_features, n_layers, width = 0, 0, 0, WIDTH
+    for e in range(n_elements):
+        element = tables.elements[e]
+        n_channels = max(n_channels, element.last_channel - element.first_channel)
+        n_features = max(n_features, element.n_features)
+        n_layers = max(n_layers, element.last_layer - element.first_layer)
+        width = max(width, element.last_function - element.first_function)
+    for k in range(len(tables.layers)):
+        width = max(width, tables.layers[k].outputs)
+
+    near, gradient = _rows(8, capacity), _rows(4, capacity)
+    values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
+    products, line = _rows(len(monomials), capacity), _rows(2, capacity)
+    polynomial = np.zeros((len(monomials), 4))
+    moments = _rows(max(1, len(groups)) * n_elements, len(monomials))
+    cache = _rows(2, WIDTH)
+    features, weights = np.zeros(n_features), np.zeros(n_features)
+    nodes, node_slopes = _rows(n_layers + 1, width), _rows(n_layers, width)
+    node_gradients = _rows(n_layers + 1, width)
+    nodes[:] = 0.0
+    indices = np.zeros(capacity, np.int64)
+    blocks, counts = np.zeros(n_elements + 1, np.int64), np.zeros(n_elements, np.int64)
+
+    for i in atoms:
+        element = tables.elements[elements[i]]
+        first_group, last_group = element.first_group, element.last_group
+        n = _collect_neighbors(
+            element, points, i, candidates, starts, near, indices, blocks, counts
+        )
+        _evaluate_channels(tables, element, near, n, values, slopes)
+
+        _sum_radial(tables, element, blocks, values, features)
+        needed = 0
+        highest = -1
+        for g in range(first_group, last_group):
+            needed += groups[g].narrow * (n + WIDTH) * (n + WIDTH)
+            if groups[g].moments != 0:
+                highest = max(highest, groups[g].degree)
+        if needed > cache.shape[1]:
+            cache = _rows(2, needed)
+        if highest >= 0:
+            _evaluate_monomials(monomials[: _n_monomials(highest)], near, n, products)
+        cached = 0
+        for g in range(first_group, last_group):
+            row = groups[g].channel - element.first_channel
+            if groups[g].moments != 0:
+                own = moments[(g - first_group) * n_elements : (g - first_group + 1) * n_elements]
+                _sum_moments(tables, groups[g], row, blocks, values, products, own, features)
+            else:
+                cached = _sum_pairs(
+                    tables, element, groups[g], row, blocks, counts, near, values, features,
+                    cache, cached, line,
+                )  # fmt: skip
+
+        outside[elements[i]] += _combine(tables, element, features, symmetry_functions[i], nodes[0])
+        for k in range(element.last_function - element.first_function, width):
+            nodes[0, k] = 0.0
+        output = _evaluate_network(tables, element, nodes, node_slopes, node_gradients)
+        energies[i] = output * tables.energy_unit + element.energy
+
+        _differentiate_functions(tables, element, node_gradients[0], weights)
+        _differentiate_radial(tables, element, blocks, near, slopes, weights, gradient)
+        cached = 0
+        for g in range(first_group, last_group):
+            row = groups[g].channel - element.first_channel
+            if groups[g].moments != 0:
+                own = moments[(g - first_group) * n_elements : (g - first_group + 1) * n_elements]
+                _differentiate_moments(
+                    tables, groups[g], row, blocks, near, values, slopes, products, own, weights,
+                    gradient, polynomial,
+                )  # fmt: skip
+            else:
+                cached = _differentiate_pairs(
+                    tables, element, groups[g], row, blocks, counts, near, values, slopes, weights,
+                    cache, cached, gradient,
+                )  # fmt: skip
+
+        unit = tables.energy_unit
+        own_x, own_y, own_z = 0.0, 0.0, 0.0
+        for a in range(n_elements):
+            for j in range(blocks[a], blocks[a] + counts[a]):
+                along, p = gradient[ALONG, j], indices[j]
+                gx = unit * (gradient[GX, j] + along * near[X, j])
+                gy = unit * (gradient[GY, j] + along * near[Y, j])
+                gz = unit * (gradient[GZ, j] + along * near[Z, j])
+                gradients[p, 0] += gx
+                gradients[p, 1] += gy
+                gradients[p, 2] += gz
+                own_x += gx
+                own_y += gy
+                own_z += gz
+        gradients[i, 0] -= own_x
+        gradients[i, 1] -= own_y
+        gradients[i, 2] -= own_z
+
+
+def _digest_of_sources() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _compile(sources: str) -> Any:
+    """Make the compiled function that is kept on disk.
+
+    numba takes its copy on disk for stale when this file changes, but not when a file changes
+    that this one imports. It looks at the values that a function encloses, too: the digest
+    of all sources is one.
+    """
+
+    @njit(cache=True, nogil=True)
+    def evaluate(
+        tables: Any,
+        elements: Any,
+        atoms: Any,
+        points: Any,
+        candidates: Any,
+        starts: Any,
+        energies: Any,
+        gradients: Any,
+        symmetry_functions: Any,
+        outside: Any,
+    ) -> None:
+        """Evaluate some atoms.
+
+        Parameters
+        ----------
+        tables
+            The potential.
+        elements
+            Element number of each atom.
+        atoms
+            Numbers of the atoms to evaluate.
+        points
+            Positions of atoms and of their periodic images, shape [point, xyz], Å.
+        candidates, starts
+            Neighbour list: ``candidates[starts[i, a]:starts[i, a + 1]]`` are the points of
+            element a near atom i.
+        energies
+            Filled with the energy of each atom, eV.
+        gradients
+            The gradient of the energy is added to it, shape [point, xyz], eV/Å.
+        symmetry_functions
+            Filled, shape [atom, function].
+        outside
+            For each element, the number of symmetry functions outside the training range
+            is added to it.
+        """
+        _ = sources
+        _evaluate(
+            tables, elements, atoms, points, candidates, starts, energies, gradients,
+            symmetry_functions, outside,
+        )  # fmt: skip
+
+    return evaluate
+
+
+evaluate = _compile(_digest_of_sources())

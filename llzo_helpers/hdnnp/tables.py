@@ -1,0 +1,479 @@
+"""Lay a potential out as tables for the compiled kernels.
+
+Every symmetry function is a weighted sum of few *features* of an atom's surroundings:
+
+* radial features: the sum of a radial *channel* R(r) over the neighbours of one element;
+* angular features: sums over pairs of neighbours (j, k) of two elements of
+  R(r_ij) R(r_ik) [R(r_jk)] b(cos theta), with b = 1, cos, cos^2, ... or any other *curve*.
+
+A function of type 3 or 9 with a whole exponent is a binomial series in the powers of the
+cosine; a weighted function (12, 13, 23 to 25) is the sum over elements of the plain one, weighted
+by atomic numbers. So all functions with the same radial channel share the same features,
+and the kernels know about channels, powers and curves only, never about types.
+
+Angular features without R(r_jk) need no sum over pairs: the sum over j and k of
+f_j f_k (u_j.u_k)^n is a dot product of two moments, sum_j f_j u_j^(x)n, of degree n.
+
+The tables are NumPy structured arrays, one row per item; an item refers to others by row
+numbers. Lengths are in Å, energies in eV.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from ase.data import atomic_numbers
+from numpy.typing import NDArray
+
+from llzo_helpers.hdnnp.files import ACTIVATIONS, ElementPotential, Potential, SymmetryFunction
+from llzo_helpers.hdnnp.vector import WIDTH
+
+_T = TypeVar("_T")
+
+# above this degree moments cost more than the pairs of neighbours, and binomial series
+# begin to lose digits
+MAX_POWER = 8
+
+# shapes of cutoffs and compact functions, numbered like n2p2's cutoff types
+CONSTANT, COSINE, TANH, TANH_NORMALIZED, BUMP, POLY1, POLY2, POLY3, POLY4 = range(9)
+_COMPACT_SHAPES = {"e": BUMP, "p1": POLY1, "p2": POLY2, "p3": POLY3, "p4": POLY4}
+
+_ENVELOPE = np.dtype(
+    [
+        ("shape", "i8"),
+        ("two_sided", "i8"),  # compact function about a centre, not a cutoff from there on
+        ("asymmetric", "i8"),
+        ("centre", "f8"),
+        ("inverse_width", "f8"),
+        ("left", "f8"),
+        ("right", "f8"),
+    ]
+)
+_CHANNEL = np.dtype([("envelope", "i8"), ("eta", "f8"), ("shift", "f8"), ("feature", "i8")])
+_GROUP = np.dtype(
+    [
+        ("channel", "i8"),
+        ("narrow", "i8"),  # whether R(r_jk) stands in the product
+        ("moments", "i8"),  # whether moments replace the sum over pairs
+        ("degree", "i8"),  # highest power of the cosine; -1: none
+        ("first_pair", "i8"),  # row of the first pair of elements
+    ]
+)
+_PAIR = np.dtype([("used", "i8"), ("powers", "i8"), ("first_curve", "i8"), ("last_curve", "i8")])
+_CURVE = np.dtype(
+    [
+        ("of_angle", "i8"),  # compact function of the angle, or (1 + lambda cos)^zeta
+        ("lambda_", "f8"),
+        ("zeta", "f8"),
+        ("envelope", "i8"),
+        ("feature", "i8"),
+    ]
+)
+_FUNCTION = np.dtype(
+    [
+        ("first_term", "i8"),
+        ("last_term", "i8"),
+        ("minimum", "f8"),
+        ("maximum", "f8"),
+        ("origin", "f8"),
+        ("scale", "f8"),
+        ("offset", "f8"),
+    ]
+)
+_TERM = np.dtype([("feature", "i8"), ("weight", "f8")])
+_LAYER = np.dtype(
+    [
+        ("inputs", "i8"),
+        ("outputs", "i8"),
+        ("activation", "i8"),
+        ("weights", "i8"),  # [input][output] in `parameters`, outputs padded
+        ("transposed", "i8"),  # [output][input], inputs padded
+        ("biases", "i8"),
+    ]
+)
+_ELEMENT = np.dtype(
+    [
+        ("first_envelope", "i8"),
+        ("last_envelope", "i8"),
+        ("first_channel", "i8"),
+        ("last_channel", "i8"),
+        ("first_group", "i8"),
+        ("last_group", "i8"),
+        ("first_function", "i8"),
+        ("last_function", "i8"),
+        ("first_layer", "i8"),
+        ("last_layer", "i8"),
+        ("n_features", "i8"),
+        ("cutoff", "f8"),
+        ("energy", "f8"),  # of the atom apart from its network, eV
+    ]
+)
+_MONOMIAL = np.dtype(
+    [
+        ("degree", "i8"),
+        ("parent", "i8"),  # this monomial is `parent` times the coordinate `axis`
+        ("axis", "i8"),
+        ("multinomial", "f8"),
+        ("raised", "i8", 3),  # monomial times x, y, z
+        ("factor", "f8", 3),  # exponents of x, y, z in the raised monomials
+    ]
+)
+
+
+class Tables(NamedTuple):
+    """A potential as the kernels read it (see the module's docstring)."""
+
+    elements: NDArray[np.void]
+    envelopes: NDArray[np.void]
+    channels: NDArray[np.void]
+    groups: NDArray[np.void]
+    pairs: NDArray[np.void]
+    curves: NDArray[np.void]
+    functions: NDArray[np.void]
+    terms: NDArray[np.void]
+    layers: NDArray[np.void]
+    parameters: NDArray[np.float64]
+    monomials: NDArray[np.void]
+    energy_unit: float
+
+
+def padded(n: int) -> int:
+    """Smallest multiple of the vector width that holds n numbers."""
+    return -(-n // WIDTH) * WIDTH
+
+
+def build_tables(potential: Potential, length_unit: float, energy_unit: float) -> Tables:
+    """Lay out a potential.
+
+    Parameters
+    ----------
+    potential
+        What `read_potential` returned.
+    length_unit, energy_unit
+        The potential's units in Å and eV.
+    """
+    builder = _Builder(potential, length_unit, energy_unit)
+    for element in potential.elements:
+        builder.add_element(element)
+    return builder.tables()
+
+
+@dataclass(frozen=True)
+class _Envelope:
+    shape: int
+    two_sided: bool
+    asymmetric: bool
+    centre: float
+    inverse_width: float
+    left: float
+    right: float
+
+
+@dataclass(frozen=True)
+class _Channel:
+    envelope: _Envelope
+    eta: float
+    shift: float
+
+
+@dataclass(frozen=True)
+class _Curve:
+    of_angle: bool
+    lambda_: float = 0.0
+    zeta: float = 0.0
+    envelope: _Envelope | None = None
+
+
+@dataclass(frozen=True)
+class _Group:
+    channel: _Channel
+    narrow: bool
+    moments: bool
+
+
+class _Builder:
+    def __init__(self, potential: Potential, length_unit: float, energy_unit: float) -> None:
+        self.potential = potential
+        self.length_unit = length_unit
+        self.energy_unit = energy_unit
+        self.symbols = [element.symbol for element in potential.elements]
+        n = len(self.symbols)
+        self.element_pairs = list(itertools.combinations_with_replacement(range(n), 2))
+        self.rows: dict[str, list[tuple[float, ...]]] = {
+            name: [] for name in Tables._fields if name not in ("parameters", "energy_unit")
+        }
+        self.parameters: list[float] = []
+
+    def add_element(self, element: ElementPotential) -> None:
+        """Append the rows of one central element to all tables."""
+        n_elements = len(self.symbols)
+        channels = _unique([self._channel(f) for f in element.functions])
+        # neighbours in the table share their envelope
+        channels.sort(key=lambda c: (repr(c.envelope), c.eta, c.shift))
+        envelopes = _unique([channel.envelope for channel in channels])
+        first_envelope = len(self.rows["envelopes"])
+        first_channel = len(self.rows["channels"])
+        first_group = len(self.rows["groups"])
+        first_function = len(self.rows["functions"])
+        first_layer = len(self.rows["layers"])
+        for envelope in envelopes:
+            self._add_envelope(envelope)
+        last_envelope = len(self.rows["envelopes"])
+        for i, channel in enumerate(channels):
+            row = first_envelope + envelopes.index(channel.envelope)
+            self.rows["channels"].append((row, channel.eta, channel.shift, i * n_elements))
+        features = _Features(channels, n_elements)
+        for group, members in self._groups(element.functions).items():
+            self._add_group(group, members, first_channel + channels.index(group.channel), features)
+        for i, function in enumerate(element.functions):
+            self._add_function(element, i, self._terms(function, features))
+        self._add_network(element)
+        per_atom = self.potential.mean_energy + element.atom_energy
+        self.rows["elements"].append(
+            (
+                first_envelope,
+                last_envelope,
+                first_channel,
+                len(self.rows["channels"]),
+                first_group,
+                len(self.rows["groups"]),
+                first_function,
+                len(self.rows["functions"]),
+                first_layer,
+                len(self.rows["layers"]),
+                features.count,
+                max(function.rc for function in element.functions) * self.length_unit,
+                per_atom * self.energy_unit,
+            )
+        )
+
+    def tables(self) -> Tables:
+        degrees = [row[3] for row in self.rows["groups"] if row[2]]
+        dtypes = {
+            "elements": _ELEMENT,
+            "envelopes": _ENVELOPE,
+            "channels": _CHANNEL,
+            "groups": _GROUP,
+            "pairs": _PAIR,
+            "curves": _CURVE,
+            "functions": _FUNCTION,
+            "terms": _TERM,
+            "layers": _LAYER,
+        }
+        return Tables(
+            **{name: np.array(self.rows[name], dtype=dtype) for name, dtype in dtypes.items()},
+            parameters=np.array(self.parameters),
+            monomials=_monomials(int(max(degrees, default=0))),
+            energy_unit=self.energy_unit / self.potential.conv_energy,
+        )
+
+    def _channel(self, function: SymmetryFunction) -> _Channel:
+        unit = self.length_unit
+        if function.compact:
+            envelope = _compact(function.subtype, function.rl * unit, function.rc * unit)
+            return _Channel(envelope, 0.0, 0.0)
+        shape = self.potential.cutoff_type
+        has_inner = shape not in (CONSTANT, TANH, TANH_NORMALIZED)
+        right = function.rc * unit
+        inner = self.potential.cutoff_alpha * right if has_inner else 0.0
+        envelope = _Envelope(shape, False, False, inner, 1.0 / (right - inner), -1.0, right)
+        return _Channel(envelope, function.eta / unit**2, function.rs * unit if function.eta else 0.0)
+
+    def _group(self, function: SymmetryFunction) -> _Group:
+        moments = not function.narrow and _has_powers(function)
+        return _Group(self._channel(function), function.narrow, moments)
+
+    def _groups(
+        self, functions: tuple[SymmetryFunction, ...]
+    ) -> dict[_Group, list[SymmetryFunction]]:
+        groups: dict[_Group, list[SymmetryFunction]] = {}
+        for function in functions:
+            if not function.radial:
+                groups.setdefault(self._group(function), []).append(function)
+        return groups
+
+    def _element_weights(self, function: SymmetryFunction) -> dict[tuple[int, ...], float]:
+        """Neighbour elements, or pairs of them, that a function sums over, with weights."""
+        if function.neighbors:
+            return {tuple(sorted(self.symbols.index(s) for s in function.neighbors)): 1.0}
+        numbers = [float(atomic_numbers[symbol]) for symbol in self.symbols]
+        if function.radial:
+            return {(a,): numbers[a] for a in range(len(numbers))}
+        return {(a, b): numbers[a] * numbers[b] for a, b in self.element_pairs}
+
+    def _add_envelope(self, envelope: _Envelope) -> int:
+        self.rows["envelopes"].append(
+            (
+                envelope.shape,
+                envelope.two_sided,
+                envelope.asymmetric,
+                envelope.centre,
+                envelope.inverse_width,
+                envelope.left,
+                envelope.right,
+            )
+        )
+        return len(self.rows["envelopes"]) - 1
+
+    def _add_group(
+        self,
+        group: _Group,
+        members: list[SymmetryFunction],
+        channel_row: int,
+        features: _Features,
+    ) -> None:
+        degree = max((int(f.zeta) for f in members if _has_powers(f)), default=-1)
+        self.rows["groups"].append(
+            (channel_row, group.narrow, group.moments, degree, len(self.rows["pairs"]))
+        )
+        for pair in self.element_pairs:
+            own = [f for f in members if pair in self._element_weights(f)]
+            powers = features.add_powers(group, pair, degree + 1) if own else 0
+            first_curve = len(self.rows["curves"])
+            for curve in _unique([_curve(f) for f in own if not _has_powers(f)]):
+                row = self._add_envelope(curve.envelope) if curve.envelope else 0
+                feature = features.add_curve(group, pair, curve)
+                self.rows["curves"].append(
+                    (curve.of_angle, curve.lambda_, curve.zeta, row, feature)
+                )
+            self.rows["pairs"].append((bool(own), powers, first_curve, len(self.rows["curves"])))
+
+    def _terms(self, function: SymmetryFunction, features: _Features) -> list[tuple[int, float]]:
+        """Features and their weights that add up to a symmetry function."""
+        weights = self._element_weights(function)
+        if function.radial:
+            channel = self._channel(function)
+            return [(features.radial(channel, a), w) for (a,), w in weights.items()]
+        group = self._group(function)
+        prefactor = 1.0 if function.compact else 2.0 ** (1.0 - function.zeta)
+        terms = []
+        for pair, weight in weights.items():
+            a, b = pair
+            if not _has_powers(function):
+                feature = features.curves[group, (a, b), _curve(function)]
+                terms.append((feature, weight * prefactor))
+                continue
+            zeta = int(function.zeta)
+            for n in range(zeta + 1):
+                coefficient = math.comb(zeta, n) * function.lambda_**n
+                feature = features.powers[group, (a, b)] + n
+                terms.append((feature, weight * prefactor * coefficient))
+        return terms
+
+    def _add_function(
+        self, element: ElementPotential, i: int, terms: list[tuple[int, float]]
+    ) -> None:
+        first_term = len(self.rows["terms"])
+        self.rows["terms"].extend(terms)
+        self.rows["functions"].append(
+            (
+                first_term,
+                len(self.rows["terms"]),
+                element.minimum[i],
+                element.maximum[i],
+                element.origin[i],
+                element.scale[i],
+                element.offset,
+            )
+        )
+
+    def _add_network(self, element: ElementPotential) -> None:
+        network = element.network
+        for weights, biases, activation in zip(
+            network.weights, network.biases, network.activations, strict=True
+        ):
+            inputs, outputs = weights.shape
+            full = np.zeros((padded(inputs), padded(outputs)))
+            full[:inputs, :outputs] = weights
+            full_biases = np.zeros(padded(outputs))
+            full_biases[:outputs] = biases
+            starts = []
+            for block in (full, full.T, full_biases):
+                starts.append(len(self.parameters))
+                self.parameters.extend(block.ravel().tolist())
+            self.rows["layers"].append((inputs, outputs, ACTIVATIONS.index(activation), *starts))
+
+
+class _Features:
+    """Numbers of the features of one central element."""
+
+    def __init__(self, channels: list[_Channel], n_elements: int) -> None:
+        self.channels = channels
+        self.n_elements = n_elements
+        self.count = len(channels) * n_elements
+        self.powers: dict[tuple[_Group, tuple[int, int]], int] = {}
+        self.curves: dict[tuple[_Group, tuple[int, int], _Curve], int] = {}
+
+    def radial(self, channel: _Channel, element: int) -> int:
+        return self.channels.index(channel) * self.n_elements + element
+
+    def add_powers(self, group: _Group, pair: tuple[int, int], count: int) -> int:
+        self.powers[group, pair] = self.count
+        self.count += count
+        return self.powers[group, pair]
+
+    def add_curve(self, group: _Group, pair: tuple[int, int], curve: _Curve) -> int:
+        self.curves[group, pair, curve] = self.count
+        self.count += 1
+        return self.curves[group, pair, curve]
+
+
+def _unique(items: list[_T]) -> list[_T]:
+    return list(dict.fromkeys(items))
+
+
+def _has_powers(function: SymmetryFunction) -> bool:
+    """Whether (1 + lambda cos)^zeta is a short series of powers of the cosine.
+
+    Beyond |lambda| = 1 the function is cut to zero where the base is negative.
+    """
+    whole = function.zeta == int(function.zeta) and 1 <= function.zeta <= MAX_POWER
+    return not function.compact and whole and abs(function.lambda_) <= 1.0
+
+
+def _curve(function: SymmetryFunction) -> _Curve:
+    if not function.compact:
+        return _Curve(False, function.lambda_, function.zeta)
+    left, right = math.radians(function.angle_left), math.radians(function.angle_right)
+    # the subtype's suffix `a` concerns the radial part only
+    return _Curve(True, envelope=_compact(function.subtype.rstrip("a"), left, right))
+
+
+def _compact(subtype: str, left: float, right: float) -> _Envelope:
+    asymmetric = subtype.endswith("a")
+    shape = _COMPACT_SHAPES[subtype.rstrip("a")]
+    centre, inverse_width = (left + right) / 2.0, 2.0 / (right - left)
+    return _Envelope(shape, True, asymmetric, centre, inverse_width, left, right)
+
+
+def _monomials(degree: int) -> NDArray[np.void]:
+    """All monomials x^a y^b z^c up to a degree, by degree."""
+    exponents = [
+        (a, b, n - a - b)
+        for n in range(degree + 1)
+        for a in range(n, -1, -1)
+        for b in range(n - a, -1, -1)
+    ]
+    index = {e: i for i, e in enumerate(exponents)}
+    rows = []
+    for a, b, c in exponents:
+        n = a + b + c
+        axis = 0 if a else 1 if b else 2
+        parent = tuple(m - (i == axis) for i, m in enumerate((a, b, c)))
+        raised = [tuple(m + (i == k) for i, m in enumerate((a, b, c))) for k in range(3)]
+        multinomial = math.factorial(n) / math.prod(math.factorial(m) for m in (a, b, c))
+        rows.append(
+            (
+                n,
+                index.get(parent, 0),
+                axis,
+                multinomial,
+                [index.get(r, 0) for r in raised],
+                [float(r[k]) for k, r in enumerate(raised)],
+            )
+        )
+    return np.array(rows, dtype=_MONOMIAL)
