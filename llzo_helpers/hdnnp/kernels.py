@@ -35,7 +35,11 @@ from llzo_helpers.hdnnp.tables import (
 from llzo_helpers.hdnnp.vector import (
     WIDTH,
     acos,
+    compress,
+    count,
     exp,
+    expand,
+    from_bits,
     lanes,
     less,
     load,
@@ -49,7 +53,9 @@ from llzo_helpers.hdnnp.vector import (
     sqrt,
     store,
     tanh,
+    to_bits,
     total,
+    totals,
     where,
 )
 
@@ -59,8 +65,8 @@ X, Y, Z, R, INVERSE_R, UX, UY, UZ = range(8)
 # rows of the array of gradients: with respect to a neighbour's position, to which comes
 # ALONG times the position itself
 GX, GY, GZ, ALONG = range(4)
-# rows of the cache of pairs of neighbours
-VALUE, SLOPE = range(2)
+# rows of the list of pairs of neighbours: f_j f_k, cosine, distance squared, f_jk, f_jk' / r_jk
+PRODUCT, COSINE_JK, DISTANCE, VALUE, SLOPE = range(5)
 
 _TANH_NORMALIZATION = 1.0 / math.tanh(1.0) ** 3
 # n2p2 reports extrapolation beyond this margin only
@@ -181,22 +187,45 @@ def _curve(curve: Any, envelopes: Any, cosine: Any) -> Any:
 
 
 # ---------------------------------------------------------------- features by moments
+#
+# Directions lie on the unit sphere, x^2 + y^2 + z^2 = 1: a monomial of degree n is the sum of
+# three monomials of degree n + 2. So only the moments of the two highest degrees are
+# summed over neighbours; the lower ones follow from these.
 
 
 @njit
-def _evaluate_monomials(monomials: Any, near: Any, n: int, products: Any) -> None:
+def _n_monomials(degree: int) -> int:
+    """Number of monomials up to a degree, which is the number of the first one beyond."""
+    return (degree + 1) * (degree + 2) * (degree + 3) // 6
+
+
+@njit
+def _evaluate_monomials(factors: Any, n_monomials: int, near: Any, n: int, products: Any) -> None:
     """Monomials (rows) of the directions to all neighbours (columns)."""
     for j in range(0, n, WIDTH):
         store(products, (0, j), splat(1.0))
-    for m in range(1, len(monomials)):
-        parent, axis = monomials[m].parent, UX + monomials[m].axis
+    for m in range(1, n_monomials):
+        parent, axis = factors[m].parent, UX + factors[m].axis
         for j in range(0, n, WIDTH):
             store(products, (m, j), load(products, (parent, j)) * load(near, (axis, j)))
 
 
 @njit
-def _n_monomials(degree: int) -> int:
-    return (degree + 1) * (degree + 2) * (degree + 3) // 6
+def _eight_moments(products: Any, m: int, values: Any, row: int, start: int, stop: int) -> Any:
+    """Moments m to m + 7: sums over neighbours of monomials times a radial channel."""
+    s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    for j in range(start, stop, WIDTH):
+        f = load(values, (row, j))
+        s0 = s0 + f * load(products, (m, j))
+        s1 = s1 + f * load(products, (m + 1, j))
+        s2 = s2 + f * load(products, (m + 2, j))
+        s3 = s3 + f * load(products, (m + 3, j))
+        s4 = s4 + f * load(products, (m + 4, j))
+        s5 = s5 + f * load(products, (m + 5, j))
+        s6 = s6 + f * load(products, (m + 6, j))
+        s7 = s7 + f * load(products, (m + 7, j))
+    return totals(s0, s1, s2, s3, s4, s5, s6, s7)
 
 
 @njit
@@ -204,36 +233,53 @@ def _sum_moments(
     tables: Any, group: Any, row: int, blocks: Any, values: Any, products: Any, moments: Any, features: Any
 ) -> None:
     """Moments of every neighbour element, and the features that are their dot products."""
-    monomials, pairs = tables.monomials, tables.pairs
-    n_monomials = _n_monomials(group.degree)
+    raised, pairs = tables.monomials.raised, tables.pairs
+    summed, end = _n_monomials(group.degree - 2), _n_monomials(group.degree)
     n_elements = len(blocks) - 1
     for a in range(n_elements):
-        for m in range(n_monomials):
-            sum_ = splat(0.0)
-            for j in range(blocks[a], blocks[a + 1], WIDTH):
-                sum_ = sum_ + load(products, (m, j)) * load(values, (row, j))
-            moments[a, m] = total(sum_)
+        for m in range(summed, end, WIDTH):
+            store(moments, (a, m), _eight_moments(products, m, values, row, blocks[a], blocks[a + 1]))
+        for m in range(summed - 1, -1, -1):
+            sum_ = 0.0
+            for k in range(3):
+                sum_ += moments[a, raised[raised[m, k], k]]
+            moments[a, m] = sum_
     pair = group.first_pair
     for a in range(n_elements):
-        squares = splat(0.0)
-        for j in range(blocks[a], blocks[a + 1], WIDTH):
-            f = load(values, (row, j))
-            squares = squares + f * f
-        same = total(squares)
         for b in range(a, n_elements):
             if pairs[pair].used != 0:
-                start = pairs[pair].powers
-                for n in range(group.degree + 1):
-                    features[start + n] = 0.0
-                for m in range(n_monomials):
-                    features[start + monomials[m].degree] += (
-                        monomials[m].multinomial * moments[a, m] * moments[b, m]
-                    )
+                same = 0.0
                 if a == b:
-                    # each pair was counted twice, and each neighbour with itself
-                    for n in range(group.degree + 1):
-                        features[start + n] = 0.5 * (features[start + n] - same)
+                    squares = splat(0.0)
+                    for j in range(blocks[a], blocks[a + 1], WIDTH):
+                        f = load(values, (row, j))
+                        squares = squares + f * f
+                    same = total(squares)
+                _multiply_moments(
+                    tables.monomials.multinomials, group.degree, moments, a, b, same, features,
+                    pairs[pair].powers,
+                )  # fmt: skip
             pair += 1
+
+
+@njit
+def _multiply_moments(
+    multinomials: Any, degree: int, moments: Any, a: int, b: int, same: float, features: Any, start: int
+) -> None:
+    """Sums over pairs of neighbours of f_j f_k cos^n, for every power n.
+
+    For two neighbours of one element, each pair is counted twice, and each neighbour with
+    itself, which ``same`` corrects.
+    """
+    factor = 0.5 if a == b else 1.0
+    features[start] = factor * (moments[a, 0] * moments[b, 0] - same)
+    for n in range(1, degree + 1):
+        first = _n_monomials(n - 1)
+        sum_ = splat(0.0)
+        for m in range(0, (n + 1) * (n + 2) // 2, WIDTH):
+            product = load(moments, (a, first + m)) * load(moments, (b, first + m))
+            sum_ = sum_ + product * load(multinomials, (n, m))
+        features[start + n] = factor * (total(sum_) - same)
 
 
 @njit
@@ -248,86 +294,142 @@ def _differentiate_moments(
     products: Any,
     moments: Any,
     weights: Any,
-    gradient: Any,
     polynomial: Any,
+    gradient: Any,
 ) -> None:
-    """Add the gradient of the features of one group of moments, weighted."""
-    monomials, pairs = tables.monomials, tables.pairs
-    n_monomials = _n_monomials(group.degree)
-    n_lower = _n_monomials(group.degree - 1)
+    """Add the gradient of the weighted features of one group of moments.
+
+    For the neighbours of one element these features are f_j Q(u_j), with a polynomial Q
+    that has terms of the two highest degrees only; row 0 of ``polynomial`` holds its
+    coefficients, rows 1 to 3 those of its derivatives.
+    """
+    exponents, raised = tables.monomials.exponents, tables.monomials.raised
+    degree = group.degree
+    low, high = _n_monomials(degree - 3), _n_monomials(degree - 2)
+    end = _n_monomials(degree - 1)
     n_elements = len(blocks) - 1
     for a in range(n_elements):
         if blocks[a] == blocks[a + 1]:
             continue
-        # the energy is linear in f_j times a polynomial of the direction u_j
-        for m in range(n_monomials):
-            polynomial[m, 0] = 0.0
-        same = 0.0
-        for b in range(n_elements):
-            low, high = min(a, b), max(a, b)
-            pair = group.first_pair + low * n_elements - low * (low - 1) // 2 + high - low
-            if pairs[pair].used == 0:
-                continue
-            start = pairs[pair].powers
-            for m in range(n_monomials):
-                weight = weights[start + monomials[m].degree] * monomials[m].multinomial
-                polynomial[m, 0] += weight * moments[b, m]
-            if a == b:
-                for n in range(group.degree + 1):
-                    same += weights[start + n]
-        for m in range(n_lower):
+        same = _collect_polynomial(tables, group, a, n_elements, moments, weights, polynomial)
+        for m in range(low, end):
             for k in range(3):
-                polynomial[m, 1 + k] = (
-                    monomials[m].factor[k] * polynomial[monomials[m].raised[k], 0]
-                )
+                polynomial[1 + k, m] = exponents[m, k] * polynomial[0, raised[m, k]]
+        constant = polynomial[0, 0] if degree == 1 else 0.0
         for j in range(blocks[a], blocks[a + 1], WIDTH):
             f = load(values, (row, j))
-            value = -same * f
-            gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
-            for m in range(n_lower):
-                product = load(products, (m, j))
-                value = value + product * polynomial[m, 0]
-                gx = gx + product * polynomial[m, 1]
-                gy = gy + product * polynomial[m, 2]
-                gz = gz + product * polynomial[m, 3]
-            for m in range(n_lower, n_monomials):
-                value = value + load(products, (m, j)) * polynomial[m, 0]
+            ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
+            gx, gy, gz = _derivatives(products, polynomial, high, end, j)
+            hx, hy, hz = _derivatives(products, polynomial, low, high, j)
+            # Euler: a homogeneous polynomial of degree n is u.grad / n
+            g_radial = gx * ux + gy * uy + gz * uz
+            h_radial = hx * ux + hy * uy + hz * uz
+            value = constant - same * f + g_radial * (1.0 / degree)
+            value = value + h_radial * (1.0 / max(degree - 1, 1))
             inverse_r = load(near, (INVERSE_R, j))
             f = f * inverse_r
-            radial = gx * load(near, (UX, j)) + gy * load(near, (UY, j)) + gz * load(near, (UZ, j))
-            along = (value * load(slopes, (row, j)) - f * radial) * inverse_r
-            store(gradient, (GX, j), load(gradient, (GX, j)) + f * gx)
-            store(gradient, (GY, j), load(gradient, (GY, j)) + f * gy)
-            store(gradient, (GZ, j), load(gradient, (GZ, j)) + f * gz)
+            along = (value * load(slopes, (row, j)) - f * (g_radial + h_radial)) * inverse_r
+            store(gradient, (GX, j), load(gradient, (GX, j)) + f * (gx + hx))
+            store(gradient, (GY, j), load(gradient, (GY, j)) + f * (gy + hy))
+            store(gradient, (GZ, j), load(gradient, (GZ, j)) + f * (gz + hz))
             store(gradient, (ALONG, j), load(gradient, (ALONG, j)) + along)
 
 
+@njit
+def _derivatives(products: Any, polynomial: Any, first: int, last: int, j: int) -> Any:
+    """Derivatives by x, y and z of a polynomial at the directions j to j + 7."""
+    gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
+    for m in range(first, last):
+        product = load(products, (m, j))
+        gx = gx + product * polynomial[1, m]
+        gy = gy + product * polynomial[2, m]
+        gz = gz + product * polynomial[3, m]
+    return gx, gy, gz
+
+
+@njit
+def _collect_polynomial(
+    tables: Any, group: Any, a: int, n_elements: int, moments: Any, weights: Any, polynomial: Any
+) -> float:
+    """Coefficients of Q for the neighbours of element a; returns the weight of f_j^2."""
+    multinomials, raised = tables.monomials.multinomials, tables.monomials.raised
+    pairs = tables.pairs
+    same = 0.0
+    polynomial[0] = 0.0
+    for b in range(n_elements):
+        low, high = min(a, b), max(a, b)
+        pair = group.first_pair + low * n_elements - low * (low - 1) // 2 + high - low
+        if pairs[pair].used == 0:
+            continue
+        start = pairs[pair].powers
+        polynomial[0, 0] += weights[start] * moments[b, 0]
+        for n in range(1, group.degree + 1):
+            first = _n_monomials(n - 1)
+            # the lanes behind the last monomial of this degree have coefficients zero
+            for m in range(0, (n + 1) * (n + 2) // 2, WIDTH):
+                term = load(moments, (b, first + m)) * load(multinomials, (n, m))
+                sum_ = load(polynomial, (0, first + m)) + term * weights[start + n]
+                store(polynomial, (0, first + m), sum_)
+        if a == b:
+            for n in range(group.degree + 1):
+                same += weights[start + n]
+    # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees higher
+    for m in range(_n_monomials(group.degree - 2)):
+        for k in range(3):
+            polynomial[0, raised[raised[m, k], k]] += polynomial[0, m]
+    return same
+
+
 # ---------------------------------------------------------------- features by pairs of neighbours
+#
+# The pairs (j, k) of two elements that count are put into a list without gaps, in the order
+# of a loop over j and vectors of k; one mask for each such vector says which of its
+# lanes are in the list, so that quantities can be spread out again.
 
 
 @njit
-def _cosines(near: Any, j: int, k: int) -> Any:
-    """Cosines of the angles between neighbour j and the neighbours k to k + 7."""
-    product = (
-        near[X, j] * load(near, (X, k))
-        + near[Y, j] * load(near, (Y, k))
-        + near[Z, j] * load(near, (Z, k))
-    )
-    return product * (near[INVERSE_R, j] * load(near, (INVERSE_R, k)))
+def _list_pairs(
+    group: Any, right: float, row: int, blocks: Any, counts: Any, a: int, b: int, near: Any, values: Any,
+    listed: Any, first: int, masks: Any, mask_number: int,
+) -> Any:  # fmt: skip
+    """List pairs of neighbours of elements a and b from column ``first`` on.
 
-
-@njit
-def _squared_distances(near: Any, j: int, k: int) -> Any:
-    dx = load(near, (X, k)) - near[X, j]
-    dy = load(near, (Y, k)) - near[Y, j]
-    dz = load(near, (Z, k)) - near[Z, j]
-    return dx * dx + dy * dy + dz * dz
+    Returns the number of pairs and the number of the first unused mask.
+    """
+    n = first
+    for j in range(blocks[a], blocks[a] + counts[a]):
+        # within one block, k runs from j + 1 on
+        start = blocks[b] if b > a else j // WIDTH * WIDTH
+        last_excluded = splat(float(j) if a == b else -1.0)
+        x_j, y_j, z_j = near[X, j], near[Y, j], near[Z, j]
+        f_j, inverse_j = values[row, j], near[INVERSE_R, j]
+        for k in range(start, blocks[b + 1], WIDTH):
+            x_k, y_k, z_k = load(near, (X, k)), load(near, (Y, k)), load(near, (Z, k))
+            squared = splat(1.0)
+            if group.narrow != 0:
+                dx, dy, dz = x_k - x_j, y_k - y_j, z_k - z_j
+                squared = dx * dx + dy * dy + dz * dz
+            # neither the pairs counted already nor those too far apart
+            squared = where(less(last_excluded, lanes() + float(k)), squared, splat(np.inf))
+            included = less(squared, splat(right * right))
+            cosine = (x_j * x_k + y_j * y_k + z_j * z_k) * (inverse_j * load(near, (INVERSE_R, k)))
+            store(listed, (PRODUCT, n), compress(included, load(values, (row, k)) * f_j))
+            store(listed, (COSINE_JK, n), compress(included, cosine))
+            if group.narrow != 0:
+                store(listed, (DISTANCE, n), compress(included, squared))
+            masks[mask_number] = to_bits(included)
+            mask_number += 1
+            n += count(included)
+    # fill up the last vector
+    store(listed, (PRODUCT, n), splat(0.0))
+    store(listed, (COSINE_JK, n), splat(0.0))
+    store(listed, (DISTANCE, n), splat(1.0))
+    return n - first, mask_number
 
 
 @njit
 def _sum_pairs(
     tables: Any,
-    element: Any,
     group: Any,
     row: int,
     blocks: Any,
@@ -335,14 +437,15 @@ def _sum_pairs(
     near: Any,
     values: Any,
     features: Any,
-    cache: Any,
-    cached: int,
-    line: Any,
-) -> int:
-    """Sum the features of one group over pairs of neighbours (j, k).
+    listed: Any,
+    first: int,
+    lengths: Any,
+    masks: Any,
+    mask_number: int,
+) -> Any:
+    """Sum the features of one group over pairs of neighbours.
 
-    R(r_jk) and its derivative are kept in ``cache`` from column ``cached`` on, for
-    `_differentiate_pairs`; returns the first column behind them.
+    Returns the first free column of ``listed`` and the first unused mask.
     """
     pairs, curves = tables.pairs, tables.curves
     channel = tables.channels[group.channel]
@@ -354,53 +457,69 @@ def _sum_pairs(
             pair += 1
             if pairs[pair].used == 0:
                 continue
-            first_curve, last_curve = pairs[pair].first_curve, pairs[pair].last_curve
-            powers = pairs[pair].powers
-            for n in range(group.degree + 1):
-                features[powers + n] = 0.0
-            for curve in range(first_curve, last_curve):
-                features[curves[curve].feature] = 0.0
-            for j in range(blocks[a], blocks[a] + counts[a]):
-                # within one block, k runs from j + 1 on
-                start = blocks[b] if b > a else j // WIDTH * WIDTH
-                last_excluded = splat(float(j) if a == b else -1.0)
-                f_j = values[row, j]
-                length = 0
-                for k in range(start, blocks[b + 1], WIDTH):
-                    f = where(less(last_excluded, lanes() + float(k)), load(values, (row, k)), splat(0.0))
-                    f = f * f_j
-                    if group.narrow != 0:
-                        squared = maximum(_squared_distances(near, j, k), splat(1e-6))
-                        r = sqrt(squared)
-                        value, slope = _envelope(envelope, r)
-                        value, slope = _gaussian(channel, r, value, slope)
-                        store(cache, (VALUE, cached), value)
-                        store(cache, (SLOPE, cached), slope / r)
-                        cached += WIDTH
-                        f = f * value
-                    store(line, (0, length), f)
-                    store(line, (1, length), _cosines(near, j, k))
-                    length += WIDTH
-                for curve in range(first_curve, last_curve):
-                    sum_ = splat(0.0)
-                    for i in range(0, length, WIDTH):
-                        value, _ = _curve(curves[curve], tables.envelopes, load(line, (1, i)))
-                        sum_ = sum_ + load(line, (0, i)) * value
-                    features[curves[curve].feature] += total(sum_)
-                for n in range(group.degree + 1):
-                    sum_ = splat(0.0)
-                    for i in range(0, length, WIDTH):
-                        f = load(line, (0, i))
-                        sum_ = sum_ + f
-                        store(line, (0, i), f * load(line, (1, i)))
-                    features[powers + n] += total(sum_)
-    return cached
+            n, mask_number = _list_pairs(
+                group, envelope.right, row, blocks, counts, a, b, near, values, listed, first,
+                masks, mask_number,
+            )  # fmt: skip
+            lengths[pair] = n
+            if group.narrow != 0:
+                for i in range(first, first + n, WIDTH):
+                    r = sqrt(load(listed, (DISTANCE, i)))
+                    value, slope = _envelope(envelope, r)
+                    value, slope = _gaussian(channel, r, value, slope)
+                    store(listed, (VALUE, i), value)
+                    store(listed, (SLOPE, i), slope / r)
+                    store(listed, (PRODUCT, i), load(listed, (PRODUCT, i)) * value)
+            for c in range(pairs[pair].first_curve, pairs[pair].last_curve):
+                sum_ = splat(0.0)
+                for i in range(first, first + n, WIDTH):
+                    value, _ = _curve(curves[c], tables.envelopes, load(listed, (COSINE_JK, i)))
+                    sum_ = sum_ + load(listed, (PRODUCT, i)) * value
+                features[curves[c].feature] = total(sum_)
+            for power_ in range(group.degree + 1):
+                sum_ = splat(0.0)
+                for i in range(first, first + n, WIDTH):
+                    product = load(listed, (PRODUCT, i))
+                    sum_ = sum_ + product
+                    store(listed, (PRODUCT, i), product * load(listed, (COSINE_JK, i)))
+                features[pairs[pair].powers + power_] = total(sum_)
+            first += (n + WIDTH - 1) // WIDTH * WIDTH
+    return first, mask_number
+
+
+@njit
+def _differentiate_list(
+    tables: Any, group: Any, pair: Any, n: int, listed: Any, first: int, weights: Any
+) -> None:
+    """Derivatives of the weighted features of the pairs in a list.
+
+    With P(c) the weighted sum of powers and curves, a pair contributes f_j f_k f_jk P(c).
+    Leaves f_jk P in the row VALUE, f_jk P' in COSINE_JK, f_jk' P / r_jk in SLOPE.
+    """
+    curves = tables.curves
+    for i in range(first, first + n, WIDTH):
+        c = load(listed, (COSINE_JK, i))
+        p, dp = splat(0.0), splat(0.0)
+        for power_ in range(pair.powers + group.degree, pair.powers - 1, -1):
+            dp = dp * c + p
+            p = p * c + weights[power_]
+        for curve in range(pair.first_curve, pair.last_curve):
+            weight = weights[curves[curve].feature]
+            value, derivative = _curve(curves[curve], tables.envelopes, c)
+            p = p + value * weight
+            dp = dp + derivative * weight
+        if group.narrow != 0:
+            value = load(listed, (VALUE, i))
+            store(listed, (SLOPE, i), load(listed, (SLOPE, i)) * p)
+            p = p * value
+            dp = dp * value
+        store(listed, (VALUE, i), p)
+        store(listed, (COSINE_JK, i), dp)
 
 
 @njit
 def _differentiate_pairs(
     tables: Any,
-    element: Any,
     group: Any,
     row: int,
     blocks: Any,
@@ -409,17 +528,19 @@ def _differentiate_pairs(
     values: Any,
     slopes: Any,
     weights: Any,
-    cache: Any,
-    cached: int,
+    listed: Any,
+    first: int,
+    lengths: Any,
+    masks: Any,
+    mask_number: int,
     gradient: Any,
-) -> int:
-    """Add the gradient of the features of one group of pairs, weighted.
+) -> Any:
+    """Add the gradient of the weighted features of one group of pairs.
 
-    With P(c) the weighted sum of powers and curves, the energy of a pair of neighbours is
-    f_j f_k f_jk P(c). Its gradient is a combination of the two positions: the position
-    of j enters that of j with A_j, that of k with B, and the reverse.
+    The gradient of a pair's contribution with respect to one of the two positions is a
+    combination of both: its own comes with ``along``, the other one with ``cross``.
     """
-    pairs, curves = tables.pairs, tables.curves
+    pairs = tables.pairs
     n_elements = len(blocks) - 1
     zero = splat(0.0)
     pair = group.first_pair - 1
@@ -428,49 +549,40 @@ def _differentiate_pairs(
             pair += 1
             if pairs[pair].used == 0:
                 continue
-            first_curve, last_curve = pairs[pair].first_curve, pairs[pair].last_curve
-            powers = pairs[pair].powers
+            _differentiate_list(tables, group, pairs[pair], lengths[pair], listed, first, weights)
+            at = first
             for j in range(blocks[a], blocks[a] + counts[a]):
                 start = blocks[b] if b > a else j // WIDTH * WIDTH
-                last_excluded = splat(float(j) if a == b else -1.0)
                 f_j, df_j = values[row, j], slopes[row, j]
                 x_j, y_j, z_j = near[X, j], near[Y, j], near[Z, j]
                 inverse_j = near[INVERSE_R, j]
                 slope_sum, turn_sum, stretch_sum = zero, zero, zero
                 gx, gy, gz = zero, zero, zero
                 for k in range(start, blocks[b + 1], WIDTH):
-                    included = less(last_excluded, lanes() + float(k))
-                    f_k = where(included, load(values, (row, k)), zero)
-                    df_k = where(included, load(slopes, (row, k)), zero)
+                    included = from_bits(masks[mask_number])
+                    mask_number += 1
+                    p = expand(listed, (VALUE, at), included)
+                    dp = expand(listed, (COSINE_JK, at), included)
                     x_k, y_k, z_k = load(near, (X, k)), load(near, (Y, k)), load(near, (Z, k))
                     inverse_k = load(near, (INVERSE_R, k))
-                    c = (x_j * x_k + y_j * y_k + z_j * z_k) * (inverse_j * inverse_k)
-                    p, dp = zero, zero
-                    for n in range(powers + group.degree, powers - 1, -1):
-                        dp = dp * c + p
-                        p = p * c + weights[n]
-                    for curve in range(first_curve, last_curve):
-                        weight = weights[curves[curve].feature]
-                        value, derivative = _curve(curves[curve], tables.envelopes, c)
-                        p = p + weight * value
-                        dp = dp + weight * derivative
-                    stretch = zero
+                    f_k = load(values, (row, k))
+                    f = f_j * f_k
+                    turn = f * dp * (inverse_j * inverse_k)
+                    cross = turn
+                    # turn times cos / (1/r_j 1/r_k)
+                    turn = turn * (x_j * x_k + y_j * y_k + z_j * z_k)
+                    along = (load(slopes, (row, k)) * f_j * p - turn * inverse_k) * inverse_k
                     if group.narrow != 0:
-                        stretch = f_j * f_k * p * load(cache, (SLOPE, cached))
-                        f_jk = load(cache, (VALUE, cached))
-                        cached += WIDTH
-                        p = p * f_jk
-                        dp = dp * f_jk
-                    turn = f_j * f_k * dp
-                    cross = turn * inverse_j * inverse_k - stretch
-                    turn = turn * c
+                        stretch = f * expand(listed, (SLOPE, at), included)
+                        cross = cross - stretch
+                        stretch_sum = stretch_sum + stretch
+                        along = along + stretch
+                    at += count(included)
                     slope_sum = slope_sum + f_k * p
                     turn_sum = turn_sum + turn
-                    stretch_sum = stretch_sum + stretch
                     gx = gx + cross * x_k
                     gy = gy + cross * y_k
                     gz = gz + cross * z_k
-                    along = (df_k * f_j * p - turn * inverse_k) * inverse_k + stretch
                     store(gradient, (GX, k), load(gradient, (GX, k)) + cross * x_j)
                     store(gradient, (GY, k), load(gradient, (GY, k)) + cross * y_j)
                     store(gradient, (GZ, k), load(gradient, (GZ, k)) + cross * z_j)
@@ -478,12 +590,10 @@ def _differentiate_pairs(
                 gradient[GX, j] += total(gx)
                 gradient[GY, j] += total(gy)
                 gradient[GZ, j] += total(gz)
-                gradient[ALONG, j] += (
-                    df_j * inverse_j * total(slope_sum)
-                    - inverse_j * inverse_j * total(turn_sum)
-                    + total(stretch_sum)
-                )
-    return cached
+                own = slope_sum * (df_j * inverse_j) - turn_sum * (inverse_j * inverse_j)
+                gradient[ALONG, j] += total(own + stretch_sum)
+            first += (lengths[pair] + WIDTH - 1) // WIDTH * WIDTH
+    return first, mask_number
 
 
 # ---------------------------------------------------------------- networks
@@ -672,10 +782,10 @@ def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: 
 
 @njit
 def _rows(n_rows: int, n_columns: int) -> Any:
-    """Empty array whose rows begin at multiples of 64 bytes, as processors like it."""
+    """Array of zeros whose rows begin at multiples of 64 bytes, as processors like it."""
     # an odd number of cache lines a row: rows don't compete for the same cache sets
     n_columns = (n_columns + WIDTH - 1) // WIDTH | 1
-    buffer = np.empty((n_rows * n_columns + 1) * WIDTH)
+    buffer = np.zeros((n_rows * n_columns + 1) * WIDTH)
     offset = (-buffer.ctypes.data % 64) // 8
     return buffer[offset : offset + n_rows * n_columns * WIDTH].reshape(n_rows, n_columns * WIDTH)
 
@@ -693,9 +803,9 @@ def _evaluate(
     symmetry_functions: Any,
     outside: Any,
 ) -> None:
-    monomials, groups = tables.monomials, tables.groups
+    groups = tables.groups
     n_elements = len(tables.elements)
-    capacity = n_elements * WIDTH
+    capacity = WIDTH
     for i in atoms:
         capacity = max(capacity, starts[i, n_elements] - starts[i, 0] + n_elements * WIDTH + 1)
     n_channels, n_features, n_layers, width = 0, 0, 0, WIDTH
@@ -707,17 +817,18 @@ def _evaluate(
         width = max(width, element.last_function - element.first_function)
     for k in range(len(tables.layers)):
         width = max(width, tables.layers[k].outputs)
+    # vectors may begin at the last monomial
+    n_monomials = len(tables.monomials.factors) + WIDTH
 
     near, gradient = _rows(8, capacity), _rows(4, capacity)
     values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
-    products, line = _rows(len(monomials), capacity), _rows(2, capacity)
-    polynomial = np.zeros((len(monomials), 4))
-    moments = _rows(max(1, len(groups)) * n_elements, len(monomials))
-    cache = _rows(2, WIDTH)
+    products, polynomial = _rows(n_monomials, capacity), _rows(4, n_monomials)
+    moments = _rows(max(1, len(groups)) * n_elements, n_monomials)
+    listed, masks = _rows(5, WIDTH), np.zeros(0, np.uint8)
+    lengths = np.zeros(len(tables.pairs), np.int64)
     features, weights = np.zeros(n_features), np.zeros(n_features)
     nodes, node_slopes = _rows(n_layers + 1, width), _rows(n_layers, width)
     node_gradients = _rows(n_layers + 1, width)
-    nodes[:] = 0.0
     indices = np.zeros(capacity, np.int64)
     blocks, counts = np.zeros(n_elements + 1, np.int64), np.zeros(n_elements, np.int64)
 
@@ -730,26 +841,26 @@ def _evaluate(
         _evaluate_channels(tables, element, near, n, values, slopes)
 
         _sum_radial(tables, element, blocks, values, features)
-        needed = 0
-        highest = -1
+        n_listed, degree = 0, -1
         for g in range(first_group, last_group):
-            needed += groups[g].narrow * (n + WIDTH) * (n + WIDTH)
             if groups[g].moments != 0:
-                highest = max(highest, groups[g].degree)
-        if needed > cache.shape[1]:
-            cache = _rows(2, needed)
-        if highest >= 0:
-            _evaluate_monomials(monomials[: _n_monomials(highest)], near, n, products)
-        cached = 0
+                degree = max(degree, groups[g].degree)
+            else:
+                n_listed += (n + 2 * WIDTH) ** 2
+        if n_listed > listed.shape[1]:
+            listed, masks = _rows(5, n_listed), np.zeros(n_listed, np.uint8)
+        if degree >= 0:
+            _evaluate_monomials(tables.monomials.factors, _n_monomials(degree), near, n, products)
+        column, mask_number = 0, 0
         for g in range(first_group, last_group):
             row = groups[g].channel - element.first_channel
             if groups[g].moments != 0:
                 own = moments[(g - first_group) * n_elements : (g - first_group + 1) * n_elements]
                 _sum_moments(tables, groups[g], row, blocks, values, products, own, features)
             else:
-                cached = _sum_pairs(
-                    tables, element, groups[g], row, blocks, counts, near, values, features,
-                    cache, cached, line,
+                column, mask_number = _sum_pairs(
+                    tables, groups[g], row, blocks, counts, near, values, features, listed, column,
+                    lengths, masks, mask_number,
                 )  # fmt: skip
 
         outside[elements[i]] += _combine(tables, element, features, symmetry_functions[i], nodes[0])
@@ -760,19 +871,19 @@ def _evaluate(
 
         _differentiate_functions(tables, element, node_gradients[0], weights)
         _differentiate_radial(tables, element, blocks, near, slopes, weights, gradient)
-        cached = 0
+        column, mask_number = 0, 0
         for g in range(first_group, last_group):
             row = groups[g].channel - element.first_channel
             if groups[g].moments != 0:
                 own = moments[(g - first_group) * n_elements : (g - first_group + 1) * n_elements]
                 _differentiate_moments(
                     tables, groups[g], row, blocks, near, values, slopes, products, own, weights,
-                    gradient, polynomial,
+                    polynomial, gradient,
                 )  # fmt: skip
             else:
-                cached = _differentiate_pairs(
-                    tables, element, groups[g], row, blocks, counts, near, values, slopes, weights,
-                    cache, cached, gradient,
+                column, mask_number = _differentiate_pairs(
+                    tables, groups[g], row, blocks, counts, near, values, slopes, weights, listed,
+                    column, lengths, masks, mask_number, gradient,
                 )  # fmt: skip
 
         unit = tables.energy_unit

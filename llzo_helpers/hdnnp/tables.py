@@ -112,16 +112,40 @@ _ELEMENT = np.dtype(
         ("energy", "f8"),  # of the atom apart from its network, eV
     ]
 )
-_MONOMIAL = np.dtype(
-    [
-        ("degree", "i8"),
-        ("parent", "i8"),  # this monomial is `parent` times the coordinate `axis`
-        ("axis", "i8"),
-        ("multinomial", "f8"),
-        ("raised", "i8", 3),  # monomial times x, y, z
-        ("factor", "f8", 3),  # exponents of x, y, z in the raised monomials
-    ]
-)
+_MONOMIAL = np.dtype([("parent", "i8"), ("axis", "i8")])
+
+
+class Monomials(NamedTuple):
+    """Monomials x^a y^b z^c, lower degrees first.
+
+    Attributes
+    ----------
+    factors
+        Every monomial (but the first, 1) is its ``parent`` times the coordinate ``axis``.
+    multinomials
+        Multinomial coefficients, shape [degree, monomial of that degree], then zeros.
+    raised
+        Number of the monomial times x, y, z; shape [monomial, xyz].
+    exponents
+        a, b, c of ``raised``, shape [monomial, xyz].
+    """
+
+    factors: NDArray[np.void]
+    multinomials: NDArray[np.float64]
+    raised: NDArray[np.int64]
+    exponents: NDArray[np.float64]
+
+_DTYPES = {
+    "elements": _ELEMENT,
+    "envelopes": _ENVELOPE,
+    "channels": _CHANNEL,
+    "groups": _GROUP,
+    "pairs": _PAIR,
+    "curves": _CURVE,
+    "functions": _FUNCTION,
+    "terms": _TERM,
+    "layers": _LAYER,
+}
 
 
 class Tables(NamedTuple):
@@ -137,7 +161,7 @@ class Tables(NamedTuple):
     terms: NDArray[np.void]
     layers: NDArray[np.void]
     parameters: NDArray[np.float64]
-    monomials: NDArray[np.void]
+    monomials: Monomials
     energy_unit: float
 
 
@@ -204,7 +228,7 @@ class _Builder:
         n = len(self.symbols)
         self.element_pairs = list(itertools.combinations_with_replacement(range(n), 2))
         self.rows: dict[str, list[tuple[float, ...]]] = {
-            name: [] for name in Tables._fields if name not in ("parameters", "energy_unit")
+            name: [] for name in _DTYPES
         }
         self.parameters: list[float] = []
 
@@ -253,19 +277,8 @@ class _Builder:
 
     def tables(self) -> Tables:
         degrees = [row[3] for row in self.rows["groups"] if row[2]]
-        dtypes = {
-            "elements": _ELEMENT,
-            "envelopes": _ENVELOPE,
-            "channels": _CHANNEL,
-            "groups": _GROUP,
-            "pairs": _PAIR,
-            "curves": _CURVE,
-            "functions": _FUNCTION,
-            "terms": _TERM,
-            "layers": _LAYER,
-        }
         return Tables(
-            **{name: np.array(self.rows[name], dtype=dtype) for name, dtype in dtypes.items()},
+            **{name: np.array(self.rows[name], dtype=dtype) for name, dtype in _DTYPES.items()},
             parameters=np.array(self.parameters),
             monomials=_monomials(int(max(degrees, default=0))),
             energy_unit=self.energy_unit / self.potential.conv_energy,
@@ -450,30 +463,30 @@ def _compact(subtype: str, left: float, right: float) -> _Envelope:
     return _Envelope(shape, True, asymmetric, centre, inverse_width, left, right)
 
 
-def _monomials(degree: int) -> NDArray[np.void]:
-    """All monomials x^a y^b z^c up to a degree, by degree."""
+def _monomials(degree: int) -> Monomials:
+    """All monomials up to a degree."""
     exponents = [
         (a, b, n - a - b)
         for n in range(degree + 1)
         for a in range(n, -1, -1)
         for b in range(n - a, -1, -1)
     ]
-    index = {e: i for i, e in enumerate(exponents)}
-    rows = []
+    number = {e: i for i, e in enumerate(exponents)}
+    multinomials = np.zeros((degree + 1, padded((degree + 1) * (degree + 2) // 2)))
+    factors, raised, raised_exponents = [], [], []
     for a, b, c in exponents:
         n = a + b + c
         axis = 0 if a else 1 if b else 2
-        parent = tuple(m - (i == axis) for i, m in enumerate((a, b, c)))
-        raised = [tuple(m + (i == k) for i, m in enumerate((a, b, c))) for k in range(3)]
-        multinomial = math.factorial(n) / math.prod(math.factorial(m) for m in (a, b, c))
-        rows.append(
-            (
-                n,
-                index.get(parent, 0),
-                axis,
-                multinomial,
-                [index.get(r, 0) for r in raised],
-                [float(r[k]) for k, r in enumerate(raised)],
-            )
-        )
-    return np.array(rows, dtype=_MONOMIAL)
+        parent = (a - (axis == 0), b - (axis == 1), c - (axis == 2))
+        higher = [(a + 1, b, c), (a, b + 1, c), (a, b, c + 1)]
+        factors.append((number.get(parent, 0), axis))
+        raised.append([number.get(e, 0) for e in higher])
+        raised_exponents.append([a + 1, b + 1, c + 1])
+        place = number[a, b, c] - number[n, 0, 0]
+        multinomials[n, place] = math.factorial(n) / math.prod(map(math.factorial, (a, b, c)))
+    return Monomials(
+        np.array(factors, dtype=_MONOMIAL),
+        multinomials,
+        np.array(raised),
+        np.array(raised_exponents, float),
+    )
