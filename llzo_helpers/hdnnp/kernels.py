@@ -195,19 +195,21 @@ def _curve(curve: Any, envelopes: Any, cosine: Any) -> Any:
 
 @njit
 def _n_monomials(degree: int) -> int:
-    """Number of monomials up to a degree, which is the number of the first one beyond."""
-    return (degree + 1) * (degree + 2) * (degree + 3) // 6
+    """Number of monomials of a degree."""
+    return (degree + 1) * (degree + 2) // 2
 
 
 @njit
-def _evaluate_monomials(factors: Any, n_monomials: int, near: Any, n: int, products: Any) -> None:
+def _evaluate_monomials(monomials: Any, degree: int, near: Any, n: int, products: Any) -> None:
     """Monomials (rows) of the directions to all neighbours (columns)."""
     for j in range(0, n, WIDTH):
         store(products, (0, j), splat(1.0))
-    for m in range(1, n_monomials):
-        parent, axis = factors[m].parent, UX + factors[m].axis
-        for j in range(0, n, WIDTH):
-            store(products, (m, j), load(products, (parent, j)) * load(near, (axis, j)))
+    for d in range(1, degree + 1):
+        first = monomials.first[d]
+        for m in range(first, first + _n_monomials(d)):
+            parent, axis = monomials.factors[m].parent, UX + monomials.factors[m].axis
+            for j in range(0, n, WIDTH):
+                store(products, (m, j), load(products, (parent, j)) * load(near, (axis, j)))
 
 
 @njit
@@ -230,154 +232,148 @@ def _eight_moments(products: Any, m: int, values: Any, row: int, start: int, sto
 
 @njit
 def _sum_moments(
-    tables: Any, group: Any, row: int, blocks: Any, values: Any, products: Any, moments: Any, features: Any
-) -> None:
-    """Moments of every neighbour element, and the features that are their dot products."""
-    raised, pairs = tables.monomials.raised, tables.pairs
-    summed, end = _n_monomials(group.degree - 2), _n_monomials(group.degree)
-    n_elements = len(blocks) - 1
-    for a in range(n_elements):
-        for m in range(summed, end, WIDTH):
-            store(moments, (a, m), _eight_moments(products, m, values, row, blocks[a], blocks[a + 1]))
-        for m in range(summed - 1, -1, -1):
-            sum_ = 0.0
-            for k in range(3):
-                sum_ += moments[a, raised[raised[m, k], k]]
-            moments[a, m] = sum_
-    pair = group.first_pair
-    for a in range(n_elements):
-        for b in range(a, n_elements):
-            if pairs[pair].used != 0:
-                same = 0.0
-                if a == b:
-                    squares = splat(0.0)
-                    for j in range(blocks[a], blocks[a + 1], WIDTH):
-                        f = load(values, (row, j))
-                        squares = squares + f * f
-                    same = total(squares)
-                _multiply_moments(
-                    tables.monomials.multinomials, group.degree, moments, a, b, same, features,
-                    pairs[pair].powers,
-                )  # fmt: skip
-            pair += 1
+    tables: Any, group: Any, row: int, blocks: Any, values: Any, products: Any, moments: Any,
+    first: int, features: Any,
+) -> None:  # fmt: skip
+    """Moments of every neighbour element, and the features that are their dot products.
 
-
-@njit
-def _multiply_moments(
-    multinomials: Any, degree: int, moments: Any, a: int, b: int, same: float, features: Any, start: int
-) -> None:
-    """Sums over pairs of neighbours of f_j f_k cos^n, for every power n.
-
-    For two neighbours of one element, each pair is counted twice, and each neighbour with
-    itself, which ``same`` corrects.
+    Row ``first + m`` of ``moments`` holds moment m, with one element per column.
     """
-    factor = 0.5 if a == b else 1.0
-    features[start] = factor * (moments[a, 0] * moments[b, 0] - same)
-    for n in range(1, degree + 1):
-        first = _n_monomials(n - 1)
-        sum_ = splat(0.0)
-        for m in range(0, (n + 1) * (n + 2) // 2, WIDTH):
-            product = load(moments, (a, first + m)) * load(moments, (b, first + m))
-            sum_ = sum_ + product * load(multinomials, (n, m))
-        features[start + n] = factor * (total(sum_) - same)
+    monomials, degree = tables.monomials, group.degree
+    n_elements = len(blocks) - 1
+    eight = np.empty(WIDTH)
+    for m in range(monomials.first[degree - 1], monomials.first[degree + 1], WIDTH):
+        for a in range(n_elements):
+            store(eight, 0, _eight_moments(products, m, values, row, blocks[a], blocks[a + 1]))
+            for i in range(WIDTH):
+                moments[first + m + i, a] = eight[i]
+    for d in range(degree - 2, -1, -1):
+        for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
+            x, y, z = monomials.squared[m]
+            for a in range(0, n_elements, WIDTH):
+                sum_ = load(moments, (first + x, a)) + load(moments, (first + y, a))
+                store(moments, (first + m, a), sum_ + load(moments, (first + z, a)))
+    feature = group.feature
+    for d in range(degree + 1):
+        for b in range(n_elements):
+            for a in range(0, n_elements, WIDTH):
+                sum_ = splat(0.0)
+                for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
+                    factor = moments[first + m, b] * monomials.multinomials[m]
+                    sum_ = sum_ + load(moments, (first + m, a)) * factor
+                store(features, feature, sum_)
+                feature += WIDTH
+    # a neighbour makes no pair with itself
+    stride = (feature - group.feature) // ((degree + 1) * n_elements)
+    for b in range(n_elements):
+        squares = splat(0.0)
+        for j in range(blocks[b], blocks[b + 1], WIDTH):
+            f = load(values, (row, j))
+            squares = squares + f * f
+        same = total(squares)
+        for d in range(degree + 1):
+            features[group.feature + (d * n_elements + b) * stride + b] -= same
 
 
 @njit
 def _differentiate_moments(
-    tables: Any,
-    group: Any,
-    row: int,
-    blocks: Any,
-    near: Any,
-    values: Any,
-    slopes: Any,
-    products: Any,
-    moments: Any,
-    weights: Any,
-    polynomial: Any,
-    gradient: Any,
-) -> None:
+    tables: Any, group: Any, row: int, blocks: Any, near: Any, values: Any, slopes: Any,
+    products: Any, moments: Any, first: int, weights: Any, polynomial: Any, gradient: Any,
+) -> None:  # fmt: skip
     """Add the gradient of the weighted features of one group of moments.
 
-    For the neighbours of one element these features are f_j Q(u_j), with a polynomial Q
-    that has terms of the two highest degrees only; row 0 of ``polynomial`` holds its
-    coefficients, rows 1 to 3 those of its derivatives.
+    For the neighbours of one element these features are f_j Q(u_j) - w f_j^2, with a
+    polynomial Q that has terms of the two highest degrees only.
     """
-    exponents, raised = tables.monomials.exponents, tables.monomials.raised
-    degree = group.degree
-    low, high = _n_monomials(degree - 3), _n_monomials(degree - 2)
-    end = _n_monomials(degree - 1)
+    monomials, degree = tables.monomials, group.degree
     n_elements = len(blocks) - 1
+    stride = (n_elements + WIDTH - 1) // WIDTH * WIDTH
+    _symmetrize(weights, group.feature, degree, n_elements, stride)
+    _collect_polynomials(
+        monomials, degree, n_elements, stride, moments, first, weights, group.feature, polynomial
+    )
     for a in range(n_elements):
-        if blocks[a] == blocks[a + 1]:
-            continue
-        same = _collect_polynomial(tables, group, a, n_elements, moments, weights, polynomial)
-        for m in range(low, end):
-            for k in range(3):
-                polynomial[1 + k, m] = exponents[m, k] * polynomial[0, raised[m, k]]
-        constant = polynomial[0, 0] if degree == 1 else 0.0
+        same = 0.0
+        for d in range(degree + 1):
+            same += weights[group.feature + (d * n_elements + a) * stride + a]
+        constant = polynomial[0, a] if degree == 1 else 0.0
         for j in range(blocks[a], blocks[a + 1], WIDTH):
             f = load(values, (row, j))
             ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
-            gx, gy, gz = _derivatives(products, polynomial, high, end, j)
-            hx, hy, hz = _derivatives(products, polynomial, low, high, j)
+            gx, gy, gz = _derivatives(monomials, degree - 1, products, polynomial, a, j)
             # Euler: a homogeneous polynomial of degree n is u.grad / n
-            g_radial = gx * ux + gy * uy + gz * uz
-            h_radial = hx * ux + hy * uy + hz * uz
-            value = constant - same * f + g_radial * (1.0 / degree)
-            value = value + h_radial * (1.0 / max(degree - 1, 1))
+            radial = gx * ux + gy * uy + gz * uz
+            value = constant - same * f + radial * (1.0 / degree)
+            if degree > 1:
+                hx, hy, hz = _derivatives(monomials, degree - 2, products, polynomial, a, j)
+                gx, gy, gz = gx + hx, gy + hy, gz + hz
+                rest = hx * ux + hy * uy + hz * uz
+                value = value + rest * (1.0 / (degree - 1))
+                radial = radial + rest
             inverse_r = load(near, (INVERSE_R, j))
             f = f * inverse_r
-            along = (value * load(slopes, (row, j)) - f * (g_radial + h_radial)) * inverse_r
-            store(gradient, (GX, j), load(gradient, (GX, j)) + f * (gx + hx))
-            store(gradient, (GY, j), load(gradient, (GY, j)) + f * (gy + hy))
-            store(gradient, (GZ, j), load(gradient, (GZ, j)) + f * (gz + hz))
+            along = (value * load(slopes, (row, j)) - f * radial) * inverse_r
+            store(gradient, (GX, j), load(gradient, (GX, j)) + f * gx)
+            store(gradient, (GY, j), load(gradient, (GY, j)) + f * gy)
+            store(gradient, (GZ, j), load(gradient, (GZ, j)) + f * gz)
             store(gradient, (ALONG, j), load(gradient, (ALONG, j)) + along)
 
 
 @njit
-def _derivatives(products: Any, polynomial: Any, first: int, last: int, j: int) -> Any:
-    """Derivatives by x, y and z of a polynomial at the directions j to j + 7."""
-    gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
-    for m in range(first, last):
-        product = load(products, (m, j))
-        gx = gx + product * polynomial[1, m]
-        gy = gy + product * polynomial[2, m]
-        gz = gz + product * polynomial[3, m]
-    return gx, gy, gz
+def _symmetrize(weights: Any, feature: int, degree: int, n_elements: int, stride: int) -> None:
+    """Turn weights of products of moments, given for b <= a, into a symmetric derivative."""
+    for _ in range(degree + 1):
+        for b in range(n_elements):
+            weights[feature + b * stride + b] *= 2.0
+            for a in range(b + 1, n_elements):
+                weights[feature + a * stride + b] = weights[feature + b * stride + a]
+        feature += n_elements * stride
 
 
 @njit
-def _collect_polynomial(
-    tables: Any, group: Any, a: int, n_elements: int, moments: Any, weights: Any, polynomial: Any
-) -> float:
-    """Coefficients of Q for the neighbours of element a; returns the weight of f_j^2."""
-    multinomials, raised = tables.monomials.multinomials, tables.monomials.raised
-    pairs = tables.pairs
-    same = 0.0
-    polynomial[0] = 0.0
-    for b in range(n_elements):
-        low, high = min(a, b), max(a, b)
-        pair = group.first_pair + low * n_elements - low * (low - 1) // 2 + high - low
-        if pairs[pair].used == 0:
-            continue
-        start = pairs[pair].powers
-        polynomial[0, 0] += weights[start] * moments[b, 0]
-        for n in range(1, group.degree + 1):
-            first = _n_monomials(n - 1)
-            # the lanes behind the last monomial of this degree have coefficients zero
-            for m in range(0, (n + 1) * (n + 2) // 2, WIDTH):
-                term = load(moments, (b, first + m)) * load(multinomials, (n, m))
-                sum_ = load(polynomial, (0, first + m)) + term * weights[start + n]
-                store(polynomial, (0, first + m), sum_)
-        if a == b:
-            for n in range(group.degree + 1):
-                same += weights[start + n]
-    # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees higher
-    for m in range(_n_monomials(group.degree - 2)):
-        for k in range(3):
-            polynomial[0, raised[raised[m, k], k]] += polynomial[0, m]
-    return same
+def _collect_polynomials(
+    monomials: Any, degree: int, n_elements: int, stride: int, moments: Any, first: int,
+    weights: Any, feature: int, polynomial: Any,
+) -> None:  # fmt: skip
+    """Coefficients of the polynomials Q of all elements (columns).
+
+    Rows 4 m to 4 m + 3 of ``polynomial`` hold the coefficients of monomial m in Q and in its
+    derivatives.
+    """
+    for a in range(0, n_elements, WIDTH):
+        for d in range(degree + 1):
+            start = feature + d * n_elements * stride + a
+            for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
+                sum_ = splat(0.0)
+                for b in range(n_elements):
+                    sum_ = sum_ + load(weights, start + b * stride) * moments[first + m, b]
+                store(polynomial, (4 * m, a), sum_ * monomials.multinomials[m])
+        # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees higher
+        for d in range(degree - 1):
+            for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
+                lower = load(polynomial, (4 * m, a))
+                for k in range(3):
+                    higher = 4 * monomials.squared[m, k]
+                    store(polynomial, (higher, a), load(polynomial, (higher, a)) + lower)
+        for d in range(max(degree - 2, 0), degree):
+            for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
+                for k in range(3):
+                    coefficient = load(polynomial, (4 * monomials.raised[m, k], a))
+                    coefficient = coefficient * monomials.exponents[m, k]
+                    store(polynomial, (4 * m + 1 + k, a), coefficient)
+
+
+@njit
+def _derivatives(monomials: Any, degree: int, products: Any, polynomial: Any, a: int, j: int) -> Any:
+    """Terms of one degree of the derivatives of Q, at the directions j to j + 7."""
+    gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
+    first = monomials.first[degree]
+    for m in range(first, first + _n_monomials(degree)):
+        product = load(products, (m, j))
+        gx = gx + product * polynomial[4 * m + 1, a]
+        gy = gy + product * polynomial[4 * m + 2, a]
+        gz = gz + product * polynomial[4 * m + 3, a]
+    return gx, gy, gz
 
 
 # ---------------------------------------------------------------- features by pairs of neighbours
@@ -534,11 +530,14 @@ def _differentiate_pairs(
     masks: Any,
     mask_number: int,
     gradient: Any,
+    own: Any,
 ) -> Any:
     """Add the gradient of the weighted features of one group of pairs.
 
     The gradient of a pair's contribution with respect to one of the two positions is a
-    combination of both: its own comes with ``along``, the other one with ``cross``.
+    combination of both: its own comes with ``along``, the other one with ``cross``. What
+    belongs to the k goes to ``gradient``, what belongs to a j to row j of ``own``, because
+    a vector cannot be read at once where single numbers have just been written.
     """
     pairs = tables.pairs
     n_elements = len(blocks) - 1
@@ -587,11 +586,9 @@ def _differentiate_pairs(
                     store(gradient, (GY, k), load(gradient, (GY, k)) + cross * y_j)
                     store(gradient, (GZ, k), load(gradient, (GZ, k)) + cross * z_j)
                     store(gradient, (ALONG, k), load(gradient, (ALONG, k)) + along)
-                gradient[GX, j] += total(gx)
-                gradient[GY, j] += total(gy)
-                gradient[GZ, j] += total(gz)
-                own = slope_sum * (df_j * inverse_j) - turn_sum * (inverse_j * inverse_j)
-                gradient[ALONG, j] += total(own + stretch_sum)
+                along = slope_sum * (df_j * inverse_j) - turn_sum * (inverse_j * inverse_j)
+                sums = totals(gx, gy, gz, along + stretch_sum, zero, zero, zero, zero)
+                store(own, (j, 0), load(own, (j, 0)) + sums)
             first += (lengths[pair] + WIDTH - 1) // WIDTH * WIDTH
     return first, mask_number
 
@@ -817,13 +814,12 @@ def _evaluate(
         width = max(width, element.last_function - element.first_function)
     for k in range(len(tables.layers)):
         width = max(width, tables.layers[k].outputs)
-    # vectors may begin at the last monomial
-    n_monomials = len(tables.monomials.factors) + WIDTH
+    n_monomials = len(tables.monomials.factors)
 
-    near, gradient = _rows(8, capacity), _rows(4, capacity)
+    near, gradient, own = _rows(8, capacity), _rows(4, capacity), np.zeros((capacity, WIDTH))
     values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
-    products, polynomial = _rows(n_monomials, capacity), _rows(4, n_monomials)
-    moments = _rows(max(1, len(groups)) * n_elements, n_monomials)
+    products, polynomial = _rows(n_monomials, capacity), _rows(4 * n_monomials, n_elements)
+    moments = _rows(max(1, len(groups)) * n_monomials, n_elements)
     listed, masks = _rows(5, WIDTH), np.zeros(0, np.uint8)
     lengths = np.zeros(len(tables.pairs), np.int64)
     features, weights = np.zeros(n_features), np.zeros(n_features)
@@ -850,13 +846,15 @@ def _evaluate(
         if n_listed > listed.shape[1]:
             listed, masks = _rows(5, n_listed), np.zeros(n_listed, np.uint8)
         if degree >= 0:
-            _evaluate_monomials(tables.monomials.factors, _n_monomials(degree), near, n, products)
+            _evaluate_monomials(tables.monomials, degree, near, n, products)
         column, mask_number = 0, 0
         for g in range(first_group, last_group):
             row = groups[g].channel - element.first_channel
             if groups[g].moments != 0:
-                own = moments[(g - first_group) * n_elements : (g - first_group + 1) * n_elements]
-                _sum_moments(tables, groups[g], row, blocks, values, products, own, features)
+                first = (g - first_group) * n_monomials
+                _sum_moments(
+                    tables, groups[g], row, blocks, values, products, moments, first, features
+                )
             else:
                 column, mask_number = _sum_pairs(
                     tables, groups[g], row, blocks, counts, near, values, features, listed, column,
@@ -871,29 +869,31 @@ def _evaluate(
 
         _differentiate_functions(tables, element, node_gradients[0], weights)
         _differentiate_radial(tables, element, blocks, near, slopes, weights, gradient)
+        for j in range(n):
+            store(own, (j, 0), splat(0.0))
         column, mask_number = 0, 0
         for g in range(first_group, last_group):
             row = groups[g].channel - element.first_channel
             if groups[g].moments != 0:
-                own = moments[(g - first_group) * n_elements : (g - first_group + 1) * n_elements]
+                first = (g - first_group) * n_monomials
                 _differentiate_moments(
-                    tables, groups[g], row, blocks, near, values, slopes, products, own, weights,
-                    polynomial, gradient,
+                    tables, groups[g], row, blocks, near, values, slopes, products, moments, first,
+                    weights, polynomial, gradient,
                 )  # fmt: skip
             else:
                 column, mask_number = _differentiate_pairs(
                     tables, groups[g], row, blocks, counts, near, values, slopes, weights, listed,
-                    column, lengths, masks, mask_number, gradient,
+                    column, lengths, masks, mask_number, gradient, own,
                 )  # fmt: skip
 
         unit = tables.energy_unit
         own_x, own_y, own_z = 0.0, 0.0, 0.0
         for a in range(n_elements):
             for j in range(blocks[a], blocks[a] + counts[a]):
-                along, p = gradient[ALONG, j], indices[j]
-                gx = unit * (gradient[GX, j] + along * near[X, j])
-                gy = unit * (gradient[GY, j] + along * near[Y, j])
-                gz = unit * (gradient[GZ, j] + along * near[Z, j])
+                along, p = gradient[ALONG, j] + own[j, ALONG], indices[j]
+                gx = unit * (gradient[GX, j] + own[j, GX] + along * near[X, j])
+                gy = unit * (gradient[GY, j] + own[j, GY] + along * near[Y, j])
+                gz = unit * (gradient[GZ, j] + own[j, GZ] + along * near[Z, j])
                 gradients[p, 0] += gx
                 gradients[p, 1] += gy
                 gradients[p, 2] += gz

@@ -60,7 +60,8 @@ _GROUP = np.dtype(
         ("narrow", "i8"),  # whether R(r_jk) stands in the product
         ("moments", "i8"),  # whether moments replace the sum over pairs
         ("degree", "i8"),  # highest power of the cosine; -1: none
-        ("first_pair", "i8"),  # row of the first pair of elements
+        ("first_pair", "i8"),  # row of the first pair of elements, unless moments are used
+        ("feature", "i8"),  # with moments: first of the features [power, element b, element a]
     ]
 )
 _PAIR = np.dtype([("used", "i8"), ("powers", "i8"), ("first_curve", "i8"), ("last_curve", "i8")])
@@ -116,24 +117,30 @@ _MONOMIAL = np.dtype([("parent", "i8"), ("axis", "i8")])
 
 
 class Monomials(NamedTuple):
-    """Monomials x^a y^b z^c, lower degrees first.
+    """Monomials x^a y^b z^c, lower degrees first; every degree begins a new vector.
 
     Attributes
     ----------
+    first
+        Number of the first monomial of each degree, and of the first one beyond them all.
     factors
         Every monomial (but the first, 1) is its ``parent`` times the coordinate ``axis``.
     multinomials
-        Multinomial coefficients, shape [degree, monomial of that degree], then zeros.
-    raised
-        Number of the monomial times x, y, z; shape [monomial, xyz].
-    exponents
-        a, b, c of ``raised``, shape [monomial, xyz].
+        Multinomial coefficients; zero for the numbers that fill up vectors.
+    squared
+        Number of the monomial times x^2, y^2, z^2; shape [monomial, xyz].
+    raised, exponents
+        Number of the monomial times x, y, z and the exponent of x, y, z therein; shape
+        [monomial, xyz].
     """
 
+    first: NDArray[np.int64]
     factors: NDArray[np.void]
     multinomials: NDArray[np.float64]
+    squared: NDArray[np.int64]
     raised: NDArray[np.int64]
     exponents: NDArray[np.float64]
+
 
 _DTYPES = {
     "elements": _ELEMENT,
@@ -340,12 +347,20 @@ class _Builder:
         features: _Features,
     ) -> None:
         degree = max((int(f.zeta) for f in members if _has_powers(f)), default=-1)
+        first_feature = features.add_moments(group, degree) if group.moments else 0
         self.rows["groups"].append(
-            (channel_row, group.narrow, group.moments, degree, len(self.rows["pairs"]))
+            (
+                channel_row,
+                group.narrow,
+                group.moments,
+                degree,
+                len(self.rows["pairs"]),
+                first_feature,
+            )
         )
-        for pair in self.element_pairs:
+        for pair in [] if group.moments else self.element_pairs:
             own = [f for f in members if pair in self._element_weights(f)]
-            powers = features.add_powers(group, pair, degree + 1) if own else 0
+            powers = features.add_powers(group, pair, degree) if own else 0
             first_curve = len(self.rows["curves"])
             for curve in _unique([_curve(f) for f in own if not _has_powers(f)]):
                 row = self._add_envelope(curve.envelope) if curve.envelope else 0
@@ -364,8 +379,7 @@ class _Builder:
         group = self._group(function)
         prefactor = 1.0 if function.compact else 2.0 ** (1.0 - function.zeta)
         terms = []
-        for pair, weight in weights.items():
-            a, b = pair
+        for (a, b), weight in weights.items():
             if not _has_powers(function):
                 feature = features.curves[group, (a, b), _curve(function)]
                 terms.append((feature, weight * prefactor))
@@ -373,8 +387,8 @@ class _Builder:
             zeta = int(function.zeta)
             for n in range(zeta + 1):
                 coefficient = math.comb(zeta, n) * function.lambda_**n
-                feature = features.powers[group, (a, b)] + n
-                terms.append((feature, weight * prefactor * coefficient))
+                feature, share = features.power(group, (a, b), n)
+                terms.append((feature, share * weight * prefactor * coefficient))
         return terms
 
     def _add_function(
@@ -419,15 +433,35 @@ class _Features:
         self.n_elements = n_elements
         self.count = len(channels) * n_elements
         self.powers: dict[tuple[_Group, tuple[int, int]], int] = {}
+        self.moments: dict[tuple[_Group, tuple[int, int]], int] = {}
         self.curves: dict[tuple[_Group, tuple[int, int], _Curve], int] = {}
 
     def radial(self, channel: _Channel, element: int) -> int:
         return self.channels.index(channel) * self.n_elements + element
 
-    def add_powers(self, group: _Group, pair: tuple[int, int], count: int) -> int:
+    def add_powers(self, group: _Group, pair: tuple[int, int], degree: int) -> int:
         self.powers[group, pair] = self.count
-        self.count += count
+        self.count += degree + 1
         return self.powers[group, pair]
+
+    def add_moments(self, group: _Group, degree: int) -> int:
+        """Products of the moments of all elements b and a, for every power."""
+        stride = padded(self.n_elements)
+        first = self.count
+        for a, b in itertools.combinations_with_replacement(range(self.n_elements), 2):
+            self.moments[group, (a, b)] = first + a * stride + b
+        self.count += (degree + 1) * self.n_elements * stride
+        return first
+
+    def power(self, group: _Group, pair: tuple[int, int], n: int) -> tuple[int, float]:
+        """Feature of the n-th power of the cosine, and its weight.
+
+        Products of moments count each pair of neighbours of one element twice.
+        """
+        if not group.moments:
+            return self.powers[group, pair] + n, 1.0
+        feature = self.moments[group, pair] + n * self.n_elements * padded(self.n_elements)
+        return feature, 0.5 if pair[0] == pair[1] else 1.0
 
     def add_curve(self, group: _Group, pair: tuple[int, int], curve: _Curve) -> int:
         self.curves[group, pair, curve] = self.count
@@ -465,28 +499,23 @@ def _compact(subtype: str, left: float, right: float) -> _Envelope:
 
 def _monomials(degree: int) -> Monomials:
     """All monomials up to a degree."""
-    exponents = [
-        (a, b, n - a - b)
-        for n in range(degree + 1)
-        for a in range(n, -1, -1)
-        for b in range(n - a, -1, -1)
-    ]
-    number = {e: i for i, e in enumerate(exponents)}
-    multinomials = np.zeros((degree + 1, padded((degree + 1) * (degree + 2) // 2)))
-    factors, raised, raised_exponents = [], [], []
-    for a, b, c in exponents:
-        n = a + b + c
+    first = np.cumsum([0] + [padded((n + 1) * (n + 2) // 2) for n in range(degree + 1)])
+    number = {}
+    for n in range(degree + 1):
+        exponents = [(a, b, n - a - b) for a in range(n, -1, -1) for b in range(n - a, -1, -1)]
+        number.update({e: int(first[n]) + i for i, e in enumerate(exponents)})
+    total = int(first[-1])
+    factors = np.zeros(total, _MONOMIAL)
+    multinomials = np.zeros(total)
+    squared, raised = np.zeros((total, 3), np.int64), np.zeros((total, 3), np.int64)
+    raised_exponents = np.zeros((total, 3))
+    for (a, b, c), m in number.items():
         axis = 0 if a else 1 if b else 2
         parent = (a - (axis == 0), b - (axis == 1), c - (axis == 2))
-        higher = [(a + 1, b, c), (a, b + 1, c), (a, b, c + 1)]
-        factors.append((number.get(parent, 0), axis))
-        raised.append([number.get(e, 0) for e in higher])
-        raised_exponents.append([a + 1, b + 1, c + 1])
-        place = number[a, b, c] - number[n, 0, 0]
-        multinomials[n, place] = math.factorial(n) / math.prod(map(math.factorial, (a, b, c)))
-    return Monomials(
-        np.array(factors, dtype=_MONOMIAL),
-        multinomials,
-        np.array(raised),
-        np.array(raised_exponents, float),
-    )
+        factors[m] = (number.get(parent, 0), axis)
+        multinomials[m] = math.factorial(a + b + c) / math.prod(map(math.factorial, (a, b, c)))
+        squares = [(a + 2, b, c), (a, b + 2, c), (a, b, c + 2)]
+        squared[m] = [number.get(e, 0) for e in squares]
+        raised[m] = [number.get(e, 0) for e in ((a + 1, b, c), (a, b + 1, c), (a, b, c + 1))]
+        raised_exponents[m] = [a + 1, b + 1, c + 1]
+    return Monomials(first, factors, multinomials, squared, raised, raised_exponents)
