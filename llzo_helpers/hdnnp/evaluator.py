@@ -84,6 +84,11 @@ class HDNNP:
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
+    @property
+    def neighbor_list_builds(self) -> int:
+        """How many neighbour lists have been built."""
+        return self._neighbors.n_builds
+
     def element_numbers(self, symbols: list[str]) -> NDArray[np.int64]:
         """Numbers by which `evaluate` knows the elements of atoms.
 
