@@ -33,7 +33,7 @@ class Potential(Model):
     n2p2's files, too. `ase`: forces come from `calculator`."""
     calculator: str | None = None
     """Of kind `ase`: import path of the calculator's class, or of a function that makes one."""
-    calculator_options: dict[str, Any] = {}
+    calculator_options: dict[str, Any] = Field(default_factory=dict)
     """Its arguments; `./file` is a file of the potential's folder."""
     max_extrapolations: Annotated[int, Field(ge=0)] | None = None
     """Of kind `hdnnp`: a run stops when more symmetry functions of one frame lie outside the range

@@ -1,4 +1,4 @@
-"""Random potentials on random cells: the evaluator against the definitions, and its own gradient."""
+"""Random potentials on random cells: the evaluator against definitions and its own gradient."""
 
 import itertools
 

@@ -170,6 +170,8 @@ def test_moving_atoms_reuses_the_neighbor_list():
         cell = atoms.cell.array * (1.0 + 0.001 * step)
         result = network.evaluate(positions, cell, atoms.pbc, numbers)
         fresh = HDNNP(DATA / "b_t2_t9").evaluate(positions, cell, atoms.pbc, numbers)
-        np.testing.assert_allclose(result.forces, fresh.forces, atol=1e-10 * abs(fresh.forces).max())
+        np.testing.assert_allclose(
+            result.forces, fresh.forces, atol=1e-10 * abs(fresh.forces).max()
+        )
         np.testing.assert_allclose(result.virial, fresh.virial, atol=1e-9 * abs(fresh.virial).max())
     assert 1 < network.neighbor_list_builds < 29

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -36,45 +37,43 @@ _COLUMNS: dict[int, tuple[str, ...]] = {
     25: ("rl", "rc", "angle_left", "angle_right", "subtype"),
 }
 
-_USED = frozenset(
-    """number_of_elements elements atom_energy cutoff_type symfunction_short
-    scale_symmetry_functions scale_symmetry_functions_sigma center_symmetry_functions
-    scale_min_short scale_max_short global_hidden_layers_short global_nodes_short
-    global_activation_short element_nodes_short normalize_nodes mean_energy conv_length
-    conv_energy nnp_type nn_type""".split()
-)
+_USED = """
+number_of_elements elements atom_energy cutoff_type symfunction_short scale_symmetry_functions
+scale_symmetry_functions_sigma center_symmetry_functions scale_min_short scale_max_short
+global_hidden_layers_short global_nodes_short global_activation_short element_nodes_short
+normalize_nodes mean_energy conv_length conv_energy nnp_type nn_type
+"""
 
 # keywords of n2p2 and RuNNer about training, output and bookkeeping
-_IGNORED = frozenset(
-    """random_seed random_number_type test_fraction epochs normalize_data_set use_short_nn
-    use_short_forces use_atom_energies remove_atom_energies fitting_unit energy_threshold
-    rmse_threshold rmse_threshold_energy rmse_threshold_force rmse_threshold_charge
-    rmse_threshold_trials rmse_threshold_trials_energy rmse_threshold_trials_force
-    rmse_threshold_trials_charge short_energy_error_threshold short_force_error_threshold
-    energy_fraction force_fraction charge_fraction short_energy_fraction short_force_fraction
-    use_old_weights_short use_old_scaling weights_min weights_max biases_min biases_max
-    nguyen_widrow_weights_short precondition_weights separate_bias_ini_short main_error_metric
-    write_trainpoints write_trainforces write_traincharges write_weights_epoch
-    write_neuronstats write_trainlog write_weights_epoch_charge repeated_energy_update
-    updater_type parallel_mode jacobian_mode update_strategy selection_mode
-    selection_mode_energy selection_mode_force selection_mode_charge task_batch_size_energy
-    task_batch_size_force task_batch_size_charge gradient_type gradient_eta gradient_adam_eta
-    gradient_adam_beta1 gradient_adam_beta2 gradient_adam_epsilon gradient_adam_weight_decay
-    kalman_type kalman_epsilon kalman_eta kalman_etatau kalman_etamax kalman_q0 kalman_qtau
-    kalman_qmin kalman_lambda_short kalman_nue_short kalman_lambda kalman_nue kalman_damp
-    memorize_symfunc_results force_weight force_energy_ratio short_force_group
-    short_energy_group mix_all_points debug_mode parallel_mode print_mode runner_mode
-    calculate_forces calculate_stress calculate_hessian analyze_error analyze_composition
-    analyze_error_energy_step analyze_error_force_step bond_threshold points_in_memory
-    max_energy max_force write_pdb write_pov write_xyz write_pwscf write_temporary_weights
-    write_symfunctions write_unformatted write_weights_every print_all_short_weights
-    print_force_components print_sensitivity print_convergence_vector optmode_short_energy
-    optmode_short_force scale_energies update_single_element updatekalman_short joint_energy_force_update
-    restrict_weights growth_mode shuffle_weights_short_atomic prepare_md find_contradictions
-    data_clustering dynforcegroup_start silent_mode detailed_timing detect_saturation
-    ewald_prec rscreen_cut total_charge_error_threshold enforce_totcharge
-    regularize_fit_param regularize_fit_param_short weight_analysis""".split()
-)
+_IGNORED = """
+random_seed random_number_type test_fraction epochs normalize_data_set use_short_nn
+use_short_forces use_atom_energies remove_atom_energies fitting_unit energy_threshold
+rmse_threshold rmse_threshold_energy rmse_threshold_force rmse_threshold_charge
+rmse_threshold_trials rmse_threshold_trials_energy rmse_threshold_trials_force
+rmse_threshold_trials_charge short_energy_error_threshold short_force_error_threshold
+energy_fraction force_fraction charge_fraction short_energy_fraction short_force_fraction
+use_old_weights_short use_old_scaling weights_min weights_max biases_min biases_max
+nguyen_widrow_weights_short precondition_weights separate_bias_ini_short main_error_metric
+write_trainpoints write_trainforces write_traincharges write_weights_epoch write_neuronstats
+write_trainlog write_weights_epoch_charge repeated_energy_update updater_type parallel_mode
+jacobian_mode update_strategy selection_mode selection_mode_energy selection_mode_force
+selection_mode_charge task_batch_size_energy task_batch_size_force task_batch_size_charge
+gradient_type gradient_eta gradient_adam_eta gradient_adam_beta1 gradient_adam_beta2
+gradient_adam_epsilon gradient_adam_weight_decay kalman_type kalman_epsilon kalman_eta
+kalman_etatau kalman_etamax kalman_q0 kalman_qtau kalman_qmin kalman_lambda_short
+kalman_nue_short kalman_lambda kalman_nue kalman_damp memorize_symfunc_results force_weight
+force_energy_ratio short_force_group short_energy_group mix_all_points debug_mode print_mode
+runner_mode calculate_forces calculate_stress calculate_hessian analyze_error
+analyze_composition analyze_error_energy_step analyze_error_force_step bond_threshold
+points_in_memory max_energy max_force write_pdb write_pov write_xyz write_pwscf
+write_temporary_weights write_symfunctions write_unformatted write_weights_every
+print_all_short_weights print_force_components print_sensitivity print_convergence_vector
+optmode_short_energy optmode_short_force scale_energies update_single_element updatekalman_short
+joint_energy_force_update restrict_weights growth_mode shuffle_weights_short_atomic prepare_md
+find_contradictions data_clustering dynforcegroup_start silent_mode detailed_timing
+detect_saturation ewald_prec rscreen_cut total_charge_error_threshold enforce_totcharge
+regularize_fit_param regularize_fit_param_short weight_analysis
+"""
 
 _REFUSED = {
     "use_electrostatics": "electrostatics",
@@ -315,6 +314,7 @@ def _read_text(path: Path) -> str:
 def _read_settings(path: Path) -> _Settings:
     lines: dict[str, list[tuple[int, list[str]]]] = {}
     settings = _Settings(path, lines)
+    used, ignored = _USED.split(), _IGNORED.split()
     repeatable = ("symfunction_short", "atom_energy", "element_nodes_short")
     for number, text in enumerate(_read_text(path).splitlines(), start=1):
         words = text.split("#")[0].split("!")[0].split()
@@ -324,12 +324,12 @@ def _read_settings(path: Path) -> _Settings:
         if keyword in _REFUSED:
             reason = _REFUSED[keyword]
             raise settings.error(number, f"'{keyword}' asks for {reason}, which is not supported")
-        if keyword not in _USED | _IGNORED:
+        if keyword not in used and keyword not in ignored:
             raise settings.error(
                 number,
                 f"unknown keyword '{keyword}'; if n2p2's energies don't depend on it, delete it",
             )
-        if keyword in _USED and keyword in lines and keyword not in repeatable:
+        if keyword in used and keyword in lines and keyword not in repeatable:
             raise settings.error(number, f"'{keyword}' stands twice (line {lines[keyword][0][0]})")
         lines.setdefault(keyword, []).append((number, arguments))
     for keyword in ("nnp_type", "nn_type"):
@@ -390,7 +390,8 @@ def _read_symmetry_functions(
         if not found:
             raise InputError(f"{settings.path}: element {symbol} has no symfunction_short")
     return {
-        symbol: tuple(sorted(found, key=lambda f: f.sort_key)) for symbol, found in functions.items()
+        symbol: tuple(sorted(found, key=lambda f: f.sort_key))
+        for symbol, found in functions.items()
     }
 
 
@@ -480,7 +481,7 @@ def _read_networks(
 
 def _read_network(path: Path, sizes: list[int], activations: str, normalize: bool) -> Network:
     values = np.array([row[0] for row in _read_table(path, 1)])
-    expected = sum((n + 1) * m for n, m in zip(sizes, sizes[1:], strict=False))
+    expected = sum((n + 1) * m for n, m in pairwise(sizes))
     if len(values) != expected:
         shape = "-".join(str(n) for n in sizes)
         raise InputError(
@@ -489,7 +490,7 @@ def _read_network(path: Path, sizes: list[int], activations: str, normalize: boo
         )
     weights, biases = [], []
     start = 0
-    for n, m in zip(sizes, sizes[1:], strict=False):
+    for n, m in pairwise(sizes):
         divisor = n if normalize else 1
         weights.append(values[start : start + n * m].reshape(n, m) / divisor)
         biases.append(values[start + n * m : start + (n + 1) * m] / divisor)

@@ -65,7 +65,7 @@ X, Y, Z, R, INVERSE_R, UX, UY, UZ = range(8)
 # rows of the array of gradients: with respect to a neighbour's position, to which comes
 # ALONG times the position itself
 GX, GY, GZ, ALONG = range(4)
-# rows of the list of pairs of neighbours: f_j f_k, cosine, distance squared, f_jk, f_jk' / r_jk
+# rows of the list of pairs: f_j f_k, cosine, distance squared, f_jk, f_jk' / r_jk
 PRODUCT, COSINE_JK, DISTANCE, VALUE, SLOPE = range(5)
 
 _TANH_NORMALIZATION = 1.0 / math.tanh(1.0) ** 3
@@ -83,7 +83,7 @@ def _shape(shape: int, x: Any) -> Any:
         # cos(pi x) = -sin(pi (x - 1/2))
         sine, cosine = sin_cos_half_turn(x - 0.5)
         return 0.5 - 0.5 * sine, -0.5 * math.pi * cosine
-    if shape == TANH or shape == TANH_NORMALIZED:  # noqa: PLR1714 (numba reads no sets here)
+    if shape in (TANH, TANH_NORMALIZED):
         factor = _TANH_NORMALIZATION if shape == TANH_NORMALIZED else 1.0
         t = tanh(1.0 - x)
         return factor * t * t * t, -3.0 * factor * t * t * (1.0 - t * t)
@@ -146,7 +146,9 @@ def _gaussian(channel: Any, r: Any, value: Any, derivative: Any) -> Any:
 
 
 @njit
-def _evaluate_channels(tables: Any, element: Any, near: Any, n: int, values: Any, slopes: Any) -> None:
+def _evaluate_channels(
+    tables: Any, element: Any, near: Any, n: int, values: Any, slopes: Any
+) -> None:
     """R(r_ij) and its derivative for every channel (row) and neighbour (column)."""
     envelopes, channels = tables.envelopes, tables.channels
     channel = element.first_channel
@@ -364,7 +366,9 @@ def _collect_polynomials(
 
 
 @njit
-def _derivatives(monomials: Any, degree: int, products: Any, polynomial: Any, a: int, j: int) -> Any:
+def _derivatives(
+    monomials: Any, degree: int, products: Any, polynomial: Any, a: int, j: int
+) -> Any:
     """Terms of one degree of the derivatives of Q, at the directions j to j + 7."""
     gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
     first = monomials.first[degree]
@@ -376,7 +380,7 @@ def _derivatives(monomials: Any, degree: int, products: Any, polynomial: Any, a:
     return gx, gy, gz
 
 
-# ---------------------------------------------------------------- features by pairs of neighbours
+# ---------------------------------------------------------------- features by pairs
 #
 # The pairs (j, k) of two elements that count are put into a list without gaps, in the order
 # of a loop over j and vectors of k; one mask for each such vector says which of its
@@ -681,7 +685,15 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
 
 @njit
 def _collect_neighbors(
-    element: Any, points: Any, i: int, candidates: Any, starts: Any, near: Any, indices: Any, blocks: Any, counts: Any
+    element: Any,
+    points: Any,
+    i: int,
+    candidates: Any,
+    starts: Any,
+    near: Any,
+    indices: Any,
+    blocks: Any,
+    counts: Any,
 ) -> int:
     """Fill ``near`` with the neighbours of atom i, ``indices`` with their point numbers."""
     cutoff2 = element.cutoff * element.cutoff

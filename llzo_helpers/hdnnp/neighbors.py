@@ -7,7 +7,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-
 class NeighborList:
     """Neighbours within ``cutoff + skin``, rebuilt when atoms have moved by half the skin.
 
@@ -114,8 +113,8 @@ def _images(
 
     The atoms themselves, shift zero, come first.
     """
-    parents = np.arange(len(fractional))
-    shifts = np.zeros((len(fractional), 3))
+    parents: NDArray[Any] = np.arange(len(fractional))
+    shifts: NDArray[Any] = np.zeros((len(fractional), 3))
     for axis in range(3):
         margin = margins[axis]
         if margin < 0.0:
@@ -205,7 +204,9 @@ def _find_candidates(
     for i in range(len(points)):
         number = 0
         for k in range(3):
-            number = number * n_bins[k] + min(int((points[i, k] - low[k]) / widths[k]), n_bins[k] - 1)
+            number = number * n_bins[k] + min(
+                int((points[i, k] - low[k]) / widths[k]), n_bins[k] - 1
+            )
         bins[i] = number
         first[number * n_elements + elements[i] + 1] += 1
     first = np.cumsum(first)
@@ -245,4 +246,3 @@ def _find_candidates(
                             n += int(near and p != i)
         starts[i, n_elements] = n
     return starts, candidates[:n].copy()
-

@@ -234,9 +234,7 @@ class _Builder:
         self.symbols = [element.symbol for element in potential.elements]
         n = len(self.symbols)
         self.element_pairs = list(itertools.combinations_with_replacement(range(n), 2))
-        self.rows: dict[str, list[tuple[float, ...]]] = {
-            name: [] for name in _DTYPES
-        }
+        self.rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in _DTYPES}
         self.parameters: list[float] = []
 
     def add_element(self, element: ElementPotential) -> None:
@@ -301,7 +299,9 @@ class _Builder:
         right = function.rc * unit
         inner = self.potential.cutoff_alpha * right if has_inner else 0.0
         envelope = _Envelope(shape, False, False, inner, 1.0 / (right - inner), -1.0, right)
-        return _Channel(envelope, function.eta / unit**2, function.rs * unit if function.eta else 0.0)
+        return _Channel(
+            envelope, function.eta / unit**2, function.rs * unit if function.eta else 0.0
+        )
 
     def _group(self, function: SymmetryFunction) -> _Group:
         moments = not function.narrow and _has_powers(function)

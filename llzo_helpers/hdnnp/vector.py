@@ -106,7 +106,7 @@ _define_operator(operator.neg, 1, "fneg")
 
 
 def _address(context: Any, builder: Any, sig: Any, array: Any, index: Any) -> Any:
-    array_type, index_type = sig.args[:2]
+    array_type = sig.args[0]
     struct = context.make_array(array_type)(context, builder, array)
     indices = cgutils.unpack_tuple(builder, index) if array_type.ndim > 1 else [index]
     pointer = cgutils.get_item_pointer(context, builder, array_type, struct, indices)
@@ -264,9 +264,12 @@ def totals(
         # halve the number of vectors three times; each lane of a sum of two vectors adds
         # two lanes of one of them
         for step in (1, 2, 4):
-            lower = [lane for lane in range(2 * WIDTH) if not lane & step]
-            outer = ~(WIDTH | (step - 1))
-            order = sorted(lower, key=lambda lane, outer=outer: (lane & outer, lane & WIDTH, lane))
+            order = [
+                high | which | low
+                for high in range(0, WIDTH, 2 * step)
+                for which in (0, WIDTH)
+                for low in range(step)
+            ]
             pairs = zip(vectors[::2], vectors[1::2], strict=True)
             vectors = [_add_lanes(builder, *pair, order, step) for pair in pairs]
         return vectors[0]
@@ -389,7 +392,7 @@ _atanh_series = _taylor(lambda k: 2.0 / (2 * k + 1), 11)
 _acos_series = _polynomial(
     np.polynomial.chebyshev.cheb2poly(
         np.polynomial.Chebyshev.interpolate(_acos_ratio, 20, domain=[0.0, 1.0]).coef
-    )
+    ).tolist()
 )
 
 _ROUND = 1.5 * 2.0**52  # adding and subtracting it rounds to an integer

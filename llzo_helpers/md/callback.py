@@ -2,10 +2,10 @@
 
     python -m llzo_helpers.md.callback -in in.lmp -log log.lammps -var potential potential
 
-takes the options of `lmp` and runs the same script, in this process. Only where the script includes
-`potential.lmp`, the lines `pair_style` and `pair_coeff` of that file are left out, and a `fix external`
-takes their place. It gets forces, energy and virial from an n2p2 potential (kind `hdnnp`) or any
-calculator of ASE (kind `ase`), as the `potential.yaml` in the same folder says.
+takes the options of `lmp` and runs the same script, in this process. Only where the script
+includes `potential.lmp`, the lines `pair_style` and `pair_coeff` of that file are left out, and a
+`fix external` takes their place. It gets forces, energy and virial from an n2p2 potential (kind
+`hdnnp`) or any calculator of ASE (kind `ase`), as the `potential.yaml` in the same folder says.
 
 Forces are a function of the positions and of nothing that this process did before, apart from
 the neighbour list, which begins anew with each process: a chain of segments gives the same
@@ -30,15 +30,14 @@ from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.hdnnp import HDNNP
+from llzo_helpers.md.chain import STOPPED_FRAME
 from llzo_helpers.potentials import Potential, load_potential
-
-STOPPED_FRAME = "stopped.xyz"
-"""Where the frame is kept at which a run was stopped for too many extrapolations."""
 
 _FIX = "forces"
 _FIX_EXTERNAL = f"""
 fix        {_FIX} all external pf/callback 1 1
 fix_modify {_FIX} energy yes virial yes
+variable   extrapolations internal 0
 """
 
 
@@ -67,9 +66,7 @@ class Forces:
 class ForceProvider(Protocol):
     """Anything that gives `Forces` for positions and cell."""
 
-    def __call__(
-        self, positions: NDArray[np.float64], cell: NDArray[np.float64]
-    ) -> Forces:
+    def __call__(self, positions: NDArray[np.float64], cell: NDArray[np.float64]) -> Forces:
         """Evaluate a periodic structure; positions [atom, xyz] and cell [vector, xyz] in Å."""
 
 
@@ -265,7 +262,6 @@ class _Callback:
         self._limit = potential.max_extrapolations
         self._potential = potential
         self._counts = dict.fromkeys(sorted(potential.elements), 0)
-        self._interval = int(lmp.extract_variable("thermo_steps") or 0)
 
     def connect(self) -> None:
         self._lmp.set_fix_external_callback(_FIX, self._call, None)
@@ -322,7 +318,7 @@ class _Callback:
             _stop(
                 f"step {step}: {total} symmetry functions outside the training range ({elements}), "
                 f"more than max_extrapolations = {self._limit} of {self._potential.name}; "
-                f"the frame is in {Path(STOPPED_FRAME).resolve()}"
+                f"the frame is kept in {STOPPED_FRAME}"
             )
         self._lmp.set_internal_variable("extrapolations", float(sum(self._counts.values())))
 

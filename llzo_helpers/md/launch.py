@@ -115,9 +115,13 @@ def require_capabilities(lmp: Path, settings: ChainSettings, potential: Potentia
     if needs_python(lmp, potential):
         if settings.launcher not in ("serial", "openmp"):
             raise InputError(
-                f"launcher = {settings.launcher!r}: the forces of {potential.name} come from Python "
+                f"launcher = {settings.launcher!r}: forces of {potential.name} come from Python, "
                 "in one process; choose 'serial', or 'openmp' for threads"
             )
+        if potential.kind == "hdnnp":
+            from llzo_helpers.hdnnp.files import read_potential
+
+            read_potential(potential.directory)
         return
     for kind, style in re.findall(
         r"^\s*(pair|kspace)_style\s+(\S+)", script.read_text(encoding="utf-8"), re.MULTILINE
