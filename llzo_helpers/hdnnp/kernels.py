@@ -34,6 +34,7 @@ from llzo_helpers.hdnnp.tables import (
 )
 from llzo_helpers.hdnnp.vector import (
     WIDTH,
+    absolute,
     acos,
     compress,
     count,
@@ -201,17 +202,22 @@ def _n_monomials(degree: int) -> int:
     return (degree + 1) * (degree + 2) // 2
 
 
-@njit
-def _evaluate_monomials(monomials: Any, degree: int, near: Any, n: int, products: Any) -> None:
-    """Monomials (rows) of the directions to all neighbours (columns)."""
-    for j in range(0, n, WIDTH):
+@njit(forceinline=True)
+def _evaluate_monomials(
+    monomials: Any, degree: int, near: Any, start: int, stop: int, products: Any
+) -> None:
+    """Monomials (rows) of the directions to neighbours ``start`` to ``stop``.
+
+    Columns of ``products`` count from ``start``.
+    """
+    for j in range(0, stop - start, WIDTH):
         store(products, (0, j), splat(1.0))
     for d in range(1, degree + 1):
-        first = monomials.first[d]
-        for m in range(first, first + _n_monomials(d)):
+        for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
             parent, axis = monomials.factors[m].parent, UX + monomials.factors[m].axis
-            for j in range(0, n, WIDTH):
-                store(products, (m, j), load(products, (parent, j)) * load(near, (axis, j)))
+            for j in range(0, stop - start, WIDTH):
+                coordinate = load(near, (axis, start + j))
+                store(products, (m, j), load(products, (parent, j)) * coordinate)
 
 
 @njit
@@ -219,8 +225,8 @@ def _eight_moments(products: Any, m: int, values: Any, row: int, start: int, sto
     """Moments m to m + 7: sums over neighbours of monomials times a radial channel."""
     s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-    for j in range(start, stop, WIDTH):
-        f = load(values, (row, j))
+    for j in range(0, stop - start, WIDTH):
+        f = load(values, (row, start + j))
         s0 = s0 + f * load(products, (m, j))
         s1 = s1 + f * load(products, (m + 1, j))
         s2 = s2 + f * load(products, (m + 2, j))
@@ -232,151 +238,186 @@ def _eight_moments(products: Any, m: int, values: Any, row: int, start: int, sto
     return totals(s0, s1, s2, s3, s4, s5, s6, s7)
 
 
-@njit
+@njit(forceinline=True)
 def _sum_moments(
-    tables: Any, group: Any, row: int, blocks: Any, values: Any, products: Any, moments: Any,
-    first: int, features: Any,
+    monomials: Any, element: Any, groups: Any, highest: int, blocks: Any, near: Any, values: Any,
+    products: Any, moments: Any, eight: Any, features: Any,
 ) -> None:  # fmt: skip
-    """Moments of every neighbour element, and the features that are their dot products.
+    """Moments of all groups, and the features that are their dot products.
 
-    Row ``first + m`` of ``moments`` holds moment m, with one element per column.
+    Each group has a block of rows in ``moments``, one for each monomial; columns are
+    elements.
     """
-    monomials, degree = tables.monomials, group.degree
     n_elements = len(blocks) - 1
-    eight = np.empty(WIDTH)
-    for m in range(monomials.first[degree - 1], monomials.first[degree + 1], WIDTH):
-        for a in range(n_elements):
-            store(eight, 0, _eight_moments(products, m, values, row, blocks[a], blocks[a + 1]))
-            for i in range(WIDTH):
-                moments[first + m + i, a] = eight[i]
-    for d in range(degree - 2, -1, -1):
+    n_rows = len(monomials.factors)
+    # the monomials of one element's neighbours fit into the processor's fastest memory
+    for a in range(n_elements):
+        start, stop = blocks[a], blocks[a + 1]
+        _evaluate_monomials(monomials, highest, near, start, stop, products)
+        first = 0
+        for g in range(element.first_group, element.last_group):
+            group = groups[g]
+            if group.moments == 0:
+                continue
+            row = group.channel - element.first_channel
+            top, end = monomials.first[group.degree - 1], monomials.first[group.degree + 1]
+            for m in range(top, end, WIDTH):
+                store(eight, 0, _eight_moments(products, m, values, row, start, stop))
+                for i in range(WIDTH):
+                    moments[first + m + i, a] = eight[i]
+            squares = splat(0.0)
+            for j in range(start, stop, WIDTH):
+                f = load(values, (row, j))
+                squares = squares + f * f
+            # the last row belongs to no monomial
+            moments[first + n_rows - 1, a] = total(squares)
+            first += n_rows
+    first = 0
+    for g in range(element.first_group, element.last_group):
+        if groups[g].moments != 0:
+            _multiply_moments(monomials, groups[g], n_elements, moments, first, n_rows, features)
+            first += n_rows
+
+
+@njit
+def _multiply_moments(
+    monomials: Any, group: Any, n_elements: int, moments: Any, first: int, n_rows: int, features: Any
+) -> None:
+    """Features of one group from its moments of the two highest degrees."""
+    for d in range(group.degree - 2, -1, -1):
         for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
             x, y, z = monomials.squared[m]
             for a in range(0, n_elements, WIDTH):
                 sum_ = load(moments, (first + x, a)) + load(moments, (first + y, a))
                 store(moments, (first + m, a), sum_ + load(moments, (first + z, a)))
     feature = group.feature
-    for d in range(degree + 1):
+    for d in range(group.degree + 1):
         for b in range(n_elements):
             for a in range(0, n_elements, WIDTH):
                 sum_ = splat(0.0)
                 for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
                     factor = moments[first + m, b] * monomials.multinomials[m]
                     sum_ = sum_ + load(moments, (first + m, a)) * factor
-                store(features, feature, sum_)
+                # a neighbour makes no pair with itself
+                itself = less(absolute(lanes() + float(a - b)), splat(0.5))
+                squares = load(moments, (first + n_rows - 1, a))
+                store(features, feature, sum_ - where(itself, squares, splat(0.0)))
                 feature += WIDTH
-    # a neighbour makes no pair with itself
-    stride = (feature - group.feature) // ((degree + 1) * n_elements)
-    for b in range(n_elements):
-        squares = splat(0.0)
-        for j in range(blocks[b], blocks[b + 1], WIDTH):
-            f = load(values, (row, j))
-            squares = squares + f * f
-        same = total(squares)
-        for d in range(degree + 1):
-            features[group.feature + (d * n_elements + b) * stride + b] -= same
 
 
-@njit
+@njit(forceinline=True)
 def _differentiate_moments(
-    tables: Any, group: Any, row: int, blocks: Any, near: Any, values: Any, slopes: Any,
-    products: Any, moments: Any, first: int, weights: Any, polynomial: Any, gradient: Any,
+    monomials: Any, element: Any, groups: Any, highest: int, blocks: Any, near: Any, values: Any,
+    slopes: Any, moments: Any, weights: Any, polynomials: Any, products: Any, gradient: Any,
 ) -> None:  # fmt: skip
-    """Add the gradient of the weighted features of one group of moments.
+    """Add the gradient of the weighted features of all groups of moments.
 
-    For the neighbours of one element these features are f_j Q(u_j) - w f_j^2, with a
-    polynomial Q that has terms of the two highest degrees only.
+    For the neighbours of one element the features of a group are f_j Q(u_j) - w f_j^2, with
+    a polynomial Q that has terms of the two highest degrees only.
     """
-    monomials, degree = tables.monomials, group.degree
     n_elements = len(blocks) - 1
+    n_rows = len(monomials.factors)
+    first = 0
+    for g in range(element.first_group, element.last_group):
+        if groups[g].moments != 0:
+            _collect_polynomials(
+                monomials, groups[g], n_elements, moments, weights, polynomials, first
+            )
+            first += n_rows
     stride = (n_elements + WIDTH - 1) // WIDTH * WIDTH
-    _symmetrize(weights, group.feature, degree, n_elements, stride)
-    _collect_polynomials(
-        monomials, degree, n_elements, stride, moments, first, weights, group.feature, polynomial
-    )
     for a in range(n_elements):
-        same = 0.0
-        for d in range(degree + 1):
-            same += weights[group.feature + (d * n_elements + a) * stride + a]
-        constant = polynomial[0, a] if degree == 1 else 0.0
         for j in range(blocks[a], blocks[a + 1], WIDTH):
-            f = load(values, (row, j))
+            _evaluate_monomials(monomials, highest - 1, near, j, j + WIDTH, products)
             ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
-            gx, gy, gz = _derivatives(monomials, degree - 1, products, polynomial, a, j)
-            # Euler: a homogeneous polynomial of degree n is u.grad / n
-            radial = gx * ux + gy * uy + gz * uz
-            value = constant - same * f + radial * (1.0 / degree)
-            if degree > 1:
-                hx, hy, hz = _derivatives(monomials, degree - 2, products, polynomial, a, j)
-                gx, gy, gz = gx + hx, gy + hy, gz + hz
-                rest = hx * ux + hy * uy + hz * uz
-                value = value + rest * (1.0 / (degree - 1))
-                radial = radial + rest
             inverse_r = load(near, (INVERSE_R, j))
-            f = f * inverse_r
-            along = (value * load(slopes, (row, j)) - f * radial) * inverse_r
-            store(gradient, (GX, j), load(gradient, (GX, j)) + f * gx)
-            store(gradient, (GY, j), load(gradient, (GY, j)) + f * gy)
-            store(gradient, (GZ, j), load(gradient, (GZ, j)) + f * gz)
-            store(gradient, (ALONG, j), load(gradient, (ALONG, j)) + along)
-
-
-@njit
-def _symmetrize(weights: Any, feature: int, degree: int, n_elements: int, stride: int) -> None:
-    """Turn weights of products of moments, given for b <= a, into a symmetric derivative."""
-    for _ in range(degree + 1):
-        for b in range(n_elements):
-            weights[feature + b * stride + b] *= 2.0
-            for a in range(b + 1, n_elements):
-                weights[feature + a * stride + b] = weights[feature + b * stride + a]
-        feature += n_elements * stride
+            x, y, z = load(gradient, (GX, j)), load(gradient, (GY, j)), load(gradient, (GZ, j))
+            along = load(gradient, (ALONG, j))
+            first = 0
+            for g in range(element.first_group, element.last_group):
+                group = groups[g]
+                if group.moments == 0:
+                    continue
+                degree = group.degree
+                row = group.channel - element.first_channel
+                f = load(values, (row, j))
+                rows = 4 * first
+                gx, gy, gz = _derivatives(monomials, degree - 1, products, polynomials, rows, a)
+                # Euler: a homogeneous polynomial of degree n is u.grad / n
+                radial = gx * ux + gy * uy + gz * uz
+                value = radial * (1.0 / degree) - f * polynomials[rows + 1, a + stride]
+                if degree > 1:
+                    hx, hy, hz = _derivatives(
+                        monomials, degree - 2, products, polynomials, rows, a
+                    )
+                    gx, gy, gz = gx + hx, gy + hy, gz + hz
+                    rest = hx * ux + hy * uy + hz * uz
+                    value = value + rest * (1.0 / (degree - 1))
+                    radial = radial + rest
+                else:
+                    value = value + polynomials[rows, a]
+                f = f * inverse_r
+                along = along + (value * load(slopes, (row, j)) - f * radial) * inverse_r
+                x, y, z = x + f * gx, y + f * gy, z + f * gz
+                first += n_rows
+            store(gradient, (GX, j), x)
+            store(gradient, (GY, j), y)
+            store(gradient, (GZ, j), z)
+            store(gradient, (ALONG, j), along)
 
 
 @njit
 def _collect_polynomials(
-    monomials: Any, degree: int, n_elements: int, stride: int, moments: Any, first: int,
-    weights: Any, feature: int, polynomial: Any,
-) -> None:  # fmt: skip
-    """Coefficients of the polynomials Q of all elements (columns).
+    monomials: Any, group: Any, n_elements: int, moments: Any, weights: Any, polynomials: Any, first: int
+) -> None:
+    """Coefficients of the polynomials Q of one group.
 
-    Rows 4 m to 4 m + 3 of ``polynomial`` hold the coefficients of monomial m in Q and in its
-    derivatives.
+    Rows 4 m to 4 m + 3 hold the coefficients of monomial m in Q and in its derivatives, in
+    one column for each element; behind these columns, row 1 holds the weights w.
     """
+    stride = (n_elements + WIDTH - 1) // WIDTH * WIDTH
+    degree = group.degree
     for a in range(0, n_elements, WIDTH):
+        same = splat(0.0)
         for d in range(degree + 1):
-            start = feature + d * n_elements * stride + a
+            start = group.feature + d * n_elements * stride + a
+            for b in range(n_elements):
+                itself = less(absolute(lanes() + float(a - b)), splat(0.5))
+                weight = load(weights, start + b * stride)
+                same = same + where(itself, weight, splat(0.0))
             for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
                 sum_ = splat(0.0)
                 for b in range(n_elements):
                     sum_ = sum_ + load(weights, start + b * stride) * moments[first + m, b]
-                store(polynomial, (4 * m, a), sum_ * monomials.multinomials[m])
+                sum_ = sum_ * (2.0 * monomials.multinomials[m])
+                store(polynomials, (4 * (first + m), a), sum_)
         # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees higher
         for d in range(degree - 1):
             for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                lower = load(polynomial, (4 * m, a))
+                lower = load(polynomials, (4 * (first + m), a))
                 for k in range(3):
-                    higher = 4 * monomials.squared[m, k]
-                    store(polynomial, (higher, a), load(polynomial, (higher, a)) + lower)
+                    higher = 4 * (first + monomials.squared[m, k])
+                    store(polynomials, (higher, a), load(polynomials, (higher, a)) + lower)
         for d in range(max(degree - 2, 0), degree):
             for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
                 for k in range(3):
-                    coefficient = load(polynomial, (4 * monomials.raised[m, k], a))
-                    coefficient = coefficient * monomials.exponents[m, k]
-                    store(polynomial, (4 * m + 1 + k, a), coefficient)
+                    raised = 4 * (first + monomials.raised[m, k])
+                    coefficient = load(polynomials, (raised, a)) * monomials.exponents[m, k]
+                    store(polynomials, (4 * (first + m) + 1 + k, a), coefficient)
+        store(polynomials, (4 * first + 1, a + stride), 2.0 * same)
 
 
 @njit
 def _derivatives(
-    monomials: Any, degree: int, products: Any, polynomial: Any, a: int, j: int
+    monomials: Any, degree: int, products: Any, polynomials: Any, rows: int, a: int
 ) -> Any:
-    """Terms of one degree of the derivatives of Q, at the directions j to j + 7."""
+    """Terms of one degree of the derivatives of Q, in eight directions."""
     gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
     first = monomials.first[degree]
     for m in range(first, first + _n_monomials(degree)):
-        product = load(products, (m, j))
-        gx = gx + product * polynomial[4 * m + 1, a]
-        gy = gy + product * polynomial[4 * m + 2, a]
-        gz = gz + product * polynomial[4 * m + 3, a]
+        product = load(products, (m, 0))
+        gx = gx + product * polynomials[rows + 4 * m + 1, a]
+        gy = gy + product * polynomials[rows + 4 * m + 2, a]
+        gz = gz + product * polynomials[rows + 4 * m + 3, a]
     return gx, gy, gz
 
 
@@ -636,7 +677,7 @@ def _activate(activation: int, x: Any) -> Any:
     return y, -y
 
 
-@njit
+@njit(forceinline=True)
 def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradient: Any) -> float:
     """Output of a network; its gradient replaces the first row of ``gradient``.
 
@@ -759,34 +800,19 @@ def _differentiate_radial(
             store(gradient, (ALONG, j), sum_ * load(near, (INVERSE_R, j)))
 
 
-@njit
-def _combine(tables: Any, element: Any, features: Any, functions_out: Any, inputs: Any) -> int:
-    """Symmetry functions and network inputs; returns how many lie outside the training range."""
+@njit(forceinline=True)
+def _combine(tables: Any, element: Any, features: Any, symmetry_functions: Any) -> int:
+    """Symmetry functions; returns how many lie outside the training range."""
     functions, terms = tables.functions, tables.terms
     outside = 0
     for f in range(element.first_function, element.last_function):
-        function = functions[f]
         value = 0.0
-        for t in range(function.first_term, function.last_term):
+        for t in range(functions[f].first_term, functions[f].last_term):
             value += terms[t].weight * features[terms[t].feature]
-        row = f - element.first_function
-        functions_out[row] = value
-        inputs[row] = function.offset + (value - function.origin) * function.scale
-        if value + _MARGIN < function.minimum or value - _MARGIN > function.maximum:
-            outside += 1
+        symmetry_functions[f - element.first_function] = value
+        low, high = functions[f].minimum, functions[f].maximum
+        outside += int((value + _MARGIN < low) | (value - _MARGIN > high))
     return outside
-
-
-@njit
-def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: Any) -> None:
-    """Gradient with respect to features from that with respect to network inputs."""
-    functions, terms = tables.functions, tables.terms
-    weights[: element.n_features] = 0.0
-    for f in range(element.first_function, element.last_function):
-        function = functions[f]
-        slope = gradient[f - element.first_function] * function.scale
-        for t in range(function.first_term, function.last_term):
-            weights[terms[t].feature] += terms[t].weight * slope
 
 
 @njit
@@ -817,26 +843,28 @@ def _evaluate(
     capacity = WIDTH
     for i in atoms:
         capacity = max(capacity, starts[i, n_elements] - starts[i, 0] + n_elements * WIDTH + 1)
-    n_channels, n_features, n_layers, width = 0, 0, 0, WIDTH
+    n_channels, n_groups, n_layers, width = 0, 0, 0, WIDTH
     for e in range(n_elements):
         element = tables.elements[e]
         n_channels = max(n_channels, element.last_channel - element.first_channel)
-        n_features = max(n_features, element.n_features)
+        n_groups = max(n_groups, element.last_group - element.first_group)
         n_layers = max(n_layers, element.last_layer - element.first_layer)
-        width = max(width, element.last_function - element.first_function)
+        width = max(width, element.n_features)
     for k in range(len(tables.layers)):
         width = max(width, tables.layers[k].outputs)
     n_monomials = len(tables.monomials.factors)
+    n_columns = (n_elements + WIDTH - 1) // WIDTH * WIDTH
 
     near, gradient, own = _rows(8, capacity), _rows(4, capacity), np.zeros((capacity, WIDTH))
     values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
-    products, polynomial = _rows(n_monomials, capacity), _rows(4 * n_monomials, n_elements)
-    moments = _rows(max(1, len(groups)) * n_monomials, n_elements)
+    products, eight = _rows(n_monomials, capacity), np.zeros(WIDTH)
+    moments = _rows(n_groups * n_monomials, n_columns)
+    polynomials = _rows(4 * n_groups * n_monomials, 2 * n_columns)
     listed, masks = _rows(5, WIDTH), np.zeros(0, np.uint8)
     lengths = np.zeros(len(tables.pairs), np.int64)
-    features, weights = np.zeros(n_features), np.zeros(n_features)
     nodes, node_slopes = _rows(n_layers + 1, width), _rows(n_layers, width)
     node_gradients = _rows(n_layers + 1, width)
+    features, weights = nodes[0], node_gradients[0]
     indices = np.zeros(capacity, np.int64)
     blocks, counts = np.zeros(n_elements + 1, np.int64), np.zeros(n_elements, np.int64)
 
@@ -858,41 +886,35 @@ def _evaluate(
         if n_listed > listed.shape[1]:
             listed, masks = _rows(5, n_listed), np.zeros(n_listed, np.uint8)
         if degree >= 0:
-            _evaluate_monomials(tables.monomials, degree, near, n, products)
+            _sum_moments(
+                tables.monomials, element, groups, degree, blocks, near, values, products, moments,
+                eight, features,
+            )  # fmt: skip
         column, mask_number = 0, 0
         for g in range(first_group, last_group):
-            row = groups[g].channel - element.first_channel
-            if groups[g].moments != 0:
-                first = (g - first_group) * n_monomials
-                _sum_moments(
-                    tables, groups[g], row, blocks, values, products, moments, first, features
-                )
-            else:
+            if groups[g].moments == 0:
+                row = groups[g].channel - element.first_channel
                 column, mask_number = _sum_pairs(
                     tables, groups[g], row, blocks, counts, near, values, features, listed, column,
                     lengths, masks, mask_number,
                 )  # fmt: skip
 
-        outside[elements[i]] += _combine(tables, element, features, symmetry_functions[i], nodes[0])
-        for k in range(element.last_function - element.first_function, width):
-            nodes[0, k] = 0.0
+        outside[elements[i]] += _combine(tables, element, features, symmetry_functions[i])
         output = _evaluate_network(tables, element, nodes, node_slopes, node_gradients)
         energies[i] = output * tables.energy_unit + element.energy
 
-        _differentiate_functions(tables, element, node_gradients[0], weights)
         _differentiate_radial(tables, element, blocks, near, slopes, weights, gradient)
+        if degree >= 0:
+            _differentiate_moments(
+                tables.monomials, element, groups, degree, blocks, near, values, slopes, moments,
+                weights, polynomials, products, gradient,
+            )  # fmt: skip
         for j in range(n):
             store(own, (j, 0), splat(0.0))
         column, mask_number = 0, 0
         for g in range(first_group, last_group):
-            row = groups[g].channel - element.first_channel
-            if groups[g].moments != 0:
-                first = (g - first_group) * n_monomials
-                _differentiate_moments(
-                    tables, groups[g], row, blocks, near, values, slopes, products, moments, first,
-                    weights, polynomial, gradient,
-                )  # fmt: skip
-            else:
+            if groups[g].moments == 0:
+                row = groups[g].channel - element.first_channel
                 column, mask_number = _differentiate_pairs(
                     tables, groups[g], row, blocks, counts, near, values, slopes, weights, listed,
                     column, lengths, masks, mask_number, gradient, own,

@@ -258,9 +258,10 @@ class _Builder:
         features = _Features(channels, n_elements)
         for group, members in self._groups(element.functions).items():
             self._add_group(group, members, first_channel + channels.index(group.channel), features)
-        for i, function in enumerate(element.functions):
-            self._add_function(element, i, self._terms(function, features))
-        self._add_network(element)
+        terms = [self._terms(function, features) for function in element.functions]
+        for i in range(len(terms)):
+            self._add_function(element, i, terms[i])
+        self._add_network(element, features.weights(terms))
         per_atom = self.potential.mean_energy + element.atom_energy
         self.rows["elements"].append(
             (
@@ -408,18 +409,25 @@ class _Builder:
             )
         )
 
-    def _add_network(self, element: ElementPotential) -> None:
+    def _add_network(self, element: ElementPotential, features: NDArray[np.float64]) -> None:
+        """Append a network whose inputs are features, not symmetry functions.
+
+        Symmetry functions are linear in the features (``features`` [feature, function]), and
+        scaled inputs are linear in those: the first layer takes both in.
+        """
         network = element.network
-        for weights, biases, activation in zip(
-            network.weights, network.biases, network.activations, strict=True
-        ):
-            inputs, outputs = weights.shape
+        scaled = features * element.scale
+        constant = element.offset - element.origin * element.scale
+        weights = [scaled @ network.weights[0], *network.weights[1:]]
+        biases = [network.biases[0] + constant @ network.weights[0], *network.biases[1:]]
+        for matrix, bias, activation in zip(weights, biases, network.activations, strict=True):
+            inputs, outputs = matrix.shape
             full = np.zeros((padded(inputs), padded(outputs)))
-            full[:inputs, :outputs] = weights
-            full_biases = np.zeros(padded(outputs))
-            full_biases[:outputs] = biases
+            full[:inputs, :outputs] = matrix
+            full_bias = np.zeros(padded(outputs))
+            full_bias[:outputs] = bias
             starts = []
-            for block in (full, full.T, full_biases):
+            for block in (full, full.T, full_bias):
                 starts.append(len(self.parameters))
                 self.parameters.extend(block.ravel().tolist())
             self.rows["layers"].append((inputs, outputs, ACTIVATIONS.index(activation), *starts))
@@ -434,6 +442,7 @@ class _Features:
         self.count = len(channels) * n_elements
         self.powers: dict[tuple[_Group, tuple[int, int]], int] = {}
         self.moments: dict[tuple[_Group, tuple[int, int]], int] = {}
+        self.twins: dict[int, int] = {}
         self.curves: dict[tuple[_Group, tuple[int, int], _Curve], int] = {}
 
     def radial(self, channel: _Channel, element: int) -> int:
@@ -450,8 +459,24 @@ class _Features:
         first = self.count
         for a, b in itertools.combinations_with_replacement(range(self.n_elements), 2):
             self.moments[group, (a, b)] = first + a * stride + b
+            for n in range(degree + 1):
+                start = first + n * self.n_elements * stride
+                self.twins[start + a * stride + b] = start + b * stride + a
         self.count += (degree + 1) * self.n_elements * stride
         return first
+
+    def weights(self, terms: list[list[tuple[int, float]]]) -> NDArray[np.float64]:
+        """Matrix [feature, function] of symmetry functions as sums of features.
+
+        The product of the moments of elements a and b stands twice among the features, as
+        (a, b) and (b, a); each gets half the weight.
+        """
+        matrix = np.zeros((self.count, len(terms)))
+        for i, function in enumerate(terms):
+            for feature, weight in function:
+                matrix[feature, i] += 0.5 * weight
+                matrix[self.twins.get(feature, feature), i] += 0.5 * weight
+        return matrix
 
     def power(self, group: _Group, pair: tuple[int, int], n: int) -> tuple[int, float]:
         """Feature of the n-th power of the cosine, and its weight.
@@ -504,7 +529,7 @@ def _monomials(degree: int) -> Monomials:
     for n in range(degree + 1):
         exponents = [(a, b, n - a - b) for a in range(n, -1, -1) for b in range(n - a, -1, -1)]
         number.update({e: int(first[n]) + i for i, e in enumerate(exponents)})
-    total = int(first[-1])
+    total = int(first[-1]) + 1  # one row more, where kernels keep the sums of squares
     factors = np.zeros(total, _MONOMIAL)
     multinomials = np.zeros(total)
     squared, raised = np.zeros((total, 3), np.int64), np.zeros((total, 3), np.int64)
