@@ -146,7 +146,7 @@ def _gaussian(channel: Any, r: Any, value: Any, derivative: Any) -> Any:
     return value, derivative * gaussian - 2.0 * channel.eta * d * value
 
 
-@njit
+@njit(forceinline=True)
 def _evaluate_channels(
     tables: Any, element: Any, near: Any, n: int, values: Any, slopes: Any
 ) -> None:
@@ -203,21 +203,16 @@ def _n_monomials(degree: int) -> int:
 
 
 @njit(forceinline=True)
-def _evaluate_monomials(
-    monomials: Any, degree: int, near: Any, start: int, stop: int, products: Any
-) -> None:
-    """Monomials (rows) of the directions to neighbours ``start`` to ``stop``.
-
-    Columns of ``products`` count from ``start``.
-    """
-    for j in range(0, stop - start, WIDTH):
+def _evaluate_monomials(monomials: Any, degree: int, near: Any, n: int, products: Any) -> None:
+    """Monomials (rows) of the directions to all neighbours (columns)."""
+    for j in range(0, n, WIDTH):
         store(products, (0, j), splat(1.0))
     for d in range(1, degree + 1):
-        for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
+        first = monomials.first[d]
+        for m in range(first, first + _n_monomials(d)):
             parent, axis = monomials.factors[m].parent, UX + monomials.factors[m].axis
-            for j in range(0, stop - start, WIDTH):
-                coordinate = load(near, (axis, start + j))
-                store(products, (m, j), load(products, (parent, j)) * coordinate)
+            for j in range(0, n, WIDTH):
+                store(products, (m, j), load(products, (parent, j)) * load(near, (axis, j)))
 
 
 @njit
@@ -225,8 +220,8 @@ def _eight_moments(products: Any, m: int, values: Any, row: int, start: int, sto
     """Moments m to m + 7: sums over neighbours of monomials times a radial channel."""
     s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-    for j in range(0, stop - start, WIDTH):
-        f = load(values, (row, start + j))
+    for j in range(start, stop, WIDTH):
+        f = load(values, (row, j))
         s0 = s0 + f * load(products, (m, j))
         s1 = s1 + f * load(products, (m + 1, j))
         s2 = s2 + f * load(products, (m + 2, j))
@@ -240,184 +235,150 @@ def _eight_moments(products: Any, m: int, values: Any, row: int, start: int, sto
 
 @njit(forceinline=True)
 def _sum_moments(
-    monomials: Any, element: Any, groups: Any, highest: int, blocks: Any, near: Any, values: Any,
-    products: Any, moments: Any, eight: Any, features: Any,
+    monomials: Any, parameters: Any, group: Any, row: int, blocks: Any, values: Any, products: Any,
+    moments: Any, first: int, scratch: Any, features: Any,
 ) -> None:  # fmt: skip
-    """Moments of all groups, and the features that are their dot products.
+    """Moments of every neighbour element, and the features that are their dot products.
 
-    Each group has a block of rows in ``moments``, one for each monomial; columns are
-    elements.
+    Row ``first + m`` of ``moments`` holds moment m, with one element per column.
     """
+    degree = group.degree
     n_elements = len(blocks) - 1
-    n_rows = len(monomials.factors)
-    # the monomials of one element's neighbours fit into the processor's fastest memory
-    for a in range(n_elements):
-        start, stop = blocks[a], blocks[a + 1]
-        _evaluate_monomials(monomials, highest, near, start, stop, products)
-        first = 0
-        for g in range(element.first_group, element.last_group):
-            group = groups[g]
-            if group.moments == 0:
-                continue
-            row = group.channel - element.first_channel
-            top, end = monomials.first[group.degree - 1], monomials.first[group.degree + 1]
-            for m in range(top, end, WIDTH):
-                store(eight, 0, _eight_moments(products, m, values, row, start, stop))
-                for i in range(WIDTH):
-                    moments[first + m + i, a] = eight[i]
-            squares = splat(0.0)
-            for j in range(start, stop, WIDTH):
-                f = load(values, (row, j))
-                squares = squares + f * f
-            # the last row belongs to no monomial
-            moments[first + n_rows - 1, a] = total(squares)
-            first += n_rows
-    first = 0
-    for g in range(element.first_group, element.last_group):
-        if groups[g].moments != 0:
-            _multiply_moments(monomials, groups[g], n_elements, moments, first, n_rows, features)
-            first += n_rows
-
-
-@njit
-def _multiply_moments(
-    monomials: Any, group: Any, n_elements: int, moments: Any, first: int, n_rows: int, features: Any
-) -> None:
-    """Features of one group from its moments of the two highest degrees."""
-    for d in range(group.degree - 2, -1, -1):
+    for m in range(monomials.first[degree - 1], monomials.first[degree + 1], WIDTH):
+        for a in range(n_elements):
+            sums = _eight_moments(products, m, values, row, blocks[a], blocks[a + 1])
+            store(scratch, (0, 0), sums)
+            for i in range(WIDTH):
+                moments[first + m + i, a] = scratch[0, i]
+    for d in range(degree - 2, -1, -1):
         for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
             x, y, z = monomials.squared[m]
             for a in range(0, n_elements, WIDTH):
                 sum_ = load(moments, (first + x, a)) + load(moments, (first + y, a))
                 store(moments, (first + m, a), sum_ + load(moments, (first + z, a)))
-    feature = group.feature
-    for d in range(group.degree + 1):
-        for b in range(n_elements):
-            for a in range(0, n_elements, WIDTH):
-                sum_ = splat(0.0)
+    stride = (n_elements + WIDTH - 1) // WIDTH * WIDTH
+    for b in range(n_elements):
+        squares = splat(0.0)
+        for j in range(blocks[b], blocks[b + 1], WIDTH):
+            f = load(values, (row, j))
+            squares = squares + f * f
+        same = total(squares)
+        for a in range(0, n_elements, WIDTH):
+            # a neighbour makes no pair with itself
+            itself = less(absolute(lanes() + float(a - b)), splat(0.5))
+            correction = where(itself, splat(same), splat(0.0))
+            for d in range(degree + 1):
+                sum_ = -correction
                 for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
                     factor = moments[first + m, b] * monomials.multinomials[m]
                     sum_ = sum_ + load(moments, (first + m, a)) * factor
-                # a neighbour makes no pair with itself
-                itself = less(absolute(lanes() + float(a - b)), splat(0.5))
-                squares = load(moments, (first + n_rows - 1, a))
-                store(features, feature, sum_ - where(itself, squares, splat(0.0)))
-                feature += WIDTH
+                store(scratch, (d, 0), sum_)
+            for s in range(group.n_series):
+                sum_ = splat(0.0)
+                for d in range(degree + 1):
+                    coefficient = parameters[group.series + s * (degree + 1) + d]
+                    sum_ = sum_ + load(scratch, (d, 0)) * coefficient
+                store(features, group.feature + (s * n_elements + b) * stride + a, sum_)
 
 
 @njit(forceinline=True)
 def _differentiate_moments(
-    monomials: Any, element: Any, groups: Any, highest: int, blocks: Any, near: Any, values: Any,
-    slopes: Any, moments: Any, weights: Any, polynomials: Any, products: Any, gradient: Any,
+    monomials: Any, parameters: Any, group: Any, row: int, blocks: Any, near: Any, values: Any,
+    slopes: Any, products: Any, moments: Any, first: int, weights: Any, scratch: Any,
+    polynomial: Any, gradient: Any,
 ) -> None:  # fmt: skip
-    """Add the gradient of the weighted features of all groups of moments.
+    """Add the gradient of the weighted features of one group of moments.
 
-    For the neighbours of one element the features of a group are f_j Q(u_j) - w f_j^2, with
-    a polynomial Q that has terms of the two highest degrees only.
+    For the neighbours of one element these features are f_j Q(u_j) - w f_j^2, with a
+    polynomial Q that has terms of the two highest degrees only.
     """
-    n_elements = len(blocks) - 1
-    n_rows = len(monomials.factors)
-    first = 0
-    for g in range(element.first_group, element.last_group):
-        if groups[g].moments != 0:
-            _collect_polynomials(
-                monomials, groups[g], n_elements, moments, weights, polynomials, first
-            )
-            first += n_rows
-    stride = (n_elements + WIDTH - 1) // WIDTH * WIDTH
-    for a in range(n_elements):
-        for j in range(blocks[a], blocks[a + 1], WIDTH):
-            _evaluate_monomials(monomials, highest - 1, near, j, j + WIDTH, products)
-            ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
-            inverse_r = load(near, (INVERSE_R, j))
-            x, y, z = load(gradient, (GX, j)), load(gradient, (GY, j)), load(gradient, (GZ, j))
-            along = load(gradient, (ALONG, j))
-            first = 0
-            for g in range(element.first_group, element.last_group):
-                group = groups[g]
-                if group.moments == 0:
-                    continue
-                degree = group.degree
-                row = group.channel - element.first_channel
-                f = load(values, (row, j))
-                rows = 4 * first
-                gx, gy, gz = _derivatives(monomials, degree - 1, products, polynomials, rows, a)
-                # Euler: a homogeneous polynomial of degree n is u.grad / n
-                radial = gx * ux + gy * uy + gz * uz
-                value = radial * (1.0 / degree) - f * polynomials[rows + 1, a + stride]
-                if degree > 1:
-                    hx, hy, hz = _derivatives(
-                        monomials, degree - 2, products, polynomials, rows, a
-                    )
-                    gx, gy, gz = gx + hx, gy + hy, gz + hz
-                    rest = hx * ux + hy * uy + hz * uz
-                    value = value + rest * (1.0 / (degree - 1))
-                    radial = radial + rest
-                else:
-                    value = value + polynomials[rows, a]
-                f = f * inverse_r
-                along = along + (value * load(slopes, (row, j)) - f * radial) * inverse_r
-                x, y, z = x + f * gx, y + f * gy, z + f * gz
-                first += n_rows
-            store(gradient, (GX, j), x)
-            store(gradient, (GY, j), y)
-            store(gradient, (GZ, j), z)
-            store(gradient, (ALONG, j), along)
-
-
-@njit
-def _collect_polynomials(
-    monomials: Any, group: Any, n_elements: int, moments: Any, weights: Any, polynomials: Any, first: int
-) -> None:
-    """Coefficients of the polynomials Q of one group.
-
-    Rows 4 m to 4 m + 3 hold the coefficients of monomial m in Q and in its derivatives, in
-    one column for each element; behind these columns, row 1 holds the weights w.
-    """
-    stride = (n_elements + WIDTH - 1) // WIDTH * WIDTH
     degree = group.degree
+    n_elements = len(blocks) - 1
+    _collect_polynomials(
+        monomials, parameters, group, n_elements, moments, first, weights, scratch, polynomial
+    )
+    for a in range(n_elements):
+        same = polynomial[1, a]
+        constant = polynomial[0, a] if degree == 1 else 0.0
+        for j in range(blocks[a], blocks[a + 1], WIDTH):
+            f = load(values, (row, j))
+            ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
+            gx, gy, gz = _derivatives(monomials, degree - 1, products, polynomial, a, j)
+            # Euler: a homogeneous polynomial of degree n is u.grad / n
+            radial = gx * ux + gy * uy + gz * uz
+            value = constant - same * f + radial * (1.0 / degree)
+            if degree > 1:
+                hx, hy, hz = _derivatives(monomials, degree - 2, products, polynomial, a, j)
+                gx, gy, gz = gx + hx, gy + hy, gz + hz
+                rest = hx * ux + hy * uy + hz * uz
+                value = value + rest * (1.0 / (degree - 1))
+                radial = radial + rest
+            inverse_r = load(near, (INVERSE_R, j))
+            f = f * inverse_r
+            along = (value * load(slopes, (row, j)) - f * radial) * inverse_r
+            store(gradient, (GX, j), load(gradient, (GX, j)) + f * gx)
+            store(gradient, (GY, j), load(gradient, (GY, j)) + f * gy)
+            store(gradient, (GZ, j), load(gradient, (GZ, j)) + f * gz)
+            store(gradient, (ALONG, j), load(gradient, (ALONG, j)) + along)
+
+
+@njit(forceinline=True)
+def _collect_polynomials(
+    monomials: Any, parameters: Any, group: Any, n_elements: int, moments: Any, first: int,
+    weights: Any, scratch: Any, polynomial: Any,
+) -> None:  # fmt: skip
+    """Coefficients of the polynomials Q of all elements (columns).
+
+    Rows 4 (m + 1) to 4 (m + 1) + 3 of ``polynomial`` hold the coefficients of monomial m in Q
+    and in its derivatives; row 0 repeats the constant of Q, row 1 holds the weights w.
+    """
+    degree = group.degree
+    stride = (n_elements + WIDTH - 1) // WIDTH * WIDTH
     for a in range(0, n_elements, WIDTH):
         same = splat(0.0)
+        for b in range(n_elements):
+            itself = less(absolute(lanes() + float(a - b)), splat(0.5))
+            for d in range(degree + 1):
+                sum_ = splat(0.0)
+                for s in range(group.n_series):
+                    weight = load(weights, group.feature + (s * n_elements + b) * stride + a)
+                    sum_ = sum_ + weight * parameters[group.series + s * (degree + 1) + d]
+                store(scratch, (d * n_elements + b, 0), sum_)
+                same = same + where(itself, sum_, splat(0.0))
+        store(polynomial, (1, a), same)
         for d in range(degree + 1):
-            start = group.feature + d * n_elements * stride + a
-            for b in range(n_elements):
-                itself = less(absolute(lanes() + float(a - b)), splat(0.5))
-                weight = load(weights, start + b * stride)
-                same = same + where(itself, weight, splat(0.0))
             for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
                 sum_ = splat(0.0)
                 for b in range(n_elements):
-                    sum_ = sum_ + load(weights, start + b * stride) * moments[first + m, b]
-                sum_ = sum_ * (2.0 * monomials.multinomials[m])
-                store(polynomials, (4 * (first + m), a), sum_)
+                    factor = moments[first + m, b]
+                    sum_ = sum_ + load(scratch, (d * n_elements + b, 0)) * factor
+                store(polynomial, (4 * m + 4, a), sum_ * monomials.multinomials[m])
         # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees higher
         for d in range(degree - 1):
             for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                lower = load(polynomials, (4 * (first + m), a))
+                lower = load(polynomial, (4 * m + 4, a))
                 for k in range(3):
-                    higher = 4 * (first + monomials.squared[m, k])
-                    store(polynomials, (higher, a), load(polynomials, (higher, a)) + lower)
+                    higher = 4 * monomials.squared[m, k] + 4
+                    store(polynomial, (higher, a), load(polynomial, (higher, a)) + lower)
         for d in range(max(degree - 2, 0), degree):
             for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
                 for k in range(3):
-                    raised = 4 * (first + monomials.raised[m, k])
-                    coefficient = load(polynomials, (raised, a)) * monomials.exponents[m, k]
-                    store(polynomials, (4 * (first + m) + 1 + k, a), coefficient)
-        store(polynomials, (4 * first + 1, a + stride), 2.0 * same)
+                    coefficient = load(polynomial, (4 * monomials.raised[m, k] + 4, a))
+                    coefficient = coefficient * monomials.exponents[m, k]
+                    store(polynomial, (4 * m + 5 + k, a), coefficient)
+        store(polynomial, (0, a), load(polynomial, (4, a)))
 
 
 @njit
-def _derivatives(
-    monomials: Any, degree: int, products: Any, polynomials: Any, rows: int, a: int
-) -> Any:
-    """Terms of one degree of the derivatives of Q, in eight directions."""
+def _derivatives(monomials: Any, degree: int, products: Any, polynomial: Any, a: int, j: int) -> Any:
+    """Terms of one degree of the derivatives of Q, at the directions j to j + 7."""
     gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
     first = monomials.first[degree]
     for m in range(first, first + _n_monomials(degree)):
-        product = load(products, (m, 0))
-        gx = gx + product * polynomials[rows + 4 * m + 1, a]
-        gy = gy + product * polynomials[rows + 4 * m + 2, a]
-        gz = gz + product * polynomials[rows + 4 * m + 3, a]
+        product = load(products, (m, j))
+        gx = gx + product * polynomial[4 * m + 5, a]
+        gy = gy + product * polynomial[4 * m + 6, a]
+        gz = gz + product * polynomial[4 * m + 7, a]
     return gx, gy, gz
 
 
@@ -488,7 +449,7 @@ def _sum_pairs(
 
     Returns the first free column of ``listed`` and the first unused mask.
     """
-    pairs, curves = tables.pairs, tables.curves
+    pairs, curves, parameters = tables.pairs, tables.curves, tables.parameters
     channel = tables.channels[group.channel]
     envelope = tables.envelopes[channel.envelope]
     n_elements = len(blocks) - 1
@@ -517,33 +478,50 @@ def _sum_pairs(
                     value, _ = _curve(curves[c], tables.envelopes, load(listed, (COSINE_JK, i)))
                     sum_ = sum_ + load(listed, (PRODUCT, i)) * value
                 features[curves[c].feature] = total(sum_)
+            for s in range(group.n_series):
+                features[pairs[pair].feature + s] = 0.0
             for power_ in range(group.degree + 1):
                 sum_ = splat(0.0)
                 for i in range(first, first + n, WIDTH):
                     product = load(listed, (PRODUCT, i))
                     sum_ = sum_ + product
                     store(listed, (PRODUCT, i), product * load(listed, (COSINE_JK, i)))
-                features[pairs[pair].powers + power_] = total(sum_)
+                power_sum = total(sum_)
+                for s in range(group.n_series):
+                    coefficient = parameters[group.series + s * (group.degree + 1) + power_]
+                    features[pairs[pair].feature + s] += coefficient * power_sum
             first += (n + WIDTH - 1) // WIDTH * WIDTH
     return first, mask_number
 
 
 @njit
 def _differentiate_list(
-    tables: Any, group: Any, pair: Any, n: int, listed: Any, first: int, weights: Any
+    tables: Any,
+    group: Any,
+    pair: Any,
+    n: int,
+    listed: Any,
+    first: int,
+    weights: Any,
+    series: Any,
 ) -> None:
     """Derivatives of the weighted features of the pairs in a list.
 
-    With P(c) the weighted sum of powers and curves, a pair contributes f_j f_k f_jk P(c).
+    With P(c) the weighted sum of series and curves, a pair contributes f_j f_k f_jk P(c).
     Leaves f_jk P in the row VALUE, f_jk P' in COSINE_JK, f_jk' P / r_jk in SLOPE.
     """
-    curves = tables.curves
+    curves, parameters = tables.curves, tables.parameters
+    for power_ in range(group.degree + 1):
+        series[power_] = 0.0
+        for s in range(group.n_series):
+            coefficient = parameters[group.series + s * (group.degree + 1) + power_]
+            series[power_] += coefficient * weights[pair.feature + s]
     for i in range(first, first + n, WIDTH):
         c = load(listed, (COSINE_JK, i))
         p, dp = splat(0.0), splat(0.0)
-        for power_ in range(pair.powers + group.degree, pair.powers - 1, -1):
+        for power_ in range(group.degree, -1, -1):
             dp = dp * c + p
-            p = p * c + weights[power_]
+            p = p * c + series[power_]
         for curve in range(pair.first_curve, pair.last_curve):
             weight = weights[curves[curve].feature]
             value, derivative = _curve(curves[curve], tables.envelopes, c)
@@ -574,6 +552,7 @@ def _differentiate_pairs(
     lengths: Any,
     masks: Any,
     mask_number: int,
+    series: Any,
     gradient: Any,
     own: Any,
 ) -> Any:
@@ -593,7 +572,9 @@ def _differentiate_pairs(
             pair += 1
             if pairs[pair].used == 0:
                 continue
-            _differentiate_list(tables, group, pairs[pair], lengths[pair], listed, first, weights)
+            _differentiate_list(
+                tables, group, pairs[pair], lengths[pair], listed, first, weights, series
+            )
             at = first
             for j in range(blocks[a], blocks[a] + counts[a]):
                 start = blocks[b] if b > a else j // WIDTH * WIDTH
@@ -724,7 +705,7 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
 # ---------------------------------------------------------------- one atom
 
 
-@njit
+@njit(forceinline=True)
 def _collect_neighbors(
     element: Any,
     points: Any,
@@ -772,7 +753,7 @@ def _collect_neighbors(
     return n
 
 
-@njit
+@njit(forceinline=True)
 def _sum_radial(tables: Any, element: Any, blocks: Any, values: Any, features: Any) -> None:
     for c in range(element.first_channel, element.last_channel):
         row, start = c - element.first_channel, tables.channels[c].feature
@@ -783,7 +764,7 @@ def _sum_radial(tables: Any, element: Any, blocks: Any, values: Any, features: A
             features[start + a] = total(sum_)
 
 
-@njit
+@njit(forceinline=True)
 def _differentiate_radial(
     tables: Any, element: Any, blocks: Any, near: Any, slopes: Any, weights: Any, gradient: Any
 ) -> None:
@@ -801,18 +782,36 @@ def _differentiate_radial(
 
 
 @njit(forceinline=True)
-def _combine(tables: Any, element: Any, features: Any, symmetry_functions: Any) -> int:
-    """Symmetry functions; returns how many lie outside the training range."""
+def _combine(tables: Any, element: Any, features: Any, functions_out: Any, inputs: Any) -> int:
+    """Symmetry functions and network inputs; returns how many lie outside the training range."""
     functions, terms = tables.functions, tables.terms
     outside = 0
     for f in range(element.first_function, element.last_function):
+        function = functions[f]
         value = 0.0
-        for t in range(functions[f].first_term, functions[f].last_term):
+        for t in range(function.first_term, function.last_term):
             value += terms[t].weight * features[terms[t].feature]
-        symmetry_functions[f - element.first_function] = value
-        low, high = functions[f].minimum, functions[f].maximum
-        outside += int((value + _MARGIN < low) | (value - _MARGIN > high))
+        row = f - element.first_function
+        functions_out[row] = value
+        inputs[row] = function.offset + (value - function.origin) * function.scale
+        if value + _MARGIN < function.minimum or value - _MARGIN > function.maximum:
+            outside += 1
     return outside
+
+
+@njit(forceinline=True)
+def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: Any) -> None:
+    """Gradient with respect to features from that with respect to network inputs."""
+    functions, terms = tables.functions, tables.terms
+    for f in range(element.n_features + 1):
+        weights[f] = 0.0
+    for f in range(element.first_function, element.last_function):
+        function = functions[f]
+        slope = gradient[f - element.first_function] * function.scale
+        for t in range(function.first_term, function.last_term):
+            weights[terms[t].feature] += terms[t].weight * slope
+            # without a twin, a place behind the features takes it
+            weights[terms[t].twin] += terms[t].weight * slope
 
 
 @njit
@@ -843,28 +842,27 @@ def _evaluate(
     capacity = WIDTH
     for i in atoms:
         capacity = max(capacity, starts[i, n_elements] - starts[i, 0] + n_elements * WIDTH + 1)
-    n_channels, n_groups, n_layers, width = 0, 0, 0, WIDTH
+    n_channels, n_features, n_layers, width = 0, 0, 0, WIDTH
     for e in range(n_elements):
         element = tables.elements[e]
         n_channels = max(n_channels, element.last_channel - element.first_channel)
-        n_groups = max(n_groups, element.last_group - element.first_group)
+        n_features = max(n_features, element.n_features)
         n_layers = max(n_layers, element.last_layer - element.first_layer)
-        width = max(width, element.n_features)
+        width = max(width, element.last_function - element.first_function)
     for k in range(len(tables.layers)):
         width = max(width, tables.layers[k].outputs)
     n_monomials = len(tables.monomials.factors)
-    n_columns = (n_elements + WIDTH - 1) // WIDTH * WIDTH
 
     near, gradient, own = _rows(8, capacity), _rows(4, capacity), np.zeros((capacity, WIDTH))
     values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
-    products, eight = _rows(n_monomials, capacity), np.zeros(WIDTH)
-    moments = _rows(n_groups * n_monomials, n_columns)
-    polynomials = _rows(4 * n_groups * n_monomials, 2 * n_columns)
+    products, polynomial = _rows(n_monomials, capacity), _rows(4 * n_monomials + 4, n_elements)
+    scratch, series = _rows(9 * n_elements, WIDTH), np.zeros(9)
+    moments = _rows(max(1, len(groups)) * n_monomials, n_elements)
     listed, masks = _rows(5, WIDTH), np.zeros(0, np.uint8)
     lengths = np.zeros(len(tables.pairs), np.int64)
+    features, weights = np.zeros(n_features + 1), np.zeros(n_features + 1)
     nodes, node_slopes = _rows(n_layers + 1, width), _rows(n_layers, width)
     node_gradients = _rows(n_layers + 1, width)
-    features, weights = nodes[0], node_gradients[0]
     indices = np.zeros(capacity, np.int64)
     blocks, counts = np.zeros(n_elements + 1, np.int64), np.zeros(n_elements, np.int64)
 
@@ -886,38 +884,45 @@ def _evaluate(
         if n_listed > listed.shape[1]:
             listed, masks = _rows(5, n_listed), np.zeros(n_listed, np.uint8)
         if degree >= 0:
-            _sum_moments(
-                tables.monomials, element, groups, degree, blocks, near, values, products, moments,
-                eight, features,
-            )  # fmt: skip
+            _evaluate_monomials(tables.monomials, degree, near, n, products)
         column, mask_number = 0, 0
         for g in range(first_group, last_group):
-            if groups[g].moments == 0:
-                row = groups[g].channel - element.first_channel
+            row = groups[g].channel - element.first_channel
+            if groups[g].moments != 0:
+                first = (g - first_group) * n_monomials
+                _sum_moments(
+                    tables.monomials, tables.parameters, groups[g], row, blocks, values, products,
+                    moments, first, scratch, features,
+                )  # fmt: skip
+            else:
                 column, mask_number = _sum_pairs(
                     tables, groups[g], row, blocks, counts, near, values, features, listed, column,
                     lengths, masks, mask_number,
                 )  # fmt: skip
 
-        outside[elements[i]] += _combine(tables, element, features, symmetry_functions[i])
+        outside[elements[i]] += _combine(tables, element, features, symmetry_functions[i], nodes[0])
+        for k in range(element.last_function - element.first_function, width):
+            nodes[0, k] = 0.0
         output = _evaluate_network(tables, element, nodes, node_slopes, node_gradients)
         energies[i] = output * tables.energy_unit + element.energy
 
+        _differentiate_functions(tables, element, node_gradients[0], weights)
         _differentiate_radial(tables, element, blocks, near, slopes, weights, gradient)
-        if degree >= 0:
-            _differentiate_moments(
-                tables.monomials, element, groups, degree, blocks, near, values, slopes, moments,
-                weights, polynomials, products, gradient,
-            )  # fmt: skip
         for j in range(n):
             store(own, (j, 0), splat(0.0))
         column, mask_number = 0, 0
         for g in range(first_group, last_group):
-            if groups[g].moments == 0:
-                row = groups[g].channel - element.first_channel
+            row = groups[g].channel - element.first_channel
+            if groups[g].moments != 0:
+                first = (g - first_group) * n_monomials
+                _differentiate_moments(
+                    tables.monomials, tables.parameters, groups[g], row, blocks, near, values,
+                    slopes, products, moments, first, weights, scratch, polynomial, gradient,
+                )  # fmt: skip
+            else:
                 column, mask_number = _differentiate_pairs(
                     tables, groups[g], row, blocks, counts, near, values, slopes, weights, listed,
-                    column, lengths, masks, mask_number, gradient, own,
+                    column, lengths, masks, mask_number, series, gradient, own,
                 )  # fmt: skip
 
         unit = tables.energy_unit

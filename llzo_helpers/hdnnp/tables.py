@@ -3,16 +3,18 @@
 Every symmetry function is a weighted sum of few *features* of an atom's surroundings:
 
 * radial features: the sum of a radial *channel* R(r) over the neighbours of one element;
-* angular features: sums over pairs of neighbours (j, k) of two elements of
-  R(r_ij) R(r_ik) [R(r_jk)] b(cos theta), with b = 1, cos, cos^2, ... or any other *curve*.
+* angular features: the sum over pairs of neighbours (j, k) of two elements of
+  R(r_ij) R(r_ik) [R(r_jk)] b(cos theta), with a *series* or a *curve* b.
 
-A function of type 3 or 9 with a whole exponent is a binomial series in the powers of the
-cosine; a weighted function (12, 13, 23 to 25) is the sum over elements of the plain one, weighted
-by atomic numbers. So all functions with the same radial channel share the same features,
-and the kernels know about channels, powers and curves only, never about types.
+Most functions have one feature; a weighted function (12, 13, 23 to 25) is the sum over
+elements of the plain one, weighted by atomic numbers. All angular functions with the same radial
+channel, narrow or wide, form a *group*; the kernels know about channels, groups, series and
+curves only, never about types.
 
-Angular features without R(r_jk) need no sum over pairs: the sum over j and k of
-f_j f_k (u_j.u_k)^n is a dot product of two moments, sum_j f_j u_j^(x)n, of degree n.
+A series is (1 + lambda cos)^zeta with a whole exponent: a polynomial. All series of a group come
+from the same sums of powers of the cosine. Without R(r_jk) these need no loop over pairs: the
+sum over j and k of f_j f_k (u_j.u_k)^n is a dot product of two moments, sum_j f_j u_j^(x)n, of
+degree n. A curve is anything else: a compact function of the angle, or another exponent.
 
 The tables are NumPy structured arrays, one row per item; an item refers to others by row
 numbers. Lengths are in Å, energies in eV.
@@ -33,6 +35,7 @@ from llzo_helpers.hdnnp.files import ACTIVATIONS, ElementPotential, Potential, S
 from llzo_helpers.hdnnp.vector import WIDTH
 
 _T = TypeVar("_T")
+_Series = tuple[float, int]  # lambda, zeta
 
 # above this degree moments cost more than the pairs of neighbours, and binomial series
 # begin to lose digits
@@ -60,11 +63,13 @@ _GROUP = np.dtype(
         ("narrow", "i8"),  # whether R(r_jk) stands in the product
         ("moments", "i8"),  # whether moments replace the sum over pairs
         ("degree", "i8"),  # highest power of the cosine; -1: none
+        ("n_series", "i8"),
+        ("series", "i8"),  # their coefficients [series, power] in `parameters`
         ("first_pair", "i8"),  # row of the first pair of elements, unless moments are used
-        ("feature", "i8"),  # with moments: first of the features [power, element b, element a]
+        ("feature", "i8"),  # with moments: first of the features [series, element, element]
     ]
 )
-_PAIR = np.dtype([("used", "i8"), ("powers", "i8"), ("first_curve", "i8"), ("last_curve", "i8")])
+_PAIR = np.dtype([("used", "i8"), ("feature", "i8"), ("first_curve", "i8"), ("last_curve", "i8")])
 _CURVE = np.dtype(
     [
         ("of_angle", "i8"),  # compact function of the angle, or (1 + lambda cos)^zeta
@@ -85,7 +90,13 @@ _FUNCTION = np.dtype(
         ("offset", "f8"),
     ]
 )
-_TERM = np.dtype([("feature", "i8"), ("weight", "f8")])
+_TERM = np.dtype(
+    [
+        ("feature", "i8"),
+        ("twin", "i8"),  # products of moments a and b are features (a, b) and (b, a)
+        ("weight", "f8"),
+    ]
+)
 _LAYER = np.dtype(
     [
         ("inputs", "i8"),
@@ -258,10 +269,9 @@ class _Builder:
         features = _Features(channels, n_elements)
         for group, members in self._groups(element.functions).items():
             self._add_group(group, members, first_channel + channels.index(group.channel), features)
-        terms = [self._terms(function, features) for function in element.functions]
-        for i in range(len(terms)):
-            self._add_function(element, i, terms[i])
-        self._add_network(element, features.weights(terms))
+        for i, function in enumerate(element.functions):
+            self._add_function(element, i, self._terms(function, features))
+        self._add_network(element)
         per_atom = self.potential.mean_energy + element.atom_energy
         self.rows["elements"].append(
             (
@@ -305,7 +315,7 @@ class _Builder:
         )
 
     def _group(self, function: SymmetryFunction) -> _Group:
-        moments = not function.narrow and _has_powers(function)
+        moments = not function.narrow and _series(function) is not None
         return _Group(self._channel(function), function.narrow, moments)
 
     def _groups(
@@ -347,53 +357,56 @@ class _Builder:
         channel_row: int,
         features: _Features,
     ) -> None:
-        degree = max((int(f.zeta) for f in members if _has_powers(f)), default=-1)
-        first_feature = features.add_moments(group, degree) if group.moments else 0
+        series = _unique([f for f in map(_series, members) if f])
+        degree = max((zeta for _, zeta in series), default=-1)
+        first_series = len(self.parameters)
+        for lambda_, zeta in series:
+            self.parameters += [math.comb(zeta, n) * lambda_**n for n in range(degree + 1)]
+        feature = features.add_moments(group, series) if group.moments else 0
         self.rows["groups"].append(
             (
                 channel_row,
                 group.narrow,
                 group.moments,
                 degree,
+                len(series),
+                first_series,
                 len(self.rows["pairs"]),
-                first_feature,
+                feature,
             )
         )
         for pair in [] if group.moments else self.element_pairs:
             own = [f for f in members if pair in self._element_weights(f)]
-            powers = features.add_powers(group, pair, degree) if own else 0
+            curves = _unique([_curve(f) for f in own if not _series(f)])
+            feature = features.add_pair(group, pair, series, curves) if own else 0
             first_curve = len(self.rows["curves"])
-            for curve in _unique([_curve(f) for f in own if not _has_powers(f)]):
+            for i, curve in enumerate(curves):
                 row = self._add_envelope(curve.envelope) if curve.envelope else 0
-                feature = features.add_curve(group, pair, curve)
                 self.rows["curves"].append(
-                    (curve.of_angle, curve.lambda_, curve.zeta, row, feature)
+                    (curve.of_angle, curve.lambda_, curve.zeta, row, feature + len(series) + i)
                 )
-            self.rows["pairs"].append((bool(own), powers, first_curve, len(self.rows["curves"])))
+            self.rows["pairs"].append((bool(own), feature, first_curve, len(self.rows["curves"])))
 
-    def _terms(self, function: SymmetryFunction, features: _Features) -> list[tuple[int, float]]:
-        """Features and their weights that add up to a symmetry function."""
+    def _terms(
+        self, function: SymmetryFunction, features: _Features
+    ) -> list[tuple[int, int, float]]:
+        """Features, their twins and their weights that add up to a symmetry function."""
         weights = self._element_weights(function)
         if function.radial:
             channel = self._channel(function)
-            return [(features.radial(channel, a), w) for (a,), w in weights.items()]
-        group = self._group(function)
+            return [(features.radial(channel, a), -1, w) for (a,), w in weights.items()]
         prefactor = 1.0 if function.compact else 2.0 ** (1.0 - function.zeta)
+        group, shape = self._group(function), _series(function) or _curve(function)
         terms = []
         for (a, b), weight in weights.items():
-            if not _has_powers(function):
-                feature = features.curves[group, (a, b), _curve(function)]
-                terms.append((feature, weight * prefactor))
-                continue
-            zeta = int(function.zeta)
-            for n in range(zeta + 1):
-                coefficient = math.comb(zeta, n) * function.lambda_**n
-                feature, share = features.power(group, (a, b), n)
-                terms.append((feature, share * weight * prefactor * coefficient))
+            feature, twin = features.angular[group, (a, b), shape]
+            # products of moments count each pair of neighbours of one element twice
+            share = 0.5 if group.moments and a == b else 1.0
+            terms.append((feature, twin, share * weight * prefactor))
         return terms
 
     def _add_function(
-        self, element: ElementPotential, i: int, terms: list[tuple[int, float]]
+        self, element: ElementPotential, i: int, terms: list[tuple[int, int, float]]
     ) -> None:
         first_term = len(self.rows["terms"])
         self.rows["terms"].extend(terms)
@@ -409,25 +422,18 @@ class _Builder:
             )
         )
 
-    def _add_network(self, element: ElementPotential, features: NDArray[np.float64]) -> None:
-        """Append a network whose inputs are features, not symmetry functions.
-
-        Symmetry functions are linear in the features (``features`` [feature, function]), and
-        scaled inputs are linear in those: the first layer takes both in.
-        """
+    def _add_network(self, element: ElementPotential) -> None:
         network = element.network
-        scaled = features * element.scale
-        constant = element.offset - element.origin * element.scale
-        weights = [scaled @ network.weights[0], *network.weights[1:]]
-        biases = [network.biases[0] + constant @ network.weights[0], *network.biases[1:]]
-        for matrix, bias, activation in zip(weights, biases, network.activations, strict=True):
-            inputs, outputs = matrix.shape
+        for weights, biases, activation in zip(
+            network.weights, network.biases, network.activations, strict=True
+        ):
+            inputs, outputs = weights.shape
             full = np.zeros((padded(inputs), padded(outputs)))
-            full[:inputs, :outputs] = matrix
-            full_bias = np.zeros(padded(outputs))
-            full_bias[:outputs] = bias
+            full[:inputs, :outputs] = weights
+            full_biases = np.zeros(padded(outputs))
+            full_biases[:outputs] = biases
             starts = []
-            for block in (full, full.T, full_bias):
+            for block in (full, full.T, full_biases):
                 starts.append(len(self.parameters))
                 self.parameters.extend(block.ravel().tolist())
             self.rows["layers"].append((inputs, outputs, ACTIVATIONS.index(activation), *starts))
@@ -440,71 +446,48 @@ class _Features:
         self.channels = channels
         self.n_elements = n_elements
         self.count = len(channels) * n_elements
-        self.powers: dict[tuple[_Group, tuple[int, int]], int] = {}
-        self.moments: dict[tuple[_Group, tuple[int, int]], int] = {}
-        self.twins: dict[int, int] = {}
-        self.curves: dict[tuple[_Group, tuple[int, int], _Curve], int] = {}
+        self.angular: dict[tuple[_Group, tuple[int, int], _Series | _Curve], tuple[int, int]] = {}
+        """Number of a feature and of its twin (-1: none)."""
 
     def radial(self, channel: _Channel, element: int) -> int:
         return self.channels.index(channel) * self.n_elements + element
 
-    def add_powers(self, group: _Group, pair: tuple[int, int], degree: int) -> int:
-        self.powers[group, pair] = self.count
-        self.count += degree + 1
-        return self.powers[group, pair]
-
-    def add_moments(self, group: _Group, degree: int) -> int:
-        """Products of the moments of all elements b and a, for every power."""
-        stride = padded(self.n_elements)
+    def add_pair(
+        self,
+        group: _Group,
+        pair: tuple[int, int],
+        series: list[_Series],
+        curves: list[_Curve],
+    ) -> int:
         first = self.count
-        for a, b in itertools.combinations_with_replacement(range(self.n_elements), 2):
-            self.moments[group, (a, b)] = first + a * stride + b
-            for n in range(degree + 1):
-                start = first + n * self.n_elements * stride
-                self.twins[start + a * stride + b] = start + b * stride + a
-        self.count += (degree + 1) * self.n_elements * stride
+        for shape in [*series, *curves]:
+            self.angular[group, pair, shape] = self.count, -1
+            self.count += 1
         return first
 
-    def weights(self, terms: list[list[tuple[int, float]]]) -> NDArray[np.float64]:
-        """Matrix [feature, function] of symmetry functions as sums of features.
-
-        The product of the moments of elements a and b stands twice among the features, as
-        (a, b) and (b, a); each gets half the weight.
-        """
-        matrix = np.zeros((self.count, len(terms)))
-        for i, function in enumerate(terms):
-            for feature, weight in function:
-                matrix[feature, i] += 0.5 * weight
-                matrix[self.twins.get(feature, feature), i] += 0.5 * weight
-        return matrix
-
-    def power(self, group: _Group, pair: tuple[int, int], n: int) -> tuple[int, float]:
-        """Feature of the n-th power of the cosine, and its weight.
-
-        Products of moments count each pair of neighbours of one element twice.
-        """
-        if not group.moments:
-            return self.powers[group, pair] + n, 1.0
-        feature = self.moments[group, pair] + n * self.n_elements * padded(self.n_elements)
-        return feature, 0.5 if pair[0] == pair[1] else 1.0
-
-    def add_curve(self, group: _Group, pair: tuple[int, int], curve: _Curve) -> int:
-        self.curves[group, pair, curve] = self.count
-        self.count += 1
-        return self.curves[group, pair, curve]
+    def add_moments(self, group: _Group, series: list[_Series]) -> int:
+        first, stride = self.count, padded(self.n_elements)
+        for shape in series:
+            for a, b in itertools.combinations_with_replacement(range(self.n_elements), 2):
+                twins = self.count + a * stride + b, self.count + b * stride + a
+                self.angular[group, (a, b), shape] = twins
+            self.count += self.n_elements * stride
+        return first
 
 
 def _unique(items: list[_T]) -> list[_T]:
     return list(dict.fromkeys(items))
 
 
-def _has_powers(function: SymmetryFunction) -> bool:
-    """Whether (1 + lambda cos)^zeta is a short series of powers of the cosine.
+def _series(function: SymmetryFunction) -> _Series | None:
+    """Lambda and zeta if (1 + lambda cos)^zeta is a short polynomial of the cosine.
 
     Beyond |lambda| = 1 the function is cut to zero where the base is negative.
     """
     whole = function.zeta == int(function.zeta) and 1 <= function.zeta <= MAX_POWER
-    return not function.compact and whole and abs(function.lambda_) <= 1.0
+    if function.compact or not whole or abs(function.lambda_) > 1.0:
+        return None
+    return function.lambda_, int(function.zeta)
 
 
 def _curve(function: SymmetryFunction) -> _Curve:
@@ -529,7 +512,7 @@ def _monomials(degree: int) -> Monomials:
     for n in range(degree + 1):
         exponents = [(a, b, n - a - b) for a in range(n, -1, -1) for b in range(n - a, -1, -1)]
         number.update({e: int(first[n]) + i for i, e in enumerate(exponents)})
-    total = int(first[-1]) + 1  # one row more, where kernels keep the sums of squares
+    total = int(first[-1])
     factors = np.zeros(total, _MONOMIAL)
     multinomials = np.zeros(total)
     squared, raised = np.zeros((total, 3), np.int64), np.zeros((total, 3), np.int64)
