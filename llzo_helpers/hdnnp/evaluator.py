@@ -191,15 +191,13 @@ class HDNNP:
         else:
             parts = np.array_split(np.arange(n), self._threads)
             list(self._pool.map(evaluate, range(self._threads), parts))
-        gradient = gradients.sum(axis=0)
-        forces = np.empty((n, 3))
-        for k in range(3):
-            forces[:, k] = -np.bincount(neighbors.parents, gradient[:, k], minlength=n)
+        gradient = gradients[0] if self._pool is None else gradients.sum(axis=0)
+        forces, virial = neighbors.fold(gradient)
         evaluation = Evaluation(
             energy=float(energies.sum()),
             energies=energies,
             forces=forces,
-            virial=-neighbors.points.T @ gradient,
+            virial=virial,
             extrapolations=dict(
                 zip(self.symbols, (int(count) for count in outside.sum(axis=0)), strict=True)
             ),

@@ -66,8 +66,9 @@ X, Y, Z, R, INVERSE_R, UX, UY, UZ = range(8)
 # rows of the array of gradients: with respect to a neighbour's position, to which comes
 # ALONG times the position itself
 GX, GY, GZ, ALONG = range(4)
-# rows of the list of pairs: f_j f_k, cosine, distance squared, f_jk, f_jk' / r_jk
-PRODUCT, COSINE_JK, DISTANCE, VALUE, SLOPE = range(5)
+# rows of the list of pairs: f_j f_k; cosine; f_jk; distance squared, then f_jk' / r_jk
+PRODUCT, COSINE_JK, VALUE, DISTANCE = range(4)
+SLOPE = DISTANCE
 
 _TANH_NORMALIZATION = 1.0 / math.tanh(1.0) ** 3
 # n2p2 reports extrapolation beyond this margin only
@@ -256,29 +257,55 @@ def _sum_moments(
             for a in range(0, n_elements, WIDTH):
                 sum_ = load(moments, (first + x, a)) + load(moments, (first + y, a))
                 store(moments, (first + m, a), sum_ + load(moments, (first + z, a)))
-    stride = (n_elements + WIDTH - 1) // WIDTH * WIDTH
     for b in range(n_elements):
         squares = splat(0.0)
         for j in range(blocks[b], blocks[b + 1], WIDTH):
             f = load(values, (row, j))
             squares = squares + f * f
-        same = total(squares)
+        # behind the rows of monomials
+        moments[first + len(monomials.factors) - 1, b] = total(squares)
+    stride = _padded(n_elements)
+    for b in range(0, n_elements, 4):
         for a in range(0, n_elements, WIDTH):
-            # a neighbour makes no pair with itself
-            itself = less(absolute(lanes() + float(a - b)), splat(0.5))
-            correction = where(itself, splat(same), splat(0.0))
-            for d in range(degree + 1):
-                sum_ = -correction
-                for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                    factor = moments[first + m, b] * monomials.multinomials[m]
-                    sum_ = sum_ + load(moments, (first + m, a)) * factor
-                store(scratch, (d, 0), sum_)
-            for s in range(group.n_series):
-                sum_ = splat(0.0)
-                for d in range(degree + 1):
-                    coefficient = parameters[group.series + s * (degree + 1) + d]
-                    sum_ = sum_ + load(scratch, (d, 0)) * coefficient
-                store(features, group.feature + (s * n_elements + b) * stride + a, sum_)
+            _multiply_moments(monomials, degree, moments, first, a, b, scratch)
+            for i in range(min(4, n_elements - b)):
+                start = group.feature + (b + i) * stride + a
+                for s in range(group.n_series):
+                    sum_ = splat(0.0)
+                    for d in range(degree + 1):
+                        coefficient = parameters[group.series + s * (degree + 1) + d]
+                        sum_ = sum_ + load(scratch, (4 * d + i, 0)) * coefficient
+                    store(features, start + s * n_elements * stride, sum_)
+
+
+@njit
+def _multiply_moments(
+    monomials: Any, degree: int, moments: Any, first: int, a: int, b: int, scratch: Any
+) -> None:
+    """Sums over pairs of neighbours of f_j f_k cos^d for every d (rows 4 d to 4 d + 3).
+
+    One neighbour is of an element a to a + 7 (lanes), the other of b to b + 3 (rows).
+    """
+    columns = lanes() + float(a - b)
+    zero = splat(0.0)
+    squares = load(moments, (first + len(monomials.factors) - 1, a))
+    # a neighbour makes no pair with itself
+    same0 = where(less(absolute(columns), splat(0.5)), squares, zero)
+    same1 = where(less(absolute(columns - 1.0), splat(0.5)), squares, zero)
+    same2 = where(less(absolute(columns - 2.0), splat(0.5)), squares, zero)
+    same3 = where(less(absolute(columns - 3.0), splat(0.5)), squares, zero)
+    for d in range(degree + 1):
+        s0, s1, s2, s3 = -same0, -same1, -same2, -same3
+        for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
+            moment = load(moments, (first + m, a)) * monomials.multinomials[m]
+            s0 = s0 + moment * moments[first + m, b]
+            s1 = s1 + moment * moments[first + m, b + 1]
+            s2 = s2 + moment * moments[first + m, b + 2]
+            s3 = s3 + moment * moments[first + m, b + 3]
+        store(scratch, (4 * d, 0), s0)
+        store(scratch, (4 * d + 1, 0), s1)
+        store(scratch, (4 * d + 2, 0), s2)
+        store(scratch, (4 * d + 3, 0), s3)
 
 
 @njit(forceinline=True)
@@ -333,26 +360,32 @@ def _collect_polynomials(
     and in its derivatives; row 0 repeats the constant of Q, row 1 holds the weights w.
     """
     degree = group.degree
-    stride = (n_elements + WIDTH - 1) // WIDTH * WIDTH
+    stride = _padded(n_elements)
     for a in range(0, n_elements, WIDTH):
         same = splat(0.0)
-        for b in range(n_elements):
-            itself = less(absolute(lanes() + float(a - b)), splat(0.5))
-            for d in range(degree + 1):
-                sum_ = splat(0.0)
-                for s in range(group.n_series):
-                    weight = load(weights, group.feature + (s * n_elements + b) * stride + a)
-                    sum_ = sum_ + weight * parameters[group.series + s * (degree + 1) + d]
-                store(scratch, (d * n_elements + b, 0), sum_)
-                same = same + where(itself, sum_, splat(0.0))
-        store(polynomial, (1, a), same)
         for d in range(degree + 1):
             for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                sum_ = splat(0.0)
-                for b in range(n_elements):
-                    factor = moments[first + m, b]
-                    sum_ = sum_ + load(scratch, (d * n_elements + b, 0)) * factor
-                store(polynomial, (4 * m + 4, a), sum_ * monomials.multinomials[m])
+                store(polynomial, (4 * m + 4, a), splat(0.0))
+            for b in range(0, n_elements, 4):
+                for i in range(4):
+                    sum_ = splat(0.0)
+                    if b + i < n_elements:
+                        start = group.feature + (b + i) * stride + a
+                        for s in range(group.n_series):
+                            weight = load(weights, start + s * n_elements * stride)
+                            coefficient = parameters[group.series + s * (degree + 1) + d]
+                            sum_ = sum_ + weight * coefficient
+                    store(scratch, (i, 0), sum_)
+                    itself = less(absolute(lanes() + float(a - b - i)), splat(0.5))
+                    same = same + where(itself, sum_, splat(0.0))
+                w0, w1 = load(scratch, (0, 0)), load(scratch, (1, 0))
+                w2, w3 = load(scratch, (2, 0)), load(scratch, (3, 0))
+                for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
+                    sum_ = w0 * moments[first + m, b] + w1 * moments[first + m, b + 1]
+                    rest = w2 * moments[first + m, b + 2] + w3 * moments[first + m, b + 3]
+                    sum_ = (sum_ + rest) * monomials.multinomials[m]
+                    store(polynomial, (4 * m + 4, a), load(polynomial, (4 * m + 4, a)) + sum_)
+        store(polynomial, (1, a), same)
         # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees higher
         for d in range(degree - 1):
             for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
@@ -490,7 +523,7 @@ def _sum_pairs(
                 for s in range(group.n_series):
                     coefficient = parameters[group.series + s * (group.degree + 1) + power_]
                     features[pairs[pair].feature + s] += coefficient * power_sum
-            first += (n + WIDTH - 1) // WIDTH * WIDTH
+            first += _padded(n)
     return first, mask_number
 
 
@@ -615,7 +648,7 @@ def _differentiate_pairs(
                 along = slope_sum * (df_j * inverse_j) - turn_sum * (inverse_j * inverse_j)
                 sums = totals(gx, gy, gz, along + stretch_sum, zero, zero, zero, zero)
                 store(own, (j, 0), load(own, (j, 0)) + sums)
-            first += (lengths[pair] + WIDTH - 1) // WIDTH * WIDTH
+            first += _padded(lengths[pair])
     return first, mask_number
 
 
@@ -668,7 +701,7 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
     first, last = element.first_layer, element.last_layer
     for k in range(first, last):
         layer, depth = layers[k], k - first
-        stride = (layer.outputs + WIDTH - 1) // WIDTH * WIDTH
+        stride = _padded(layer.outputs)
         for o in range(0, stride, WIDTH):
             # four sums instead of one keep the processor's pipeline full
             s0, s1 = load(parameters, layer.biases + o), splat(0.0)
@@ -690,7 +723,7 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
     gradient[depth, 0] = 1.0
     for k in range(last - 1, first - 1, -1):
         layer, depth = layers[k], k - first
-        stride = (layer.inputs + WIDTH - 1) // WIDTH * WIDTH
+        stride = _padded(layer.inputs)
         for o in range(layer.outputs):
             gradient[depth + 1, o] *= slopes[depth, o]
         for i in range(0, stride, WIDTH):
@@ -803,15 +836,21 @@ def _combine(tables: Any, element: Any, features: Any, functions_out: Any, input
 def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: Any) -> None:
     """Gradient with respect to features from that with respect to network inputs."""
     functions, terms = tables.functions, tables.terms
-    for f in range(element.n_features + 1):
+    for f in range(element.n_features):
         weights[f] = 0.0
     for f in range(element.first_function, element.last_function):
         function = functions[f]
         slope = gradient[f - element.first_function] * function.scale
         for t in range(function.first_term, function.last_term):
             weights[terms[t].feature] += terms[t].weight * slope
-            # without a twin, a place behind the features takes it
-            weights[terms[t].twin] += terms[t].weight * slope
+            if terms[t].twin >= 0:
+                weights[terms[t].twin] += terms[t].weight * slope
+
+
+@njit
+def _padded(n: int) -> int:
+    """Smallest multiple of the vector width that holds n numbers."""
+    return (n + WIDTH - 1) // WIDTH * WIDTH
 
 
 @njit
@@ -856,11 +895,11 @@ def _evaluate(
     near, gradient, own = _rows(8, capacity), _rows(4, capacity), np.zeros((capacity, WIDTH))
     values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
     products, polynomial = _rows(n_monomials, capacity), _rows(4 * n_monomials + 4, n_elements)
-    scratch, series = _rows(9 * n_elements, WIDTH), np.zeros(9)
+    scratch, series = _rows(4 * 9, WIDTH), np.zeros(9)
     moments = _rows(max(1, len(groups)) * n_monomials, n_elements)
-    listed, masks = _rows(5, WIDTH), np.zeros(0, np.uint8)
+    listed, masks = _rows(4, WIDTH), np.zeros(0, np.uint8)
     lengths = np.zeros(len(tables.pairs), np.int64)
-    features, weights = np.zeros(n_features + 1), np.zeros(n_features + 1)
+    features, weights = np.zeros(n_features), np.zeros(n_features)
     nodes, node_slopes = _rows(n_layers + 1, width), _rows(n_layers, width)
     node_gradients = _rows(n_layers + 1, width)
     indices = np.zeros(capacity, np.int64)
@@ -882,7 +921,7 @@ def _evaluate(
             else:
                 n_listed += (n + 2 * WIDTH) ** 2
         if n_listed > listed.shape[1]:
-            listed, masks = _rows(5, n_listed), np.zeros(n_listed, np.uint8)
+            listed, masks = _rows(4, n_listed), np.zeros(n_listed, np.uint8)
         if degree >= 0:
             _evaluate_monomials(tables.monomials, degree, near, n, products)
         column, mask_number = 0, 0

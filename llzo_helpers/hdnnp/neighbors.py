@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -62,14 +64,34 @@ class NeighborList:
         """
         cell = np.asarray(cell, float)
         if np.array_equal(elements, self._elements) and np.array_equal(pbc, self._pbc):
-            inverse = np.linalg.inv(_completed(cell, pbc))
+            if not np.array_equal(cell, self._cell):
+                self._cell, self._inverse = cell, np.linalg.inv(_completed(cell, pbc))
             moved = _move(
-                positions, cell, inverse, pbc, self._reference, self._folds, self._shifts,
+                positions,
+                cell,
+                self._inverse, pbc, self._reference, self._folds, self._shifts,
                 self.parents, self.points,
             )  # fmt: skip
             if moved < 0.5 * self.skin:
                 return
         self._build(positions, cell, pbc, elements)
+
+    def fold(self, gradient: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Forces and virial from the gradient of the energy with respect to all points.
+
+        Parameters
+        ----------
+        gradient
+            Shape [point, xyz], eV/Å.
+
+        Returns
+        -------
+        forces
+            Shape [atom, xyz], eV/Å; those of images belong to their atoms.
+        virial
+            Sum over points of position times force, shape [xyz, xyz], eV.
+        """
+        return _fold(gradient, self.points, self.parents, len(self._elements))
 
     def _build(
         self,
@@ -80,10 +102,11 @@ class NeighborList:
     ) -> None:
         reach = self.cutoff + self.skin
         vectors = _completed(cell, pbc)
-        fractional = positions @ np.linalg.inv(vectors)
+        self._cell, self._inverse = cell, np.linalg.inv(vectors)
+        fractional = positions @ self._inverse
         folds = np.where(pbc, -np.floor(fractional), 0.0)
         folded = fractional + folds
-        heights = 1.0 / np.linalg.norm(np.linalg.inv(vectors), axis=0)
+        heights = 1.0 / np.linalg.norm(self._inverse, axis=0)
         self.parents, self._shifts = _images(folded, np.where(pbc, reach / heights, -1.0))
         self._folds = folds
         local = positions + folds @ cell
@@ -177,6 +200,22 @@ def _move(
             squared += (points[i, k] - reference[i, k]) ** 2
         largest = max(largest, squared)
     return np.sqrt(largest)
+
+
+@njit(cache=True, nogil=True)
+def _fold(
+    gradient: NDArray[np.float64],
+    points: NDArray[np.float64],
+    parents: NDArray[np.int64],
+    n_atoms: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    forces, virial = np.zeros((n_atoms, 3)), np.zeros((3, 3))
+    for i in range(len(points)):
+        for k in range(3):
+            forces[parents[i], k] -= gradient[i, k]
+            for axis in range(3):
+                virial[axis, k] -= points[i, axis] * gradient[i, k]
+    return forces, virial
 
 
 @njit(cache=True, nogil=True)

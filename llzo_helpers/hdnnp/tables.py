@@ -512,7 +512,7 @@ def _monomials(degree: int) -> Monomials:
     for n in range(degree + 1):
         exponents = [(a, b, n - a - b) for a in range(n, -1, -1) for b in range(n - a, -1, -1)]
         number.update({e: int(first[n]) + i for i, e in enumerate(exponents)})
-    total = int(first[-1])
+    total = int(first[-1]) + 1  # one row more, where the kernels keep sums of squares
     factors = np.zeros(total, _MONOMIAL)
     multinomials = np.zeros(total)
     squared, raised = np.zeros((total, 3), np.int64), np.zeros((total, 3), np.int64)
