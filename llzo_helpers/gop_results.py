@@ -87,7 +87,7 @@ def compared_runs(campaign: Campaign) -> list[Run]:
 
 
 def run_label(run: Run) -> str:
-    """Return a short name of a run's system, in the paper's notation."""
+    """Return a short name of a run's system, the same for its replicas."""
     structure = run.structure
     label = (
         f"{structure.phase[0].upper()}-Li{structure.li_per_formula:g} "
@@ -97,7 +97,7 @@ def run_label(run: Run) -> str:
         label += f", {_glass_label(structure.glass)}"
     if structure.supercell > 1:
         label += " " + "x".join([str(structure.supercell)] * 3)
-    return label + (f" r{structure.replica}" if structure.replica > 1 else "")
+    return label
 
 
 def _glass_label(glass: Glass) -> str:
@@ -474,16 +474,15 @@ class NetworkResults:
     Attributes
     ----------
     table : DataFrame
-        A row per run, the content of `gop.csv`.
+        A row per run, the content of `gop.csv`. What follows is of first replicas, by system.
     by_sites, by_length : dict of Dependence
-        theta (k = 3) of pieces of each system's network, and of windows of its trajectory
-        (in frames).
+        theta (k = 3) of pieces of the network, and of windows of the trajectory (in frames).
     rewired : dict of ndarray, shape [draw]
         theta (k = 3) of random networks with the same degrees.
     frame_intervals_ps : dict of float
-        Time between the frames of each system.
+        Time between frames.
     graphs : dict of networkx.DiGraph
-        The network of each system.
+        The network.
     """
 
     table: pd.DataFrame
@@ -492,6 +491,11 @@ class NetworkResults:
     rewired: dict[str, FloatArray]
     frame_intervals_ps: dict[str, float]
     graphs: dict[str, "nx.DiGraph[int]"]
+
+    @property
+    def first_replicas(self) -> pd.DataFrame:
+        """The rows of `table` of first replicas."""
+        return self.table[self.table["replica"] == 1]
 
 
 def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResults:
@@ -519,13 +523,17 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
         rows.append(
             {"system": label} | run_columns(run) | _network_columns(network, campaign.order, seed)
         )
-        results.rewired[label] = rewired_order_parameters(network.graph, draws=5, seed=seed)
+        if run.structure.replica > 1:
+            continue
         connected = len(max(nx.weakly_connected_components(network.graph), key=len))
         sizes = [size for size in (5, 10, 20, 50, 100, 200, 500) if size < connected]
+        n_frames = len(network.assignments)
+        results.graphs[label] = network.graph
+        results.frame_intervals_ps[label] = network.frame_interval_ps
+        results.rewired[label] = rewired_order_parameters(network.graph, draws=5, seed=seed)
         results.by_sites[label] = dependence_on_sites(
             network.graph, sizes=[*sizes, connected], seed=seed
         )
-        n_frames = len(network.assignments)
         results.by_length[label] = dependence_on_length(
             network.assignments,
             network.n_sites,
@@ -533,8 +541,6 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
             theta,
             lengths=sorted({max(2, n_frames // parts) for parts in (32, 16, 8, 4, 2, 1)}),
         )
-        results.frame_intervals_ps[label] = network.frame_interval_ps
-        results.graphs[label] = network.graph
     if not rows:
         raise InputError(
             f"{campaign.directory / 'sites'}: no network in which ions jump; run notebook 04, or "
