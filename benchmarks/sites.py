@@ -3,8 +3,8 @@
 Run by hand: ``python benchmarks/sites.py``. Each case runs in a process of its own, so that its
 peak memory is its own; "warm" is the second call, after numba has compiled or loaded its
 functions. The calibration is NumPy computing all distances between ions and framework atoms of
-the same trajectory, which a landmark analysis by dense arrays would do first of all. Timings
-of the published package (sitator) are from the science notes, on another run of this machine.
+the same trajectory, which a landmark analysis by dense arrays would do first of all. Times are
+processor seconds of one core, which other work on the machine hardly changes.
 """
 
 import json
@@ -53,7 +53,7 @@ def measure(repeats: tuple[int, int, int], n_frames: int, clustering: str) -> di
     prepared = peak_memory()
 
     def run() -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         result = landmark_analysis(
             positions,
             cell,
@@ -61,7 +61,7 @@ def measure(repeats: tuple[int, int, int], n_frames: int, clustering: str) -> di
             clustering=clustering,
             assignment_threshold=0.8 if clustering == "dotprod" else 0.5,
         )
-        elapsed = time.perf_counter() - start
+        elapsed = time.process_time() - start
         run.sites = result.n_sites
         stays = find_stays(result.assignments, result.n_sites)
         run.statistics = jump_statistics(stays, 0.05)
@@ -69,12 +69,12 @@ def measure(repeats: tuple[int, int, int], n_frames: int, clustering: str) -> di
 
     cold, warm = run(), min(run() for _ in range(2))
 
-    start = time.perf_counter()
+    start = time.process_time()
     n_calibrated = min(n_frames, 50)
     for frame in positions[:n_calibrated]:
         between = nearest_image(frame[mobile][:, None] - frame[~mobile][None], cell)
         np.linalg.norm(between, axis=2)
-    calibration = (time.perf_counter() - start) * n_frames / n_calibrated
+    calibration = (time.process_time() - start) * n_frames / n_calibrated
     return {
         "atoms": len(mobile),
         "sites": run.sites,

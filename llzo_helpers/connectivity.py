@@ -125,6 +125,9 @@ def effective_conductance(graph: "nx.DiGraph[Any]", cell: ArrayLike) -> Conducta
     volume = abs(float(np.linalg.det(checked_cell(cell))))
     occupancies, conductances, vectors = _conductances(graph)
     total = network_diffusion(conductances, vectors)[0]
+    # what is left where nothing percolates is rounding
+    scale = np.einsum("ij,ijx,ijx", conductances, vectors, vectors)
+    total[np.abs(total) < 1e-12 * scale] = 0.0
     return Conductance(
         tensor=total / volume, diffusivity=total / occupancies.sum() * ANGSTROM2_PER_PS
     )

@@ -34,7 +34,7 @@ from llzo_helpers.order import (
     first_minimum,
     pair_distributions,
 )
-from llzo_helpers.parameters import Campaign, OrderSettings, Run
+from llzo_helpers.parameters import Campaign, Glass, OrderSettings, Run
 from llzo_helpers.paths import DATA
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.resampling import (
@@ -73,6 +73,7 @@ Environments = dict[str, FloatArray]
 # Frames that averages over structures are taken from: more of them change nothing visible
 FRAMES_FOR_PAIRS = 500
 FRAMES_FOR_MAP = 12
+FRAMES_OF_QUENCH = 26
 COORDINATIONS = (("Zr", "O"), ("La", "O"), ("Li", "O"))
 
 
@@ -88,17 +89,30 @@ def compared_runs(campaign: Campaign) -> list[Run]:
 def run_label(run: Run) -> str:
     """Return a short name of a run's system, in the paper's notation."""
     structure = run.structure
-    potential = load_potential(run.md_potential).paper_label or run.md_potential
-    return (
+    label = (
         f"{structure.phase[0].upper()}-Li{structure.li_per_formula:g} "
-        f"{100 * structure.volume_ratio:g} % {potential}"
-        + (f" r{structure.replica}" if structure.replica > 1 else "")
+        f"{100 * structure.volume_ratio:g} % {_short(run.md_potential)}"
     )
+    if structure.glass:
+        label += f", {_glass_label(structure.glass)}"
+    if structure.supercell > 1:
+        label += " " + "x".join([str(structure.supercell)] * 3)
+    return label + (f" r{structure.replica}" if structure.replica > 1 else "")
+
+
+def _glass_label(glass: Glass) -> str:
+    return f"{_short(glass.structure_potential)} glass ({glass.melt_quench.name})"
+
+
+def _short(potential: str) -> str:
+    return load_potential(potential).paper_label or potential
 
 
 def _by_volume(runs: Iterable[Run]) -> list[Run]:
     """Return runs in the order in which figures show them."""
-    return sorted(runs, key=lambda run: (run.structure.phase, run.structure.volume_ratio))
+    return sorted(
+        runs, key=lambda run: (run.structure.phase != "crystal", run.structure.volume_ratio)
+    )
 
 
 def thinned(trajectory: Trajectory, at_most: int) -> Iterator[NDArray[np.float32]]:
@@ -221,10 +235,9 @@ class StructurePlaces:
         Made of the reference's frames, `data/reference_structures.npz`.
     reference, systems : dict
         Scores [frame, component] by structure of the reference and by system.
-    quench : ndarray, shape [frame, component]
-        Scores of the reference's quench.
-    quench_temperatures : ndarray, shape [frame]
-        K.
+    quenches : dict of tuple
+        Scores [frame, component] and temperatures [frame], K, of the reference's quench and of
+        those of the campaign's glasses.
     reference_distances, distances : dict
         Distance from the crystal [frame, atom] by element, then as above.
     groups : DataFrame
@@ -236,8 +249,7 @@ class StructurePlaces:
     of_map: StructureMap
     reference: dict[str, FloatArray]
     systems: dict[str, FloatArray]
-    quench: FloatArray
-    quench_temperatures: FloatArray
+    quenches: dict[str, tuple[FloatArray, FloatArray]]
     reference_distances: dict[str, dict[str, FloatArray]]
     distances: dict[str, dict[str, FloatArray]]
     groups: pd.DataFrame
@@ -265,18 +277,20 @@ def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlace
         element: crystal_reference(reference.environments[_CRYSTAL][element])
         for element in FRAMEWORK
     }
-    of_reference, of_systems = (
+    quenched, temperatures = _campaign_quenches(campaign, reference.volume_per_atom)
+    of_reference, of_systems, of_quenches = (
         {name: of_map.project(found) for name, found in _features(some).items()}
-        for some in (reference.environments, systems)
+        for some in (reference.environments, systems, quenched)
     )
-    groups = _groups(of_reference | of_systems, n_groups)
-    quench = of_reference.pop("quench")
+    groups = _groups(of_reference | of_quenches | of_systems, n_groups)
+    quenches = {"quench": (of_reference.pop("quench"), reference.quench_temperatures)} | {
+        name: (of_quenches[name], temperatures[name]) for name in of_quenches
+    }
     return StructurePlaces(
         of_map=of_map,
         reference=of_reference,
         systems=of_systems,
-        quench=quench,
-        quench_temperatures=reference.quench_temperatures,
+        quenches=quenches,
         reference_distances=_distances(crystals, reference.environments),
         distances=_distances(crystals, systems),
         groups=groups,
@@ -286,6 +300,29 @@ def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlace
             _distances(crystals, systems),
         ),
     )
+
+
+def _campaign_quenches(
+    campaign: Campaign, volume_per_atom: float
+) -> tuple[dict[str, Environments], dict[str, FloatArray]]:
+    """Return environments and temperatures along the quenches of the campaign's glasses."""
+    environments: dict[str, Environments] = {}
+    temperatures: dict[str, FloatArray] = {}
+    for glass in campaign.glasses:
+        directory = campaign.glass_directory(glass) / "quench"
+        protocol = glass.melt_quench
+        if not (directory / "summary.json").is_file() or protocol.quench_K_ps is None:
+            continue
+        trajectory = Trajectory(directory, "quench")
+        frames = list(thinned(trajectory, FRAMES_OF_QUENCH))
+        label = f"quench, {_glass_label(glass)}"
+        environments[label] = _environments(
+            frames, trajectory.cell, trajectory.symbols.tolist(), volume_per_atom
+        )
+        temperatures[label] = np.linspace(
+            protocol.hold_K, protocol.end_K, sum(map(len, frames)), dtype=np.float64
+        )
+    return environments, temperatures
 
 
 def _features(environments: Mapping[str, Environments]) -> dict[str, FloatArray]:

@@ -438,7 +438,8 @@ class VibrationSettings(Model):
     """Short runs with frames a few femtoseconds apart, for the spectrum of vibrations."""
 
     volume_ratio: OneOrMore[float]
-    """Of the structures of the campaign to look at; their first replica is taken."""
+    """Of the structures of the campaign to look at: their first replica, and of an amorphous one
+    the potential that made it."""
     temperature_K: Temperature = 1100.0
     resolution_THz: Positive = 0.5
     md: MDSettings
@@ -544,6 +545,7 @@ class Campaign(Model):
             for run in self.runs
             if run.structure.replica == 1
             and run.structure.volume_ratio in self.vibration.volume_ratio
+            and run.structure.structure_potential in (None, run.md_potential)
         ]
         return list({run.name: run for run in runs}.values())
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -28,8 +28,16 @@ class Potential(Model):
     name: str
     directory: Path
     description: str
-    kind: Literal["lammps"]
-    """`lammps`: `potential.lmp` alone tells a standard LAMMPS everything."""
+    kind: Literal["lammps", "hdnnp", "ase"]
+    """`lammps`: `potential.lmp` alone tells a standard LAMMPS everything. `hdnnp`: the folder holds
+    n2p2's files, too. `ase`: forces come from `calculator`."""
+    calculator: str | None = None
+    """Of kind `ase`: import path of the calculator's class, or of a function that makes one."""
+    calculator_options: dict[str, Any] = Field(default_factory=dict)
+    """Its arguments; `./file` is a file of the potential's folder."""
+    max_extrapolations: Annotated[int, Field(ge=0)] | None = None
+    """Of kind `hdnnp`: a run stops when more symmetry functions of one frame lie outside the range
+    of the training data."""
     elements: Annotated[list[str], Field(min_length=1)]
     units: Literal["metal"] = "metal"
     citation: Annotated[list[str], Field(min_length=1)]

@@ -282,7 +282,9 @@ def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
 def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
     """Table 2 of the paper: D at 1100 K and E_a of the systems of the jump analysis."""
     at_1100 = combined[combined["temperature_K"] == 1100]
-    merged = at_1100.merge(arrhenius, on=SYSTEM_COLUMNS, how="inner")
+    # a column of potentials that no crystal has is empty, and then of another type
+    same_type = arrhenius.astype(at_1100[SYSTEM_COLUMNS].dtypes.to_dict())
+    merged = at_1100.merge(same_type, on=SYSTEM_COLUMNS, how="inner")
     values = {
         system_label(row): {
             "E_a (eV)": f"{row['E_a_eV']:.2f} ± {row['E_a_std_eV']:.2f}",

@@ -86,11 +86,15 @@ def test_map_has_a_point_for_each_frame():
     of_map = structure_map(features, components=2)
     scores = of_map.project(features)
     figure = map_figure(
-        of_map, {"melt": scores[:2]}, {"ours": scores[2:5]}, scores[5:], np.linspace(3000, 500, 7)
+        of_map,
+        {"melt": scores[:2]},
+        {"ours": scores[2:5]},
+        {"quench": (scores[5:], np.linspace(3000, 500, 7))},
     )
     np.testing.assert_allclose(trace(figure, "ours").x, scores[2:5, 0])
     np.testing.assert_allclose(trace(figure, "quench").y, scores[5:, 1])
     np.testing.assert_allclose(trace(figure, "melt").y, scores[:2, 1])
+    assert trace(figure, "quench").marker.color[0] == figure.layout.coloraxis.cmax == 3000
 
 
 def test_distances_are_drawn_as_cumulative_fractions():

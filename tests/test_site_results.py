@@ -31,6 +31,7 @@ from llzo_helpers.parameters import Campaign, Run, SiteSettings, Structure, load
 from llzo_helpers.results import paper_values
 from llzo_helpers.site_results import RunSites
 from llzo_helpers.sites import jump_table
+from llzo_helpers.widgets import explore_density
 
 DATA = Path(__file__).parent / "data" / "sites"
 
@@ -233,6 +234,12 @@ def test_density_view_for_the_lab(system):
     view = density_view(site_results.density_panel(system))
     shapes = [message["kwargs"].get("shape") for message in view._ngl_msg_archive]
     assert shapes
+
+
+def test_density_panel_of_the_lab(system):
+    system_choice, level, _ = explore_density({system.title: system}).children
+    assert system_choice.value is not None
+    level.value = 6.0  # draws the surface anew
 
 
 def test_nearest_crystals(system):

@@ -65,7 +65,7 @@ def figure_2(panels: Sequence[DensityPanel], *, columns: int = 3) -> go.Figure:
             "of the nearest site; yellow: fast, blue: slow."
         ),
         columns=columns,
-        panel_size=(300, 310),
+        panel_size=(255, 275),
         subplots={
             "specs": [[{"type": "scene"}] * columns] * rows,
             "horizontal_spacing": 0.01,

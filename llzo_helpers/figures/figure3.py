@@ -36,7 +36,7 @@ def figure_3a(table: pd.DataFrame) -> go.Figure:
         caption=(
             "Figure 3A. Graph order parameter of the network of jumps against the tracer "
             "diffusion coefficient. Bars: standard errors. Crosses: the value that the number "
-            "of connected sites alone gives, (mean degree − ln n)<sup>3</sup>."
+            "of connected sites alone gives, (mean degree − ln n)³."
         ),
     )
     D = table["tracer_D_cm2_s"].dropna()
@@ -188,7 +188,7 @@ def counting_figure(
             "What in the order parameter is counting. Points: connected pieces of the networks "
             "of jumps (bars: standard deviation); stars: whole networks; open circles: random "
             "networks with the same degrees. Lines: all degrees different and of mean 0 or 1/2, "
-            "(mean − ln n)<sup>3</sup>. Rewiring, which turns a lattice of sites into a random "
+            "(mean − ln n)³. Rewiring, which turns a lattice of sites into a random "
             "graph, leaves θ where it is."
         ),
     )

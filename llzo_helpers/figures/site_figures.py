@@ -35,7 +35,7 @@ def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
             "that stays cut off by the end of the run count rightly. Bands: standard error. One "
             "rate would give a straight line; a steep beginning is quick returns."
         ),
-        columns=3,
+        legend_rows=1,
         subplots={"shared_yaxes": True, "horizontal_spacing": 0.04},
     )
     kinds = sorted({kind for panel in curves.values() for kind in panel})
@@ -95,7 +95,8 @@ def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str,
             "bottlenecks grows late and in many parts."
         ),
         columns=2,
-        panel_size=(420, 360),
+        panel_size=(380, 340),
+        legend_rows=1 + len(scans) // 5,
         subplots={"horizontal_spacing": 0.12},
     )
     for colour, (name, scan) in zip(SEQUENCE * 9, scans.items(), strict=False):
@@ -169,7 +170,7 @@ def sensitivity_figure(points: Sequence[SensitivityPoint]) -> go.Figure:
             "error. What changes from point to point is a convention, not a property of the "
             "material."
         ),
-        columns=3,
+        legend_rows=1 + len({(point.system, point.method) for point in points}) // 2,
     )
     methods = sorted({point.method for point in points})
     systems = list(dict.fromkeys(point.system for point in points))

@@ -18,8 +18,7 @@ def map_figure(
     of_map: StructureMap,
     reference: Mapping[str, NDArray[Any]],
     systems: Mapping[str, NDArray[Any]],
-    quench: NDArray[Any],
-    temperatures: NDArray[Any],
+    quenches: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
 ) -> go.Figure:
     """Structures on their map.
 
@@ -31,10 +30,8 @@ def map_figure(
         Scores on the map by structure of the reference, [frame, component]; in grey.
     systems
         Scores by system of the campaign, coloured.
-    quench
-        Scores of a quench in the order of time, [frame, component].
-    temperatures
-        Of the frames of the quench, K.
+    quenches
+        Scores in the order of time [frame, component] and temperatures [frame], K, of quenches.
     """
     percent = [f"{100 * fraction:.0f} %" for fraction in of_map.explained]
     figure = new_figure(
@@ -43,7 +40,7 @@ def map_figure(
         caption=(
             "Structures on a map made without labels: principal components of the mean "
             "environments of La, Zr and O, at one density. Each point is a frame. Grey: the "
-            "reference that the map was made of; line: a quench, coloured by its temperature; "
+            "reference that the map was made of; lines: quenches, coloured by temperature; "
             "coloured: the runs of this campaign."
         ),
     )
@@ -55,20 +52,22 @@ def map_figure(
             marker={"color": GREY, "symbol": f"{symbol}-open", "size": 9},
             name=name,
         )
-    figure.add_scatter(
-        x=quench[:, 0],
-        y=quench[:, 1],
-        mode="lines+markers",
-        line={"color": GREY, "width": 1},
-        marker={
-            "size": 7,
-            "color": temperatures,
+    for symbol, (name, (scores, temperatures)) in zip(_SYMBOLS * 9, quenches.items(), strict=False):
+        figure.add_scatter(
+            x=scores[:, 0],
+            y=scores[:, 1],
+            mode="lines+markers",
+            line={"color": GREY, "width": 1},
+            marker={"size": 7, "symbol": symbol, "color": temperatures, "coloraxis": "coloraxis"},
+            name=name,
+        )
+    figure.update_layout(
+        coloraxis={
             "colorscale": "Inferno",
             "cmin": 0,
+            "cmax": max((float(T.max()) for _, T in quenches.values()), default=3000.0),
             "colorbar": {"title": "T (K)", "thickness": 14, "x": 1.01, "len": 0.55, "y": 0.25},
-        },
-        name="quench",
-        showlegend=False,
+        }
     )
     for colour, (system, scores) in zip(SEQUENCE * 9, systems.items(), strict=False):
         figure.add_scatter(

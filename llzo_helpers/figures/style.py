@@ -79,8 +79,9 @@ def new_panels(
     titles: Sequence[str],
     *,
     caption: str,
-    columns: int = 4,
-    panel_size: tuple[int, int] = (280, 260),
+    columns: int = 3,
+    panel_size: tuple[int, int] = (255, 255),
+    legend_rows: int = 0,
     subplots: Mapping[str, Any] | None = None,
     **layout: Any,
 ) -> tuple[go.Figure, list[dict[str, int]]]:
@@ -96,6 +97,8 @@ def new_panels(
         Panels in a row.
     panel_size
         Width and height of a panel, pixels.
+    legend_rows
+        Rows to keep free below for the legend.
     subplots
         Further arguments of plotly's `make_subplots`.
     layout
@@ -125,10 +128,13 @@ def new_panels(
     figure.update_annotations(font_size=14)
     figure.update_layout(
         **_LAYOUT,
-        width=180 + width * columns,
-        height=60 + height * rows,
-        margin={"l": 70, "r": 20, "t": 40, "b": 60},
+        width=165 + width * columns,
+        height=60 + height * rows + 24 * legend_rows,
+        margin={"l": 70, "r": 20, "t": 40, "b": 60 + 24 * legend_rows},
         meta={"caption": caption},
+    )
+    figure.update_layout(
+        legend={"orientation": "h", "x": 0, "yref": "container", "y": 0, "yanchor": "bottom"}
     )
     figure.update_layout(**layout)
     places = [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(titles))]

@@ -40,7 +40,7 @@ def volume_histograms(
     quantity: str,
     caption: str,
     bin_width: float,
-    columns: int = 4,
+    columns: int = 3,
 ) -> go.Figure:
     """One histogram a system, each bar coloured by its sites' mean residence time.
 

@@ -28,6 +28,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 import llzo_helpers
 from llzo_helpers import slurm
 from llzo_helpers.errors import InputError, OutOfTimeError, SimulationError
@@ -38,6 +40,9 @@ from llzo_helpers.parameters import ChainSettings, MDSettings
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import read_structure
 from llzo_helpers.trajectory import completed_segments, dcd_bytes, read_thermo
+
+STOPPED_FRAME = "stopped.xyz"
+"""The frame at which `llzo_helpers.md.callback` stopped a run for too many extrapolations."""
 
 # Bytes of a DCD file's header where LAMMPS writes the time of day
 _DCD_REMARK = slice(180, 260)
@@ -238,7 +243,7 @@ def _run(
         for segment in segments[done:]:
             _require_time(directory, segment, end_of_job, resumed_at=segments[done])
             try:
-                _run_segment(directory, segment, settings, lmp, lock, meter)
+                _run_segment(directory, segment, settings, potential, lmp, lock, meter)
             except OSError as error:
                 raise SimulationError(
                     f"{directory / segment.name}.part: {error.strerror}; put that right and start "
@@ -452,7 +457,13 @@ class _Meter:
 
 
 def _run_segment(
-    directory: Path, segment: Segment, settings: ChainSettings, lmp: Path, lock: int, meter: _Meter
+    directory: Path,
+    segment: Segment,
+    settings: ChainSettings,
+    potential: Potential,
+    lmp: Path,
+    lock: int,
+    meter: _Meter,
 ) -> None:
     """Compute one segment in its `.part` folder and put it in place by one rename."""
     part = directory / f"{segment.name}.part"
@@ -473,7 +484,7 @@ def _run_segment(
         "frame_steps": str(segment.frame_steps or settings.frame_steps),
         "thermo_steps": str(segment.frame_steps or settings.frame_steps),
     }
-    words = [*launch.command(lmp, settings), "-in", "../in.lmp", "-log", "log.lammps"]
+    words = [*launch.command(lmp, settings, potential), "-in", "../in.lmp", "-log", "log.lammps"]
     words += ["-screen", "none"]
     for name, value in variables.items():
         words += ["-var", name, value]
@@ -487,6 +498,8 @@ def _run_segment(
             except subprocess.TimeoutExpired:
                 continue
     if code != 0:
+        for frame in part.glob(STOPPED_FRAME):
+            shutil.copy(frame, directory)
         raise SimulationError(failure(part, code))
     _check_segment(directory, part, segment, settings)
     kept = [part / "end.restart", *part.glob("frames.dcd")]
@@ -589,6 +602,16 @@ def _summarise(directory: Path) -> dict[str, Any]:
         "mean_temperature_K": round(float(thermo["temperature_K"].mean()), 3),
         "mean_potential_energy_eV": round(float(thermo["potential_energy_eV"].mean()), 6),
         "mean_pressure_bar": round(float(thermo["pressure_bar"].mean()), 1),
+        "extrapolations": _extrapolations(directory),
     }
     write_json(directory / "summary.json", summary)
     return summary
+
+
+def _extrapolations(directory: Path) -> int:
+    """Sum of symmetry functions found outside the training range; each segment counts anew."""
+    last_rows = [
+        pd.read_csv(directory / f"segment_{record['index']:04d}" / "thermo.csv").iloc[-1]
+        for record in completed_segments(directory)
+    ]
+    return int(sum(row.get("extrapolations", 0) for row in last_rows))

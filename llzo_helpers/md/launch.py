@@ -59,9 +59,12 @@ def find_mpiexec() -> Path:
     return path.absolute()
 
 
-def command(lmp: Path, settings: ChainSettings) -> list[str]:
+def command(lmp: Path, settings: ChainSettings, potential: Potential) -> list[str]:
     """Return the words that start LAMMPS as `settings.launcher` says, before its own options."""
     n = str(settings.processes)
+    if needs_python(lmp, potential):
+        threads = ["-pk", "omp", n] if settings.launcher == "openmp" else []
+        return [sys.executable, "-m", "llzo_helpers.md.callback", *threads]
     match settings.launcher:
         case "serial":
             return [str(lmp)]
@@ -75,9 +78,19 @@ def command(lmp: Path, settings: ChainSettings) -> list[str]:
             return [str(lmp), "-k", "on", "g", n, "-sf", "kk"]
 
 
+def needs_python(lmp: Path, potential: Potential) -> bool:
+    """Whether the forces come from Python (`llzo_helpers.md.callback`), not from this LAMMPS."""
+    if potential.kind == "hdnnp":
+        return "hdnnp" not in _help(lmp).split()
+    return potential.kind == "ase"
+
+
 def environment() -> dict[str, str]:
     """Return the environment variables for LAMMPS."""
     variables = dict(os.environ)
+    # `python -m llzo_helpers...` is started in a segment's folder, wherever this package lies
+    paths = [str(Path(__file__).parents[2]), variables.get("PYTHONPATH", "")]
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     # the mpich wheel puts its library here, where the loader doesn't look
     libraries = [str(Path(sys.prefix) / "lib"), variables.get("LD_LIBRARY_PATH", "")]
     variables["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, libraries))
@@ -99,6 +112,17 @@ def require_capabilities(lmp: Path, settings: ChainSettings, potential: Potentia
             f"needs; choose 'serial' or 'mpi', or set {LMP_VARIABLE} to a LAMMPS that has it"
         )
     script = potential.directory / "potential.lmp"
+    if needs_python(lmp, potential):
+        if settings.launcher not in ("serial", "openmp"):
+            raise InputError(
+                f"launcher = {settings.launcher!r}: forces of {potential.name} come from Python, "
+                "in one process; choose 'serial', or 'openmp' for threads"
+            )
+        if potential.kind == "hdnnp":
+            from llzo_helpers.hdnnp.files import read_potential
+
+            read_potential(potential.directory)
+        return
     for kind, style in re.findall(
         r"^\s*(pair|kspace)_style\s+(\S+)", script.read_text(encoding="utf-8"), re.MULTILINE
     ):

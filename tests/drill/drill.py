@@ -200,9 +200,10 @@ def two_controllers(drill: Drill, at: int) -> None:
     process = drill.start()
     drill.wait_for_segments(at)
     second = drill.start()
-    if second.wait(PATIENCE_S) != 2 or "locked by process" not in (
-        drill.directory / "batch.log"
-    ).read_text():
+    if (
+        second.wait(PATIENCE_S) != 2
+        or "locked by process" not in (drill.directory / "batch.log").read_text()
+    ):
         raise DrillError("the second controller was not refused")
     drill.finish(process)
 

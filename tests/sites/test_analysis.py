@@ -98,22 +98,36 @@ CELLS = {
 }
 
 
+def lattice(n: int, basis: NDArray | tuple = ((0.0, 0.0, 0.0),)) -> NDArray[np.float64]:
+    """Return fractional positions of n x n x n cells with a basis."""
+    cells = np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    return (cells + np.asarray(basis)).reshape(-1, 3) / n
+
+
 def hopping(cell: NDArray, n_frames: int = 300, seed: int = 1) -> Hopping:
-    """Make 8 ions on 27 sites; each frame an ion hops with probability 5 %, unless it's taken."""
+    """Make 8 ions on the 27 body centres of a simple lattice."""
+    return hop_between(
+        lattice(3) @ cell, lattice(3, ((0.5, 0.5, 0.5),)) @ cell, cell, 8, n_frames, seed
+    )
+
+
+def hop_between(
+    framework: NDArray, sites: NDArray, cell: NDArray, n_ions: int, n_frames: int, seed: int
+) -> Hopping:
+    """Let ions hop to any free site with a probability of 5 % a frame."""
     rng = np.random.default_rng(seed)
-    nodes = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    framework, sites = nodes / 3 @ cell, (nodes + 0.5) / 3 @ cell
-    truth = np.empty((n_frames, 8), dtype=int)
-    truth[0] = rng.permutation(27)[:8]
+    n_sites, n_static = len(sites), len(framework)
+    truth = np.empty((n_frames, n_ions), dtype=int)
+    truth[0] = rng.permutation(n_sites)[:n_ions]
     for frame in range(1, n_frames):
         truth[frame] = truth[frame - 1]
-        for ion in np.flatnonzero(rng.random(8) < 0.05):
-            target = rng.integers(27)
+        for ion in np.flatnonzero(rng.random(n_ions) < 0.05):
+            target = rng.integers(n_sites)
             if target not in truth[frame]:
                 truth[frame, ion] = target
-    static = framework + 0.08 * rng.standard_normal((n_frames, 27, 3))
-    ions = sites[truth] + 0.15 * rng.standard_normal((n_frames, 8, 3))
-    mobile = np.arange(35) >= 27
+    static = framework + 0.08 * rng.standard_normal((n_frames, n_static, 3))
+    ions = sites[truth] + 0.15 * rng.standard_normal((n_frames, n_ions, 3))
+    mobile = np.arange(n_static + n_ions) >= n_static
     return Hopping(np.concatenate([static, ions], axis=1), cell, mobile, truth, sites)
 
 
@@ -141,6 +155,23 @@ class TestKnownSites:
             clustering=clustering,
             assignment_threshold=threshold,
         )
+        assert_found(system, found.assignments, found.centers)
+
+    def test_octahedral_and_tetrahedral_sites_of_a_close_packed_framework(self):
+        cell = 10 * np.eye(3)
+        fcc = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+        tetrahedra = lattice(2) + 0.25
+        octahedra = fcc + np.array([0.5, 0, 0])
+        sites = np.concatenate([lattice(2, octahedra), lattice(2, tetrahedra)]) @ cell
+        system = hop_between(lattice(2, fcc) @ cell, sites, cell, 20, n_frames=400, seed=0)
+        found = landmark_analysis(system.positions, cell, system.mobile)
+        assert_found(system, found.assignments, found.centers)
+
+    def test_a_cell_hardly_larger_than_a_polyhedron(self):
+        cell = 8 * np.eye(3)
+        sites = lattice(2, ((0.5, 0.5, 0.5),)) @ cell
+        system = hop_between(lattice(2) @ cell, sites, cell, 3, n_frames=400, seed=0)
+        found = landmark_analysis(system.positions, cell, system.mobile)
         assert_found(system, found.assignments, found.centers)
 
     def test_wrapping_changes_nothing(self):

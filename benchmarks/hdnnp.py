@@ -1,0 +1,231 @@
+"""Speed and memory of the HDNNP engine, beside n2p2.
+
+    python benchmarks/hdnnp.py             speed of the evaluator
+    python benchmarks/hdnnp.py lammps      share of a LAMMPS run that the evaluator takes; memory
+    python benchmarks/hdnnp.py drift       conserved energy over 20 ps
+
+n2p2 (2.3.0 in LAMMPS 4Feb2025) took 0.206 ms per atom and step on one AVX-512 core for the reference
+potential of types 2 and 3, and 0.348 ms for 112 functions per element of types 2 and 9. It is not
+installed here. On a busy machine everything takes longer, so a calibration (multiply-add of
+vectors in the first cache) runs before and after every evaluation; times are given as measured, the
+best of all, and scaled to what the calibration takes on a quiet core of the machine on
+which n2p2 was timed.
+"""
+
+import itertools
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import ase
+import numpy as np
+from numba import njit
+
+from llzo_helpers.hdnnp import HDNNP
+from llzo_helpers.hdnnp.vector import load, splat, store
+from llzo_helpers.md.callback import _Callback, hdnnp_forces, open_lammps
+from llzo_helpers.potentials import load_potential
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from hdnnp_reference import DATA, read_structure  # noqa: E402
+
+N2P2_MS = {"types 2, 3": 0.206, "types 2, 9": 0.348}
+QUIET_CALIBRATION_US = 8.0
+
+
+@njit
+def _multiply_add(repeats, numbers, result):
+    a, b, c, d = splat(0.1), splat(0.2), splat(0.3), splat(0.4)
+    for _ in range(repeats):
+        for j in range(0, 2048, 32):
+            a = a * 0.99 + load(numbers, j)
+            b = b * 0.99 + load(numbers, j + 8)
+            c = c * 0.99 + load(numbers, j + 16)
+            d = d * 0.99 + load(numbers, j + 24)
+    store(result, 0, a + b + c + d)
+
+
+def calibration():
+    """Time of the calibration, µs."""
+    began = time.perf_counter()
+    _multiply_add(100, np.zeros(2048), np.zeros(8))
+    return 1e6 * (time.perf_counter() - began)
+
+
+def types_2_and_9(folder):
+    """112 functions per element: 8 radial ones for each neighbour, 8 for each pair of them."""
+    symbols, numbers = ("Li", "O", "Zr", "La"), (3, 8, 40, 57)
+    lines = [
+        "number_of_elements 4",
+        f"elements {' '.join(symbols)}",
+        "cutoff_type 1",
+        "scale_symmetry_functions",
+        "center_symmetry_functions",
+        "global_hidden_layers_short 2",
+        "global_nodes_short 15 15",
+        "global_activation_short t t l",
+    ]
+    radial = [(0.01, 0), (0.05, 0), (0.15, 0)] + [(1, rs) for rs in (2, 2.6, 3.2, 3.8, 4.4)]
+    angular = list(itertools.product((0.01, 0.05), (1, -1), (1, 4)))
+    pairs = list(itertools.combinations_with_replacement(symbols, 2))
+    for e in symbols:
+        lines += [f"symfunction_short {e} 2 {b} {eta} {rs} 6" for b in symbols for eta, rs in radial]
+        lines += [
+            f"symfunction_short {e} 9 {a} {b} {eta} {lambda_} {zeta} 6"
+            for a, b in pairs
+            for eta, lambda_, zeta in angular
+        ]
+    n = 4 * len(radial) + len(pairs) * len(angular)
+    (folder / "input.nn").write_text("\n".join(lines))
+    scaling = [f"{e} {i} 0.0 5.0 1.0 0.5" for e in range(1, 5) for i in range(1, n + 1)]
+    (folder / "scaling.data").write_text("\n".join(scaling))
+    rng = np.random.default_rng(0)
+    for number in numbers:
+        weights = 0.1 * rng.normal(size=15 * (n + 1) + 16 * 15 + 16)
+        (folder / f"weights.{number:03d}.data").write_text("\n".join(map(str, weights)))
+    return folder
+
+
+def measure(name, folder, repeats, seconds=6.0):
+    atoms = read_structure("cubic192").repeat(repeats)
+    network = HDNNP(folder)
+    arguments = (
+        atoms.positions,
+        atoms.cell.array,
+        atoms.pbc,
+        network.element_numbers(atoms.get_chemical_symbols()),
+    )
+    network.evaluate(*arguments)
+    times, calibrations = [], []
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        before = calibration()
+        began = time.perf_counter()
+        network.evaluate(*arguments)
+        times.append(1e3 * (time.perf_counter() - began) / len(atoms))
+        calibrations.append((before + calibration()) / 2)
+    scaled = np.median(np.array(times) * QUIET_CALIBRATION_US / np.array(calibrations))
+    ratios = N2P2_MS[name] / min(times), N2P2_MS[name] / scaled
+    print(
+        f"{name}, {len(atoms):4d} atoms: best {min(times):.5f}, median {np.median(times):.5f}, scaled "
+        f"{scaled:.5f} ms per atom and step: n2p2 / this = {ratios[0]:.1f} (best), "
+        f"{ratios[1]:.1f} (scaled)"
+    )
+
+
+def speed():
+    calibration()
+    with tempfile.TemporaryDirectory() as directory:
+        folders = {
+            "types 2, 3": DATA / "a_t2_t3_trained",
+            "types 2, 9": types_2_and_9(Path(directory)),
+        }
+        for name, folder in folders.items():
+            for repeats in (1, 2):
+                measure(name, folder, repeats)
+    best = min(calibration() for _ in range(2000))
+    print(f"calibration: {best:.2f} µs at best, {QUIET_CALIBRATION_US} on a quiet core")
+
+
+SCRIPT = """\
+units metal
+atom_style charge
+boundary p p p
+read_data {data}
+{fix}
+velocity all create {temperature} 1 mom yes dist gaussian
+neighbor 1.0 bin
+neigh_modify delay 0 every 1 check yes
+timestep 0.001
+fix nve all nve
+thermo_style custom step temp pe etotal
+thermo 100
+"""
+FIX = "fix forces all external pf/callback 1 1\nfix_modify forces energy yes virial yes\n"
+
+
+def start(folder, repeats, temperature):
+    """LAMMPS with the reference potential, and the time spent in its forces (a list)."""
+    for file in (DATA / "a_t2_t3_trained").iterdir():
+        if file.is_file():
+            (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "potential.lmp").write_text("")
+    (folder / "potential.yaml").write_text(
+        "{description: a, kind: hdnnp, elements: [Li, La, Zr, O], citation: [a], licence: a}"
+    )
+    potential = load_potential(folder.name, folder.parent)
+    atoms = read_structure("cubic192").repeat(repeats)
+    data = folder / "structure.lmp"
+    write_data(data, atoms)
+    lmp = open_lammps(["-screen", "none", "-log", str(folder / "log.lammps")])
+    lmp.commands_string(SCRIPT.format(data=data, fix=FIX, temperature=temperature))
+    lmp.command("variable extrapolations internal 0")
+    symbols = atoms.get_chemical_symbols()
+    forces, spent = hdnnp_forces(potential, symbols, 1), []
+
+    def timed(positions, cell):
+        began = time.perf_counter()
+        result = forces(positions, cell)
+        spent.append(time.perf_counter() - began)
+        return result
+
+    _Callback(lmp, timed, symbols, potential).connect()
+    return lmp, atoms, spent
+
+
+def write_data(path: Path, atoms: ase.Atoms) -> None:
+    order = ("Li", "La", "Zr", "O")
+    masses = (6.94, 138.905, 91.224, 15.999)
+    lengths = atoms.cell.lengths()
+    lines = ["LLZO", "", f"{len(atoms)} atoms", "4 atom types", ""]
+    lines += [f"0 {length} {x}lo {x}hi" for length, x in zip(lengths, "xyz", strict=True)]
+    lines += ["", "Atom Type Labels", "", *[f"{i + 1} {s}" for i, s in enumerate(order)]]
+    lines += ["", "Masses", "", *[f"{i + 1} {m}" for i, m in enumerate(masses)]]
+    lines += ["", "Atoms # charge", ""]
+    for i, atom in enumerate(atoms):
+        x, y, z = atom.position
+        lines.append(f"{i + 1} {order.index(atom.symbol) + 1} 0 {x:.12f} {y:.12f} {z:.12f}")
+    path.write_text("\n".join(lines) + "\n")
+
+
+def lammps():
+    with tempfile.TemporaryDirectory() as directory:
+        lmp, atoms, spent = start(Path(directory), 2, 1000)
+        lmp.command("run 0")
+        spent.clear()
+        began = time.perf_counter()
+        lmp.command("run 100 post no")
+        total = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"LAMMPS, {len(atoms)} atoms, 100 steps: {100 * sum(spent) / total:.1f} % of the time is the "
+        f"evaluator's; {1e3 * total / 100 / len(atoms):.5f} ms per atom and step; peak memory "
+        f"{peak:.0f} MB"
+    )
+    began = time.perf_counter()
+    code = (
+        "import sys; sys.path.insert(0, 'tests'); from hdnnp_reference import *; "
+        "from llzo_helpers.hdnnp import HDNNPCalculator; a = read_structure('cubic192'); "
+        "a.calc = HDNNPCalculator(DATA / 'a_t2_t3_trained'); a.get_forces()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+    print(f"first forces of a new process: {time.perf_counter() - began:.2f} s")
+
+
+def drift():
+    with tempfile.TemporaryDirectory() as directory:
+        lmp, atoms, _ = start(Path(directory), 1, 2000)  # half of it goes into the potential
+        for _ in range(20):
+            lmp.command("run 1000 post no")
+            print(
+                f"{lmp.get_thermo('step') / 1000:5.0f} ps  {lmp.get_thermo('temp'):7.1f} K  "
+                f"{1e3 * lmp.get_thermo('etotal') / len(atoms):.4f} meV/atom",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    {"speed": speed, "lammps": lammps, "drift": drift}[(sys.argv[1:] or ["speed"])[0]]()

@@ -1,0 +1,205 @@
+"""Energy, forces and stress of a structure from an n2p2 potential."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llzo_helpers.errors import InputError
+from llzo_helpers.hdnnp import kernels
+from llzo_helpers.hdnnp.files import read_potential
+from llzo_helpers.hdnnp.neighbors import NeighborList
+from llzo_helpers.hdnnp.tables import build_tables
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an `HDNNP` says about one structure.
+
+    Attributes
+    ----------
+    energy
+        Potential energy, eV.
+    energies
+        Contribution of each atom, its offset included, shape [atom], eV.
+    forces
+        Shape [atom, xyz], eV/Å.
+    virial
+        Sum over atoms of position times force, periodic images taken care of; shape
+        [xyz, xyz], eV. The stress is ``-virial / volume``.
+    extrapolations
+        How many symmetry functions of the atoms of each element lie outside the range of
+        the training data, by symbol.
+    """
+
+    energy: float
+    energies: NDArray[np.float64]
+    forces: NDArray[np.float64]
+    virial: NDArray[np.float64]
+    extrapolations: dict[str, int]
+
+
+class HDNNP:
+    """High-dimensional neural network potential (2G), read from n2p2's files.
+
+    Parameters
+    ----------
+    directory
+        Folder with ``input.nn``, ``scaling.data`` and ``weights.NNN.data``.
+    length_unit, energy_unit
+        The potential's units in Å and eV: 1 and 1 by default; `ase.units.Bohr` and
+        `ase.units.Hartree` for a potential in atomic units.
+    skin
+        Margin of the neighbour list, Å.
+    threads
+        Number of threads among which atoms are divided. Results depend on it in the last
+        digits only.
+
+    Raises
+    ------
+    InputError
+        If the potential cannot be read or needs what is not supported.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        *,
+        length_unit: float = 1.0,
+        energy_unit: float = 1.0,
+        skin: float = 0.6,
+        threads: int = 1,
+    ) -> None:
+        self.directory = Path(directory)
+        potential = read_potential(self.directory)
+        self.symbols = tuple(element.symbol for element in potential.elements)
+        self.cutoff_radius = potential.cutoff_radius * length_unit
+        self._tables = build_tables(potential, length_unit, energy_unit)
+        self._neighbors = NeighborList(self.cutoff_radius, skin, len(self.symbols))
+        self._n_functions = max(len(element.functions) for element in potential.elements)
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    @property
+    def neighbor_list_builds(self) -> int:
+        """How many neighbour lists have been built."""
+        return self._neighbors.n_builds
+
+    def element_numbers(self, symbols: list[str]) -> NDArray[np.int64]:
+        """Numbers by which `evaluate` knows the elements of atoms.
+
+        Raises
+        ------
+        InputError
+            If the potential has no such element.
+        """
+        for symbol in symbols:
+            if symbol not in self.symbols:
+                raise InputError(
+                    f"{self.directory}: the potential is for {' '.join(self.symbols)}, "
+                    f"the structure has {symbol}"
+                )
+        return np.array([self.symbols.index(symbol) for symbol in symbols], np.int64)
+
+    def evaluate(
+        self,
+        positions: NDArray[np.float64],
+        cell: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        elements: NDArray[np.int64],
+    ) -> Evaluation:
+        """Evaluate a structure.
+
+        Parameters
+        ----------
+        positions
+            Shape [atom, xyz], Å; inside or outside the cell.
+        cell
+            Cell vectors in rows, Å.
+        pbc
+            Whether the cell is periodic along each vector.
+        elements
+            From `element_numbers`.
+
+        Raises
+        ------
+        InputError
+            If positions or the cell are not finite.
+        """
+        return self._evaluate(positions, cell, pbc, elements)[0]
+
+    def symmetry_functions(
+        self,
+        positions: NDArray[np.float64],
+        cell: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        elements: NDArray[np.int64],
+    ) -> list[NDArray[np.float64]]:
+        """Symmetry functions of each atom as its network sees them: scaled, in n2p2's order."""
+        values = self._evaluate(positions, cell, pbc, elements)[1]
+        tables, scaled = self._tables, []
+        for row, number in zip(values, elements, strict=True):
+            element = tables.elements[number]
+            functions = tables.functions[element["first_function"] : element["last_function"]]
+            difference = row[: len(functions)] - functions["origin"]
+            scaled.append(functions["offset"] + difference * functions["scale"])
+        return scaled
+
+    def _evaluate(
+        self,
+        positions: NDArray[np.float64],
+        cell: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        elements: NDArray[np.int64],
+    ) -> tuple[Evaluation, NDArray[np.float64]]:
+        positions = np.ascontiguousarray(positions, float)
+        cell = np.ascontiguousarray(cell, float)
+        pbc = np.asarray(pbc, bool)
+        if not (np.isfinite(positions).all() and np.isfinite(cell).all()):
+            atom = int(np.argmin(np.isfinite(positions).all(axis=1)))
+            raise InputError(
+                f"positions and cell must be finite numbers, atom {atom} is at {positions[atom]}"
+            )
+        n = len(positions)
+        neighbors = self._neighbors
+        neighbors.update(positions, cell, pbc, elements)
+        energies = np.empty(n)
+        functions = np.empty((n, self._n_functions))
+        gradients = np.zeros((self._threads, len(neighbors.points), 3))
+        outside = np.zeros((self._threads, len(self.symbols)), np.int64)
+
+        def evaluate(thread: int, atoms: NDArray[np.int64]) -> None:
+            kernels.evaluate(
+                self._tables,
+                elements,
+                atoms,
+                neighbors.points,
+                neighbors.candidates,
+                neighbors.starts,
+                energies,
+                gradients[thread],
+                functions,
+                outside[thread],
+            )
+
+        if self._pool is None:
+            evaluate(0, np.arange(n))
+        else:
+            parts = np.array_split(np.arange(n), self._threads)
+            list(self._pool.map(evaluate, range(self._threads), parts))
+        gradient = gradients[0] if self._pool is None else gradients.sum(axis=0)
+        forces, virial = neighbors.fold(gradient)
+        evaluation = Evaluation(
+            energy=float(energies.sum()),
+            energies=energies,
+            forces=forces,
+            virial=virial,
+            extrapolations=dict(
+                zip(self.symbols, (int(count) for count in outside.sum(axis=0)), strict=True)
+            ),
+        )
+        return evaluation, functions

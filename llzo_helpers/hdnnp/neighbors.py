@@ -1,0 +1,287 @@
+"""Verlet neighbour list for any periodic or open cell, self images included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+class NeighborList:
+    """Neighbours within ``cutoff + skin``, rebuilt when atoms have moved by half the skin.
+
+    Atoms near a cell face are repeated as periodic images, so that neighbours are found by
+    plain differences of positions. *Points* are the atoms, folded into the cell, followed
+    by those images.
+
+    Parameters
+    ----------
+    cutoff, skin
+        Å.
+    n_elements
+        Number of elements; candidates are sorted by element.
+
+    Attributes
+    ----------
+    points : array [point, xyz], Å
+    parents : array [point]
+        The atom of which a point is an image.
+    candidates : array
+        Point numbers.
+    starts : array [atom, element + 1]
+        ``candidates[starts[i, a]:starts[i, a + 1]]`` are the points of element a around atom i.
+    """
+
+    def __init__(self, cutoff: float, skin: float, n_elements: int) -> None:
+        self.cutoff = cutoff
+        self.skin = skin
+        self.n_elements = n_elements
+        self.n_builds = 0
+        self._elements = np.zeros(0, np.int64)
+        self._pbc = np.zeros(3, bool)
+
+    def update(
+        self,
+        positions: NDArray[np.float64],
+        cell: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        elements: NDArray[np.int64],
+    ) -> None:
+        """Move the points to new positions; build a new list if that is needed.
+
+        Parameters
+        ----------
+        positions
+            Shape [atom, xyz], Å; they may lie outside the cell.
+        cell
+            Cell vectors in rows, Å.
+        pbc
+            Whether the cell is periodic along each vector.
+        elements
+            Element number of each atom.
+        """
+        cell = np.asarray(cell, float)
+        if np.array_equal(elements, self._elements) and np.array_equal(pbc, self._pbc):
+            if not np.array_equal(cell, self._cell):
+                self._cell, self._inverse = cell, np.linalg.inv(_completed(cell, pbc))
+            moved = _move(
+                positions,
+                cell,
+                self._inverse, pbc, self._reference, self._folds, self._shifts,
+                self.parents, self.points,
+            )  # fmt: skip
+            if moved < 0.5 * self.skin:
+                return
+        self._build(positions, cell, pbc, elements)
+
+    def fold(self, gradient: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Forces and virial from the gradient of the energy with respect to all points.
+
+        Parameters
+        ----------
+        gradient
+            Shape [point, xyz], eV/Å.
+
+        Returns
+        -------
+        forces
+            Shape [atom, xyz], eV/Å; those of images belong to their atoms.
+        virial
+            Sum over points of position times force, shape [xyz, xyz], eV.
+        """
+        return _fold(gradient, self.points, self.parents, len(self._elements))
+
+    def _build(
+        self,
+        positions: NDArray[np.float64],
+        cell: NDArray[np.float64],
+        pbc: NDArray[np.bool_],
+        elements: NDArray[np.int64],
+    ) -> None:
+        reach = self.cutoff + self.skin
+        vectors = _completed(cell, pbc)
+        self._cell, self._inverse = cell, np.linalg.inv(vectors)
+        fractional = positions @ self._inverse
+        folds = np.where(pbc, -np.floor(fractional), 0.0)
+        folded = fractional + folds
+        heights = 1.0 / np.linalg.norm(self._inverse, axis=0)
+        self.parents, self._shifts = _images(folded, np.where(pbc, reach / heights, -1.0))
+        self._folds = folds
+        local = positions + folds @ cell
+        self.points = local[self.parents] + self._shifts @ cell
+        self._reference = self.points.copy()
+        self._elements, self._pbc = elements.copy(), np.array(pbc)
+        self.starts, self.candidates = _find_candidates(
+            self.points, elements[self.parents], len(positions), self.n_elements, reach
+        )
+        self.n_builds += 1
+
+
+def _completed(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Cell with its open directions replaced by unit vectors across the periodic ones."""
+    vectors = np.where(np.asarray(pbc)[:, None], cell, 0.0)
+    periodic = vectors[np.asarray(pbc)]
+    # rows of the null space are orthogonal to the periodic vectors and to each other
+    _, _, rows = np.linalg.svd(periodic.reshape(-1, 3), full_matrices=True)
+    vectors[~np.asarray(pbc)] = rows[len(periodic) :]
+    return vectors
+
+
+def _images(
+    fractional: NDArray[np.float64], margins: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Parents and shifts of all points within margins (in fractions) of the cell.
+
+    The atoms themselves, shift zero, come first.
+    """
+    parents: NDArray[Any] = np.arange(len(fractional))
+    shifts: NDArray[Any] = np.zeros((len(fractional), 3))
+    for axis in range(3):
+        margin = margins[axis]
+        if margin < 0.0:
+            continue
+        for sign in (1.0, -1.0):
+            # one image after the other, away from the cell
+            for n in range(1, int(np.ceil(margin)) + 1):
+                original = shifts[:, axis] == 0.0
+                position = fractional[parents, axis] + sign * n
+                near = original & (position < 1.0 + margin) & (position > -margin)
+                added = shifts[near].copy()
+                added[:, axis] = sign * n
+                parents = np.concatenate([parents, parents[near]])
+                shifts = np.concatenate([shifts, added])
+    return parents, shifts
+
+
+@njit(cache=True, nogil=True)
+def _move(
+    positions: NDArray[np.float64],
+    cell: NDArray[np.float64],
+    inverse: NDArray[np.float64],
+    pbc: NDArray[np.bool_],
+    reference: NDArray[np.float64],
+    folds: NDArray[np.float64],
+    shifts: NDArray[np.float64],
+    parents: NDArray[np.int64],
+    points: NDArray[np.float64],
+) -> float:
+    """Move the points along with their atoms; return the largest displacement, Å.
+
+    An atom that comes back on the other side of the cell has not moved: its fold changes.
+    """
+    n_atoms = len(positions)
+    largest = 0.0
+    shift = np.zeros(3)
+    for i in range(len(points)):
+        p = parents[i]
+        if i < n_atoms:
+            for k in range(3):
+                points[i, k] = positions[i, k]
+                for axis in range(3):
+                    points[i, k] += folds[i, axis] * cell[axis, k]
+            for axis in range(3):
+                shift[axis] = 0.0
+                if pbc[axis]:
+                    for k in range(3):
+                        shift[axis] += (reference[i, k] - points[i, k]) * inverse[k, axis]
+                    shift[axis] = np.rint(shift[axis])
+                folds[i, axis] += shift[axis]
+        else:
+            for axis in range(3):
+                shift[axis] = shifts[i, axis]
+            for k in range(3):
+                points[i, k] = points[p, k]
+        squared = 0.0
+        for k in range(3):
+            for axis in range(3):
+                points[i, k] += shift[axis] * cell[axis, k]
+            squared += (points[i, k] - reference[i, k]) ** 2
+        largest = max(largest, squared)
+    return np.sqrt(largest)
+
+
+@njit(cache=True, nogil=True)
+def _fold(
+    gradient: NDArray[np.float64],
+    points: NDArray[np.float64],
+    parents: NDArray[np.int64],
+    n_atoms: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    forces, virial = np.zeros((n_atoms, 3)), np.zeros((3, 3))
+    for i in range(len(points)):
+        for k in range(3):
+            forces[parents[i], k] -= gradient[i, k]
+            for axis in range(3):
+                virial[axis, k] -= points[i, axis] * gradient[i, k]
+    return forces, virial
+
+
+@njit(cache=True, nogil=True)
+def _find_candidates(
+    points: NDArray[np.float64],
+    elements: NDArray[np.int64],
+    n_atoms: int,
+    n_elements: int,
+    reach: float,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Points within reach of each atom, by element, found with the help of bins."""
+    low = np.empty(3)
+    n_bins = np.empty(3, np.int64)
+    for k in range(3):
+        low[k] = points[:, k].min()
+        # a sparse cluster must not make more bins than points
+        most = int(len(points) ** (1.0 / 3.0)) + 1
+        n_bins[k] = min(max(int((points[:, k].max() - low[k]) / reach), 1), most)
+    widths = np.empty(3)
+    for k in range(3):
+        widths[k] = max((points[:, k].max() - low[k]) / n_bins[k], reach) * (1.0 + 1e-12)
+    bins = np.empty(len(points), np.int64)
+    n_cells = n_bins[0] * n_bins[1] * n_bins[2] * n_elements
+    first = np.zeros(n_cells + 1, np.int64)
+    for i in range(len(points)):
+        number = 0
+        for k in range(3):
+            number = number * n_bins[k] + min(
+                int((points[i, k] - low[k]) / widths[k]), n_bins[k] - 1
+            )
+        bins[i] = number
+        first[number * n_elements + elements[i] + 1] += 1
+    first = np.cumsum(first)
+    filled = first.copy()
+    order = np.empty(len(points), np.int64)
+    for i in range(len(points)):
+        cell = bins[i] * n_elements + elements[i]
+        order[filled[cell]] = i
+        filled[cell] += 1
+
+    starts = np.empty((n_atoms, n_elements + 1), np.int64)
+    candidates = np.empty(max(64 * n_atoms, 64), np.int64)
+    n = 0
+    for i in range(n_atoms):
+        rest = bins[i]
+        bz = rest % n_bins[2]
+        rest //= n_bins[2]
+        by, bx = rest % n_bins[1], rest // n_bins[1]
+        for a in range(n_elements):
+            starts[i, a] = n
+            for ix in range(max(bx - 1, 0), min(bx + 2, n_bins[0])):
+                for iy in range(max(by - 1, 0), min(by + 2, n_bins[1])):
+                    for iz in range(max(bz - 1, 0), min(bz + 2, n_bins[2])):
+                        cell = ((ix * n_bins[1] + iy) * n_bins[2] + iz) * n_elements + a
+                        needed = n + first[cell + 1] - first[cell]
+                        if needed > len(candidates):
+                            larger = np.empty(2 * needed, np.int64)
+                            larger[:n] = candidates[:n]
+                            candidates = larger
+                        for c in range(first[cell], first[cell + 1]):
+                            p = order[c]
+                            dx = points[p, 0] - points[i, 0]
+                            dy = points[p, 1] - points[i, 1]
+                            dz = points[p, 2] - points[i, 2]
+                            candidates[n] = p
+                            near = dx * dx + dy * dy + dz * dz < reach * reach
+                            n += int(near and p != i)
+        starts[i, n_elements] = n
+    return starts, candidates[:n].copy()

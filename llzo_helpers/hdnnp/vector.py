@@ -1,0 +1,461 @@
+"""Eight numbers at once: a vector type for numba kernels.
+
+Compilers vectorise simple loops only. The loops over the neighbours of an atom are not
+simple, so the kernels of this package are written over *vectors* of eight consecutive
+numbers instead: ``x = load(array, i)`` takes ``array[i:i+8]``, arithmetic works on all eight
+lanes, ``store(array, i, x)`` puts them back. The compiler turns a vector into whatever the
+processor has: one AVX-512 register, two AVX2 registers or four NEON registers.
+
+Everything here is for use inside functions compiled by numba. Elementary functions
+(`exp`, `log`, `cos_pi`, ...) are polynomials that agree with the exact function to a few
+units in the last place; the polynomials are fitted below, when the module is imported.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, lower_cast, models, register_model
+
+WIDTH = 8
+
+_F64 = ir.DoubleType()
+_I64 = ir.IntType(64)
+_VECTOR = ir.VectorType(_F64, WIDTH)
+_INTEGERS = ir.VectorType(_I64, WIDTH)
+_MASK = ir.VectorType(ir.IntType(1), WIDTH)
+
+# a*b + c may become one fused operation; nothing else may be rearranged
+_FLAGS = ("contract",)
+
+
+class _VectorType(types.Type):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__(name="vector_of_8_float64")
+
+
+class _MaskType(types.Type):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__(name="vector_of_8_bool")
+
+
+vector = _VectorType()
+mask = _MaskType()
+
+
+@register_model(_VectorType)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, numba_type: Any) -> None:
+        super().__init__(manager, numba_type, _VECTOR)
+
+
+@register_model(_MaskType)
+class _MaskModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, numba_type: Any) -> None:
+        super().__init__(manager, numba_type, _MASK)
+
+
+def _splat(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, _I64(0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH)
+    return builder.shuffle_vector(first, ir.Constant(_VECTOR, ir.Undefined), zeros)
+
+
+@lower_cast(types.Float, vector)
+@lower_cast(types.Integer, vector)
+def _number_to_vector(context: Any, builder: Any, fromty: Any, toty: Any, value: Any) -> Any:
+    return _splat(builder, context.cast(builder, value, fromty, types.float64))
+
+
+def _define_operator(operation: Any, n_operands: int, instruction: str) -> None:
+    """Give a Python operator its meaning for vectors (and vectors with plain numbers)."""
+
+    @infer_global(operation)
+    class _Template(AbstractTemplate):  # type: ignore[misc]
+        def generic(self, args: Any, kws: Any) -> Any:
+            numbers = (types.Float, types.Integer)
+            if (
+                len(args) == n_operands
+                and vector in args
+                and all(a == vector or isinstance(a, numbers) for a in args)
+            ):
+                return signature(vector, *([vector] * n_operands))
+            return None
+
+    @lower_builtin(operation, *([vector] * n_operands))
+    def _lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return getattr(builder, instruction)(*args, flags=_FLAGS)
+
+
+_define_operator(operator.add, 2, "fadd")
+_define_operator(operator.iadd, 2, "fadd")
+_define_operator(operator.sub, 2, "fsub")
+_define_operator(operator.isub, 2, "fsub")
+_define_operator(operator.mul, 2, "fmul")
+_define_operator(operator.imul, 2, "fmul")
+_define_operator(operator.truediv, 2, "fdiv")
+_define_operator(operator.neg, 1, "fneg")
+
+
+def _address(context: Any, builder: Any, sig: Any, array: Any, index: Any) -> Any:
+    array_type = sig.args[0]
+    struct = context.make_array(array_type)(context, builder, array)
+    indices = cgutils.unpack_tuple(builder, index) if array_type.ndim > 1 else [index]
+    pointer = cgutils.get_item_pointer(context, builder, array_type, struct, indices)
+    return builder.bitcast(pointer, _VECTOR.as_pointer())
+
+
+@intrinsic
+def load(typing: Any, array: Any, index: Any) -> Any:
+    """Eight consecutive numbers of a contiguous array, the first at ``index``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.load(_address(context, builder, sig, *args), align=8)
+
+    return vector(array, index), generate
+
+
+@intrinsic
+def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """Put eight numbers into a contiguous array, the first at ``index``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.store(args[2], _address(context, builder, sig, *args[:2]), align=8)
+        return context.get_dummy_value()
+
+    return types.none(array, index, vector), generate
+
+
+@intrinsic
+def splat(typing: Any, number: Any) -> Any:
+    """Vector of eight equal numbers."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _splat(builder, args[0])
+
+    return vector(types.float64), generate
+
+
+@intrinsic
+def lanes(typing: Any) -> Any:
+    """Vector of the numbers 0, 1, ..., 7."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return ir.Constant(_VECTOR, [float(lane) for lane in range(WIDTH)])
+
+    return vector(), generate
+
+
+@intrinsic
+def total(typing: Any, value: Any) -> Any:
+    """Sum of the eight lanes, always in the same order."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        reduce = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(_F64, [_F64, _VECTOR]),
+            f"llvm.vector.reduce.fadd.v{WIDTH}f64",
+        )
+        return builder.call(reduce, [_F64(-0.0), args[0]], fastmath=("reassoc",))
+
+    return types.float64(vector), generate
+
+
+@intrinsic
+def less(typing: Any, left: Any, right: Any) -> Any:
+    """Mask of the lanes in which ``left < right``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.fcmp_ordered("<", *args)
+
+    return mask(vector, vector), generate
+
+
+@intrinsic
+def where(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
+    """Lanes of ``yes`` where the mask is set, of ``no`` elsewhere."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(*args)
+
+    return vector(mask, vector, vector), generate
+
+
+@intrinsic
+def to_bits(typing: Any, condition: Any) -> Any:
+    """Mask as a whole number: lane n is the bit of value 2**n."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], ir.IntType(WIDTH))
+
+    return types.uint8(mask), generate
+
+
+@intrinsic
+def from_bits(typing: Any, bits: Any) -> Any:
+    """Mask from what `to_bits` returned."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.bitcast(args[0], _MASK)
+
+    return mask(types.uint8), generate
+
+
+@intrinsic
+def count(typing: Any, condition: Any) -> Any:
+    """Number of lanes that are set in a mask."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = builder.bitcast(args[0], ir.IntType(WIDTH))
+        return builder.ctpop(builder.zext(bits, _I64))
+
+    return types.int64(mask), generate
+
+
+@intrinsic
+def compress(typing: Any, condition: Any, value: Any) -> Any:
+    """Move the lanes that are set in a mask to the front."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(_VECTOR, [_VECTOR, _MASK, _VECTOR]),
+            f"llvm.experimental.vector.compress.v{WIDTH}f64",
+        )
+        return builder.call(function, [args[1], args[0], ir.Constant(_VECTOR, ir.Undefined)])
+
+    return vector(mask, vector), generate
+
+
+@intrinsic
+def expand(typing: Any, array: Any, index: Any, condition: Any) -> Any:
+    """Take numbers from ``index`` on for the lanes set in a mask, zero for the others."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _address(context, builder, sig, *args[:2])
+        pointer = builder.bitcast(pointer, _F64.as_pointer())
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(_VECTOR, [_F64.as_pointer(), _MASK, _VECTOR]),
+            f"llvm.masked.expandload.v{WIDTH}f64",
+        )
+        zero = ir.Constant(_VECTOR, [0.0] * WIDTH)
+        return builder.call(function, [pointer, args[2], zero])
+
+    return vector(array, index, mask), generate
+
+
+@intrinsic
+def totals(
+    typing: Any, v0: Any, v1: Any, v2: Any, v3: Any, v4: Any, v5: Any, v6: Any, v7: Any
+) -> Any:
+    """Sums of eight vectors, as one vector; faster than eight times `total`."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        vectors = list(args)
+        # halve the number of vectors three times; each lane of a sum of two vectors adds
+        # two lanes of one of them
+        for step in (1, 2, 4):
+            order = [
+                high | which | low
+                for high in range(0, WIDTH, 2 * step)
+                for which in (0, WIDTH)
+                for low in range(step)
+            ]
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            vectors = [_add_lanes(builder, *pair, order, step) for pair in pairs]
+        return vectors[0]
+
+    return vector(*[vector] * WIDTH), generate
+
+
+def _add_lanes(builder: Any, first: Any, second: Any, order: list[int], step: int) -> Any:
+    """Sums of lanes ``order`` and ``order + step`` of two vectors taken as one of 16."""
+
+    def pick(chosen: list[int]) -> Any:
+        indices = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), chosen)
+        return builder.shuffle_vector(first, second, indices)
+
+    return builder.fadd(pick(order), pick([lane + step for lane in order]))
+
+
+def _elementwise(name: str, n_operands: int, doc: str) -> Any:
+    """Vector function that LLVM knows by name."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(_VECTOR, [_VECTOR] * n_operands),
+            f"{name}.v{WIDTH}f64",
+        )
+        return builder.call(function, args)
+
+    if n_operands == 1:
+
+        def one(typing: Any, x: Any) -> Any:
+            return vector(vector), generate
+
+        one.__doc__ = doc
+        return intrinsic(one)
+
+    def two(typing: Any, x: Any, y: Any) -> Any:
+        return vector(vector, vector), generate
+
+    two.__doc__ = doc
+    return intrinsic(two)
+
+
+sqrt = _elementwise("llvm.sqrt", 1, "Square root.")
+absolute = _elementwise("llvm.fabs", 1, "Absolute value.")
+maximum = _elementwise("llvm.maxnum", 2, "Larger of two, lane by lane.")
+nearest = _elementwise("llvm.rint", 1, "Nearest whole number.")
+minimum = _elementwise("llvm.minnum", 2, "Smaller of two, lane by lane.")
+
+
+@intrinsic
+def _add_to_exponent(typing: Any, value: Any, shifted: Any) -> Any:
+    """``value * 2**n``, where the low bits of ``shifted`` hold the integer n."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits, n = (builder.bitcast(arg, _INTEGERS) for arg in args)
+        n = builder.shl(n, ir.Constant(_INTEGERS, [52] * WIDTH))
+        return builder.bitcast(builder.add(bits, n), _VECTOR)
+
+    return vector(vector, vector), generate
+
+
+@intrinsic
+def _exponent(typing: Any, value: Any) -> Any:
+    """Binary exponent of a positive number: n for 2**n <= value < 2**(n + 1)."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = builder.bitcast(args[0], _INTEGERS)
+        biased = builder.lshr(bits, ir.Constant(_INTEGERS, [52] * WIDTH))
+        # an integer below 2**52 becomes a float by giving it the exponent of 2**52
+        number = builder.or_(biased, ir.Constant(_INTEGERS, [0x4330000000000000] * WIDTH))
+        offset = ir.Constant(_VECTOR, [2.0**52 + 1023.0] * WIDTH)
+        return builder.fsub(builder.bitcast(number, _VECTOR), offset)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def _mantissa(typing: Any, value: Any) -> Any:
+    """``value / 2**n`` in [1, 2)."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = builder.bitcast(args[0], _INTEGERS)
+        fraction = builder.and_(bits, ir.Constant(_INTEGERS, [0x000FFFFFFFFFFFFF] * WIDTH))
+        one = builder.or_(fraction, ir.Constant(_INTEGERS, [0x3FF0000000000000] * WIDTH))
+        return builder.bitcast(one, _VECTOR)
+
+    return vector(vector), generate
+
+
+def _polynomial(coefficients: Sequence[float]) -> Any:
+    """Compiled polynomial of a vector; coefficients from the constant term up."""
+    highest = len(coefficients) - 1
+    descending = tuple(float(c) for c in reversed(coefficients))
+
+    @njit
+    def evaluate(x: Any) -> Any:
+        result = splat(descending[0])
+        for i in range(1, highest + 1):
+            result = result * x + descending[i]
+        return result
+
+    return evaluate
+
+
+def _taylor(term: Callable[[int], float], n: int) -> Any:
+    return _polynomial([term(k) for k in range(n)])
+
+
+def _acos_ratio(c: Any) -> Any:
+    """Return acos(c) / sqrt(1 - c): smooth where the arc cosine itself is not."""
+    return np.arccos(c) / np.sqrt(1.0 - c)
+
+
+_exp_series = _taylor(lambda k: 1.0 / math.factorial(k), 14)
+_sin_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k + 1), 11)
+_cos_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k), 11)
+_atanh_series = _taylor(lambda k: 2.0 / (2 * k + 1), 11)
+# argument 2 c - 1, for c from 0 to 1
+_acos_series = _polynomial(
+    np.polynomial.chebyshev.cheb2poly(
+        np.polynomial.Chebyshev.interpolate(_acos_ratio, 20, domain=[0.0, 1.0]).coef
+    ).tolist()
+)
+
+_ROUND = 1.5 * 2.0**52  # adding and subtracting it rounds to an integer
+_LOG2_E = 1.0 / math.log(2.0)
+# log(2) in two parts, the first with so few digits that its multiples are exact
+_LOG_2_HIGH = float(np.float32(math.log(2.0)))
+_LOG_2_LOW = -1.904654299957768e-09
+
+
+@njit
+def exp(x: Any) -> Any:
+    """Exponential; arguments beyond the range of normal numbers are cut to it."""
+    x = minimum(maximum(x, splat(-708.0)), splat(709.0))
+    shifted = x * _LOG2_E + _ROUND
+    n = shifted - _ROUND
+    remainder = (x - n * _LOG_2_HIGH) - n * _LOG_2_LOW
+    return _add_to_exponent(_exp_series(remainder), shifted)
+
+
+@njit
+def log(x: Any) -> Any:
+    """Natural logarithm of positive normal numbers."""
+    m = _mantissa(x)
+    n = _exponent(x)
+    large = less(splat(math.sqrt(2.0)), m)
+    m = where(large, m * 0.5, m)
+    n = where(large, n + 1.0, n)
+    s = (m - 1.0) / (m + 1.0)
+    return n * _LOG_2_HIGH + (n * _LOG_2_LOW + s * _atanh_series(s * s))
+
+
+@njit
+def sin_cos_half_turn(x: Any) -> Any:
+    """sin(pi x) and cos(pi x) for x from -1/2 to 1/2."""
+    x = x * math.pi
+    square = x * x
+    return x * _sin_series(square), _cos_series(square)
+
+
+@njit
+def acos(c: Any) -> Any:
+    """Angle from 0 to pi of a cosine; cosines beyond -1 and 1 are cut to them."""
+    positive = minimum(absolute(c), splat(1.0))
+    angle = sqrt(1.0 - positive) * _acos_series(2.0 * positive - 1.0)
+    return where(less(c, splat(0.0)), math.pi - angle, angle)
+
+
+@njit
+def tanh(x: Any) -> Any:
+    """Hyperbolic tangent, with the absolute precision of numbers near one."""
+    return 1.0 - 2.0 / (exp(2.0 * x) + 1.0)
+
+
+@njit
+def power(base: Any, exponent: float) -> Any:
+    """``base**exponent`` of a positive base, by multiplication for whole exponents."""
+    n = int(exponent)
+    if n != exponent or n < 0:
+        return exp(exponent * log(base))
+    result = splat(1.0)
+    while n > 0:
+        if n & 1:
+            result = result * base
+        base = base * base
+        n >>= 1
+    return result

@@ -1,0 +1,177 @@
+"""Bad potentials and structures are refused in one line that names the file and the remedy."""
+
+import shutil
+
+import ase
+import numpy as np
+import pytest
+from hdnnp_reference import DATA, read_structure
+
+from llzo_helpers.errors import InputError
+from llzo_helpers.hdnnp import HDNNP, HDNNPCalculator
+from llzo_helpers.hdnnp.files import read_potential
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return shutil.copytree(DATA / "b_t2_t9", tmp_path / "potential")
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def refuse(folder, *words):
+    with pytest.raises(InputError) as error:
+        read_potential(folder)
+    message = str(error.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize("name", ["weights.040.data", "scaling.data", "input.nn"])
+def test_missing_file(folder, name):
+    (folder / name).unlink()
+    refuse(folder, name, "missing")
+
+
+def test_truncated_weights(folder):
+    path = folder / "weights.008.data"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:-5]))
+    refuse(folder, "weights.008.data", str(len(lines) - 5), str(len(lines)))
+    path.write_text("\n".join(["0.1"] * (len(lines) + 3)))
+    refuse(folder, "weights.008.data", str(len(lines) + 3), str(len(lines)))
+
+
+def test_damaged_weights(folder):
+    path = folder / "weights.008.data"
+    path.write_text(path.read_text() + "nonsense\n")
+    refuse(folder, "weights.008.data", "line", "nonsense")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("symfunction_short Li 2 Li 0.01 zero 6.0", ["line 16", "zero"]),
+        ("symfunction_short Li 2 Li 0.01 6.0", ["line 16", "e1 eta rs rc"]),
+        ("symfunction_short Li 4 Li 0.01 0.0 6.0", ["line 16", "'4'"]),
+        ("symfunction_short Xx 2 Li 0.01 0.0 6.0", ["line 16", "'Xx'"]),
+        ("symfunction_short Li 2 Al 0.01 0.0 6.0", ["line 16", "'Al'"]),
+        ("symfunction_short Li 2 Li 0.01 0.0 -6.0", ["line 16", "-6"]),
+        ("symfunction_short Li 20 Li 0.0 6.0 p5", ["line 16", "'p5'"]),
+        ("symfunction_short Li 22 Li O 0.0 6.0 120 60 p2", ["line 16", "angle"]),
+        ("use_electrostatics", ["line 16", "electrostatics"]),
+        ("nnp_type 4G-HDNNP", ["line 16", "4G-HDNNP"]),
+        ("element_activation_short Li 1 t", ["line 16", "element_activation_short"]),
+        ("scale_symetry_functions", ["line 16", "scale_symetry_functions"]),
+        ("cutoff_type 2", ["cutoff_type", "twice"]),
+        ("element_nodes_short Li 3 5", ["layer 3"]),
+    ],
+)
+def test_bad_line_of_input_nn(folder, line, words):
+    path = folder / "input.nn"
+    lines = path.read_text().splitlines()
+    assert lines[15].startswith("symfunction_short")
+    lines[15:15] = [line]
+    path.write_text("\n".join(lines))
+    refuse(folder, "input.nn", *words)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("cutoff_type 6", "cutoff_type 9", ["cutoff_type", "9"]),
+        ("cutoff_type 6", "cutoff_type 1 1.5", ["inner cutoff", "1.5"]),
+        ("global_activation_short p p l", "global_activation_short p q l", ["p q l"]),
+        ("global_nodes_short 12 8", "global_nodes_short 12", ["nodes"]),
+        ("number_of_elements 4", "number_of_elements 3", ["number_of_elements"]),
+        ("elements La O Li Zr", "elements La O Li Unobtainium", ["Unobtainium"]),
+        ("atom_energy Li -2.5", "atom_energy Li high", ["atom_energy", "high"]),
+    ],
+)
+def test_bad_setting(folder, old, new, words):
+    edit(folder / "input.nn", old, new)
+    refuse(folder, "input.nn", *words)
+
+
+def test_scaling_that_does_not_fit(folder):
+    path = folder / "scaling.data"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(lines[:-1]))
+    refuse(folder, "scaling.data", "La")
+
+
+def test_function_without_range_is_named(folder):
+    path = folder / "scaling.data"
+    lines = path.read_text().splitlines()
+    words = lines[0].split()
+    lines[0] = " ".join([*words[:5], "0.0"])
+    path.write_text("\n".join(lines))
+    refuse(folder, "scaling.data", "Li 2 Li", "no range")
+
+
+def test_element_that_the_potential_lacks():
+    atoms = ase.Atoms("LiAl", [[0, 0, 0], [0, 0, 2]], calculator=HDNNPCalculator(DATA / "b_t2_t9"))
+    with pytest.raises(InputError, match="the structure has Al"):
+        atoms.get_potential_energy()
+
+
+def test_positions_that_are_not_numbers():
+    atoms = read_structure("tiny7")
+    atoms.positions[3, 1] = np.nan
+    atoms.calc = HDNNPCalculator(DATA / "b_t2_t9")
+    with pytest.raises(InputError, match="atom 3"):
+        atoms.get_forces()
+
+
+def test_energy_does_not_depend_on_comments_or_order_of_lines(folder):
+    atoms = read_structure("tiny7")
+    atoms.calc = HDNNPCalculator(folder)
+    energy = atoms.get_potential_energy()
+    path = folder / "input.nn"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(["# comment", "! comment", *reversed(lines), "epochs 10 # training"]))
+    atoms.calc = HDNNPCalculator(folder)
+    assert atoms.get_potential_energy() == energy
+
+
+def test_calculator_gives_what_the_evaluator_gives():
+    atoms = read_structure("triclinic96")
+    atoms.calc = HDNNPCalculator(DATA / "b_t2_t9")
+    network = HDNNP(DATA / "b_t2_t9", threads=2)
+    numbers = network.element_numbers(atoms.get_chemical_symbols())
+    result = network.evaluate(atoms.positions, atoms.cell.array, atoms.pbc, numbers)
+    assert atoms.get_potential_energy() == pytest.approx(result.energy, abs=1e-11)
+    np.testing.assert_allclose(atoms.get_potential_energies(), result.energies, atol=1e-12)
+    np.testing.assert_allclose(atoms.get_forces(), result.forces, atol=1e-12)
+    stress = atoms.get_stress(voigt=False)
+    np.testing.assert_allclose(stress, -result.virial / atoms.get_volume(), atol=1e-12)
+    assert atoms.calc.extrapolations == result.extrapolations
+
+
+def test_moving_atoms_reuses_the_neighbor_list():
+    """Along a trajectory every evaluation equals one with a fresh list."""
+    atoms = read_structure("triclinic96")
+    network = HDNNP(DATA / "b_t2_t9")
+    numbers = network.element_numbers(atoms.get_chemical_symbols())
+    rng = np.random.default_rng(0)
+    velocity = rng.normal(size=(96, 3))
+    for step in range(30):
+        positions = atoms.positions + 0.04 * step * velocity
+        if step % 3:  # wrapped as LAMMPS does, or not
+            copy = atoms.copy()
+            copy.positions = positions
+            copy.wrap()
+            positions = copy.positions
+        cell = atoms.cell.array * (1.0 + 0.001 * step)
+        result = network.evaluate(positions, cell, atoms.pbc, numbers)
+        fresh = HDNNP(DATA / "b_t2_t9").evaluate(positions, cell, atoms.pbc, numbers)
+        np.testing.assert_allclose(
+            result.forces, fresh.forces, atol=1e-10 * abs(fresh.forces).max()
+        )
+        np.testing.assert_allclose(result.virial, fresh.virial, atol=1e-9 * abs(fresh.virial).max())
+    assert 1 < network.neighbor_list_builds < 29
