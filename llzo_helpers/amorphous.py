@@ -272,7 +272,8 @@ def set_lithium(atoms: ase.Atoms, n_li: int, sites: ArrayLike | None, *, seed: i
                 "were not looked for; set sites_ps of melt_quench above 0"
             )
         added = spread_out_sites(atoms, sites, n_li - len(present), seed=seed)
-        return ase.Atoms("Li" * len(added), added) + atoms if len(added) else atoms.copy()
+        lithium = ase.Atoms("Li" * len(added), added, cell=atoms.cell, pbc=True)
+        return lithium + atoms
     rng = np.random.default_rng(seed)
     leaving = rng.choice(present, len(present) - n_li, replace=False)
     result = atoms.copy()

@@ -611,6 +611,11 @@ class GenerateParameters(Structure):
     glass_seed: Annotated[int, Field(ge=0)] = 1
     """Of the crystal that is melted, and of the velocities."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_given(cls, values: Any) -> Any:
+        return {key: value for key, value in values.items() if value != ""}
+
     @model_validator(mode="after")
     def _glass_folder(self) -> Self:
         if self.phase == "amorphous" and not self.glass_output:
@@ -645,5 +650,5 @@ class CampaignParameters(Model):
 class CrossoverParameters(CampaignParameters):
     """Parameters of notebook 06."""
 
-    temperature_K: Temperature | None = None
-    """Temperature shown; the lowest that there is by default."""
+    temperature_K: Annotated[float, Field(ge=0)] = 0
+    """Temperature shown; 0 for the lowest that there is."""

@@ -172,6 +172,8 @@ def test_lithium_content_charge_and_distances(partly_filled, n_li, seed):
     filled = set_lithium(atoms, n_li, sites, seed=seed)
     symbols = filled.get_chemical_symbols()
     assert symbols.count("Li") == n_li
+    assert filled.cell == pytest.approx(atoms.cell)
+    assert filled.pbc.all()
     assert symbols == sorted(symbols, key=["Li", "La", "Zr", "O"].index)
     charge = sum(FORMAL_CHARGES[symbol] for symbol in symbols)
     assert charge == sum(FORMAL_CHARGES[s] for s in atoms.get_chemical_symbols()) + n_li - 44
