@@ -75,7 +75,7 @@ def relax(atoms: ase.Atoms, directory: Path, *, potential: Potential) -> Relaxat
         shutil.copy(file, directory / "potential")
     script = (files("llzo_helpers.md") / "relax.lmp").read_text(encoding="utf-8")
     (directory / "in.lmp").write_text(script, encoding="utf-8")
-    words = [*launch.command(lmp, settings), "-in", "in.lmp", "-log", "log.lammps"]
+    words = [*launch.command(lmp, settings, potential), "-in", "in.lmp", "-log", "log.lammps"]
     words += ["-screen", "none", "-var", "force", str(FORCE_TOLERANCE)]
     with (
         locked(directory) as lock,
