@@ -259,6 +259,12 @@ def _warnings(campaign: Campaign) -> list[str]:
         warnings += [
             f"{run.name}: {text}" for text in load_potential(run.md_potential).warnings(conditions)
         ]
+        count = (_run_summary(campaign, run.name) or {}).get("extrapolations", 0)
+        if count:
+            warnings.append(
+                f"{run.name}: {count} symmetry functions outside the training range of "
+                f"{run.md_potential}, added up over all steps"
+            )
     return warnings
 
 

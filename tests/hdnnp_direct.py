@@ -13,6 +13,8 @@ from ase.data import atomic_numbers
 def compact(kind, x):
     if x >= 1.0:
         return 0.0
+    # n2p2's own form of the polynomials loses digits near 1; spare ones make up for that
+    x = np.longdouble(x)
     if kind.endswith("a"):
         x = (2.0 - x) * x
     match kind[:2]:
@@ -25,7 +27,7 @@ def compact(kind, x):
         case "p4":
             return 1 - 126 * x**5 + 420 * x**6 - 540 * x**7 + 315 * x**8 - 70 * x**9
         case "e":
-            return math.exp(1.0 - 1.0 / (1.0 - x * x))
+            return np.exp(1.0 - 1.0 / (1.0 - x * x))
     raise ValueError(kind)
 
 
@@ -97,9 +99,9 @@ def symmetry_function(potential, f, near):
 ACTIVATIONS = {
     "t": np.tanh,
     "l": lambda x: x,
-    "p": lambda x: np.log1p(np.exp(x)),
-    "s": lambda x: 1 / (1 + np.exp(-x)),
-    "S": lambda x: 1 - 1 / (1 + np.exp(-x)),
+    "p": lambda x: np.logaddexp(0.0, x),
+    "s": lambda x: 0.5 + 0.5 * np.tanh(x / 2),
+    "S": lambda x: 0.5 - 0.5 * np.tanh(x / 2),
     "r": lambda x: np.maximum(x, 0),
     "g": lambda x: np.exp(-(x**2) / 2),
     "c": np.cos,

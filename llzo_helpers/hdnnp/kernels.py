@@ -96,18 +96,19 @@ def _shape(shape: int, x: Any) -> Any:
         return value, -2.0 * x * inverse * inverse * value
     if shape == CONSTANT:
         return splat(1.0), splat(0.0)
-    square = x * x
-    rest = x - 1.0
+    # the polynomials of n2p2, factored: no term cancels another near x = 1
+    rest = 1.0 - x
+    square = rest * rest
     if shape == POLY1:
-        return (2.0 * x - 3.0) * square + 1.0, 6.0 * x * rest
+        return square * (1.0 + 2.0 * x), -6.0 * x * rest
     if shape == POLY2:
-        value = ((15.0 - 6.0 * x) * x - 10.0) * square * x + 1.0
-        return value, -30.0 * square * rest * rest
+        value = square * rest * (1.0 + x * (3.0 + 6.0 * x))
+        return value, -30.0 * x * x * square
     if shape == POLY3:
-        value = (x * (x * (20.0 * x - 70.0) + 84.0) - 35.0) * square * square + 1.0
-        return value, 140.0 * square * x * rest * rest * rest
-    value = (x * (x * ((315.0 - 70.0 * x) * x - 540.0) + 420.0) - 126.0) * square * square * x
-    return value + 1.0, -630.0 * square * square * rest * rest * rest * rest
+        value = square * square * (1.0 + x * (4.0 + x * (10.0 + 20.0 * x)))
+        return value, -140.0 * x * x * x * square * rest
+    value = 1.0 + x * (5.0 + x * (15.0 + x * (35.0 + 70.0 * x)))
+    return square * square * rest * value, -630.0 * x * x * x * x * square * square
 
 
 @njit
