@@ -21,6 +21,7 @@ from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabil
 from llzo_helpers.md.lock import holder, locked, slurm_job
 from llzo_helpers.parameters import Campaign, load_campaign
 from llzo_helpers.paths import ROOT
+from llzo_helpers.plan import require_disk_space
 from llzo_helpers.potentials import load_potential
 
 CAMPAIGN_VARIABLE = "LLZO_CAMPAIGN"
@@ -66,8 +67,8 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
     Raises
     ------
     InputError
-        If the campaign, the profile or LAMMPS is not as it must be, or another process runs the
-        campaign.
+        If the campaign, the profile or LAMMPS is not as it must be, the disk has no room for the
+        results, or another process runs the campaign.
     """
     if name.endswith((".yaml", ".yml")):
         name = str(Path(name).absolute())
@@ -80,6 +81,7 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
     lmp = find_lammps()
     for potential in {run.md_potential for run in campaign.runs}:
         require_capabilities(lmp, campaign.md, load_potential(potential))
+    require_disk_space(campaign)
 
     began = time.monotonic()
     campaign.directory.mkdir(parents=True, exist_ok=True)
@@ -126,16 +128,17 @@ def _run_beside_earlier_jobs(command: list[str], campaign: Campaign, lock: int) 
     if not running:
         return
     print(f"{len(running)} runs of an earlier call still go on; they are left to end")
-    summaries = [f"runs/{name}/summary.json" for name in running]
+    summaries = [str(folder.relative_to(campaign.directory) / "summary.json") for folder in running]
     _watch([*command, "--omit-from", *summaries], campaign, lock)
     while slurm.jobs_in(campaign.directory) or _held_runs(campaign):
         time.sleep(2)
 
 
-def _held_runs(campaign: Campaign) -> list[str] | None:
-    """Return the names of runs that somebody works on; None while a job has not said on which."""
-    holders = {run.name: holder(campaign.run_directory(run)) for run in campaign.runs}
-    held = {name: record for name, record in holders.items() if record}
+def _held_runs(campaign: Campaign) -> list[Path] | None:
+    """Return the folders that somebody works in; None while a job has not said in which."""
+    folders = [campaign.run_directory(run) for run in campaign.runs]
+    folders += [campaign.vibration_directory(run) for run in campaign.vibration_runs]
+    held = {folder: record for folder in folders if (record := holder(folder))}
     unknown = slurm.jobs_in(campaign.directory).keys() - set(map(slurm_job, held.values()))
     return None if unknown else list(held)
 

@@ -150,7 +150,7 @@ def processes_in(directory: Path, name: str) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            here = Path(os.readlink(process / "cwd")).is_relative_to(directory)
+            here = (process / "cwd").readlink().is_relative_to(directory)
             if here and (process / "comm").read_text().strip().startswith(name):
                 found.append(int(process.name))
         except OSError:
@@ -200,9 +200,10 @@ def two_controllers(drill: Drill, at: int) -> None:
     process = drill.start()
     drill.wait_for_segments(at)
     second = drill.start()
-    if second.wait(PATIENCE_S) != 2 or "locked by process" not in (
-        drill.directory / "batch.log"
-    ).read_text():
+    if (
+        second.wait(PATIENCE_S) != 2
+        or "locked by process" not in (drill.directory / "batch.log").read_text()
+    ):
         raise DrillError("the second controller was not refused")
     drill.finish(process)
 
