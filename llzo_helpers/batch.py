@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from llzo_helpers import slurm
@@ -36,9 +37,12 @@ def main() -> int:
     parser.add_argument("campaign", help="name of a file in parameters/, or a path")
     parser.add_argument("--profile", default="local", help="folder of workflow/profiles")
     parser.add_argument("--cores", type=int, help="cores to use (profile local; default: all)")
+    parser.add_argument("--only", nargs="+", default=[], help="names of runs; no analyses then")
     arguments = parser.parse_args()
     try:
-        return run_campaign(arguments.campaign, arguments.profile, arguments.cores)
+        return run_campaign(
+            arguments.campaign, arguments.profile, arguments.cores, only=arguments.only
+        )
     except (InputError, SimulationError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -47,7 +51,7 @@ def main() -> int:
         return 130
 
 
-def run_campaign(name: str, profile: str, cores: int | None) -> int:
+def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[str] = ()) -> int:
     """Run all that a campaign lacks.
 
     Parameters
@@ -58,6 +62,8 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
         Folder of `workflow/profiles`.
     cores
         Cores to use on this machine; all by default.
+    only
+        Names of runs to make, and nothing else; all runs and analyses by default.
 
     Returns
     -------
@@ -78,6 +84,8 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
     if not profile_directory.is_dir():
         known = ", ".join(sorted(path.name for path in profile_directory.parent.iterdir()))
         raise InputError(f"{profile_directory}: no such profile; there are: {known}")
+    if unknown := set(only) - {run.name for run in campaign.runs}:
+        raise InputError(f"{name}: no such run as {unknown.pop()}; see the campaign's report")
     lmp = find_lammps()
     for potential in {run.md_potential for run in campaign.runs}:
         require_capabilities(lmp, campaign.md, load_potential(potential))
@@ -92,15 +100,18 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
         )
         os.environ[CAMPAIGN_VARIABLE] = name
         command = _snakemake(campaign, profile_directory, cores)
+        command += [f"runs/{run}/summary.json" for run in only]
         _run_beside_earlier_jobs(command, campaign, lock)
         status = _watch(command, campaign, lock)
         if status:
             print("some steps failed; the report is made of what is there")
             _report_failures(campaign)
+        if status and not only:
             _watch([*command, "--config", "only_finished=1"], campaign, lock)
     report = campaign.directory / "report.html"
     print(f"{(time.monotonic() - began) / 60:.1f} minutes")
-    print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
+    if not only:
+        print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
     return 1 if status else 0
 
 

@@ -387,7 +387,7 @@ def main() -> int:
 
 
 class small_disk:  # noqa: N801
-    """A file system of 4 MB at `directory`, if needed."""
+    """A file system of 64 MB at `directory`, if needed."""
 
     def __init__(self, directory: Path, *, needed: bool) -> None:
         self._directory = directory
@@ -396,7 +396,7 @@ class small_disk:  # noqa: N801
     def __enter__(self) -> None:
         self._directory.mkdir(parents=True)
         if self._needed:
-            words = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(self._directory)]
+            words = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(self._directory)]
             subprocess.run(words, check=True)
 
     def __exit__(self, *_: object) -> None:
