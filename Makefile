@@ -1,7 +1,9 @@
 # make reproduce   set up, run a campaign (CAMPAIGN=quick), end with its report
+# make plan        set up, foretell hours and disk of a campaign (CORES=..., STEPS_PER_SECOND=...)
 # make test        set up, run the tests
 # make lab         set up, open JupyterLab
 # make lint        set up, check style and types
+# make drill       set up, break runs in every way and compare their frames (half an hour)
 
 PYTHON   ?= python3
 CAMPAIGN ?= quick
@@ -9,7 +11,7 @@ PROFILE  ?= local
 VENV     := .venv
 BIN      := $(VENV)/bin
 
-.PHONY: setup reproduce test lab lint lock
+.PHONY: setup reproduce plan test drill lab lint lock
 
 setup: $(VENV)/.ready
 
@@ -24,8 +26,15 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 reproduce: setup
 	@$(BIN)/python -m llzo_helpers.batch $(CAMPAIGN) --profile $(PROFILE)
 
+plan: setup
+	@$(BIN)/python -m llzo_helpers.plan $(CAMPAIGN) $(if $(CORES),--cores $(CORES)) \
+	    $(if $(STEPS_PER_SECOND),--steps-per-second $(STEPS_PER_SECOND))
+
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+drill: setup
+	$(BIN)/python tests/drill/drill.py
 
 lab: setup
 	$(BIN)/jupyter lab notebooks

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from llzo_helpers import slurm
@@ -21,6 +22,7 @@ from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabil
 from llzo_helpers.md.lock import holder, locked, slurm_job
 from llzo_helpers.parameters import Campaign, load_campaign
 from llzo_helpers.paths import ROOT
+from llzo_helpers.plan import require_disk_space
 from llzo_helpers.potentials import load_potential
 
 CAMPAIGN_VARIABLE = "LLZO_CAMPAIGN"
@@ -35,9 +37,12 @@ def main() -> int:
     parser.add_argument("campaign", help="name of a file in parameters/, or a path")
     parser.add_argument("--profile", default="local", help="folder of workflow/profiles")
     parser.add_argument("--cores", type=int, help="cores to use (profile local; default: all)")
+    parser.add_argument("--only", nargs="+", default=[], help="names of runs; no analyses then")
     arguments = parser.parse_args()
     try:
-        return run_campaign(arguments.campaign, arguments.profile, arguments.cores)
+        return run_campaign(
+            arguments.campaign, arguments.profile, arguments.cores, only=arguments.only
+        )
     except (InputError, SimulationError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -46,7 +51,7 @@ def main() -> int:
         return 130
 
 
-def run_campaign(name: str, profile: str, cores: int | None) -> int:
+def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[str] = ()) -> int:
     """Run all that a campaign lacks.
 
     Parameters
@@ -57,6 +62,8 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
         Folder of `workflow/profiles`.
     cores
         Cores to use on this machine; all by default.
+    only
+        Names of runs to make, and nothing else; all runs and analyses by default.
 
     Returns
     -------
@@ -66,8 +73,8 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
     Raises
     ------
     InputError
-        If the campaign, the profile or LAMMPS is not as it must be, or another process runs the
-        campaign.
+        If the campaign, the profile or LAMMPS is not as it must be, the disk has no room for the
+        results, or another process runs the campaign.
     """
     if name.endswith((".yaml", ".yml")):
         name = str(Path(name).absolute())
@@ -77,11 +84,14 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
     if not profile_directory.is_dir():
         known = ", ".join(sorted(path.name for path in profile_directory.parent.iterdir()))
         raise InputError(f"{profile_directory}: no such profile; there are: {known}")
+    if unknown := set(only) - {run.name for run in campaign.runs}:
+        raise InputError(f"{name}: no such run as {unknown.pop()}; see the campaign's report")
     lmp = find_lammps()
     for potential in campaign.potentials:
         require_capabilities(lmp, campaign.md, load_potential(potential))
     for glass in campaign.glasses:
         require_capabilities(lmp, glass.melt_quench, load_potential(glass.structure_potential))
+    require_disk_space(campaign)
 
     began = time.monotonic()
     campaign.directory.mkdir(parents=True, exist_ok=True)
@@ -92,15 +102,18 @@ def run_campaign(name: str, profile: str, cores: int | None) -> int:
         )
         os.environ[CAMPAIGN_VARIABLE] = name
         command = _snakemake(campaign, profile_directory, cores)
+        command += [f"runs/{run}/summary.json" for run in only]
         _run_beside_earlier_jobs(command, campaign, lock)
         status = _watch(command, campaign, lock)
         if status:
             print("some steps failed; the report is made of what is there")
             _report_failures(campaign)
+        if status and not only:
             _watch([*command, "--config", "only_finished=1"], campaign, lock)
     report = campaign.directory / "report.html"
     print(f"{(time.monotonic() - began) / 60:.1f} minutes")
-    print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
+    if not only:
+        print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
     return 1 if status else 0
 
 
@@ -128,16 +141,17 @@ def _run_beside_earlier_jobs(command: list[str], campaign: Campaign, lock: int) 
     if not running:
         return
     print(f"{len(running)} runs of an earlier call still go on; they are left to end")
-    summaries = [f"runs/{name}/summary.json" for name in running]
+    summaries = [str(folder.relative_to(campaign.directory) / "summary.json") for folder in running]
     _watch([*command, "--omit-from", *summaries], campaign, lock)
     while slurm.jobs_in(campaign.directory) or _held_runs(campaign):
         time.sleep(2)
 
 
-def _held_runs(campaign: Campaign) -> list[str] | None:
-    """Return the names of runs that somebody works on; None while a job has not said on which."""
-    holders = {run.name: holder(campaign.run_directory(run)) for run in campaign.runs}
-    held = {name: record for name, record in holders.items() if record}
+def _held_runs(campaign: Campaign) -> list[Path] | None:
+    """Return the folders that somebody works in; None while a job has not said in which."""
+    folders = [campaign.run_directory(run) for run in campaign.runs]
+    folders += [campaign.vibration_directory(run) for run in campaign.vibration_runs]
+    held = {folder: record for folder in folders if (record := holder(folder))}
     unknown = slurm.jobs_in(campaign.directory).keys() - set(map(slurm_job, held.values()))
     return None if unknown else list(held)
 

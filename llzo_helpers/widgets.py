@@ -1,6 +1,7 @@
 """Widgets for JupyterLab. Nothing here computes: they call what the notebooks call."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from IPython.display import display
 
+from llzo_helpers import runs
 from llzo_helpers.diffusion import TracerDiffusion, tracer_diffusion_coefficient
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.figures.diffusion import msd_figure
@@ -20,6 +22,9 @@ from llzo_helpers.figures.figure3 import figure_3a
 from llzo_helpers.figures.thermo import thermo_figure
 from llzo_helpers.gop import graph_order_parameter
 from llzo_helpers.md import Progress
+from llzo_helpers.md.lock import holder
+from llzo_helpers.parameters import load_campaign
+from llzo_helpers.paths import PARAMETERS
 from llzo_helpers.site_results import RunSites, density_panel
 from llzo_helpers.structures import crystal, describe
 from llzo_helpers.trajectory import Trajectory, read_thermo
@@ -122,6 +127,84 @@ def md_panel(
     controls = [temperature, production, buttons]
     panel = widgets.VBox(controls)
     return panel
+
+
+def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
+    """Return a table of a campaign's runs, with buttons to start and cancel them.
+
+    The runs are made by a process of its own: closing the browser or the kernel stops nothing,
+    and a new panel shows them again.
+    """
+    names = sorted(path.stem for path in PARAMETERS.glob("*.yaml"))
+    campaign = widgets.Dropdown(options=names, value=campaign_name, description="campaign")
+    profile = widgets.Dropdown(options=["local", "slurm"], description="where")
+    chosen = widgets.SelectMultiple(description="only", rows=6, layout={"width": "60%"})
+    start_button = widgets.Button(description="Start", button_style="primary", icon="play")
+    cancel_button = widgets.Button(description="Cancel", icon="stop")
+    refresh_button = widgets.Button(description="Refresh", icon="refresh")
+    status = widgets.Label()
+    table = widgets.HTML()
+
+    def refresh(*_: Any) -> None:
+        try:
+            selected = load_campaign(campaign.value)
+            shown = runs.run_table(selected)
+        except InputError as error:
+            status.value = str(error)
+            return
+        names = tuple(shown["run"])
+        if chosen.options != names:
+            chosen.options = names
+        counts = shown["state"].value_counts()
+        status.value = ", ".join(f"{count} {state}" for state, count in counts.items())
+        table.value = _runs_html(shown)
+        controller = holder(selected.directory)
+        start_button.disabled, cancel_button.disabled = bool(controller), not controller
+
+    def on_start(button: widgets.Button) -> None:
+        try:
+            runs.start(campaign.value, profile=profile.value, only=chosen.value)
+        except InputError as error:
+            status.value = str(error)
+            return
+        start_button.disabled = True
+        threading.Thread(target=watch, daemon=True).start()
+
+    def watch() -> None:
+        """Refresh until the batch engine has ended."""
+        time.sleep(5)
+        while True:
+            refresh()
+            if cancel_button.disabled:
+                return
+            time.sleep(5)
+
+    def on_cancel(button: widgets.Button) -> None:
+        try:
+            runs.cancel(load_campaign(campaign.value))
+        except InputError as error:
+            status.value = str(error)
+
+    campaign.observe(refresh, names="value")
+    refresh_button.on_click(refresh)
+    start_button.on_click(on_start)
+    cancel_button.on_click(on_cancel)
+    refresh()
+    if not cancel_button.disabled:
+        threading.Thread(target=watch, daemon=True).start()
+    buttons = widgets.HBox([start_button, cancel_button, refresh_button, status])
+    return widgets.VBox([widgets.HBox([campaign, profile]), chosen, buttons, table])
+
+
+def _runs_html(table: pd.DataFrame) -> str:
+    shown = table.assign(
+        progress=table["progress"].map("{:.0%}".format),
+        steps_per_second=table["steps_per_second"].map(
+            lambda speed: "" if pd.isna(speed) else f"{speed:.0f}"
+        ),
+    )
+    # escaped: a reason may hold any text
+    return shown.to_html(index=False, border=0, escape=True)
 
 
 def explore_fit(directories: Mapping[str, Path], fit_window: tuple[float, float]) -> widgets.VBox:

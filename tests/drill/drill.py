@@ -150,7 +150,7 @@ def processes_in(directory: Path, name: str) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            here = Path(os.readlink(process / "cwd")).is_relative_to(directory)
+            here = (process / "cwd").readlink().is_relative_to(directory)
             if here and (process / "comm").read_text().strip().startswith(name):
                 found.append(int(process.name))
         except OSError:
@@ -387,7 +387,7 @@ def main() -> int:
 
 
 class small_disk:  # noqa: N801
-    """A file system of 4 MB at `directory`, if needed."""
+    """A file system of 64 MB at `directory`, if needed."""
 
     def __init__(self, directory: Path, *, needed: bool) -> None:
         self._directory = directory
@@ -396,7 +396,7 @@ class small_disk:  # noqa: N801
     def __enter__(self) -> None:
         self._directory.mkdir(parents=True)
         if self._needed:
-            words = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(self._directory)]
+            words = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(self._directory)]
             subprocess.run(words, check=True)
 
     def __exit__(self, *_: object) -> None:
