@@ -3,13 +3,11 @@
 from pathlib import Path
 
 import pytest
+from short_run import SHORT
 
 from llzo_helpers.md import run_md
-from llzo_helpers.parameters import MDSettings
 from llzo_helpers.potentials import Potential, load_potential
 from llzo_helpers.structures import crystal, write_structure
-
-SHORT = MDSettings(equilibration_ps=0.1, production_ps=0.4, segment_ps=0.1, frame_interval_fs=10)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SHORT
+from short_run import SHORT
 
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.files import sha256

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import SHORT
+from short_run import SHORT
 
 from llzo_helpers import plan
 from llzo_helpers.errors import InputError
