@@ -16,6 +16,7 @@ from llzo_helpers.figures.site_figures import SensitivityPoint
 from llzo_helpers.figures.volume_histograms import VolumePanel
 from llzo_helpers.files import sha256, write_json, written_aside
 from llzo_helpers.parameters import Campaign, Run, SiteSettings
+from llzo_helpers.potentials import load_potential
 from llzo_helpers.results import finished_runs, paper_value, run_columns, save_table
 from llzo_helpers.sites import (
     AccessibleVolumes,
@@ -77,12 +78,17 @@ class RunSites:
 
     @property
     def title(self) -> str:
-        """Short name for figures."""
+        """Short name for figures: structure, volume, and potentials of structure / MD."""
         structure = self.run.structure
-        return (
-            f"{structure.phase}, {100 * structure.volume_ratio:g} %"
-            + f" r{structure.replica}" * (structure.replica > 1)
+        names = [structure.structure_potential, self.run.md_potential]
+        labels = [load_potential(name).paper_label or name for name in names if name]
+        title = (
+            f"{structure.phase[0].upper()}-Li{structure.li_per_formula:g} "
+            f"{100 * structure.volume_ratio:g} % {'/'.join(labels)}"
         )
+        if structure.melt_quench is not None:
+            title += f" {structure.melt_quench.name}"
+        return title + f" r{structure.replica}" * (structure.replica > 1)
 
     @property
     def kind_names(self) -> list[str]:

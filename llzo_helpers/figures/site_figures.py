@@ -201,6 +201,22 @@ def sensitivity_figure(points: Sequence[SensitivityPoint]) -> go.Figure:
     return figure
 
 
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
+
+
+def _systems(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return the runs of each phase, composition and potential by volume, and what to call them.
+
+    The name is empty if there is only one such system.
+    """
+    keys = ["phase", "li_per_formula", "structure_potential", "md_potential"]
+    groups = [
+        (f", {key[0]} Li{key[1]:g} {key[3]}", rows.sort_values("volume_ratio"))
+        for key, rows in table.groupby(keys, dropna=False, sort=False)
+    ]
+    return groups if len(groups) > 1 else [("", rows) for _, rows in groups]
+
+
 def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
     """Diffusion coefficients of three pictures of the same ions, against volume.
 
@@ -226,16 +242,16 @@ def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
         ("jump_D_cm2_s", "jump_D_std_cm2_s", "network", BLUE),
         ("tracer_D_cm2_s", "tracer_D_std_cm2_s", "tracer", VERMILION),
     ):
-        rows = table.sort_values("volume_ratio")
-        figure.add_scatter(
-            x=100 * rows["volume_ratio"],
-            y=rows[column],
-            error_y={"array": rows[error], "thickness": 1.5, "width": 5} if error else None,
-            mode="lines+markers" if table["phase"].nunique() == 1 else "markers",
-            marker={"size": 10, "color": colour},
-            line={"color": colour, "width": 1.5},
-            name=name,
-        )
+        for symbol, (system, rows) in zip(_SYMBOLS * 9, _systems(table), strict=False):
+            figure.add_scatter(
+                x=100 * rows["volume_ratio"],
+                y=rows[column],
+                error_y={"array": rows[error], "thickness": 1.5, "width": 5} if error else None,
+                mode="lines+markers",
+                marker={"size": 10, "color": colour, "symbol": symbol},
+                line={"color": colour, "width": 1.5},
+                name=f"{name}{system}",
+            )
     return figure
 
 
@@ -257,15 +273,15 @@ def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
             "errors; open: the paper."
         ),
     )
-    rows = table.sort_values("volume_ratio")
-    figure.add_scatter(
-        x=100 * rows["volume_ratio"],
-        y=100 * rows["back_jump_fraction"],
-        error_y={"array": 100 * rows["back_jump_fraction_std"], "thickness": 1.5, "width": 5},
-        mode="markers",
-        marker={"size": 10, "color": GREEN},
-        name="this work",
-    )
+    for symbol, (system, rows) in zip(_SYMBOLS * 9, _systems(table), strict=False):
+        figure.add_scatter(
+            x=100 * rows["volume_ratio"],
+            y=100 * rows["back_jump_fraction"],
+            error_y={"array": 100 * rows["back_jump_fraction_std"], "thickness": 1.5, "width": 5},
+            mode="markers",
+            marker={"size": 10, "color": GREEN, "symbol": symbol},
+            name=f"this work{system}",
+        )
     theirs = paper[paper["quantity"] == "back_jump_fraction"]
     figure.add_scatter(
         x=100 * theirs["volume_ratio"],
