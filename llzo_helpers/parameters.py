@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
@@ -275,6 +276,9 @@ def _without_repetition(values: list[Item]) -> list[Item]:
 
 
 def _existing_potential(name: str) -> str:
+    # part of the names of folders and jobs
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError("must be the name of a folder of potentials/: letters, digits, . _ -")
     potential = load_potential(name)
     potential.require_elements(ELEMENTS)
     return potential.name
