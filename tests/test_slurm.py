@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import SHORT
+from short_run import SHORT
 
 from llzo_helpers import slurm
 from llzo_helpers.files import sha256
