@@ -153,8 +153,9 @@ def flux_path(net_flux: FloatArray) -> list[int]:
     list of int
         The first site stands again at the end; empty if nothing flows.
     """
-    outward = np.clip(net_flux, 0.0, None)
-    if outward.size == 0 or outward.max() <= 0:
+    # where nothing percolates, rounding errors remain
+    outward = np.where(net_flux > 1e-12, net_flux, 0.0)
+    if outward.size == 0 or outward.max() == 0:
         return []
     path = [int(np.unravel_index(outward.argmax(), outward.shape)[0])]
     while True:

@@ -101,6 +101,13 @@ def test_flux_path_follows_the_current_around_the_cell():
     assert flux_path(np.zeros((3, 3))) == []
 
 
+def test_no_flux_path_where_nothing_percolates():
+    rng = np.random.default_rng(0)
+    frequency, vectors = chain(0.0, *rng.uniform(0.1, 1.0, 8))
+    _, flux = network_diffusion(frequency, vectors)
+    assert flux_path(flux[0]) == []
+
+
 class TestFromTrajectory:
     """Ions walking without memory on a 4x4x4 lattice of sites."""
 
