@@ -46,8 +46,8 @@ class NeighborList:
         self._reference: NDArray[np.float64]
         self._folds: NDArray[np.float64]
         self._shifts: NDArray[np.float64]
-        self._cell: NDArray[np.float64]
-        self._inverse: NDArray[np.float64]
+        self._cell: NDArray[Any]
+        self._inverse: NDArray[Any]
         # of no structure yet: the first update builds a list
         self._elements: NDArray[np.int64] = np.zeros(0, np.int64)
         self._pbc: NDArray[np.bool_] = np.zeros(3, bool)
