@@ -404,7 +404,9 @@ def _collect_polynomials(
 
 
 @njit
-def _derivatives(monomials: Any, degree: int, products: Any, polynomial: Any, a: int, j: int) -> Any:
+def _derivatives(
+    monomials: Any, degree: int, products: Any, polynomial: Any, a: int, j: int
+) -> Any:
     """Terms of one degree of the derivatives of Q, at the directions j to j + 7."""
     gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
     first = monomials.first[degree]
@@ -425,8 +427,8 @@ def _derivatives(monomials: Any, degree: int, products: Any, polynomial: Any, a:
 
 @njit
 def _list_pairs(
-    group: Any, right: float, row: int, blocks: Any, counts: Any, a: int, b: int, near: Any, values: Any,
-    listed: Any, first: int, masks: Any, mask_number: int,
+    group: Any, right: float, row: int, blocks: Any, counts: Any, a: int, b: int, near: Any,
+    values: Any, listed: Any, first: int, masks: Any, mask_number: int,
 ) -> Any:  # fmt: skip
     """List pairs of neighbours of elements a and b from column ``first`` on.
 

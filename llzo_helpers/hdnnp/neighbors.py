@@ -39,8 +39,18 @@ class NeighborList:
         self.skin = skin
         self.n_elements = n_elements
         self.n_builds = 0
-        self._elements = np.zeros(0, np.int64)
-        self._pbc = np.zeros(3, bool)
+        self.points: NDArray[np.float64]
+        self.parents: NDArray[np.int64]
+        self.candidates: NDArray[np.int64]
+        self.starts: NDArray[np.int64]
+        self._reference: NDArray[np.float64]
+        self._folds: NDArray[np.float64]
+        self._shifts: NDArray[np.float64]
+        self._cell: NDArray[Any]
+        self._inverse: NDArray[Any]
+        # of no structure yet: the first update builds a list
+        self._elements: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._pbc: NDArray[np.bool_] = np.zeros(3, bool)
 
     def update(
         self,
@@ -76,7 +86,9 @@ class NeighborList:
                 return
         self._build(positions, cell, pbc, elements)
 
-    def fold(self, gradient: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def fold(
+        self, gradient: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Forces and virial from the gradient of the energy with respect to all points.
 
         Parameters

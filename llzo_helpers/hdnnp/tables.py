@@ -460,7 +460,8 @@ class _Features:
         curves: list[_Curve],
     ) -> int:
         first = self.count
-        for shape in [*series, *curves]:
+        shapes: list[_Series | _Curve] = [*series, *curves]
+        for shape in shapes:
             self.angular[group, pair, shape] = self.count, -1
             self.count += 1
         return first
