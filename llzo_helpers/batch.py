@@ -141,19 +141,25 @@ def _run_beside_earlier_jobs(command: list[str], campaign: Campaign, lock: int) 
     if not running:
         return
     print(f"{len(running)} runs of an earlier call still go on; they are left to end")
-    summaries = [str(folder.relative_to(campaign.directory) / "summary.json") for folder in running]
-    _watch([*command, "--omit-from", *summaries], campaign, lock)
+    under_way = {_last_file(folder, campaign) for folder in running}
+    _watch([*command, "--omit-from", *sorted(under_way)], campaign, lock)
     while slurm.jobs_in(campaign.directory) or _held_runs(campaign):
         time.sleep(2)
 
 
 def _held_runs(campaign: Campaign) -> list[Path] | None:
     """Return the folders that somebody works in; None while a job has not said in which."""
-    folders = [campaign.run_directory(run) for run in campaign.runs]
-    folders += [campaign.vibration_directory(run) for run in campaign.vibration_runs]
-    held = {folder: record for folder in folders if (record := holder(folder))}
+    locks = [*campaign.directory.glob("*/*/lock"), *campaign.directory.glob("glasses/*/*/lock")]
+    held = {lock.parent: record for lock in locks if (record := holder(lock.parent))}
     unknown = slurm.jobs_in(campaign.directory).keys() - set(map(slurm_job, held.values()))
     return None if unknown else list(held)
+
+
+def _last_file(folder: Path, campaign: Campaign) -> str:
+    """Return what the workflow waits for from a run's folder, or from one inside a glass's."""
+    parts = folder.relative_to(campaign.directory).parts[:2]
+    end = "as_quenched/provenance.json" if parts[0] == "glasses" else "summary.json"
+    return "/".join([*parts, end])
 
 
 def _watch(command: list[str], campaign: Campaign, lock: int) -> int:

@@ -118,7 +118,7 @@ def estimate(
     Returns
     -------
     list of StageCost
-        Structures, molecular dynamics and diffusion (notebooks 01 to 03). The analyses after them
+        Structures with their glasses, molecular dynamics and diffusion (notebooks 01 to 03). The analyses after them
         depend on how the ions move, and are not foreseen.
     """
     runs = molecular_dynamics(campaign)
@@ -134,11 +134,15 @@ def estimate(
     core_seconds = []
     for run, settings, _ in runs:
         speed = speeds[atom_count(run.structure), run.md_potential]
-        core_seconds.append(_last_step(run, settings) / speed + notebook_seconds)
+        core_seconds.append(settings.total_steps / speed + notebook_seconds)
     cores_of_a_run = campaign.md.processes
     at_once = max(1, cores // cores_of_a_run)
     wall = max(max(core_seconds), sum(core_seconds) / at_once) / cores_of_a_run
     generate = len(campaign.structures) * notebook_seconds
+    for glass in campaign.glasses:
+        kind = (atom_count(glass.as_quenched), glass.structure_potential)
+        # as fast as runs of that size; with a potential that no run has, as the slowest
+        generate += glass.melt_quench.total_steps / speeds.get(kind, min(speeds.values()))
     diffusion = notebook_seconds + _time_diffusion(campaign) * len(campaign.runs)
     disk = sum(disk_bytes(run, settings) for run, settings, _ in runs)
     notebooks = _NOTEBOOK_BYTES / 1e6
@@ -155,10 +159,6 @@ def estimate(
         ),
         StageCost("03 diffusion", 1, diffusion / 3600, diffusion / 3600, 10 * notebooks),
     ]
-
-
-def _last_step(run: Run, settings: MDSettings) -> int:
-    return plan_segments(nvt_schedule(run.temperature_K, settings), settings)[-1].last_step
 
 
 def _measure_speed(campaign: Campaign, run: Run, settings: MDSettings, folder: Path) -> float:

@@ -30,9 +30,7 @@ def test_a_run_takes_the_disk_foreseen(finished_run: Path):
 def test_given_a_speed_the_hours_follow():
     """Hours of the paper's campaign by hand: 30 runs of 6,000,000 steps and more at 100 steps/s."""
     campaign = load_campaign("paper")
-    steps = sum(
-        plan._last_step(run, settings) for run, settings, _ in plan.molecular_dynamics(campaign)
-    )
+    steps = sum(settings.total_steps for _, settings, _ in plan.molecular_dynamics(campaign))
     _, md, _ = plan.estimate(campaign, cores=64, steps_per_second=100)
     assert md.core_hours == pytest.approx(steps / 100 / 3600, rel=0.01)
     # 8 cores a run, 8 runs at a time
