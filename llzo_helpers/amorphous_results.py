@@ -225,7 +225,7 @@ def crossover_effects(
     """
     rows, decompositions = [], {}
     for _, group in crossover_runs(diffusion).groupby(_DESIGN, sort=False):
-        condition: dict[Any, Any] = group[_DESIGN].head(1).to_dict("records")[0]
+        condition = group[_DESIGN].head(1).to_dict("records")[0]
         makers = list(dict.fromkeys(group["structure_potential"]))
         for first, second in combinations(makers, 2):
             require_same_elements({name: load_potential(name) for name in (first, second)})
