@@ -94,14 +94,16 @@ def run_label(run: Run) -> str:
         f"{100 * structure.volume_ratio:g} % {_short(run.md_potential)}"
     )
     if structure.glass:
-        label += f", {_glass_label(structure.glass)}"
+        if structure.glass.structure_potential != run.md_potential:
+            label += f" on {_short(structure.glass.structure_potential)}"
+        label += f" ({structure.glass.melt_quench.name})"
     if structure.supercell > 1:
         label += " " + "x".join([str(structure.supercell)] * 3)
     return label
 
 
 def _glass_label(glass: Glass) -> str:
-    return f"{_short(glass.structure_potential)} glass ({glass.melt_quench.name})"
+    return f"{_short(glass.structure_potential)} ({glass.melt_quench.name})"
 
 
 def _short(potential: str) -> str:

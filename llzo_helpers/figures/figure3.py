@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from llzo_helpers.connectivity import RankCorrelation
-from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, log_ticks, new_figure
+from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, legend_at_right, log_ticks, new_figure
 from llzo_helpers.gop import counting_limit
 from llzo_helpers.order import BondAngles, PairDistribution
 from llzo_helpers.resampling import Dependence
@@ -70,6 +70,7 @@ def figure_3a(table: pd.DataFrame) -> go.Figure:
             annotation_text=f"paper, amorphous {label}",
             annotation_position="top left",
         )
+    legend_at_right(figure)
     return figure
 
 
@@ -106,6 +107,7 @@ def figure_3b(
         highest = max(highest, spectrum.frequencies[per_atom > 0.01 * per_atom.max()].max())
     _show_wavenumbers(figure, 1.05 * highest)
     figure.update_yaxes(rangemode="tozero")
+    legend_at_right(figure)
     return figure
 
 
@@ -136,6 +138,7 @@ def figure_3c(
     figure.update_xaxes(range=[max(0.0, start - 0.3), end])
     figure.add_hline(y=1, line={"color": GREY, "width": 1, "dash": "dash"})
     figure.update_yaxes(rangemode="tozero")
+    legend_at_right(figure)
     return figure
 
 
@@ -164,6 +167,7 @@ def angles_figure(angles: Mapping[str, BondAngles], names: str = "O-Zr-O") -> go
         )
     figure.update_xaxes(range=[40, 180], dtick=20)
     figure.update_yaxes(rangemode="tozero")
+    legend_at_right(figure)
     return figure
 
 
@@ -226,6 +230,7 @@ def counting_figure(
                 showlegend=False,
                 legendgroup=system,
             )
+    legend_at_right(figure)
     return figure
 
 
@@ -261,6 +266,7 @@ def length_figure(
             marker={"color": colour, "size": 7},
             name=system,
         )
+    legend_at_right(figure)
     return figure
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, log_ticks, new_figure
+from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, legend_at_right, log_ticks, new_figure
 from llzo_helpers.structure_map import StructureMap
 
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "triangle-down", "cross", "star")
@@ -77,7 +77,8 @@ def map_figure(
             marker={"color": colour, "size": 8},
             name=system,
         )
-    figure.update_layout(width=820, height=640)
+    legend_at_right(figure, gap=0.14)
+    figure.update_layout(height=600)
     return figure
 
 
@@ -110,6 +111,7 @@ def distance_figure(
     everything = np.concatenate([v.ravel() for v in (*reference.values(), *systems.values())])
     figure.add_vline(x=1, line={"color": BLACK, "width": 1, "dash": "dot"})
     figure.update_xaxes(type="log", tickvals=log_ticks(everything.min(), everything.max()))
+    legend_at_right(figure)
     return figure
 
 

@@ -68,6 +68,14 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
     return figure
 
 
+def legend_at_right(figure: go.Figure, *, gap: float = 0.02) -> None:
+    """Put the legend beside the axes, for many or long names, and make room for it."""
+    figure.update_layout(
+        width=960,
+        legend={"orientation": "v", "x": 1 + gap, "y": 1, "yanchor": "top", "font": {"size": 12}},
+    )
+
+
 def log_ticks(low: float, high: float) -> list[float]:
     """Return 1, 2, 5 times powers of ten that lie between two values, to be written in full."""
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
