@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from llzo_helpers.diffusion import Arrhenius, TracerDiffusion
-from llzo_helpers.figures.style import SEQUENCE, new_figure
+from llzo_helpers.figures.style import SEQUENCE, add_band, new_figure
 from llzo_helpers.results import system_label
 
 
@@ -30,17 +30,7 @@ def msd_figure(results: Mapping[str, TracerDiffusion]) -> go.Figure:
     )
     for colour, (name, result) in zip(SEQUENCE * 50, results.items(), strict=False):
         lags, msd, std = result.lags_ps, result.msd, result.msd_std
-        figure.add_scatter(
-            x=np.concatenate([lags, lags[::-1]]),
-            y=np.concatenate([msd + std, (msd - std)[::-1]]),
-            fill="toself",
-            fillcolor=colour,
-            opacity=0.25,
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-            legendgroup=name,
-        )
+        add_band(figure, lags, msd - std, msd + std, colour=colour, group=name)
         figure.add_scatter(
             x=lags, y=msd, line={"color": colour, "width": 1}, name=name, legendgroup=name
         )
@@ -108,15 +98,6 @@ def arrhenius_figure(diffusion: pd.DataFrame, fits: Mapping[str, Arrhenius]) -> 
             showlegend=False,
             legendgroup=name,
         )
-        figure.add_scatter(
-            x=np.concatenate([1000 / temperature, 1000 / temperature[::-1]]),
-            y=np.concatenate([D * np.exp(std), (D * np.exp(-std))[::-1]]),
-            fill="toself",
-            fillcolor=colour,
-            opacity=0.2,
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-            legendgroup=name,
-        )
+        low, high = D * np.exp(-std), D * np.exp(std)
+        add_band(figure, 1000 / temperature, low, high, colour=colour, group=name)
     return figure

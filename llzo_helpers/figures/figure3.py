@@ -9,7 +9,15 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from llzo_helpers.connectivity import RankCorrelation
-from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, legend_at_right, log_ticks, new_figure
+from llzo_helpers.figures.style import (
+    BLACK,
+    GREY,
+    SEQUENCE,
+    add_band,
+    legend_at_right,
+    log_ticks,
+    new_figure,
+)
 from llzo_helpers.gop import counting_limit
 from llzo_helpers.order import BondAngles, PairDistribution
 from llzo_helpers.resampling import Dependence
@@ -316,17 +324,7 @@ def _add_curve(
 ) -> None:
     """Draw a curve with the band of its standard error."""
     band = np.nan_to_num(error)
-    figure.add_scatter(
-        x=np.concatenate([x, x[::-1]]),
-        y=np.concatenate([y + band, (y - band)[::-1]]),
-        fill="toself",
-        fillcolor=colour,
-        opacity=0.25,
-        line={"width": 0},
-        hoverinfo="skip",
-        showlegend=False,
-        legendgroup=name,
-    )
+    add_band(figure, x, y - band, y + band, colour=colour, group=name)
     figure.add_scatter(
         x=x, y=y, mode="lines", line={"color": colour, "width": 1.8}, name=name, legendgroup=name
     )

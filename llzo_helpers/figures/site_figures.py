@@ -14,6 +14,7 @@ from llzo_helpers.figures.style import (
     GREY,
     SEQUENCE,
     VERMILION,
+    add_band,
     new_figure,
     new_panels,
 )
@@ -47,18 +48,7 @@ def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
             curve = panel[kind]
             band = np.array([-1, 1])[:, None] * curve.standard_error + curve.survival
             low, high = np.clip(band, 1e-4, 1)
-            figure.add_scatter(
-                x=np.concatenate([curve.time, curve.time[::-1]]),
-                y=np.concatenate([high, low[::-1]]),
-                fill="toself",
-                fillcolor=colour,
-                opacity=0.25,
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-                legendgroup=kind,
-                **place,
-            )
+            add_band(figure, curve.time, low, high, colour=colour, group=kind, **place)
             figure.add_scatter(
                 x=curve.time,
                 y=np.where(curve.survival > 0, curve.survival, np.nan),

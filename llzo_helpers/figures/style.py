@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 # Okabe and Ito's colours, which readers with any colour vision can tell apart
@@ -73,6 +74,45 @@ def legend_at_right(figure: go.Figure, *, gap: float = 0.02) -> None:
     figure.update_layout(
         width=960,
         legend={"orientation": "v", "x": 1 + gap, "y": 1, "yanchor": "top", "font": {"size": 12}},
+    )
+
+
+def add_band(
+    figure: go.Figure,
+    x: NDArray[Any],
+    low: NDArray[Any],
+    high: NDArray[Any],
+    *,
+    colour: str,
+    group: str,
+    **place: int,
+) -> None:
+    """Fill the band between two curves, usually of a standard error; it has no legend of its own.
+
+    Parameters
+    ----------
+    figure
+        Receives the band.
+    x, low, high
+        Abscissa and the two curves.
+    colour
+        Drawn faintly.
+    group
+        Legend group of the curve that the band belongs to.
+    place
+        `row` and `col` in a figure of several panels.
+    """
+    figure.add_scatter(
+        x=np.concatenate([x, x[::-1]]),
+        y=np.concatenate([high, low[::-1]]),
+        fill="toself",
+        fillcolor=colour,
+        opacity=0.25,
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+        legendgroup=group,
+        **place,
     )
 
 
