@@ -118,8 +118,8 @@ def estimate(
     Returns
     -------
     list of StageCost
-        Structures with their glasses, molecular dynamics and diffusion (notebooks 01 to 03). The analyses after them
-        depend on how the ions move, and are not foreseen.
+        Structures with their glasses, molecular dynamics and diffusion (notebooks 01 to 03). The
+        analyses after them depend on how the ions move, and are not foreseen.
     """
     runs = molecular_dynamics(campaign)
     with tempfile.TemporaryDirectory(prefix="llzo-plan-") as scratch:
