@@ -27,6 +27,7 @@ def test_a_run_takes_the_disk_foreseen(finished_run: Path):
     assert present < foreseen < 1.5 * present
 
 
+@pytest.mark.slow
 def test_given_a_speed_the_hours_follow():
     """Hours of the paper's campaign by hand: 30 runs of 6,000,000 steps and more at 100 steps/s."""
     campaign = load_campaign("paper")
