@@ -17,6 +17,7 @@ from llzo_helpers.diffusion import (
     nernst_einstein_conductivity,
     tracer_diffusion_coefficient,
 )
+from llzo_helpers.figures.style import make_room_for_legend
 from llzo_helpers.files import write_text
 from llzo_helpers.parameters import Campaign, Run
 from llzo_helpers.paths import DATA
@@ -302,6 +303,7 @@ def save_table(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
 
 def save_figure(directory: Path, name: str, figure: go.Figure) -> None:
     """Write a figure as plotly's JSON to `directory/figures`, for the report."""
+    make_room_for_legend(figure)
     write_text(directory / "figures" / f"{name}.json", figure.to_json())
 
 

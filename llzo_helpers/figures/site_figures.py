@@ -192,6 +192,7 @@ def sensitivity_figure(points: Sequence[SensitivityPoint]) -> go.Figure:
 
 
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
+_NO_DIFFUSION_CM2_S = 1e-15
 
 
 def _systems(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -224,7 +225,8 @@ def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
             "Network: an ion that walks on the measured network without memory (master equation). "
             "Tracer: what the mean squared displacement gives. Network over independent jumps is "
             "the correlation that the shape of the network makes; tracer over network what memory "
-            "makes, ions that go back where they came from. Bars: standard errors."
+            "makes, ions that go back where they came from. Bars: standard errors. Networks on "
+            "which nothing percolates have no D and are not shown."
         ),
     )
     for column, error, name, colour in (
@@ -235,7 +237,8 @@ def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
         for symbol, (system, rows) in zip(_SYMBOLS * 9, _systems(table), strict=False):
             figure.add_scatter(
                 x=100 * rows["volume_ratio"],
-                y=rows[column],
+                # zero but for rounding, where nothing percolates
+                y=rows[column].where(rows[column] > _NO_DIFFUSION_CM2_S),
                 error_y={"array": rows[error], "thickness": 1.5, "width": 5} if error else None,
                 mode="lines+markers",
                 marker={"size": 10, "color": colour, "symbol": symbol},

@@ -77,6 +77,17 @@ def legend_at_right(figure: go.Figure, *, gap: float = 0.02) -> None:
     )
 
 
+def make_room_for_legend(figure: go.Figure) -> None:
+    """Make a figure with a long legend below it higher, so that the legend doesn't squeeze it."""
+    if figure.layout.legend.orientation != "h" or figure.layout.height is None:
+        return
+    names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
+    # as plotly sets them: columns as wide as the longest name
+    columns = max(1, int(560 / (60 + 7.5 * max(map(len, names), default=1))))
+    rows = -(-len(names) // columns)
+    figure.update_layout(height=figure.layout.height + 21 * max(0, rows - 1))
+
+
 def add_band(
     figure: go.Figure,
     x: NDArray[Any],
