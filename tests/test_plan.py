@@ -50,6 +50,8 @@ def test_the_benchmark_agrees_with_a_run(finished_run: Path, tmp_path: Path):
 
 def test_a_campaign_too_large_for_the_disk_is_refused():
     values = load_campaign("paper")
-    larger = values.model_copy(update={"md": values.md.model_copy(update={"production_ps": 5e9})})
+    # in segments as long: their number is not what is tested
+    longer = values.md.model_copy(update={"production_ps": 5e9, "segment_ps": 5e9})
+    larger = values.model_copy(update={"md": longer})
     with pytest.raises(InputError, match=r"disk: the campaign needs .* GB more, .* GB are free"):
         plan.require_disk_space(larger)
