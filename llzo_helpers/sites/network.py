@@ -180,8 +180,9 @@ def _lattice_basis(vectors: Iterable[tuple[int, ...]]) -> IntArray:
                 basis.append(row if row[axis] > 0 else [-x for x in row])
                 rows.remove(row)
                 break
-    # Reduce the entries above each pivot, so that the basis is unique.
-    for lower in range(len(basis) - 1, 0, -1):
+    # Reduce the entries above each pivot, so that the basis is unique; from the top, since a row
+    # changes the columns of the pivots below it.
+    for lower in range(1, len(basis)):
         axis = next(i for i in range(3) if basis[lower][i])
         for upper in range(lower):
             times = basis[upper][axis] // basis[lower][axis]
