@@ -8,6 +8,7 @@ from typing import Any
 import ase
 import numpy as np
 import pandas as pd
+from ase.geometry import find_mic
 from ase.io import read, write
 from numpy.typing import NDArray
 from scipy import constants
@@ -83,6 +84,51 @@ def crystal(
     del lithium.arrays["wyckoff"]
     atoms = lithium + framework
     atoms.set_cell(atoms.cell * volume_ratio ** (1 / 3), scale_atoms=True)
+    return atoms
+
+
+def tetragonal(*, volume_ratio: float = 1.0) -> ase.Atoms:
+    """Build tetragonal Li7La3Zr2O12 (I4_1/acd), in which all lithium is ordered.
+
+    The framework is that of the cubic garnet, stretched. Lithium fills 8a, the third of the
+    garnet's 24d sites whose fourfold axis lies along c, and 16f and 32g, which are the garnet's
+    octahedral sites. A relaxation brings all to their places.
+
+    Parameters
+    ----------
+    volume_ratio
+        Volume over the experimental volume of the cubic garnet. The ratio of the axes is that of
+        a = 13.134 Å and c = 12.663 Å (Awaka et al., J. Solid State Chem. 182, 2046 (2009)).
+
+    Returns
+    -------
+    ase.Atoms
+        Of 192 atoms, periodic, sorted as `ELEMENTS`.
+    """
+    framework, sites = garnet()
+    edge = framework.cell.lengths()[0]
+    is_24d = sites.arrays["wyckoff"] == "d"
+    # the axis of a 24d site is the one along which it lies at an odd multiple of 1/8
+    eighths = np.round(sites.get_scaled_positions()[:, 2] * 8).astype(int)
+    filled = np.flatnonzero(is_24d & (eighths % 2 == 1))
+    octahedral = sites[~is_24d]
+    between = octahedral.get_all_distances(mic=True)
+    np.fill_diagonal(between, np.inf)
+    twin = between.argmin(axis=1)
+    to_filled = np.array(
+        [sites.get_distances(site, filled, mic=True).min() for site in np.flatnonzero(~is_24d)]
+    )
+    # 32g: the half of the octahedron that is farther away; 16f: its middle, where both are equal
+    split = to_filled > to_filled[twin] + 1e-3
+    middle = np.isclose(to_filled, to_filled[twin], atol=1e-3) & (np.arange(len(twin)) < twin)
+    half, _ = find_mic(octahedral.positions[twin] - octahedral.positions, octahedral.cell)
+    octahedral.positions[middle] += half[middle] / 2
+    lithium = sites[filled] + octahedral[split | middle]
+    del lithium.arrays["wyckoff"]
+    atoms = lithium + framework
+    shape = np.array([13.134, 13.134, 12.663])
+    shape *= edge / np.cbrt(shape.prod()) * np.cbrt(volume_ratio)
+    atoms.set_cell(np.diag(shape), scale_atoms=True)
     return atoms
 
 

@@ -1,0 +1,345 @@
+"""Fitting a committee of networks to energies and forces, with PyTorch."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ase
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from llzo_helpers.hdnnp.train.descriptors import FunctionTable, describe
+from llzo_helpers.hdnnp.train.settings import Fit
+
+
+def is_held_out(atoms: ase.Atoms, fraction: float) -> bool:
+    """Whether a structure is kept for testing; all frames of a run go the same way."""
+    run = f"{atoms.info['phase']} {atoms.info['seed']}".encode()
+    return int.from_bytes(hashlib.sha256(run).digest()[:4]) < fraction * 2**32
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Statistics of the symmetry functions over the fitted structures, each [element, function]."""
+
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Committee:
+    """Networks that differ in their initial weights only.
+
+    Attributes
+    ----------
+    table
+        Symmetry functions.
+    scaling
+        The networks' inputs are (value - mean) / sigma.
+    atom_energies
+        eV, [element]: what remains is the networks'.
+    layers
+        For each layer the weights [element, member, input, output] and biases [element, member,
+        1, output]; tanh between them.
+    history
+        Root mean square errors, weighted as in the loss, by epoch: columns `epoch`, `member`, `force_fitted`, `force_held_out`
+        (eV/Å), `energy_fitted`, `energy_held_out` (eV/atom).
+    """
+
+    table: FunctionTable
+    scaling: Scaling
+    atom_energies: NDArray[np.float64]
+    layers: list[tuple[Tensor, Tensor]]
+    history: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Example:
+    """A labelled structure as the fit sees it."""
+
+    inputs: NDArray[np.float32]
+    """[atom, function]."""
+    numbers: NDArray[np.int64]
+    gradients: sparse.csr_array
+    """Change of all inputs (atom by atom) with the places of the atoms whose forces are fitted,
+    [moved atom and axis, input]."""
+    energy: float
+    energy_weight: float
+    forces: NDArray[np.float32]
+    """[moved atom and axis]."""
+    force_weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Several structures together."""
+
+    inputs: list[Tensor]
+    """For each element [atom, function]."""
+    place: Tensor
+    """Where each atom of the structures, one after another, stands in the inputs."""
+    structures: Tensor
+    """The structure of each atom of the inputs."""
+    gradients: list[sparse.csr_array]
+    sizes: Tensor
+    energies: Tensor
+    energy_weights: Tensor
+    forces: Tensor
+    force_weights: Tensor
+
+
+class _Forces(torch.autograd.Function):
+    """Forces from the slopes of the energy, by sparse matrices: linear, so its own derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, slopes: Tensor, gradients: list[sparse.csr_array]) -> Tensor:
+        """[moved atom and axis, member] from slopes [input, member]."""
+        ctx.gradients = gradients
+        parts = slopes.numpy(force=True)
+        ends = np.cumsum([matrix.shape[1] for matrix in gradients])[:-1]
+        pushes = zip(gradients, np.split(parts, ends), strict=True)
+        return torch.from_numpy(np.concatenate([-(matrix @ part) for matrix, part in pushes]))
+
+    @staticmethod
+    def backward(ctx: Any, derivative: Tensor) -> tuple[Tensor, None]:
+        """Back to the slopes."""
+        parts = derivative.numpy(force=True)
+        ends = np.cumsum([matrix.shape[0] for matrix in ctx.gradients])[:-1]
+        pulls = zip(ctx.gradients, np.split(parts, ends), strict=True)
+        pulled = [-(matrix.T @ np.ascontiguousarray(part)) for matrix, part in pulls]
+        return torch.from_numpy(np.concatenate(pulled)), None
+
+
+def fit_committee(
+    structures: Sequence[ase.Atoms],
+    table: FunctionTable,
+    settings: Fit,
+    *,
+    epochs: int,
+    seed: int,
+    on_epoch: Callable[[pd.DataFrame], None] = lambda history: None,
+) -> Committee:
+    """Fit networks to labelled structures.
+
+    The loss is the mean square error of force components plus `energy_weight` times that of the
+    energies per atom, both with the weight 1 / (1 + (F / large_force)^2), F the force on the atom
+    or its root mean square in the structure: of two atoms pushed together, a relative error
+    counts. Adam with a learning rate that falls to zero along a cosine. The same
+    structures, settings and seed give the same networks on the same machine.
+
+    Parameters
+    ----------
+    structures
+        With energy and forces, see `label`.
+    table
+        The symmetry functions.
+    settings
+        Networks and optimisation.
+    epochs
+        How often each structure is gone through.
+    seed
+        Of the initial weights, the force atoms and the order of structures.
+    on_epoch
+        Called with the errors so far, about ten times in all.
+    """
+    rng = np.random.default_rng(seed)
+    generator = torch.Generator().manual_seed(seed)
+    fitted = [a for a in structures if not is_held_out(a, settings.held_out)]
+    held_out = [a for a in structures if is_held_out(a, settings.held_out)]
+    atom_energies = _atom_energies(fitted, table)
+    scaling = _scaling(fitted, table)
+
+    def prepare(group: list[ase.Atoms], what: str) -> list[_Example]:
+        progress = tqdm(group, desc=f"symmetry functions, {what}", unit="structure")
+        return [_example(a, table, scaling, atom_energies, settings, rng) for a in progress]
+
+    examples, tests = prepare(fitted, "fitted"), prepare(held_out, "held out")
+    test_batches = [_batch(tests[k : k + 16], len(table.symbols)) for k in range(0, len(tests), 16)]
+    sizes = [table.columns.shape[1], *settings.hidden_layers, 1]
+    layers = _initial_layers(sizes, len(table.symbols), settings.committee, generator)
+    parameters = [p for layer in layers for p in layer]
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate)
+    n_batches = -(-len(examples) // settings.batch)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * n_batches)
+    history: list[pd.DataFrame] = []
+    report_every = max(1, epochs // 10)
+    for epoch in tqdm(range(1, epochs + 1), desc="fit", unit="epoch"):
+        order = rng.permutation(len(examples))
+        squares = []
+        for part in np.array_split(order, n_batches):
+            batch = _batch([examples[k] for k in part], len(table.symbols))
+            force_error, energy_error = _square_errors(layers, batch)
+            # members are independent: the sum of their losses has the gradients of each
+            loss = (force_error + settings.energy_weight * energy_error).sum()
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 10.0 * settings.committee)
+            optimizer.step()
+            schedule.step()
+            squares.append(torch.stack([force_error, energy_error]).detach())
+        if epoch % report_every == 0 or epoch == epochs:
+            history.append(_errors(epoch, squares, layers, test_batches))
+            on_epoch(pd.concat(history))
+    frozen = [(w.detach(), b.detach()) for w, b in layers]
+    return Committee(table, scaling, atom_energies, frozen, pd.concat(history, ignore_index=True))
+
+
+def _atom_energies(structures: list[ase.Atoms], table: FunctionTable) -> NDArray[np.float64]:
+    """Energies of atoms that sum up to those of the structures, as nearly as they can."""
+    counts = np.array(
+        [
+            np.bincount(table.element_numbers(a), minlength=len(table.symbols))
+            for a in structures
+        ],
+        float,
+    )
+    energies = np.array([a.get_potential_energy() for a in structures])
+    # La, Zr and O stand in a fixed ratio: of all solutions take the one of smallest norm
+    return np.linalg.lstsq(counts, energies, rcond=1e-8)[0]
+
+
+def _scaling(structures: list[ase.Atoms], table: FunctionTable) -> Scaling:
+    described = [describe(a, table).values.astype(float) for a in structures]
+    values = np.concatenate(described)
+    numbers = np.concatenate([table.element_numbers(a) for a in structures])
+    groups = [values[numbers == k] for k in range(len(table.symbols))]
+    return Scaling(
+        minimum=np.array([g.min(axis=0) for g in groups]),
+        maximum=np.array([g.max(axis=0) for g in groups]),
+        mean=np.array([g.mean(axis=0) for g in groups]),
+        sigma=np.array([g.std(axis=0) for g in groups]),
+    )
+
+
+def _example(
+    atoms: ase.Atoms,
+    table: FunctionTable,
+    scaling: Scaling,
+    atom_energies: NDArray[np.float64],
+    settings: Fit,
+    rng: np.random.Generator,
+) -> _Example:
+    energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+    numbers = table.element_numbers(atoms)
+    moving = np.sort(rng.choice(len(atoms), min(settings.force_atoms, len(atoms)), replace=False))
+    found = describe(atoms, table, moving)
+    inputs = (found.values - scaling.mean[numbers]) / scaling.sigma[numbers]
+    gradients = found.gradients / scaling.sigma[numbers[found.centres]][:, None, :]
+    pair, axis, function = np.nonzero(gradients)
+    n_functions = inputs.shape[1]
+    matrix = sparse.coo_array(
+        (
+            gradients[pair, axis, function].astype(np.float32),
+            (3 * found.moved[pair] + axis, n_functions * found.centres[pair] + function),
+        ),
+        shape=(3 * len(moving), inputs.size),
+    )
+    return _Example(
+        inputs=inputs.astype(np.float32),
+        numbers=numbers,
+        gradients=matrix.tocsr(),
+        energy=energy - atom_energies[numbers].sum(),
+        energy_weight=_weights(np.sqrt(np.mean(forces**2)), settings.large_force_eV_A),
+        forces=forces[moving].astype(np.float32).ravel(),
+        force_weights=np.repeat(
+            _weights(np.linalg.norm(forces[moving], axis=1), settings.large_force_eV_A), 3
+        ).astype(np.float32),
+    )
+
+
+def _weights(force: Any, large: float) -> Any:
+    """Weights that make errors of large forces count relative to the force."""
+    return 1.0 / (1.0 + (force / large) ** 2)
+
+
+def _batch(examples: list[_Example], n_elements: int) -> _Batch:
+    numbers = np.concatenate([e.numbers for e in examples])
+    structures = np.repeat(np.arange(len(examples)), [len(e.numbers) for e in examples])
+    inputs = np.concatenate([e.inputs for e in examples])
+    order = np.argsort(numbers, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return _Batch(
+        inputs=[torch.from_numpy(inputs[order[numbers[order] == k]]) for k in range(n_elements)],
+        place=torch.from_numpy(place),
+        structures=torch.from_numpy(structures[order]),
+        gradients=[e.gradients for e in examples],
+        sizes=torch.tensor([len(e.numbers) for e in examples]),
+        energies=torch.tensor([e.energy for e in examples], dtype=torch.float32),
+        energy_weights=torch.tensor([e.energy_weight for e in examples], dtype=torch.float32),
+        forces=torch.from_numpy(np.concatenate([e.forces for e in examples])),
+        force_weights=torch.from_numpy(np.concatenate([e.force_weights for e in examples])),
+    )
+
+
+def _initial_layers(
+    sizes: list[int], n_elements: int, members: int, generator: torch.Generator
+) -> list[tuple[Tensor, Tensor]]:
+    layers = []
+    for n, m in zip(sizes[:-1], sizes[1:], strict=True):
+        weights = torch.randn(n_elements, members, n, m, generator=generator) / n**0.5
+        biases = torch.zeros(n_elements, members, 1, m)
+        layers.append((weights.requires_grad_(), biases.requires_grad_()))
+    return layers
+
+
+def _evaluate(layers: list[tuple[Tensor, Tensor]], batch: _Batch) -> tuple[Tensor, Tensor]:
+    """Energies [member, structure] and forces [member, moved atom and axis] of all members."""
+    energies, slopes = [], []
+    for element, inputs in enumerate(batch.inputs):
+        own = [(w[element], b[element]) for w, b in layers]
+        nodes = [inputs.expand(own[0][0].shape[0], -1, -1)]
+        for weights, biases in own[:-1]:
+            nodes.append(torch.tanh(torch.baddbmm(biases, nodes[-1], weights)))
+        energies.append(torch.baddbmm(own[-1][1], nodes[-1], own[-1][0])[..., 0])
+        # backwards, by hand: the derivative with respect to the inputs is itself fitted
+        slope = own[-1][0].transpose(1, 2).expand(-1, len(inputs), -1)
+        for (weights, _), node in zip(own[-2::-1], nodes[:0:-1], strict=True):
+            slope = torch.bmm(slope * (1.0 - node * node), weights.transpose(1, 2))
+        slopes.append(slope)
+    energy = torch.cat(energies, dim=1)
+    n_members = len(energy)
+    total = torch.zeros(n_members, len(batch.sizes)).index_add_(1, batch.structures, energy)
+    slope = torch.cat(slopes, dim=1)[:, batch.place]
+    forces = _Forces.apply(slope.reshape(n_members, -1).T.contiguous(), batch.gradients)
+    return total, forces.T
+
+
+def _square_errors(layers: list[tuple[Tensor, Tensor]], batch: _Batch) -> tuple[Tensor, Tensor]:
+    """Weighted mean square errors of forces and of energies per atom, [member]."""
+    energies, forces = _evaluate(layers, batch)
+    energy_errors = (energies - batch.energies) / batch.sizes
+    return (
+        (batch.force_weights * (forces - batch.forces) ** 2).mean(dim=1),
+        (batch.energy_weights * energy_errors**2).mean(dim=1),
+    )
+
+
+def _errors(
+    epoch: int,
+    squares: list[Tensor],
+    layers: list[tuple[Tensor, Tensor]],
+    test_batches: list[_Batch],
+) -> pd.DataFrame:
+    fitted = torch.stack(squares).mean(dim=0).sqrt()
+    with torch.no_grad():
+        tests = [torch.stack(_square_errors(layers, batch)) for batch in test_batches]
+    held_out = torch.stack(tests).mean(dim=0).sqrt() if tests else torch.full_like(fitted, torch.nan)
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "member": range(fitted.shape[1]),
+            "force_fitted": fitted[0],
+            "force_held_out": held_out[0],
+            "energy_fitted": fitted[1],
+            "energy_held_out": held_out[1],
+        }
+    )

@@ -1,0 +1,67 @@
+"""Energies, forces and stress of the reference."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import ase
+import ase.io
+import numpy as np
+from ase.calculators.calculator import Calculator
+from ase.calculators.singlepoint import SinglePointCalculator
+from tqdm.auto import tqdm
+
+from llzo_helpers.files import written_aside
+
+
+def fingerprint(atoms: ase.Atoms) -> str:
+    """Name of a structure by what it is: elements, positions and cell to 1e-5 Å."""
+    content = b"".join(
+        np.round(array, 5).astype(dtype).tobytes()
+        for array, dtype in (
+            (atoms.numbers, np.int64),
+            (atoms.positions + 0.0, np.float64),
+            (atoms.cell.array + 0.0, np.float64),
+        )
+    )
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def label(
+    structures: Sequence[ase.Atoms], directory: Path, calculator: Callable[[], Calculator]
+) -> list[ase.Atoms]:
+    """Calculate what has not been calculated before.
+
+    Parameters
+    ----------
+    structures
+        Periodic structures.
+    directory
+        Holds a file for each label, named by the structure's `fingerprint`.
+    calculator
+        Makes the reference; called once, if anything is missing.
+
+    Returns
+    -------
+    list of ase.Atoms
+        The structures with energy (eV), forces (eV/Å) and stress (eV/Å^3) in a
+        `SinglePointCalculator`.
+    """
+    labelled = []
+    reference: Calculator | None = None
+    for atoms in tqdm(structures, desc="labels", unit="structure"):
+        path = directory / f"{fingerprint(atoms)}.extxyz"
+        if not path.is_file():
+            reference = reference or calculator()
+            copy = atoms.copy()
+            copy.calc = reference
+            results = {
+                "energy": copy.get_potential_energy(),
+                "forces": copy.get_forces(),
+                "stress": copy.get_stress(),
+            }
+            copy.calc = SinglePointCalculator(copy, **results)
+            with written_aside(path) as aside:
+                ase.io.write(aside, copy, format="extxyz")
+        labelled.append(ase.io.read(path))
+    return labelled

@@ -1,0 +1,206 @@
+"""Structures for training: molecular dynamics over the conditions of the study."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import ase
+import ase.io
+import numpy as np
+from ase.geometry import find_mic
+from ase.neighborlist import neighbor_list
+from scipy.stats import qmc
+from tqdm.auto import tqdm
+
+from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.files import read_json, write_json, written_aside
+from llzo_helpers.hdnnp.train.settings import Phase, PhaseSampling, Sampling
+from llzo_helpers.md.chain import Stage, run_schedule
+from llzo_helpers.parameters import ChainSettings
+from llzo_helpers.potentials import Potential, load_potential
+from llzo_helpers.structures import crystal, tetragonal, write_structure
+from llzo_helpers.trajectory import Trajectory
+
+SHORTEST_DISTANCE = 0.9
+"""Å. Frames with closer atoms come from a run that has failed: no reference knows them."""
+
+# the thermostat acts faster than in the study: these runs are short
+_SETTINGS = ChainSettings(frame_interval_fs=20, segment_ps=1, thermostat_damping_fs=50)
+_QUENCH_END_K = 300.0
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Of one run."""
+
+    phase: Phase
+    li_per_formula: float
+    volume_ratio: float
+    temperature_K: float
+    seed: int
+
+
+def draw_conditions(sampling: PhaseSampling, seed: int) -> list[Conditions]:
+    """Spread the runs of a phase evenly over its ranges (a Latin hypercube)."""
+    cube = qmc.LatinHypercube(3, rng=np.random.default_rng(seed)).random(sampling.runs)
+    contents = sampling.li_per_formula
+    return [
+        Conditions(
+            phase=sampling.phase,
+            li_per_formula=contents[int(x * len(contents))],
+            volume_ratio=float(np.interp(v, [0, 1], sampling.volume_ratio)),
+            temperature_K=float(np.interp(t, [0, 1], sampling.temperature_K)),
+            seed=seed + number,
+        )
+        for number, (x, v, t) in enumerate(cube)
+    ]
+
+
+def sample(
+    directory: Path, sampling: Sampling, potential: Potential, *, seed: int
+) -> list[ase.Atoms]:
+    """Run molecular dynamics under all conditions of a round and take frames.
+
+    Parameters
+    ----------
+    directory
+        Of the round; receives a folder per run and `candidates.extxyz`.
+    sampling
+        Phases and ranges.
+    potential
+        That of the runs. The superheating of the amorphous ones is `sampling.potential`'s.
+    seed
+        Of the conditions, structures and velocities.
+
+    Returns
+    -------
+    list of ase.Atoms
+        Frames; `info` holds the `Conditions` of each. Of a run that fails, as those of an unready
+        network do, the frames before.
+    """
+    path = directory / "candidates.extxyz"
+    if not path.is_file():
+        runs = [
+            (phase, conditions)
+            for number, phase in enumerate(sampling.phases)
+            for conditions in draw_conditions(phase, seed + 1000 * number)
+        ]
+        frames: list[ase.Atoms] = []
+        for number, (phase, conditions) in enumerate(tqdm(runs, desc="sampling", unit="run")):
+            run = directory / f"run_{number:03d}"
+            frames += _run(run, phase, conditions, sampling, potential)
+        with written_aside(path) as aside:
+            ase.io.write(aside, frames, format="extxyz")
+    return list(ase.io.read(path, ":"))
+
+
+def _run(
+    directory: Path,
+    phase: PhaseSampling,
+    conditions: Conditions,
+    sampling: Sampling,
+    potential: Potential,
+) -> list[ase.Atoms]:
+    """Frames of one run; `outcome.json` says whether it came to its end."""
+    outcome = directory / "outcome.json"
+    if not outcome.is_file():
+        _write_start(directory, conditions, sampling)
+        failure = None
+        try:
+            run_schedule(
+                directory / "md",
+                structure=directory / "start",
+                potential=potential,
+                schedule=_schedule(phase, conditions, sampling),
+                seed=conditions.seed,
+                settings=_SETTINGS,
+            )
+        except SimulationError as error:
+            failure = str(error)
+        write_json(outcome, {"potential": potential.name, "failure": failure})
+    return list(_frames(directory / "md", phase, conditions, bool(read_json(outcome)["failure"])))
+
+
+def _schedule(phase: PhaseSampling, conditions: Conditions, sampling: Sampling) -> list[Stage]:
+    T = conditions.temperature_K
+    interval = _SETTINGS.frame_interval_fs
+    # a melt is quenched right through, a crystal stays at its temperature
+    end_K = _QUENCH_END_K if conditions.phase == "amorphous" else T
+    return [
+        Stage("warm up", sampling.warm_up_ps, T, T),
+        Stage("sample", phase.duration_ps, T, end_K, interval),
+    ]
+
+
+def _write_start(directory: Path, conditions: Conditions, sampling: Sampling) -> None:
+    start = directory / "start"
+    if (start / "provenance.json").is_file():
+        return
+    x, ratio, seed = conditions.li_per_formula, conditions.volume_ratio, conditions.seed
+    if conditions.phase == "tetragonal":
+        atoms = tetragonal(volume_ratio=ratio)
+    else:
+        atoms = crystal(li_per_formula=x, volume_ratio=ratio, seed=seed)
+    if conditions.phase == "amorphous":
+        write_structure(atoms, directory / "crystal", vars(conditions))
+        T = sampling.superheat_K
+        run_schedule(
+            directory / "superheat",
+            structure=directory / "crystal",
+            potential=load_potential(sampling.potential),
+            schedule=[Stage("superheat", sampling.superheat_ps, T, T, 1000)],
+            seed=seed,
+            settings=_SETTINGS,
+        )
+        last = Trajectory(directory / "superheat", "superheat").positions()[-1]
+        atoms.positions = last
+        atoms.wrap()
+    write_structure(atoms, start, vars(conditions))
+
+
+def _frames(
+    run: Path, phase: PhaseSampling, conditions: Conditions, failed: bool
+) -> Iterator[ase.Atoms]:
+    try:
+        trajectory = Trajectory(run, "sample")
+    except InputError:
+        if not failed:
+            raise
+        return
+    positions = trajectory.positions()
+    planned = round(1000 * phase.duration_ps / _SETTINGS.frame_interval_fs)
+    chosen = np.linspace(0, planned - 1, phase.frames).round().astype(int)
+    for frame in chosen[chosen < len(positions)]:
+        atoms = ase.Atoms(trajectory.symbols, positions[frame], cell=trajectory.cell, pbc=True)
+        atoms.wrap()
+        atoms.info |= vars(conditions) | {"frame": int(frame)}
+        if shortest_distance(atoms) > SHORTEST_DISTANCE:
+            yield atoms
+
+
+def shortest_distance(atoms: ase.Atoms) -> float:
+    """Distance of the two closest atoms, Å; infinite if all are farther apart than 3 Å."""
+    return float(np.min(neighbor_list("d", atoms, 3.0), initial=np.inf))
+
+
+def perturbed(atoms: ase.Atoms, sampling: Sampling, *, seed: int) -> ase.Atoms:
+    """Return the frame as it is, with all atoms displaced, or with two pushed together.
+
+    Which, and how far, is drawn at random: displacements of 0.02 to 0.15 Å (standard deviation
+    per axis), pairs of 0.6 to 0.9 times their distance.
+    """
+    rng = np.random.default_rng(seed)
+    atoms = atoms.copy()
+    which = rng.random()
+    if which < sampling.rattled:
+        atoms.positions += rng.normal(scale=rng.uniform(0.02, 0.15), size=(len(atoms), 3))
+        atoms.info["perturbed"] = "rattled"
+    elif which < sampling.rattled + sampling.close_pairs:
+        i = int(rng.integers(len(atoms)))
+        distances = atoms.get_distances(i, range(len(atoms)), mic=True)
+        near = np.argsort(distances)[1:6]
+        j = int(rng.choice(near))
+        bond, _ = find_mic(atoms.positions[j] - atoms.positions[i], atoms.cell)
+        atoms.positions[j] = atoms.positions[i] + bond * rng.uniform(0.6, 0.9)
+        atoms.info["perturbed"] = "close pair"
+    return atoms

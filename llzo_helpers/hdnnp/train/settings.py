@@ -1,0 +1,121 @@
+"""How a potential is trained: `training.yaml` of its folder."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from llzo_helpers.parameters import Positive, Temperature
+from llzo_helpers.schema import Model, load_yaml, validate
+
+Phase = Literal["crystal", "tetragonal", "amorphous"]
+Range = tuple[float, float]
+
+
+class PhaseSampling(Model):
+    """Runs of one phase; each draws its conditions from these ranges."""
+
+    phase: Phase
+    runs: Annotated[int, Field(ge=1)]
+    """Runs of each round."""
+    li_per_formula: Annotated[list[float], Field(min_length=1)]
+    volume_ratio: Range
+    temperature_K: tuple[Temperature, Temperature]
+    """Of a crystal's run; of an amorphous one, from that of the melt to the end of the quench."""
+    duration_ps: Positive
+    """Of the part from which frames are taken."""
+    frames: Annotated[int, Field(ge=1)]
+    """Frames taken of each run, evenly spread."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        low, high = self.volume_ratio
+        if not 0 < low <= high:
+            raise ValueError(f"volume_ratio = [{low:g}, {high:g}]: give a low and a high value")
+        return self
+
+
+class Sampling(Model):
+    """Where the structures come from."""
+
+    potential: str
+    """Runs the first round, and superheats the crystals that become melts."""
+    phases: Annotated[list[PhaseSampling], Field(min_length=1)]
+    warm_up_ps: Positive = 1.0
+    superheat_K: Temperature = 6000.0
+    superheat_ps: Positive = 5.0
+    rattled: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Fraction of the frames of the first round whose atoms are all displaced at random."""
+    close_pairs: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Fraction of the frames of the first round in which two atoms are pushed together."""
+
+
+class Rounds(Model):
+    """The loop of active learning."""
+
+    first: Annotated[int, Field(ge=1)]
+    """Structures labelled before the first fit."""
+    each: Annotated[int, Field(ge=1)]
+    """Structures labelled in each further round."""
+    number: Annotated[int, Field(ge=0)]
+    """Further rounds."""
+    structures_for_functions: Annotated[int, Field(ge=1)] = 30
+    """Candidates of the first round by which symmetry functions are chosen."""
+
+
+class FunctionPool(Model):
+    """Symmetry functions to choose from; all radial and angular ones for each (pair of) element."""
+
+    cutoff_A: Positive
+    radial: Annotated[list[tuple[float, float]], Field(min_length=1)]
+    """eta (1/Å^2) and shift (Å) of the Gaussians of radial functions (type 2)."""
+    angular: Annotated[list[tuple[float, float]], Field(min_length=1)]
+    """eta and shift of the angular functions (type 9), each with every zeta and lambda = ±1."""
+    zeta: Annotated[list[int], Field(min_length=1)]
+    per_element: Annotated[int, Field(ge=1)]
+    """Functions chosen for each element."""
+
+
+class Fit(Model):
+    """Networks and their optimisation (Adam)."""
+
+    hidden_layers: Annotated[list[int], Field(min_length=1)]
+    committee: Annotated[int, Field(ge=2)] = 3
+    """Networks of different initial weights; the best of them becomes the potential."""
+    force_atoms: Annotated[int, Field(ge=1)] = 40
+    """Atoms of each structure, drawn at random, whose forces are fitted."""
+    energy_weight: Positive
+    """Weight of (error of energy per atom / eV)^2 against (error of force / (eV/Å))^2."""
+    large_force_eV_A: Positive = 3.0
+    """Errors of forces well above this count relative to the force."""
+    learning_rate: Positive = 2e-3
+    batch: Annotated[int, Field(ge=1)] = 8
+    round_epochs: Annotated[int, Field(ge=1)]
+    """Epochs of the fits between rounds."""
+    epochs: Annotated[int, Field(ge=1)]
+    """Epochs of the last fit."""
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Fraction of the structures that are never fitted."""
+
+
+class Training(Model):
+    """Everything that makes a potential."""
+
+    seed: int
+    reference: str
+    """Folder in `potentials/` of the calculator that labels, of kind `ase`."""
+    sampling: Sampling
+    rounds: Rounds
+    functions: FunctionPool
+    fit: Fit
+
+
+def load_training(path: Path) -> Training:
+    """Read a `training.yaml`.
+
+    Raises
+    ------
+    InputError
+        If it is missing or wrong.
+    """
+    return validate(Training, load_yaml(path), path)
