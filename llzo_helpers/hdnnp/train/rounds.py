@@ -102,7 +102,7 @@ def further_round(
     committee = fit(training, directory, f"round_{number}/fit", labelled, epochs=epochs)
     seed = training.seed + 10_000 * number
     potential = load_potential("member_0", committee)
-    candidates = sample(folder, training.sampling, potential, seed=seed)
+    candidates = sample(folder, training.sampling, potential, seed=seed, further=True)
     if not (folder / "selected.extxyz").is_file():
         members = [committee / f"member_{m}" for m in range(training.fit.committee)]
         found = disagreement(candidates, members)

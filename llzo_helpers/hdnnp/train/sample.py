@@ -25,7 +25,7 @@ SHORTEST_DISTANCE = 0.9
 """Å. Frames with closer atoms come from a run that has failed: no reference knows them."""
 
 # the thermostat acts faster than in the study: these runs are short
-_SETTINGS = ChainSettings(frame_interval_fs=20, segment_ps=1, thermostat_damping_fs=50)
+_SETTINGS = ChainSettings(frame_interval_fs=20, segment_ps=3, thermostat_damping_fs=50)
 _QUENCH_END_K = 300.0
 
 
@@ -40,9 +40,9 @@ class Conditions:
     seed: int
 
 
-def draw_conditions(sampling: PhaseSampling, seed: int) -> list[Conditions]:
+def draw_conditions(sampling: PhaseSampling, runs: int, seed: int) -> list[Conditions]:
     """Spread the runs of a phase evenly over its ranges (a Latin hypercube)."""
-    cube = qmc.LatinHypercube(3, rng=np.random.default_rng(seed)).random(sampling.runs)
+    cube = qmc.LatinHypercube(3, rng=np.random.default_rng(seed)).random(runs)
     contents = sampling.li_per_formula
     return [
         Conditions(
@@ -57,7 +57,12 @@ def draw_conditions(sampling: PhaseSampling, seed: int) -> list[Conditions]:
 
 
 def sample(
-    directory: Path, sampling: Sampling, potential: Potential, *, seed: int
+    directory: Path,
+    sampling: Sampling,
+    potential: Potential,
+    *,
+    seed: int,
+    further: bool = False,
 ) -> list[ase.Atoms]:
     """Run molecular dynamics under all conditions of a round and take frames.
 
@@ -71,6 +76,8 @@ def sample(
         That of the runs. The superheating of the amorphous ones is `sampling.potential`'s.
     seed
         Of the conditions, structures and velocities.
+    further
+        Whether this is not the first round: `further_runs` instead of `runs`.
 
     Returns
     -------
@@ -83,7 +90,9 @@ def sample(
         runs = [
             (phase, conditions)
             for number, phase in enumerate(sampling.phases)
-            for conditions in draw_conditions(phase, seed + 1000 * number)
+            for conditions in draw_conditions(
+                phase, phase.further_runs if further else phase.runs, seed + 1000 * number
+            )
         ]
         frames: list[ase.Atoms] = []
         for number, (phase, conditions) in enumerate(tqdm(runs, desc="sampling", unit="run")):
@@ -118,18 +127,22 @@ def _run(
         except SimulationError as error:
             failure = str(error)
         write_json(outcome, {"potential": potential.name, "failure": failure})
-    return list(_frames(directory / "md", phase, conditions, bool(read_json(outcome)["failure"])))
+    failed = bool(read_json(outcome)["failure"])
+    return list(_frames(directory / "md", phase, conditions, sampling, failed))
 
 
 def _schedule(phase: PhaseSampling, conditions: Conditions, sampling: Sampling) -> list[Stage]:
     T = conditions.temperature_K
-    interval = _SETTINGS.frame_interval_fs
     # a melt is quenched right through, a crystal stays at its temperature
-    end_K = _QUENCH_END_K if conditions.phase == "amorphous" else T
-    return [
-        Stage("warm up", sampling.warm_up_ps, T, T),
-        Stage("sample", phase.duration_ps, T, end_K, interval),
-    ]
+    if conditions.phase == "amorphous":
+        end_K = _QUENCH_END_K
+        return [
+            Stage("warm up", sampling.warm_up_ps, T, T),
+            Stage("sample", phase.duration_ps, T, end_K, _SETTINGS.frame_interval_fs),
+        ]
+    # one stage: each segment of a run costs a start of LAMMPS
+    duration_ps = sampling.warm_up_ps + phase.duration_ps
+    return [Stage("sample", duration_ps, T, T, _SETTINGS.frame_interval_fs)]
 
 
 def _write_start(directory: Path, conditions: Conditions, sampling: Sampling) -> None:
@@ -159,7 +172,7 @@ def _write_start(directory: Path, conditions: Conditions, sampling: Sampling) ->
 
 
 def _frames(
-    run: Path, phase: PhaseSampling, conditions: Conditions, failed: bool
+    run: Path, phase: PhaseSampling, conditions: Conditions, sampling: Sampling, failed: bool
 ) -> Iterator[ase.Atoms]:
     try:
         trajectory = Trajectory(run, "sample")
@@ -168,8 +181,11 @@ def _frames(
             raise
         return
     positions = trajectory.positions()
-    planned = round(1000 * phase.duration_ps / _SETTINGS.frame_interval_fs)
-    chosen = np.linspace(0, planned - 1, phase.frames).round().astype(int)
+    interval = _SETTINGS.frame_interval_fs
+    (stage,) = (s for s in _schedule(phase, conditions, sampling) if s.name == "sample")
+    last = round(1000 * stage.duration_ps / interval) - 1
+    first = last + 1 - round(1000 * phase.duration_ps / interval)
+    chosen = np.linspace(first, last, phase.frames).round().astype(int)
     for frame in chosen[chosen < len(positions)]:
         atoms = ase.Atoms(trajectory.symbols, positions[frame], cell=trajectory.cell, pbc=True)
         atoms.wrap()

@@ -17,7 +17,9 @@ class PhaseSampling(Model):
 
     phase: Phase
     runs: Annotated[int, Field(ge=1)]
-    """Runs of each round."""
+    """Runs of the first round."""
+    further_runs: Annotated[int, Field(ge=0)]
+    """Runs of each further round, with the network."""
     li_per_formula: Annotated[list[float], Field(min_length=1)]
     volume_ratio: Range
     temperature_K: tuple[Temperature, Temperature]

@@ -1,0 +1,186 @@
+"""What a trained potential was made from, and how good it is."""
+
+from collections.abc import Mapping, Sequence
+
+import ase
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from llzo_helpers.figures.style import ELEMENT_COLOURS, SEQUENCE, new_figure, new_panels
+
+
+def conditions_figure(structures: Sequence[ase.Atoms]) -> go.Figure:
+    """Volume and temperature of the labelled structures, by phase."""
+    figure = new_figure(
+        x="V / V<sub>exp</sub>",
+        y="temperature (K)",
+        caption=(
+            "Conditions of the labelled structures. Of an amorphous one the temperature is that of "
+            "its melt, from which it was quenched to 300 K."
+        ),
+    )
+    table = pd.DataFrame([atoms.info for atoms in structures])
+    for colour, (phase, part) in zip(SEQUENCE, table.groupby("phase"), strict=False):
+        figure.add_scatter(
+            x=part.volume_ratio,
+            y=part.temperature_K,
+            mode="markers",
+            marker={"color": colour, "size": 5, "opacity": 0.6},
+            name=f"{phase} ({len(part)})",
+        )
+    return figure
+
+
+def learning_figure(curve: pd.DataFrame) -> go.Figure:
+    """Held-out force errors against the number of labels.
+
+    Parameters
+    ----------
+    curve
+        From `llzo_helpers.hdnnp.train.rounds.learning_curve`.
+    """
+    figure = new_figure(
+        x="labelled structures",
+        y="RMSE of force components (eV/Å)",
+        caption=(
+            "Errors of forces on all held-out structures of the finished training, after each "
+            "round: labels were added where the committee of the round before disagreed most."
+        ),
+    )
+    for colour, (group, part) in zip(SEQUENCE, curve.groupby("phase", sort=False), strict=False):
+        figure.add_scatter(
+            x=part.labels,
+            y=part.force_rmse_eV_A,
+            mode="lines+markers",
+            line={"color": colour},
+            name=str(group),
+        )
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def parity_figure(table: pd.DataFrame) -> go.Figure:
+    """Predicted against reference forces of held-out structures, a panel for each phase.
+
+    Parameters
+    ----------
+    table
+        From `llzo_helpers.hdnnp.train.validate.parity`.
+    """
+    phases = list(dict.fromkeys(table.phase))
+    figure, places = new_panels(
+        phases,
+        caption=(
+            "Force components of held-out structures: network against reference. At most 3000 "
+            "points a panel, drawn at random; the diagonal is perfect agreement."
+        ),
+    )
+    for phase, place in zip(phases, places, strict=True):
+        part = table[table.phase == phase]
+        part = part.sample(min(3000, len(part)), random_state=0)
+        limit = float(np.abs(part[["reference", "predicted"]]).to_numpy().max())
+        for element, colour in ELEMENT_COLOURS.items():
+            own = part[part.element == element]
+            figure.add_scattergl(
+                x=own.reference,
+                y=own.predicted,
+                mode="markers",
+                marker={"color": colour, "size": 3, "opacity": 0.5},
+                name=element,
+                legendgroup=element,
+                showlegend=phase == phases[0],
+                **place,
+            )
+        figure.add_scatter(
+            x=[-limit, limit],
+            y=[-limit, limit],
+            mode="lines",
+            line={"color": "black", "width": 1},
+            showlegend=False,
+            hoverinfo="skip",
+            **place,
+        )
+        figure.update_xaxes(title="reference (eV/Å)", **place)
+        figure.update_yaxes(title="network (eV/Å)", **place)
+    return figure
+
+
+def equation_of_state_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """Energy against volume; each curve relative to its minimum.
+
+    Parameters
+    ----------
+    tables
+        By name of the calculator, see `llzo_helpers.hdnnp.train.validate.equation_of_state`.
+    """
+    figure = new_figure(
+        x="V / V<sub>exp</sub>",
+        y="energy above the minimum (meV/atom)",
+        caption="Energy of tetragonal Li7 against volume, ions relaxed at each volume.",
+    )
+    for colour, (name, table) in zip(SEQUENCE, tables.items(), strict=False):
+        figure.add_scatter(
+            x=table.volume_ratio,
+            y=1000 * (table.energy_eV - table.energy_eV.min()),
+            mode="lines+markers",
+            line={"color": colour},
+            name=name,
+        )
+    return figure
+
+
+def conservation_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """Total energy of runs without thermostat.
+
+    Parameters
+    ----------
+    tables
+        By name of the run, see `llzo_helpers.hdnnp.train.validate.energy_conservation`.
+    """
+    figure = new_figure(
+        x="time (ps)",
+        y="total energy − its start (meV/atom)",
+        caption="Total energy without thermostat: what the forces and the time step conserve.",
+    )
+    for colour, (name, table) in zip(SEQUENCE, tables.items(), strict=False):
+        figure.add_scatter(
+            x=table.time_ps,
+            y=1000 * (table.energy_eV - table.energy_eV.iloc[0]),
+            mode="lines",
+            line={"color": colour, "width": 1},
+            name=name,
+        )
+    return figure
+
+
+def vibrations_figure(modes: Mapping[str, pd.DataFrame], *, width_THz: float = 0.4) -> go.Figure:
+    """Density of vibrations of oxygen at the zone centre, broadened by a Gaussian.
+
+    Parameters
+    ----------
+    modes
+        By name of the calculator, see `llzo_helpers.hdnnp.train.validate.vibrations`.
+    width_THz
+        Standard deviation of the Gaussians.
+    """
+    figure = new_figure(
+        x="frequency (THz)",
+        y="density of vibrations of O (1/THz)",
+        caption=(
+            f"Vibrations of tetragonal Li7 at the zone centre, weighted by the share of oxygen; "
+            f"Gaussians of {width_THz:g} THz. Integrals are one."
+        ),
+    )
+    for colour, (name, table) in zip(SEQUENCE, modes.items(), strict=False):
+        x = np.linspace(0, table.frequency_THz.max() + 2, 600)
+        peaks = np.exp(-0.5 * ((x[:, None] - table.frequency_THz.to_numpy()) / width_THz) ** 2)
+        density = peaks @ table["O"].to_numpy()
+        figure.add_scatter(
+            x=x,
+            y=density / np.trapezoid(density, x),
+            mode="lines",
+            line={"color": colour},
+            name=name,
+        )
+    return figure
