@@ -404,12 +404,13 @@ _LOG_2_LOW = -1.904654299957768e-09
 
 @njit
 def exp(x: Any) -> Any:
-    """Exponential; arguments beyond the range of normal numbers are cut to it."""
-    x = minimum(maximum(x, splat(-708.0)), splat(709.0))
+    """Exponential; zero below the range of normal numbers, cut at the largest of them."""
+    x = minimum(x, splat(709.0))
     shifted = x * _LOG2_E + _ROUND
     n = shifted - _ROUND
     remainder = (x - n * _LOG_2_HIGH) - n * _LOG_2_LOW
-    return _add_to_exponent(_exp_series(remainder), shifted)
+    result = _add_to_exponent(_exp_series(remainder), shifted)
+    return where(less(x, splat(-708.0)), splat(0.0), result)
 
 
 @njit
