@@ -36,6 +36,7 @@ from llzo_helpers.hdnnp.vector import (
     WIDTH,
     absolute,
     acos,
+    item,
     compress,
     count,
     exp,
@@ -49,10 +50,12 @@ from llzo_helpers.hdnnp.vector import (
     minimum,
     nearest,
     power,
+    put,
     sin_cos_half_turn,
     splat,
     sqrt,
     store,
+    store_columns,
     tanh,
     to_bits,
     total,
@@ -137,7 +140,7 @@ def _envelope(envelope: Any, r: Any) -> Any:
     return value, derivative
 
 
-@njit
+@njit(forceinline=True)
 def _gaussian(channel: Any, r: Any, value: Any, derivative: Any) -> Any:
     """Envelope times exp(-eta (r - shift)^2), and its derivative."""
     if channel.eta == 0.0:
@@ -198,7 +201,7 @@ def _curve(curve: Any, envelopes: Any, cosine: Any) -> Any:
 # summed over neighbours; the lower ones follow from these.
 
 
-@njit
+@njit(forceinline=True)
 def _n_monomials(degree: int) -> int:
     """Number of monomials of a degree."""
     return (degree + 1) * (degree + 2) // 2
@@ -217,7 +220,7 @@ def _evaluate_monomials(monomials: Any, degree: int, near: Any, n: int, products
                 store(products, (m, j), load(products, (parent, j)) * load(near, (axis, j)))
 
 
-@njit
+@njit(forceinline=True)
 def _eight_moments(products: Any, m: int, values: Any, row: int, start: int, stop: int) -> Any:
     """Moments m to m + 7: sums over neighbours of monomials times a radial channel."""
     s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
@@ -237,49 +240,68 @@ def _eight_moments(products: Any, m: int, values: Any, row: int, start: int, sto
 
 @njit(forceinline=True)
 def _sum_moments(
-    monomials: Any, parameters: Any, group: Any, row: int, blocks: Any, values: Any, products: Any,
-    moments: Any, first: int, scratch: Any, features: Any,
+    monomials: Any, parameters: Any, group: Any, degree: int, row: int, blocks: Any, values: Any,
+    products: Any, moments: Any, first: int, scratch: Any, features: Any,
 ) -> None:  # fmt: skip
     """Moments of every neighbour element, and the features that are their dot products.
 
-    Row ``first + m`` of ``moments`` holds moment m, with one element per column.
+    Row ``first + m`` of ``moments`` holds moment m, with one element per column; a row behind
+    them holds the sums of f_j^2.
     """
-    degree = group.degree
-    n_elements = len(blocks) - 1
-    for m in range(monomials.first[degree - 1], monomials.first[degree + 1], WIDTH):
-        for a in range(n_elements):
-            sums = _eight_moments(products, m, values, row, blocks[a], blocks[a + 1])
-            store(scratch, (0, 0), sums)
-            for i in range(WIDTH):
-                moments[first + m + i, a] = scratch[0, i]
+    n_elements = len(blocks) - 4  # blocks of none follow, so that four can be taken at once
+    last = first + len(monomials.factors) - 1
+    for a in range(0, n_elements, 4):
+        b0, b1, b2 = blocks[a], blocks[a + 1], blocks[a + 2]
+        b3, b4 = blocks[a + 3], blocks[a + 4]
+        for m in range(monomials.first[degree - 1], monomials.first[degree + 1], WIDTH):
+            store_columns(
+                moments,
+                (first + m, a),
+                _eight_moments(products, m, values, row, b0, b1),
+                _eight_moments(products, m, values, row, b1, b2),
+                _eight_moments(products, m, values, row, b2, b3),
+                _eight_moments(products, m, values, row, b3, b4),
+            )
+        zero = splat(0.0)
+        s0, s1 = _sum_of_squares(values, row, b0, b1), _sum_of_squares(values, row, b1, b2)
+        s2, s3 = _sum_of_squares(values, row, b2, b3), _sum_of_squares(values, row, b3, b4)
+        store(moments, (last, a), totals(s0, s1, s2, s3, zero, zero, zero, zero))
     for d in range(degree - 2, -1, -1):
         for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-            x, y, z = monomials.squared[m]
+            x, y = item(monomials.squared, (m, 0)), item(monomials.squared, (m, 1))
+            z = item(monomials.squared, (m, 2))
             for a in range(0, n_elements, WIDTH):
                 sum_ = load(moments, (first + x, a)) + load(moments, (first + y, a))
                 store(moments, (first + m, a), sum_ + load(moments, (first + z, a)))
-    for b in range(n_elements):
-        squares = splat(0.0)
-        for j in range(blocks[b], blocks[b + 1], WIDTH):
-            f = load(values, (row, j))
-            squares = squares + f * f
-        # behind the rows of monomials
-        moments[first + len(monomials.factors) - 1, b] = total(squares)
     stride = _padded(n_elements)
     for b in range(0, n_elements, 4):
         for a in range(0, n_elements, WIDTH):
             _multiply_moments(monomials, degree, moments, first, a, b, scratch)
-            for i in range(min(4, n_elements - b)):
-                start = group.feature + (b + i) * stride + a
-                for s in range(group.n_series):
-                    sum_ = splat(0.0)
-                    for d in range(degree + 1):
-                        coefficient = parameters[group.series + s * (degree + 1) + d]
-                        sum_ = sum_ + load(scratch, (4 * d + i, 0)) * coefficient
-                    store(features, start + s * n_elements * stride, sum_)
+            for s in range(group.n_series):
+                start = group.feature + (s * stride + b) * stride + a
+                s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+                for d in range(degree + 1):
+                    coefficient = item(parameters, group.series + s * (degree + 1) + d)
+                    s0 = s0 + load(scratch, (4 * d, 0)) * coefficient
+                    s1 = s1 + load(scratch, (4 * d + 1, 0)) * coefficient
+                    s2 = s2 + load(scratch, (4 * d + 2, 0)) * coefficient
+                    s3 = s3 + load(scratch, (4 * d + 3, 0)) * coefficient
+                store(features, start, s0)
+                store(features, start + stride, s1)
+                store(features, start + 2 * stride, s2)
+                store(features, start + 3 * stride, s3)
 
 
-@njit
+@njit(forceinline=True)
+def _sum_of_squares(values: Any, row: int, start: int, stop: int) -> Any:
+    sum_ = splat(0.0)
+    for j in range(start, stop, WIDTH):
+        f = load(values, (row, j))
+        sum_ = sum_ + f * f
+    return sum_
+
+
+@njit(forceinline=True)
 def _multiply_moments(
     monomials: Any, degree: int, moments: Any, first: int, a: int, b: int, scratch: Any
 ) -> None:
@@ -287,22 +309,19 @@ def _multiply_moments(
 
     One neighbour is of an element a to a + 7 (lanes), the other of b to b + 3 (rows).
     """
-    columns = lanes() + float(a - b)
-    zero = splat(0.0)
+    columns = lanes() + float(a)
     squares = load(moments, (first + len(monomials.factors) - 1, a))
     # a neighbour makes no pair with itself
-    same0 = where(less(absolute(columns), splat(0.5)), squares, zero)
-    same1 = where(less(absolute(columns - 1.0), splat(0.5)), squares, zero)
-    same2 = where(less(absolute(columns - 2.0), splat(0.5)), squares, zero)
-    same3 = where(less(absolute(columns - 3.0), splat(0.5)), squares, zero)
+    same0, same1 = _where_equal(columns, b, squares), _where_equal(columns, b + 1, squares)
+    same2, same3 = _where_equal(columns, b + 2, squares), _where_equal(columns, b + 3, squares)
     for d in range(degree + 1):
         s0, s1, s2, s3 = -same0, -same1, -same2, -same3
         for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-            moment = load(moments, (first + m, a)) * monomials.multinomials[m]
-            s0 = s0 + moment * moments[first + m, b]
-            s1 = s1 + moment * moments[first + m, b + 1]
-            s2 = s2 + moment * moments[first + m, b + 2]
-            s3 = s3 + moment * moments[first + m, b + 3]
+            moment = load(moments, (first + m, a)) * item(monomials.multinomials, m)
+            s0 = s0 + moment * item(moments, (first + m, b))
+            s1 = s1 + moment * item(moments, (first + m, b + 1))
+            s2 = s2 + moment * item(moments, (first + m, b + 2))
+            s3 = s3 + moment * item(moments, (first + m, b + 3))
         store(scratch, (4 * d, 0), s0)
         store(scratch, (4 * d + 1, 0), s1)
         store(scratch, (4 * d + 2, 0), s2)
@@ -311,32 +330,33 @@ def _multiply_moments(
 
 @njit(forceinline=True)
 def _differentiate_moments(
-    monomials: Any, parameters: Any, group: Any, row: int, blocks: Any, near: Any, values: Any,
-    slopes: Any, products: Any, moments: Any, first: int, weights: Any, scratch: Any,
-    polynomial: Any, gradient: Any,
+    monomials: Any, parameters: Any, group: Any, degree: int, row: int, blocks: Any, near: Any,
+    values: Any, slopes: Any, products: Any, moments: Any, first: int, weights: Any, polynomial: Any,
+    derivatives: Any, gradient: Any,
 ) -> None:  # fmt: skip
     """Add the gradient of the weighted features of one group of moments.
 
     For the neighbours of one element these features are f_j Q(u_j) - w f_j^2, with a
     polynomial Q that has terms of the two highest degrees only.
     """
-    degree = group.degree
-    n_elements = len(blocks) - 1
-    _collect_polynomials(
-        monomials, parameters, group, n_elements, moments, first, weights, scratch, polynomial
-    )
+    n_elements = len(blocks) - 4
+    for a in range(0, n_elements, WIDTH):
+        _collect_polynomials(
+            monomials, parameters, group, degree, n_elements, a, moments, first, weights,
+            polynomial, derivatives,
+        )  # fmt: skip
     for a in range(n_elements):
-        same = polynomial[1, a]
+        same = derivatives[0, a]
         constant = polynomial[0, a] if degree == 1 else 0.0
         for j in range(blocks[a], blocks[a + 1], WIDTH):
             f = load(values, (row, j))
             ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
-            gx, gy, gz = _derivatives(monomials, degree - 1, products, polynomial, a, j)
+            gx, gy, gz = _derivatives(monomials, degree - 1, products, derivatives, a, j)
             # Euler: a homogeneous polynomial of degree n is u.grad / n
             radial = gx * ux + gy * uy + gz * uz
             value = constant - same * f + radial * (1.0 / degree)
             if degree > 1:
-                hx, hy, hz = _derivatives(monomials, degree - 2, products, polynomial, a, j)
+                hx, hy, hz = _derivatives(monomials, degree - 2, products, derivatives, a, j)
                 gx, gy, gz = gx + hx, gy + hy, gz + hz
                 rest = hx * ux + hy * uy + hz * uz
                 value = value + rest * (1.0 / (degree - 1))
@@ -352,69 +372,68 @@ def _differentiate_moments(
 
 @njit(forceinline=True)
 def _collect_polynomials(
-    monomials: Any, parameters: Any, group: Any, n_elements: int, moments: Any, first: int,
-    weights: Any, scratch: Any, polynomial: Any,
+    monomials: Any, parameters: Any, group: Any, degree: int, n_elements: int, a: int,
+    moments: Any, first: int, weights: Any, polynomial: Any, derivatives: Any,
 ) -> None:  # fmt: skip
-    """Coefficients of the polynomials Q of all elements (columns).
+    """Coefficients of the polynomials Q of elements a to a + 7 (columns).
 
-    Rows 4 (m + 1) to 4 (m + 1) + 3 of ``polynomial`` hold the coefficients of monomial m in Q
-    and in its derivatives; row 0 repeats the constant of Q, row 1 holds the weights w.
+    Row m of ``polynomial`` holds the coefficients of monomial m in Q, rows 4 m + 1 to 4 m + 3
+    of ``derivatives`` those in its derivatives, row 0 of it the weights w.
     """
-    degree = group.degree
     stride = _padded(n_elements)
-    for a in range(0, n_elements, WIDTH):
-        same = splat(0.0)
-        for d in range(degree + 1):
+    same = splat(0.0)
+    columns = lanes() + float(a)
+    for d in range(degree + 1):
+        for b in range(0, n_elements, 4):
+            w0, w1, w2, w3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+            for s in range(group.n_series):
+                start = group.feature + (s * stride + b) * stride + a
+                coefficient = item(parameters, group.series + s * (degree + 1) + d)
+                w0 = w0 + load(weights, start) * coefficient
+                w1 = w1 + load(weights, start + stride) * coefficient
+                w2 = w2 + load(weights, start + 2 * stride) * coefficient
+                w3 = w3 + load(weights, start + 3 * stride) * coefficient
+            same = same + _where_equal(columns, b, w0) + _where_equal(columns, b + 1, w1)
+            same = same + _where_equal(columns, b + 2, w2) + _where_equal(columns, b + 3, w3)
             for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                store(polynomial, (4 * m + 4, a), splat(0.0))
-            for b in range(0, n_elements, 4):
-                for i in range(4):
-                    sum_ = splat(0.0)
-                    if b + i < n_elements:
-                        start = group.feature + (b + i) * stride + a
-                        for s in range(group.n_series):
-                            weight = load(weights, start + s * n_elements * stride)
-                            coefficient = parameters[group.series + s * (degree + 1) + d]
-                            sum_ = sum_ + weight * coefficient
-                    store(scratch, (i, 0), sum_)
-                    itself = less(absolute(lanes() + float(a - b - i)), splat(0.5))
-                    same = same + where(itself, sum_, splat(0.0))
-                w0, w1 = load(scratch, (0, 0)), load(scratch, (1, 0))
-                w2, w3 = load(scratch, (2, 0)), load(scratch, (3, 0))
-                for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                    sum_ = w0 * moments[first + m, b] + w1 * moments[first + m, b + 1]
-                    rest = w2 * moments[first + m, b + 2] + w3 * moments[first + m, b + 3]
-                    sum_ = (sum_ + rest) * monomials.multinomials[m]
-                    store(polynomial, (4 * m + 4, a), load(polynomial, (4 * m + 4, a)) + sum_)
-        store(polynomial, (1, a), same)
-        # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees higher
-        for d in range(degree - 1):
-            for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                lower = load(polynomial, (4 * m + 4, a))
+                sum_ = w0 * item(moments, (first + m, b)) + w1 * item(moments, (first + m, b + 1))
+                rest = w2 * item(moments, (first + m, b + 2))
+                rest = rest + w3 * item(moments, (first + m, b + 3))
+                sum_ = (sum_ + rest) * item(monomials.multinomials, m)
+                if b > 0:
+                    store(polynomial, (m, a), load(polynomial, (m, a)) + sum_)
+                    continue
+                # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees
+                # higher
                 for k in range(3):
-                    higher = 4 * monomials.squared[m, k] + 4
-                    store(polynomial, (higher, a), load(polynomial, (higher, a)) + lower)
-        for d in range(max(degree - 2, 0), degree):
-            for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                for k in range(3):
-                    coefficient = load(polynomial, (4 * monomials.raised[m, k] + 4, a))
-                    coefficient = coefficient * monomials.exponents[m, k]
-                    store(polynomial, (4 * m + 5 + k, a), coefficient)
-        store(polynomial, (0, a), load(polynomial, (4, a)))
+                    sum_ = sum_ + load(polynomial, (item(monomials.lowered, (m, k)), a))
+                store(polynomial, (m, a), sum_)
+    store(derivatives, (0, a), same)
+    for d in range(max(degree - 2, 0), degree):
+        for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
+            for k in range(3):
+                coefficient = load(polynomial, (item(monomials.raised, (m, k)), a))
+                coefficient = coefficient * item(monomials.exponents, (m, k))
+                store(derivatives, (4 * m + 1 + k, a), coefficient)
 
 
-@njit
+@njit(forceinline=True)
+def _where_equal(columns: Any, column: int, value: Any) -> Any:
+    return where(less(absolute(columns - float(column)), splat(0.5)), value, splat(0.0))
+
+
+@njit(forceinline=True)
 def _derivatives(
-    monomials: Any, degree: int, products: Any, polynomial: Any, a: int, j: int
+    monomials: Any, degree: int, products: Any, derivatives: Any, a: int, j: int
 ) -> Any:
     """Terms of one degree of the derivatives of Q, at the directions j to j + 7."""
     gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
     first = monomials.first[degree]
     for m in range(first, first + _n_monomials(degree)):
         product = load(products, (m, j))
-        gx = gx + product * polynomial[4 * m + 5, a]
-        gy = gy + product * polynomial[4 * m + 6, a]
-        gz = gz + product * polynomial[4 * m + 7, a]
+        gx = gx + product * item(derivatives, (4 * m + 1, a))
+        gy = gy + product * item(derivatives, (4 * m + 2, a))
+        gz = gz + product * item(derivatives, (4 * m + 3, a))
     return gx, gy, gz
 
 
@@ -488,7 +507,7 @@ def _sum_pairs(
     pairs, curves, parameters = tables.pairs, tables.curves, tables.parameters
     channel = tables.channels[group.channel]
     envelope = tables.envelopes[channel.envelope]
-    n_elements = len(blocks) - 1
+    n_elements = len(counts)
     pair = group.first_pair - 1
     for a in range(n_elements):
         for b in range(a, n_elements):
@@ -600,7 +619,7 @@ def _differentiate_pairs(
     a vector cannot be read at once where single numbers have just been written.
     """
     pairs = tables.pairs
-    n_elements = len(blocks) - 1
+    n_elements = len(counts)
     zero = splat(0.0)
     pair = group.first_pair - 1
     for a in range(n_elements):
@@ -712,10 +731,10 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
             start = layer.weights + o
             for i in range(0, layer.inputs, 4):
                 at = start + i * stride
-                s0 = s0 + load(parameters, at) * nodes[depth, i]
-                s1 = s1 + load(parameters, at + stride) * nodes[depth, i + 1]
-                s2 = s2 + load(parameters, at + 2 * stride) * nodes[depth, i + 2]
-                s3 = s3 + load(parameters, at + 3 * stride) * nodes[depth, i + 3]
+                s0 = s0 + load(parameters, at) * item(nodes, (depth, i))
+                s1 = s1 + load(parameters, at + stride) * item(nodes, (depth, i + 1))
+                s2 = s2 + load(parameters, at + 2 * stride) * item(nodes, (depth, i + 2))
+                s3 = s3 + load(parameters, at + 3 * stride) * item(nodes, (depth, i + 3))
             y, dy = _activate(layer.activation, (s0 + s1) + (s2 + s3))
             store(nodes, (depth + 1, o), y)
             store(slopes, (depth, o), dy)
@@ -733,7 +752,7 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
             sum_ = splat(0.0)
             for o in range(layer.outputs):
                 column = layer.transposed + o * stride + i
-                sum_ = sum_ + load(parameters, column) * gradient[depth + 1, o]
+                sum_ = sum_ + load(parameters, column) * item(gradient, (depth + 1, o))
             store(gradient, (depth, i), sum_)
     return nodes[last - first, 0]
 
@@ -756,19 +775,19 @@ def _collect_neighbors(
     """Fill ``near`` with the neighbours of atom i, ``indices`` with their point numbers."""
     cutoff2 = element.cutoff * element.cutoff
     xi, yi, zi = points[i, 0], points[i, 1], points[i, 2]
-    n_elements = len(blocks) - 1
+    n_elements = len(counts)
     n = 0
     for a in range(n_elements):
         blocks[a] = n
         for c in range(starts[i, a], starts[i, a + 1]):
-            p = candidates[c]
-            x, y, z = points[p, 0] - xi, points[p, 1] - yi, points[p, 2] - zi
+            p = item(candidates, c)
+            x, y, z = item(points, (p, 0)) - xi, item(points, (p, 1)) - yi, item(points, (p, 2)) - zi
             r2 = x * x + y * y + z * z
-            near[X, n] = x
-            near[Y, n] = y
-            near[Z, n] = z
-            near[R, n] = r2
-            indices[n] = p
+            put(near, (X, n), x)
+            put(near, (Y, n), y)
+            put(near, (Z, n), z)
+            put(near, (R, n), r2)
+            put(indices, n, p)
             n += int(r2 < cutoff2)
         counts[a] = n - blocks[a]
         while n % WIDTH != 0:
@@ -777,7 +796,8 @@ def _collect_neighbors(
             near[Z, n] = 0.0
             near[R, n] = 4.0 * cutoff2
             n += 1
-    blocks[n_elements] = n
+    for a in range(n_elements, len(blocks)):
+        blocks[a] = n
     for j in range(0, n, WIDTH):
         r = sqrt(load(near, (R, j)))
         inverse = 1.0 / r
@@ -793,7 +813,7 @@ def _collect_neighbors(
 def _sum_radial(tables: Any, element: Any, blocks: Any, values: Any, features: Any) -> None:
     for c in range(element.first_channel, element.last_channel):
         row, start = c - element.first_channel, tables.channels[c].feature
-        for a in range(len(blocks) - 1):
+        for a in range(len(blocks) - 4):
             sum_ = splat(0.0)
             for j in range(blocks[a], blocks[a + 1], WIDTH):
                 sum_ = sum_ + load(values, (row, j))
@@ -804,7 +824,7 @@ def _sum_radial(tables: Any, element: Any, blocks: Any, values: Any, features: A
 def _differentiate_radial(
     tables: Any, element: Any, blocks: Any, near: Any, slopes: Any, weights: Any, gradient: Any
 ) -> None:
-    for a in range(len(blocks) - 1):
+    for a in range(len(blocks) - 4):
         for j in range(blocks[a], blocks[a + 1], WIDTH):
             sum_ = splat(0.0)
             for c in range(element.first_channel, element.last_channel):
@@ -826,7 +846,7 @@ def _combine(tables: Any, element: Any, features: Any, functions_out: Any, input
         function = functions[f]
         value = 0.0
         for t in range(function.first_term, function.last_term):
-            value += terms[t].weight * features[terms[t].feature]
+            value += terms[t].weight * item(features, terms[t].feature)
         row = f - element.first_function
         functions_out[row] = value
         inputs[row] = function.offset + (value - function.origin) * function.scale
@@ -850,7 +870,7 @@ def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: 
                 weights[terms[t].twin] += terms[t].weight * slope
 
 
-@njit
+@njit(forceinline=True)
 def _padded(n: int) -> int:
     """Smallest multiple of the vector width that holds n numbers."""
     return (n + WIDTH - 1) // WIDTH * WIDTH
@@ -897,16 +917,17 @@ def _evaluate(
 
     near, gradient, own = _rows(8, capacity), _rows(4, capacity), np.zeros((capacity, WIDTH))
     values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
-    products, polynomial = _rows(n_monomials, capacity), _rows(4 * n_monomials + 4, n_elements)
+    products, polynomial = _rows(n_monomials, capacity), _rows(n_monomials, n_elements)
+    derivatives = _rows(4 * n_monomials, n_elements)
     scratch, series = _rows(4 * 9, WIDTH), np.zeros(9)
-    moments = _rows(max(1, len(groups)) * n_monomials, n_elements)
+    moments = _rows(max(1, len(groups)) * n_monomials, n_elements + 4)
     listed, masks = _rows(4, WIDTH), np.zeros(0, np.uint8)
     lengths = np.zeros(len(tables.pairs), np.int64)
     features, weights = np.zeros(n_features), np.zeros(n_features)
     nodes, node_slopes = _rows(n_layers + 1, width), _rows(n_layers, width)
     node_gradients = _rows(n_layers + 1, width)
     indices = np.zeros(capacity, np.int64)
-    blocks, counts = np.zeros(n_elements + 1, np.int64), np.zeros(n_elements, np.int64)
+    blocks, counts = np.zeros(n_elements + 4, np.int64), np.zeros(n_elements, np.int64)
 
     for i in atoms:
         element = tables.elements[elements[i]]
@@ -933,8 +954,8 @@ def _evaluate(
             if groups[g].moments != 0:
                 first = (g - first_group) * n_monomials
                 _sum_moments(
-                    tables.monomials, tables.parameters, groups[g], row, blocks, values, products,
-                    moments, first, scratch, features,
+                    tables.monomials, tables.parameters, groups[g], groups[g].degree, row, blocks,
+                    values, products, moments, first, scratch, features,
                 )  # fmt: skip
             else:
                 column, mask_number = _sum_pairs(
@@ -958,8 +979,9 @@ def _evaluate(
             if groups[g].moments != 0:
                 first = (g - first_group) * n_monomials
                 _differentiate_moments(
-                    tables.monomials, tables.parameters, groups[g], row, blocks, near, values,
-                    slopes, products, moments, first, weights, scratch, polynomial, gradient,
+                    tables.monomials, tables.parameters, groups[g], groups[g].degree, row, blocks,
+                    near, values, slopes, products, moments, first, weights, polynomial,
+                    derivatives, gradient,
                 )  # fmt: skip
             else:
                 column, mask_number = _differentiate_pairs(

@@ -138,8 +138,9 @@ class Monomials(NamedTuple):
         Every monomial (but the first, 1) is its ``parent`` times the coordinate ``axis``.
     multinomials
         Multinomial coefficients; zero for the numbers that fill up vectors.
-    squared
-        Number of the monomial times x^2, y^2, z^2; shape [monomial, xyz].
+    squared, lowered
+        Number of the monomial times, and divided by, x^2, y^2, z^2; shape [monomial, xyz].
+        Where that is none, the last number of all, for a row of zeros.
     raised, exponents
         Number of the monomial times x, y, z and the exponent of x, y, z therein; shape
         [monomial, xyz].
@@ -149,6 +150,7 @@ class Monomials(NamedTuple):
     factors: NDArray[np.void]
     multinomials: NDArray[np.float64]
     squared: NDArray[np.int64]
+    lowered: NDArray[np.int64]
     raised: NDArray[np.int64]
     exponents: NDArray[np.float64]
 
@@ -472,7 +474,7 @@ class _Features:
             for a, b in itertools.combinations_with_replacement(range(self.n_elements), 2):
                 twins = self.count + a * stride + b, self.count + b * stride + a
                 self.angular[group, (a, b), shape] = twins
-            self.count += self.n_elements * stride
+            self.count += stride * stride
         return first
 
 
@@ -516,7 +518,8 @@ def _monomials(degree: int) -> Monomials:
     total = int(first[-1]) + 1  # one row more, where the kernels keep sums of squares
     factors = np.zeros(total, _MONOMIAL)
     multinomials = np.zeros(total)
-    squared, raised = np.zeros((total, 3), np.int64), np.zeros((total, 3), np.int64)
+    squared = np.full((total, 3), total - 1)
+    lowered, raised = squared.copy(), squared.copy()
     raised_exponents = np.zeros((total, 3))
     for (a, b, c), m in number.items():
         axis = 0 if a else 1 if b else 2
@@ -524,7 +527,10 @@ def _monomials(degree: int) -> Monomials:
         factors[m] = (number.get(parent, 0), axis)
         multinomials[m] = math.factorial(a + b + c) / math.prod(map(math.factorial, (a, b, c)))
         squares = [(a + 2, b, c), (a, b + 2, c), (a, b, c + 2)]
-        squared[m] = [number.get(e, 0) for e in squares]
-        raised[m] = [number.get(e, 0) for e in ((a + 1, b, c), (a, b + 1, c), (a, b, c + 1))]
+        squared[m] = [number.get(e, total - 1) for e in squares]
+        roots = [(a - 2, b, c), (a, b - 2, c), (a, b, c - 2)]
+        lowered[m] = [number.get(e, total - 1) for e in roots]
+        children = ((a + 1, b, c), (a, b + 1, c), (a, b, c + 1))
+        raised[m] = [number.get(e, total - 1) for e in children]
         raised_exponents[m] = [a + 1, b + 1, c + 1]
-    return Monomials(first, factors, multinomials, squared, raised, raised_exponents)
+    return Monomials(first, factors, multinomials, squared, lowered, raised, raised_exponents)
