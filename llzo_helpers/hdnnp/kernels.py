@@ -208,33 +208,47 @@ def _n_monomials(degree: int) -> int:
 
 
 @njit(forceinline=True)
-def _evaluate_monomials(monomials: Any, degree: int, near: Any, n: int, products: Any) -> None:
-    """Monomials (rows) of the directions to all neighbours (columns)."""
+def _evaluate_monomials(n_monomials: int, degree: int, near: Any, n: int, products: Any) -> None:
+    """Monomials of the directions to all neighbours.
+
+    Those of eight neighbours lie together: monomial m of the neighbours j to j + 7 begins at
+    ``n_monomials * j + WIDTH * m``.
+    """
     for j in range(0, n, WIDTH):
-        store(products, (0, j), splat(1.0))
-    for d in range(1, degree + 1):
-        first = monomials.first[d]
-        for m in range(first, first + _n_monomials(d)):
-            parent, axis = monomials.factors[m].parent, UX + monomials.factors[m].axis
-            for j in range(0, n, WIDTH):
-                store(products, (m, j), load(products, (parent, j)) * load(near, (axis, j)))
+        ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
+        old = n_monomials * j
+        store(products, old, splat(1.0))
+        for d in range(1, degree + 1):
+            # x times all of the degree before, y times those without x, z times the last
+            n_old = _n_monomials(d - 1)
+            new = old + WIDTH * n_old
+            for m in range(n_old):
+                store(products, new + WIDTH * m, load(products, old + WIDTH * m) * ux)
+            for m in range(n_old - d, n_old):
+                store(products, new + WIDTH * (m + d), load(products, old + WIDTH * m) * uy)
+            last = load(products, new - WIDTH) * uz
+            store(products, new + WIDTH * (n_old + d), last)
+            old = new
 
 
 @njit(forceinline=True)
-def _eight_moments(products: Any, m: int, values: Any, row: int, start: int, stop: int) -> Any:
+def _eight_moments(
+    products: Any, n_monomials: int, m: int, values: Any, row: int, start: int, stop: int
+) -> Any:
     """Moments m to m + 7: sums over neighbours of monomials times a radial channel."""
     s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     for j in range(start, stop, WIDTH):
         f = load(values, (row, j))
-        s0 = s0 + f * load(products, (m, j))
-        s1 = s1 + f * load(products, (m + 1, j))
-        s2 = s2 + f * load(products, (m + 2, j))
-        s3 = s3 + f * load(products, (m + 3, j))
-        s4 = s4 + f * load(products, (m + 4, j))
-        s5 = s5 + f * load(products, (m + 5, j))
-        s6 = s6 + f * load(products, (m + 6, j))
-        s7 = s7 + f * load(products, (m + 7, j))
+        i = n_monomials * j + WIDTH * m
+        s0 = s0 + f * load(products, i)
+        s1 = s1 + f * load(products, i + WIDTH)
+        s2 = s2 + f * load(products, i + 2 * WIDTH)
+        s3 = s3 + f * load(products, i + 3 * WIDTH)
+        s4 = s4 + f * load(products, i + 4 * WIDTH)
+        s5 = s5 + f * load(products, i + 5 * WIDTH)
+        s6 = s6 + f * load(products, i + 6 * WIDTH)
+        s7 = s7 + f * load(products, i + 7 * WIDTH)
     return totals(s0, s1, s2, s3, s4, s5, s6, s7)
 
 
@@ -249,7 +263,8 @@ def _sum_moments(
     them holds the sums of f_j^2.
     """
     n_elements = len(blocks) - 4  # blocks of none follow, so that four can be taken at once
-    last = first + len(monomials.factors) - 1
+    n_monomials = len(monomials.multinomials)
+    last = first + n_monomials - 1
     for a in range(0, n_elements, 4):
         b0, b1, b2 = blocks[a], blocks[a + 1], blocks[a + 2]
         b3, b4 = blocks[a + 3], blocks[a + 4]
@@ -257,10 +272,10 @@ def _sum_moments(
             store_columns(
                 moments,
                 (first + m, a),
-                _eight_moments(products, m, values, row, b0, b1),
-                _eight_moments(products, m, values, row, b1, b2),
-                _eight_moments(products, m, values, row, b2, b3),
-                _eight_moments(products, m, values, row, b3, b4),
+                _eight_moments(products, n_monomials, m, values, row, b0, b1),
+                _eight_moments(products, n_monomials, m, values, row, b1, b2),
+                _eight_moments(products, n_monomials, m, values, row, b2, b3),
+                _eight_moments(products, n_monomials, m, values, row, b3, b4),
             )
         zero = splat(0.0)
         s0, s1 = _sum_of_squares(values, row, b0, b1), _sum_of_squares(values, row, b1, b2)
@@ -310,7 +325,7 @@ def _multiply_moments(
     One neighbour is of an element a to a + 7 (lanes), the other of b to b + 3 (rows).
     """
     columns = lanes() + float(a)
-    squares = load(moments, (first + len(monomials.factors) - 1, a))
+    squares = load(moments, (first + len(monomials.multinomials) - 1, a))
     # a neighbour makes no pair with itself
     same0, same1 = _where_equal(columns, b, squares), _where_equal(columns, b + 1, squares)
     same2, same3 = _where_equal(columns, b + 2, squares), _where_equal(columns, b + 3, squares)
@@ -429,8 +444,9 @@ def _derivatives(
     """Terms of one degree of the derivatives of Q, at the directions j to j + 7."""
     gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
     first = monomials.first[degree]
+    tile = len(monomials.multinomials) * j
     for m in range(first, first + _n_monomials(degree)):
-        product = load(products, (m, j))
+        product = load(products, tile + WIDTH * m)
         gx = gx + product * item(derivatives, (4 * m + 1, a))
         gy = gy + product * item(derivatives, (4 * m + 2, a))
         gz = gz + product * item(derivatives, (4 * m + 3, a))
@@ -887,6 +903,11 @@ def _rows(n_rows: int, n_columns: int) -> Any:
 
 
 @njit
+def _row(n: int) -> Any:
+    return _rows(1, n)[0]
+
+
+@njit
 def _evaluate(
     tables: Any,
     elements: Any,
@@ -913,11 +934,11 @@ def _evaluate(
         width = max(width, element.last_function - element.first_function)
     for k in range(len(tables.layers)):
         width = max(width, tables.layers[k].outputs)
-    n_monomials = len(tables.monomials.factors)
+    n_monomials = len(tables.monomials.multinomials)
 
     near, gradient, own = _rows(8, capacity), _rows(4, capacity), np.zeros((capacity, WIDTH))
     values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
-    products, polynomial = _rows(n_monomials, capacity), _rows(n_monomials, n_elements)
+    products, polynomial = _row(n_monomials * capacity), _rows(n_monomials, n_elements)
     derivatives = _rows(4 * n_monomials, n_elements)
     scratch, series = _rows(4 * 9, WIDTH), np.zeros(9)
     moments = _rows(max(1, len(groups)) * n_monomials, n_elements + 4)
@@ -947,7 +968,7 @@ def _evaluate(
         if n_listed > listed.shape[1]:
             listed, masks = _rows(4, n_listed), np.zeros(n_listed, np.uint8)
         if degree >= 0:
-            _evaluate_monomials(tables.monomials, degree, near, n, products)
+            _evaluate_monomials(n_monomials, degree, near, n, products)
         column, mask_number = 0, 0
         for g in range(first_group, last_group):
             row = groups[g].channel - element.first_channel
@@ -978,11 +999,18 @@ def _evaluate(
             row = groups[g].channel - element.first_channel
             if groups[g].moments != 0:
                 first = (g - first_group) * n_monomials
-                _differentiate_moments(
-                    tables.monomials, tables.parameters, groups[g], groups[g].degree, row, blocks,
-                    near, values, slopes, products, moments, first, weights, polynomial,
-                    derivatives, gradient,
-                )  # fmt: skip
+                if groups[g].degree == 4:
+                    _differentiate_moments(
+                        tables.monomials, tables.parameters, groups[g], 4, row, blocks,
+                        near, values, slopes, products, moments, first, weights, polynomial,
+                        derivatives, gradient,
+                    )  # fmt: skip
+                else:
+                    _differentiate_moments(
+                        tables.monomials, tables.parameters, groups[g], groups[g].degree, row,
+                        blocks, near, values, slopes, products, moments, first, weights,
+                        polynomial, derivatives, gradient,
+                    )  # fmt: skip
             else:
                 column, mask_number = _differentiate_pairs(
                     tables, groups[g], row, blocks, counts, near, values, slopes, weights, listed,

@@ -124,20 +124,17 @@ _ELEMENT = np.dtype(
         ("energy", "f8"),  # of the atom apart from its network, eV
     ]
 )
-_MONOMIAL = np.dtype([("parent", "i8"), ("axis", "i8")])
 
 
 class Monomials(NamedTuple):
-    """Monomials x^a y^b z^c, lower degrees first; every degree begins a new vector.
+    """Monomials x^a y^b z^c, lower degrees first; within a degree higher a, then higher b.
 
     Attributes
     ----------
     first
         Number of the first monomial of each degree, and of the first one beyond them all.
-    factors
-        Every monomial (but the first, 1) is its ``parent`` times the coordinate ``axis``.
     multinomials
-        Multinomial coefficients; zero for the numbers that fill up vectors.
+        Multinomial coefficients.
     squared, lowered
         Number of the monomial times, and divided by, x^2, y^2, z^2; shape [monomial, xyz].
         Where that is none, the last number of all, for a row of zeros.
@@ -147,7 +144,6 @@ class Monomials(NamedTuple):
     """
 
     first: NDArray[np.int64]
-    factors: NDArray[np.void]
     multinomials: NDArray[np.float64]
     squared: NDArray[np.int64]
     lowered: NDArray[np.int64]
@@ -510,27 +506,25 @@ def _compact(subtype: str, left: float, right: float) -> _Envelope:
 
 def _monomials(degree: int) -> Monomials:
     """All monomials up to a degree."""
-    first = np.cumsum([0] + [padded((n + 1) * (n + 2) // 2) for n in range(degree + 1)])
-    number = {}
-    for n in range(degree + 1):
-        exponents = [(a, b, n - a - b) for a in range(n, -1, -1) for b in range(n - a, -1, -1)]
-        number.update({e: int(first[n]) + i for i, e in enumerate(exponents)})
-    total = int(first[-1]) + 1  # one row more, where the kernels keep sums of squares
-    factors = np.zeros(total, _MONOMIAL)
+    exponents = [
+        (a, b, n - a - b)
+        for n in range(degree + 1)
+        for a in range(n, -1, -1)
+        for b in range(n - a, -1, -1)
+    ]
+    number = {e: m for m, e in enumerate(exponents)}
+    # the kernels take eight monomials at once, and keep sums of squares behind them all
+    total = len(exponents) + WIDTH
     multinomials = np.zeros(total)
     squared = np.full((total, 3), total - 1)
     lowered, raised = squared.copy(), squared.copy()
     raised_exponents = np.zeros((total, 3))
-    for (a, b, c), m in number.items():
-        axis = 0 if a else 1 if b else 2
-        parent = (a - (axis == 0), b - (axis == 1), c - (axis == 2))
-        factors[m] = (number.get(parent, 0), axis)
-        multinomials[m] = math.factorial(a + b + c) / math.prod(map(math.factorial, (a, b, c)))
-        squares = [(a + 2, b, c), (a, b + 2, c), (a, b, c + 2)]
-        squared[m] = [number.get(e, total - 1) for e in squares]
-        roots = [(a - 2, b, c), (a, b - 2, c), (a, b, c - 2)]
-        lowered[m] = [number.get(e, total - 1) for e in roots]
-        children = ((a + 1, b, c), (a, b + 1, c), (a, b, c + 1))
-        raised[m] = [number.get(e, total - 1) for e in children]
-        raised_exponents[m] = [a + 1, b + 1, c + 1]
-    return Monomials(first, factors, multinomials, squared, lowered, raised, raised_exponents)
+    for m, e in enumerate(exponents):
+        multinomials[m] = math.factorial(sum(e)) / math.prod(map(math.factorial, e))
+        for k in range(3):
+            for table, step in ((squared, 2), (lowered, -2), (raised, 1)):
+                moved = (*e[:k], e[k] + step, *e[k + 1 :])
+                table[m, k] = number.get(moved, total - 1)
+            raised_exponents[m, k] = e[k] + 1
+    first = np.cumsum([0] + [(n + 1) * (n + 2) // 2 for n in range(degree + 1)])
+    return Monomials(first, multinomials, squared, lowered, raised, raised_exponents)
