@@ -42,6 +42,7 @@ from llzo_helpers.hdnnp.vector import (
     exp,
     expand,
     from_bits,
+    gather,
     lanes,
     less,
     load,
@@ -854,36 +855,42 @@ def _differentiate_radial(
 
 
 @njit(forceinline=True)
-def _combine(tables: Any, element: Any, features: Any, functions_out: Any, inputs: Any) -> int:
+def _eight_rows(matrix: Any, row: int, numbers: Any) -> Any:
+    """Rows ``row`` to ``row + 7`` of the product of a sparse matrix and an array."""
+    sum_ = splat(0.0)
+    for i in range(item(matrix.starts, row // WIDTH), item(matrix.starts, row // WIDTH + 1)):
+        weights = load(matrix.values, WIDTH * i)
+        sum_ = sum_ + weights * gather(numbers, matrix.columns, WIDTH * i)
+    return sum_
+
+
+@njit(forceinline=True)
+def _combine(
+    tables: Any, element: Any, features: Any, symmetry_functions: Any, i: int, inputs: Any
+) -> int:
     """Symmetry functions and network inputs; returns how many lie outside the training range."""
-    functions, terms = tables.functions, tables.terms
+    functions = tables.functions
     outside = 0
-    for f in range(element.first_function, element.last_function):
-        function = functions[f]
-        value = 0.0
-        for t in range(function.first_term, function.last_term):
-            value += terms[t].weight * item(features, terms[t].feature)
-        row = f - element.first_function
-        functions_out[row] = value
-        inputs[row] = function.offset + (value - function.origin) * function.scale
-        if value + _MARGIN < function.minimum or value - _MARGIN > function.maximum:
-            outside += 1
+    for f in range(0, element.n_functions, WIDTH):
+        row = element.first_function + f
+        value = _eight_rows(tables.combination, row, features)
+        store(symmetry_functions, (i, f), value)
+        scaled = (value - load(functions.origin, row)) * load(functions.scale, row)
+        store(inputs, f, scaled + element.offset)
+        outside += count(less(value + _MARGIN, load(functions.minimum, row)))
+        outside += count(less(load(functions.maximum, row), value - _MARGIN))
     return outside
 
 
 @njit(forceinline=True)
 def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: Any) -> None:
     """Gradient with respect to features from that with respect to network inputs."""
-    functions, terms = tables.functions, tables.terms
-    for f in range(element.n_features):
-        weights[f] = 0.0
-    for f in range(element.first_function, element.last_function):
-        function = functions[f]
-        slope = gradient[f - element.first_function] * function.scale
-        for t in range(function.first_term, function.last_term):
-            weights[terms[t].feature] += terms[t].weight * slope
-            if terms[t].twin >= 0:
-                weights[terms[t].twin] += terms[t].weight * slope
+    for f in range(0, element.n_functions, WIDTH):
+        scale = load(tables.functions.scale, element.first_function + f)
+        store(gradient, f, load(gradient, f) * scale)
+    for f in range(0, element.n_features, WIDTH):
+        row = element.first_feature + f
+        store(weights, f, _eight_rows(tables.distribution, row, gradient))
 
 
 @njit(forceinline=True)
@@ -931,7 +938,7 @@ def _evaluate(
         n_channels = max(n_channels, element.last_channel - element.first_channel)
         n_features = max(n_features, element.n_features)
         n_layers = max(n_layers, element.last_layer - element.first_layer)
-        width = max(width, element.last_function - element.first_function)
+        width = max(width, element.n_functions)
     for k in range(len(tables.layers)):
         width = max(width, tables.layers[k].outputs)
     n_monomials = len(tables.monomials.multinomials)
@@ -944,7 +951,7 @@ def _evaluate(
     moments = _rows(max(1, len(groups)) * n_monomials, n_elements + 4)
     listed, masks = _rows(4, WIDTH), np.zeros(0, np.uint8)
     lengths = np.zeros(len(tables.pairs), np.int64)
-    features, weights = np.zeros(n_features), np.zeros(n_features)
+    features, weights = _row(n_features), _row(n_features)
     nodes, node_slopes = _rows(n_layers + 1, width), _rows(n_layers, width)
     node_gradients = _rows(n_layers + 1, width)
     indices = np.zeros(capacity, np.int64)
@@ -984,9 +991,9 @@ def _evaluate(
                     lengths, masks, mask_number,
                 )  # fmt: skip
 
-        outside[elements[i]] += _combine(tables, element, features, symmetry_functions[i], nodes[0])
-        for k in range(element.last_function - element.first_function, width):
-            nodes[0, k] = 0.0
+        outside[elements[i]] += _combine(
+            tables, element, features, symmetry_functions, i, nodes[0]
+        )
         output = _evaluate_network(tables, element, nodes, node_slopes, node_gradients)
         energies[i] = output * tables.energy_unit + element.energy
 
@@ -1083,7 +1090,7 @@ def _compile(sources: str) -> Any:
         gradients
             The gradient of the energy is added to it, shape [point, xyz], eV/Å.
         symmetry_functions
-            Filled, shape [atom, function].
+            Filled, shape [atom, function]; the second size a multiple of the vector width.
         outside
             For each element, the number of symmetry functions outside the training range
             is added to it.

@@ -195,6 +195,25 @@ def store_columns(typing: Any, array: Any, index: Any, v0: Any, v1: Any, v2: Any
 
 
 @intrinsic
+def gather(typing: Any, array: Any, indices: Any, index: Any) -> Any:
+    """Numbers of an array at the eight indices that begin at ``index`` of another array."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        array, indices, index = args
+        result = ir.Constant(_VECTOR, ir.Undefined)
+        for lane in range(WIDTH):
+            here = builder.add(index, _I64(lane))
+            place = builder.load(
+                _pointer(context, builder, sig.replace(args=sig.args[1:]), indices, here)
+            )
+            number = builder.load(_pointer(context, builder, sig, array, place))
+            result = builder.insert_element(result, number, _I64(lane))
+        return result
+
+    return vector(array, indices, index), generate
+
+
+@intrinsic
 def splat(typing: Any, number: Any) -> Any:
     """Vector of eight equal numbers."""
 
