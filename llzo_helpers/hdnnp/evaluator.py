@@ -13,7 +13,7 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp import kernels
 from llzo_helpers.hdnnp.files import read_potential
 from llzo_helpers.hdnnp.neighbors import NeighborList
-from llzo_helpers.hdnnp.tables import build_tables
+from llzo_helpers.hdnnp.tables import build_tables, padded
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class HDNNP:
         self.cutoff_radius = potential.cutoff_radius * length_unit
         self._tables = build_tables(potential, length_unit, energy_unit)
         self._neighbors = NeighborList(self.cutoff_radius, skin, len(self.symbols))
-        self._n_functions = max(len(element.functions) for element in potential.elements)
+        self._n_functions = padded(max(len(element.functions) for element in potential.elements))
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
@@ -144,9 +144,10 @@ class HDNNP:
         tables, scaled = self._tables, []
         for row, number in zip(values, elements, strict=True):
             element = tables.elements[number]
-            functions = tables.functions[element["first_function"] : element["last_function"]]
-            difference = row[: len(functions)] - functions["origin"]
-            scaled.append(functions["offset"] + difference * functions["scale"])
+            n, first = element["n_functions"], element["first_function"]
+            origin = tables.functions.origin[first : first + n]
+            scale = tables.functions.scale[first : first + n]
+            scaled.append(element["offset"] + (row[:n] - origin) * scale)
         return scaled
 
     def _evaluate(

@@ -36,11 +36,13 @@ from llzo_helpers.hdnnp.vector import (
     WIDTH,
     absolute,
     acos,
+    item,
     compress,
     count,
     exp,
     expand,
     from_bits,
+    gather,
     lanes,
     less,
     load,
@@ -49,10 +51,12 @@ from llzo_helpers.hdnnp.vector import (
     minimum,
     nearest,
     power,
+    put,
     sin_cos_half_turn,
     splat,
     sqrt,
     store,
+    store_columns,
     tanh,
     to_bits,
     total,
@@ -137,7 +141,7 @@ def _envelope(envelope: Any, r: Any) -> Any:
     return value, derivative
 
 
-@njit
+@njit(forceinline=True)
 def _gaussian(channel: Any, r: Any, value: Any, derivative: Any) -> Any:
     """Envelope times exp(-eta (r - shift)^2), and its derivative."""
     if channel.eta == 0.0:
@@ -198,88 +202,122 @@ def _curve(curve: Any, envelopes: Any, cosine: Any) -> Any:
 # summed over neighbours; the lower ones follow from these.
 
 
-@njit
+@njit(forceinline=True)
 def _n_monomials(degree: int) -> int:
     """Number of monomials of a degree."""
     return (degree + 1) * (degree + 2) // 2
 
 
 @njit(forceinline=True)
-def _evaluate_monomials(monomials: Any, degree: int, near: Any, n: int, products: Any) -> None:
-    """Monomials (rows) of the directions to all neighbours (columns)."""
+def _evaluate_monomials(n_monomials: int, degree: int, near: Any, n: int, products: Any) -> None:
+    """Monomials of the directions to all neighbours.
+
+    Those of eight neighbours lie together: monomial m of the neighbours j to j + 7 begins at
+    ``n_monomials * j + WIDTH * m``.
+    """
     for j in range(0, n, WIDTH):
-        store(products, (0, j), splat(1.0))
-    for d in range(1, degree + 1):
-        first = monomials.first[d]
-        for m in range(first, first + _n_monomials(d)):
-            parent, axis = monomials.factors[m].parent, UX + monomials.factors[m].axis
-            for j in range(0, n, WIDTH):
-                store(products, (m, j), load(products, (parent, j)) * load(near, (axis, j)))
+        ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
+        old = n_monomials * j
+        store(products, old, splat(1.0))
+        for d in range(1, degree + 1):
+            # x times all of the degree before, y times those without x, z times the last
+            n_old = _n_monomials(d - 1)
+            new = old + WIDTH * n_old
+            for m in range(n_old):
+                store(products, new + WIDTH * m, load(products, old + WIDTH * m) * ux)
+            for m in range(n_old - d, n_old):
+                store(products, new + WIDTH * (m + d), load(products, old + WIDTH * m) * uy)
+            last = load(products, new - WIDTH) * uz
+            store(products, new + WIDTH * (n_old + d), last)
+            old = new
 
 
-@njit
-def _eight_moments(products: Any, m: int, values: Any, row: int, start: int, stop: int) -> Any:
+@njit(forceinline=True)
+def _eight_moments(
+    products: Any, n_monomials: int, m: int, values: Any, row: int, start: int, stop: int
+) -> Any:
     """Moments m to m + 7: sums over neighbours of monomials times a radial channel."""
     s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     for j in range(start, stop, WIDTH):
         f = load(values, (row, j))
-        s0 = s0 + f * load(products, (m, j))
-        s1 = s1 + f * load(products, (m + 1, j))
-        s2 = s2 + f * load(products, (m + 2, j))
-        s3 = s3 + f * load(products, (m + 3, j))
-        s4 = s4 + f * load(products, (m + 4, j))
-        s5 = s5 + f * load(products, (m + 5, j))
-        s6 = s6 + f * load(products, (m + 6, j))
-        s7 = s7 + f * load(products, (m + 7, j))
+        i = n_monomials * j + WIDTH * m
+        s0 = s0 + f * load(products, i)
+        s1 = s1 + f * load(products, i + WIDTH)
+        s2 = s2 + f * load(products, i + 2 * WIDTH)
+        s3 = s3 + f * load(products, i + 3 * WIDTH)
+        s4 = s4 + f * load(products, i + 4 * WIDTH)
+        s5 = s5 + f * load(products, i + 5 * WIDTH)
+        s6 = s6 + f * load(products, i + 6 * WIDTH)
+        s7 = s7 + f * load(products, i + 7 * WIDTH)
     return totals(s0, s1, s2, s3, s4, s5, s6, s7)
 
 
 @njit(forceinline=True)
 def _sum_moments(
-    monomials: Any, parameters: Any, group: Any, row: int, blocks: Any, values: Any, products: Any,
-    moments: Any, first: int, scratch: Any, features: Any,
+    monomials: Any, parameters: Any, group: Any, degree: int, row: int, blocks: Any, values: Any,
+    products: Any, moments: Any, first: int, scratch: Any, features: Any,
 ) -> None:  # fmt: skip
     """Moments of every neighbour element, and the features that are their dot products.
 
-    Row ``first + m`` of ``moments`` holds moment m, with one element per column.
+    Row ``first + m`` of ``moments`` holds moment m, with one element per column; a row behind
+    them holds the sums of f_j^2.
     """
-    degree = group.degree
-    n_elements = len(blocks) - 1
-    for m in range(monomials.first[degree - 1], monomials.first[degree + 1], WIDTH):
-        for a in range(n_elements):
-            sums = _eight_moments(products, m, values, row, blocks[a], blocks[a + 1])
-            store(scratch, (0, 0), sums)
-            for i in range(WIDTH):
-                moments[first + m + i, a] = scratch[0, i]
+    n_elements = len(blocks) - 4  # blocks of none follow, so that four can be taken at once
+    n_monomials = len(monomials.multinomials)
+    last = first + n_monomials - 1
+    for a in range(0, n_elements, 4):
+        b0, b1, b2 = blocks[a], blocks[a + 1], blocks[a + 2]
+        b3, b4 = blocks[a + 3], blocks[a + 4]
+        for m in range(monomials.first[degree - 1], monomials.first[degree + 1], WIDTH):
+            store_columns(
+                moments,
+                (first + m, a),
+                _eight_moments(products, n_monomials, m, values, row, b0, b1),
+                _eight_moments(products, n_monomials, m, values, row, b1, b2),
+                _eight_moments(products, n_monomials, m, values, row, b2, b3),
+                _eight_moments(products, n_monomials, m, values, row, b3, b4),
+            )
+        zero = splat(0.0)
+        s0, s1 = _sum_of_squares(values, row, b0, b1), _sum_of_squares(values, row, b1, b2)
+        s2, s3 = _sum_of_squares(values, row, b2, b3), _sum_of_squares(values, row, b3, b4)
+        store(moments, (last, a), totals(s0, s1, s2, s3, zero, zero, zero, zero))
     for d in range(degree - 2, -1, -1):
         for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-            x, y, z = monomials.squared[m]
+            x, y = item(monomials.squared, (m, 0)), item(monomials.squared, (m, 1))
+            z = item(monomials.squared, (m, 2))
             for a in range(0, n_elements, WIDTH):
                 sum_ = load(moments, (first + x, a)) + load(moments, (first + y, a))
                 store(moments, (first + m, a), sum_ + load(moments, (first + z, a)))
-    for b in range(n_elements):
-        squares = splat(0.0)
-        for j in range(blocks[b], blocks[b + 1], WIDTH):
-            f = load(values, (row, j))
-            squares = squares + f * f
-        # behind the rows of monomials
-        moments[first + len(monomials.factors) - 1, b] = total(squares)
     stride = _padded(n_elements)
     for b in range(0, n_elements, 4):
         for a in range(0, n_elements, WIDTH):
             _multiply_moments(monomials, degree, moments, first, a, b, scratch)
-            for i in range(min(4, n_elements - b)):
-                start = group.feature + (b + i) * stride + a
-                for s in range(group.n_series):
-                    sum_ = splat(0.0)
-                    for d in range(degree + 1):
-                        coefficient = parameters[group.series + s * (degree + 1) + d]
-                        sum_ = sum_ + load(scratch, (4 * d + i, 0)) * coefficient
-                    store(features, start + s * n_elements * stride, sum_)
+            for s in range(group.n_series):
+                start = group.feature + (s * stride + b) * stride + a
+                s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+                for d in range(degree + 1):
+                    coefficient = item(parameters, group.series + s * (degree + 1) + d)
+                    s0 = s0 + load(scratch, (4 * d, 0)) * coefficient
+                    s1 = s1 + load(scratch, (4 * d + 1, 0)) * coefficient
+                    s2 = s2 + load(scratch, (4 * d + 2, 0)) * coefficient
+                    s3 = s3 + load(scratch, (4 * d + 3, 0)) * coefficient
+                store(features, start, s0)
+                store(features, start + stride, s1)
+                store(features, start + 2 * stride, s2)
+                store(features, start + 3 * stride, s3)
 
 
-@njit
+@njit(forceinline=True)
+def _sum_of_squares(values: Any, row: int, start: int, stop: int) -> Any:
+    sum_ = splat(0.0)
+    for j in range(start, stop, WIDTH):
+        f = load(values, (row, j))
+        sum_ = sum_ + f * f
+    return sum_
+
+
+@njit(forceinline=True)
 def _multiply_moments(
     monomials: Any, degree: int, moments: Any, first: int, a: int, b: int, scratch: Any
 ) -> None:
@@ -287,22 +325,19 @@ def _multiply_moments(
 
     One neighbour is of an element a to a + 7 (lanes), the other of b to b + 3 (rows).
     """
-    columns = lanes() + float(a - b)
-    zero = splat(0.0)
-    squares = load(moments, (first + len(monomials.factors) - 1, a))
+    columns = lanes() + float(a)
+    squares = load(moments, (first + len(monomials.multinomials) - 1, a))
     # a neighbour makes no pair with itself
-    same0 = where(less(absolute(columns), splat(0.5)), squares, zero)
-    same1 = where(less(absolute(columns - 1.0), splat(0.5)), squares, zero)
-    same2 = where(less(absolute(columns - 2.0), splat(0.5)), squares, zero)
-    same3 = where(less(absolute(columns - 3.0), splat(0.5)), squares, zero)
+    same0, same1 = _where_equal(columns, b, squares), _where_equal(columns, b + 1, squares)
+    same2, same3 = _where_equal(columns, b + 2, squares), _where_equal(columns, b + 3, squares)
     for d in range(degree + 1):
         s0, s1, s2, s3 = -same0, -same1, -same2, -same3
         for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-            moment = load(moments, (first + m, a)) * monomials.multinomials[m]
-            s0 = s0 + moment * moments[first + m, b]
-            s1 = s1 + moment * moments[first + m, b + 1]
-            s2 = s2 + moment * moments[first + m, b + 2]
-            s3 = s3 + moment * moments[first + m, b + 3]
+            moment = load(moments, (first + m, a)) * item(monomials.multinomials, m)
+            s0 = s0 + moment * item(moments, (first + m, b))
+            s1 = s1 + moment * item(moments, (first + m, b + 1))
+            s2 = s2 + moment * item(moments, (first + m, b + 2))
+            s3 = s3 + moment * item(moments, (first + m, b + 3))
         store(scratch, (4 * d, 0), s0)
         store(scratch, (4 * d + 1, 0), s1)
         store(scratch, (4 * d + 2, 0), s2)
@@ -311,32 +346,33 @@ def _multiply_moments(
 
 @njit(forceinline=True)
 def _differentiate_moments(
-    monomials: Any, parameters: Any, group: Any, row: int, blocks: Any, near: Any, values: Any,
-    slopes: Any, products: Any, moments: Any, first: int, weights: Any, scratch: Any,
-    polynomial: Any, gradient: Any,
+    monomials: Any, parameters: Any, group: Any, degree: int, row: int, blocks: Any, near: Any,
+    values: Any, slopes: Any, products: Any, moments: Any, first: int, weights: Any, polynomial: Any,
+    derivatives: Any, gradient: Any,
 ) -> None:  # fmt: skip
     """Add the gradient of the weighted features of one group of moments.
 
     For the neighbours of one element these features are f_j Q(u_j) - w f_j^2, with a
     polynomial Q that has terms of the two highest degrees only.
     """
-    degree = group.degree
-    n_elements = len(blocks) - 1
-    _collect_polynomials(
-        monomials, parameters, group, n_elements, moments, first, weights, scratch, polynomial
-    )
+    n_elements = len(blocks) - 4
+    for a in range(0, n_elements, WIDTH):
+        _collect_polynomials(
+            monomials, parameters, group, degree, n_elements, a, moments, first, weights,
+            polynomial, derivatives,
+        )  # fmt: skip
     for a in range(n_elements):
-        same = polynomial[1, a]
+        same = derivatives[0, a]
         constant = polynomial[0, a] if degree == 1 else 0.0
         for j in range(blocks[a], blocks[a + 1], WIDTH):
             f = load(values, (row, j))
             ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
-            gx, gy, gz = _derivatives(monomials, degree - 1, products, polynomial, a, j)
+            gx, gy, gz = _derivatives(monomials, degree - 1, products, derivatives, a, j)
             # Euler: a homogeneous polynomial of degree n is u.grad / n
             radial = gx * ux + gy * uy + gz * uz
             value = constant - same * f + radial * (1.0 / degree)
             if degree > 1:
-                hx, hy, hz = _derivatives(monomials, degree - 2, products, polynomial, a, j)
+                hx, hy, hz = _derivatives(monomials, degree - 2, products, derivatives, a, j)
                 gx, gy, gz = gx + hx, gy + hy, gz + hz
                 rest = hx * ux + hy * uy + hz * uz
                 value = value + rest * (1.0 / (degree - 1))
@@ -352,69 +388,69 @@ def _differentiate_moments(
 
 @njit(forceinline=True)
 def _collect_polynomials(
-    monomials: Any, parameters: Any, group: Any, n_elements: int, moments: Any, first: int,
-    weights: Any, scratch: Any, polynomial: Any,
+    monomials: Any, parameters: Any, group: Any, degree: int, n_elements: int, a: int,
+    moments: Any, first: int, weights: Any, polynomial: Any, derivatives: Any,
 ) -> None:  # fmt: skip
-    """Coefficients of the polynomials Q of all elements (columns).
+    """Coefficients of the polynomials Q of elements a to a + 7 (columns).
 
-    Rows 4 (m + 1) to 4 (m + 1) + 3 of ``polynomial`` hold the coefficients of monomial m in Q
-    and in its derivatives; row 0 repeats the constant of Q, row 1 holds the weights w.
+    Row m of ``polynomial`` holds the coefficients of monomial m in Q, rows 4 m + 1 to 4 m + 3
+    of ``derivatives`` those in its derivatives, row 0 of it the weights w.
     """
-    degree = group.degree
     stride = _padded(n_elements)
-    for a in range(0, n_elements, WIDTH):
-        same = splat(0.0)
-        for d in range(degree + 1):
+    same = splat(0.0)
+    columns = lanes() + float(a)
+    for d in range(degree + 1):
+        for b in range(0, n_elements, 4):
+            w0, w1, w2, w3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+            for s in range(group.n_series):
+                start = group.feature + (s * stride + b) * stride + a
+                coefficient = item(parameters, group.series + s * (degree + 1) + d)
+                w0 = w0 + load(weights, start) * coefficient
+                w1 = w1 + load(weights, start + stride) * coefficient
+                w2 = w2 + load(weights, start + 2 * stride) * coefficient
+                w3 = w3 + load(weights, start + 3 * stride) * coefficient
+            same = same + _where_equal(columns, b, w0) + _where_equal(columns, b + 1, w1)
+            same = same + _where_equal(columns, b + 2, w2) + _where_equal(columns, b + 3, w3)
             for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                store(polynomial, (4 * m + 4, a), splat(0.0))
-            for b in range(0, n_elements, 4):
-                for i in range(4):
-                    sum_ = splat(0.0)
-                    if b + i < n_elements:
-                        start = group.feature + (b + i) * stride + a
-                        for s in range(group.n_series):
-                            weight = load(weights, start + s * n_elements * stride)
-                            coefficient = parameters[group.series + s * (degree + 1) + d]
-                            sum_ = sum_ + weight * coefficient
-                    store(scratch, (i, 0), sum_)
-                    itself = less(absolute(lanes() + float(a - b - i)), splat(0.5))
-                    same = same + where(itself, sum_, splat(0.0))
-                w0, w1 = load(scratch, (0, 0)), load(scratch, (1, 0))
-                w2, w3 = load(scratch, (2, 0)), load(scratch, (3, 0))
-                for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                    sum_ = w0 * moments[first + m, b] + w1 * moments[first + m, b + 1]
-                    rest = w2 * moments[first + m, b + 2] + w3 * moments[first + m, b + 3]
-                    sum_ = (sum_ + rest) * monomials.multinomials[m]
-                    store(polynomial, (4 * m + 4, a), load(polynomial, (4 * m + 4, a)) + sum_)
-        store(polynomial, (1, a), same)
-        # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees higher
-        for d in range(degree - 1):
-            for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                lower = load(polynomial, (4 * m + 4, a))
+                sum_ = w0 * item(moments, (first + m, b)) + w1 * item(moments, (first + m, b + 1))
+                rest = w2 * item(moments, (first + m, b + 2))
+                rest = rest + w3 * item(moments, (first + m, b + 3))
+                sum_ = (sum_ + rest) * item(monomials.multinomials, m)
+                if b > 0:
+                    store(polynomial, (m, a), load(polynomial, (m, a)) + sum_)
+                    continue
+                # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees
+                # higher
                 for k in range(3):
-                    higher = 4 * monomials.squared[m, k] + 4
-                    store(polynomial, (higher, a), load(polynomial, (higher, a)) + lower)
-        for d in range(max(degree - 2, 0), degree):
-            for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                for k in range(3):
-                    coefficient = load(polynomial, (4 * monomials.raised[m, k] + 4, a))
-                    coefficient = coefficient * monomials.exponents[m, k]
-                    store(polynomial, (4 * m + 5 + k, a), coefficient)
-        store(polynomial, (0, a), load(polynomial, (4, a)))
+                    sum_ = sum_ + load(polynomial, (item(monomials.lowered, (m, k)), a))
+                store(polynomial, (m, a), sum_)
+    store(derivatives, (0, a), same)
+    for d in range(max(degree - 2, 0), degree):
+        for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
+            for k in range(3):
+                coefficient = load(polynomial, (item(monomials.raised, (m, k)), a))
+                coefficient = coefficient * item(monomials.exponents, (m, k))
+                store(derivatives, (4 * m + 1 + k, a), coefficient)
 
 
-@njit
+@njit(forceinline=True)
+def _where_equal(columns: Any, column: int, value: Any) -> Any:
+    return where(less(absolute(columns - float(column)), splat(0.5)), value, splat(0.0))
+
+
+@njit(forceinline=True)
 def _derivatives(
-    monomials: Any, degree: int, products: Any, polynomial: Any, a: int, j: int
+    monomials: Any, degree: int, products: Any, derivatives: Any, a: int, j: int
 ) -> Any:
     """Terms of one degree of the derivatives of Q, at the directions j to j + 7."""
     gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
     first = monomials.first[degree]
+    tile = len(monomials.multinomials) * j
     for m in range(first, first + _n_monomials(degree)):
-        product = load(products, (m, j))
-        gx = gx + product * polynomial[4 * m + 5, a]
-        gy = gy + product * polynomial[4 * m + 6, a]
-        gz = gz + product * polynomial[4 * m + 7, a]
+        product = load(products, tile + WIDTH * m)
+        gx = gx + product * item(derivatives, (4 * m + 1, a))
+        gy = gy + product * item(derivatives, (4 * m + 2, a))
+        gz = gz + product * item(derivatives, (4 * m + 3, a))
     return gx, gy, gz
 
 
@@ -488,7 +524,7 @@ def _sum_pairs(
     pairs, curves, parameters = tables.pairs, tables.curves, tables.parameters
     channel = tables.channels[group.channel]
     envelope = tables.envelopes[channel.envelope]
-    n_elements = len(blocks) - 1
+    n_elements = len(counts)
     pair = group.first_pair - 1
     for a in range(n_elements):
         for b in range(a, n_elements):
@@ -600,7 +636,7 @@ def _differentiate_pairs(
     a vector cannot be read at once where single numbers have just been written.
     """
     pairs = tables.pairs
-    n_elements = len(blocks) - 1
+    n_elements = len(counts)
     zero = splat(0.0)
     pair = group.first_pair - 1
     for a in range(n_elements):
@@ -712,10 +748,10 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
             start = layer.weights + o
             for i in range(0, layer.inputs, 4):
                 at = start + i * stride
-                s0 = s0 + load(parameters, at) * nodes[depth, i]
-                s1 = s1 + load(parameters, at + stride) * nodes[depth, i + 1]
-                s2 = s2 + load(parameters, at + 2 * stride) * nodes[depth, i + 2]
-                s3 = s3 + load(parameters, at + 3 * stride) * nodes[depth, i + 3]
+                s0 = s0 + load(parameters, at) * item(nodes, (depth, i))
+                s1 = s1 + load(parameters, at + stride) * item(nodes, (depth, i + 1))
+                s2 = s2 + load(parameters, at + 2 * stride) * item(nodes, (depth, i + 2))
+                s3 = s3 + load(parameters, at + 3 * stride) * item(nodes, (depth, i + 3))
             y, dy = _activate(layer.activation, (s0 + s1) + (s2 + s3))
             store(nodes, (depth + 1, o), y)
             store(slopes, (depth, o), dy)
@@ -733,7 +769,7 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
             sum_ = splat(0.0)
             for o in range(layer.outputs):
                 column = layer.transposed + o * stride + i
-                sum_ = sum_ + load(parameters, column) * gradient[depth + 1, o]
+                sum_ = sum_ + load(parameters, column) * item(gradient, (depth + 1, o))
             store(gradient, (depth, i), sum_)
     return nodes[last - first, 0]
 
@@ -756,19 +792,19 @@ def _collect_neighbors(
     """Fill ``near`` with the neighbours of atom i, ``indices`` with their point numbers."""
     cutoff2 = element.cutoff * element.cutoff
     xi, yi, zi = points[i, 0], points[i, 1], points[i, 2]
-    n_elements = len(blocks) - 1
+    n_elements = len(counts)
     n = 0
     for a in range(n_elements):
         blocks[a] = n
         for c in range(starts[i, a], starts[i, a + 1]):
-            p = candidates[c]
-            x, y, z = points[p, 0] - xi, points[p, 1] - yi, points[p, 2] - zi
+            p = item(candidates, c)
+            x, y, z = item(points, (p, 0)) - xi, item(points, (p, 1)) - yi, item(points, (p, 2)) - zi
             r2 = x * x + y * y + z * z
-            near[X, n] = x
-            near[Y, n] = y
-            near[Z, n] = z
-            near[R, n] = r2
-            indices[n] = p
+            put(near, (X, n), x)
+            put(near, (Y, n), y)
+            put(near, (Z, n), z)
+            put(near, (R, n), r2)
+            put(indices, n, p)
             n += int(r2 < cutoff2)
         counts[a] = n - blocks[a]
         while n % WIDTH != 0:
@@ -777,7 +813,8 @@ def _collect_neighbors(
             near[Z, n] = 0.0
             near[R, n] = 4.0 * cutoff2
             n += 1
-    blocks[n_elements] = n
+    for a in range(n_elements, len(blocks)):
+        blocks[a] = n
     for j in range(0, n, WIDTH):
         r = sqrt(load(near, (R, j)))
         inverse = 1.0 / r
@@ -793,7 +830,7 @@ def _collect_neighbors(
 def _sum_radial(tables: Any, element: Any, blocks: Any, values: Any, features: Any) -> None:
     for c in range(element.first_channel, element.last_channel):
         row, start = c - element.first_channel, tables.channels[c].feature
-        for a in range(len(blocks) - 1):
+        for a in range(len(blocks) - 4):
             sum_ = splat(0.0)
             for j in range(blocks[a], blocks[a + 1], WIDTH):
                 sum_ = sum_ + load(values, (row, j))
@@ -804,7 +841,7 @@ def _sum_radial(tables: Any, element: Any, blocks: Any, values: Any, features: A
 def _differentiate_radial(
     tables: Any, element: Any, blocks: Any, near: Any, slopes: Any, weights: Any, gradient: Any
 ) -> None:
-    for a in range(len(blocks) - 1):
+    for a in range(len(blocks) - 4):
         for j in range(blocks[a], blocks[a + 1], WIDTH):
             sum_ = splat(0.0)
             for c in range(element.first_channel, element.last_channel):
@@ -818,39 +855,45 @@ def _differentiate_radial(
 
 
 @njit(forceinline=True)
-def _combine(tables: Any, element: Any, features: Any, functions_out: Any, inputs: Any) -> int:
+def _eight_rows(matrix: Any, row: int, numbers: Any) -> Any:
+    """Rows ``row`` to ``row + 7`` of the product of a sparse matrix and an array."""
+    sum_ = splat(0.0)
+    for i in range(item(matrix.starts, row // WIDTH), item(matrix.starts, row // WIDTH + 1)):
+        weights = load(matrix.values, WIDTH * i)
+        sum_ = sum_ + weights * gather(numbers, matrix.columns, WIDTH * i)
+    return sum_
+
+
+@njit(forceinline=True)
+def _combine(
+    tables: Any, element: Any, features: Any, symmetry_functions: Any, i: int, inputs: Any
+) -> int:
     """Symmetry functions and network inputs; returns how many lie outside the training range."""
-    functions, terms = tables.functions, tables.terms
+    functions = tables.functions
     outside = 0
-    for f in range(element.first_function, element.last_function):
-        function = functions[f]
-        value = 0.0
-        for t in range(function.first_term, function.last_term):
-            value += terms[t].weight * features[terms[t].feature]
-        row = f - element.first_function
-        functions_out[row] = value
-        inputs[row] = function.offset + (value - function.origin) * function.scale
-        if value + _MARGIN < function.minimum or value - _MARGIN > function.maximum:
-            outside += 1
+    for f in range(0, element.n_functions, WIDTH):
+        row = element.first_function + f
+        value = _eight_rows(tables.combination, row, features)
+        store(symmetry_functions, (i, f), value)
+        scaled = (value - load(functions.origin, row)) * load(functions.scale, row)
+        store(inputs, f, scaled + element.offset)
+        outside += count(less(value + _MARGIN, load(functions.minimum, row)))
+        outside += count(less(load(functions.maximum, row), value - _MARGIN))
     return outside
 
 
 @njit(forceinline=True)
 def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: Any) -> None:
     """Gradient with respect to features from that with respect to network inputs."""
-    functions, terms = tables.functions, tables.terms
-    for f in range(element.n_features):
-        weights[f] = 0.0
-    for f in range(element.first_function, element.last_function):
-        function = functions[f]
-        slope = gradient[f - element.first_function] * function.scale
-        for t in range(function.first_term, function.last_term):
-            weights[terms[t].feature] += terms[t].weight * slope
-            if terms[t].twin >= 0:
-                weights[terms[t].twin] += terms[t].weight * slope
+    for f in range(0, element.n_functions, WIDTH):
+        scale = load(tables.functions.scale, element.first_function + f)
+        store(gradient, f, load(gradient, f) * scale)
+    for f in range(0, element.n_features, WIDTH):
+        row = element.first_feature + f
+        store(weights, f, _eight_rows(tables.distribution, row, gradient))
 
 
-@njit
+@njit(forceinline=True)
 def _padded(n: int) -> int:
     """Smallest multiple of the vector width that holds n numbers."""
     return (n + WIDTH - 1) // WIDTH * WIDTH
@@ -864,6 +907,11 @@ def _rows(n_rows: int, n_columns: int) -> Any:
     buffer = np.zeros((n_rows * n_columns + 1) * WIDTH)
     offset = (-buffer.ctypes.data % 64) // 8
     return buffer[offset : offset + n_rows * n_columns * WIDTH].reshape(n_rows, n_columns * WIDTH)
+
+
+@njit
+def _row(n: int) -> Any:
+    return _rows(1, n)[0]
 
 
 @njit
@@ -890,23 +938,24 @@ def _evaluate(
         n_channels = max(n_channels, element.last_channel - element.first_channel)
         n_features = max(n_features, element.n_features)
         n_layers = max(n_layers, element.last_layer - element.first_layer)
-        width = max(width, element.last_function - element.first_function)
+        width = max(width, element.n_functions)
     for k in range(len(tables.layers)):
         width = max(width, tables.layers[k].outputs)
-    n_monomials = len(tables.monomials.factors)
+    n_monomials = len(tables.monomials.multinomials)
 
     near, gradient, own = _rows(8, capacity), _rows(4, capacity), np.zeros((capacity, WIDTH))
     values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
-    products, polynomial = _rows(n_monomials, capacity), _rows(4 * n_monomials + 4, n_elements)
+    products, polynomial = _row(n_monomials * capacity), _rows(n_monomials, n_elements)
+    derivatives = _rows(4 * n_monomials, n_elements)
     scratch, series = _rows(4 * 9, WIDTH), np.zeros(9)
-    moments = _rows(max(1, len(groups)) * n_monomials, n_elements)
+    moments = _rows(max(1, len(groups)) * n_monomials, n_elements + 4)
     listed, masks = _rows(4, WIDTH), np.zeros(0, np.uint8)
     lengths = np.zeros(len(tables.pairs), np.int64)
-    features, weights = np.zeros(n_features), np.zeros(n_features)
+    features, weights = _row(n_features), _row(n_features)
     nodes, node_slopes = _rows(n_layers + 1, width), _rows(n_layers, width)
     node_gradients = _rows(n_layers + 1, width)
     indices = np.zeros(capacity, np.int64)
-    blocks, counts = np.zeros(n_elements + 1, np.int64), np.zeros(n_elements, np.int64)
+    blocks, counts = np.zeros(n_elements + 4, np.int64), np.zeros(n_elements, np.int64)
 
     for i in atoms:
         element = tables.elements[elements[i]]
@@ -926,15 +975,15 @@ def _evaluate(
         if n_listed > listed.shape[1]:
             listed, masks = _rows(4, n_listed), np.zeros(n_listed, np.uint8)
         if degree >= 0:
-            _evaluate_monomials(tables.monomials, degree, near, n, products)
+            _evaluate_monomials(n_monomials, degree, near, n, products)
         column, mask_number = 0, 0
         for g in range(first_group, last_group):
             row = groups[g].channel - element.first_channel
             if groups[g].moments != 0:
                 first = (g - first_group) * n_monomials
                 _sum_moments(
-                    tables.monomials, tables.parameters, groups[g], row, blocks, values, products,
-                    moments, first, scratch, features,
+                    tables.monomials, tables.parameters, groups[g], groups[g].degree, row, blocks,
+                    values, products, moments, first, scratch, features,
                 )  # fmt: skip
             else:
                 column, mask_number = _sum_pairs(
@@ -942,9 +991,9 @@ def _evaluate(
                     lengths, masks, mask_number,
                 )  # fmt: skip
 
-        outside[elements[i]] += _combine(tables, element, features, symmetry_functions[i], nodes[0])
-        for k in range(element.last_function - element.first_function, width):
-            nodes[0, k] = 0.0
+        outside[elements[i]] += _combine(
+            tables, element, features, symmetry_functions, i, nodes[0]
+        )
         output = _evaluate_network(tables, element, nodes, node_slopes, node_gradients)
         energies[i] = output * tables.energy_unit + element.energy
 
@@ -957,10 +1006,18 @@ def _evaluate(
             row = groups[g].channel - element.first_channel
             if groups[g].moments != 0:
                 first = (g - first_group) * n_monomials
-                _differentiate_moments(
-                    tables.monomials, tables.parameters, groups[g], row, blocks, near, values,
-                    slopes, products, moments, first, weights, scratch, polynomial, gradient,
-                )  # fmt: skip
+                if groups[g].degree == 4:
+                    _differentiate_moments(
+                        tables.monomials, tables.parameters, groups[g], 4, row, blocks,
+                        near, values, slopes, products, moments, first, weights, polynomial,
+                        derivatives, gradient,
+                    )  # fmt: skip
+                else:
+                    _differentiate_moments(
+                        tables.monomials, tables.parameters, groups[g], groups[g].degree, row,
+                        blocks, near, values, slopes, products, moments, first, weights,
+                        polynomial, derivatives, gradient,
+                    )  # fmt: skip
             else:
                 column, mask_number = _differentiate_pairs(
                     tables, groups[g], row, blocks, counts, near, values, slopes, weights, listed,
@@ -1033,7 +1090,7 @@ def _compile(sources: str) -> Any:
         gradients
             The gradient of the energy is added to it, shape [point, xyz], eV/Å.
         symmetry_functions
-            Filled, shape [atom, function].
+            Filled, shape [atom, function]; the second size a multiple of the vector width.
         outside
             For each element, the number of symmetry functions outside the training range
             is added to it.

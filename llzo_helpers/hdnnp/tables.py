@@ -79,24 +79,6 @@ _CURVE = np.dtype(
         ("feature", "i8"),
     ]
 )
-_FUNCTION = np.dtype(
-    [
-        ("first_term", "i8"),
-        ("last_term", "i8"),
-        ("minimum", "f8"),
-        ("maximum", "f8"),
-        ("origin", "f8"),
-        ("scale", "f8"),
-        ("offset", "f8"),
-    ]
-)
-_TERM = np.dtype(
-    [
-        ("feature", "i8"),
-        ("twin", "i8"),  # products of moments a and b are features (a, b) and (b, a)
-        ("weight", "f8"),
-    ]
-)
 _LAYER = np.dtype(
     [
         ("inputs", "i8"),
@@ -116,41 +98,69 @@ _ELEMENT = np.dtype(
         ("first_group", "i8"),
         ("last_group", "i8"),
         ("first_function", "i8"),
-        ("last_function", "i8"),
+        ("n_functions", "i8"),
         ("first_layer", "i8"),
         ("last_layer", "i8"),
+        ("first_feature", "i8"),
         ("n_features", "i8"),
         ("cutoff", "f8"),
+        ("offset", "f8"),  # of the network's inputs
         ("energy", "f8"),  # of the atom apart from its network, eV
     ]
 )
-_MONOMIAL = np.dtype([("parent", "i8"), ("axis", "i8")])
 
 
 class Monomials(NamedTuple):
-    """Monomials x^a y^b z^c, lower degrees first; every degree begins a new vector.
+    """Monomials x^a y^b z^c, lower degrees first; within a degree higher a, then higher b.
 
     Attributes
     ----------
     first
         Number of the first monomial of each degree, and of the first one beyond them all.
-    factors
-        Every monomial (but the first, 1) is its ``parent`` times the coordinate ``axis``.
     multinomials
-        Multinomial coefficients; zero for the numbers that fill up vectors.
-    squared
-        Number of the monomial times x^2, y^2, z^2; shape [monomial, xyz].
+        Multinomial coefficients.
+    squared, lowered
+        Number of the monomial times, and divided by, x^2, y^2, z^2; shape [monomial, xyz].
+        Where that is none, the last number of all, for a row of zeros.
     raised, exponents
         Number of the monomial times x, y, z and the exponent of x, y, z therein; shape
         [monomial, xyz].
     """
 
     first: NDArray[np.int64]
-    factors: NDArray[np.void]
     multinomials: NDArray[np.float64]
     squared: NDArray[np.int64]
+    lowered: NDArray[np.int64]
     raised: NDArray[np.int64]
     exponents: NDArray[np.float64]
+
+
+class Functions(NamedTuple):
+    """Range of each symmetry function, and how it becomes an input of the network.
+
+    The functions of an element begin a new vector.
+    """
+
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+
+class SparseMatrix(NamedTuple):
+    """Matrix of few entries, by blocks of as many rows as a vector has lanes.
+
+    Attributes
+    ----------
+    starts
+        Block b has the entries ``starts[b]`` to ``starts[b + 1] - 1``; an entry is a vector.
+    columns, values
+        One number per entry and lane; shape [entry * lane].
+    """
+
+    starts: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    values: NDArray[np.float64]
 
 
 _DTYPES = {
@@ -160,14 +170,22 @@ _DTYPES = {
     "groups": _GROUP,
     "pairs": _PAIR,
     "curves": _CURVE,
-    "functions": _FUNCTION,
-    "terms": _TERM,
     "layers": _LAYER,
 }
 
 
 class Tables(NamedTuple):
-    """A potential as the kernels read it (see the module's docstring)."""
+    """A potential as the kernels read it (see the module's docstring).
+
+    Attributes
+    ----------
+    combination
+        Makes symmetry functions (rows) of features (columns). The columns of each element
+        begin with 0.
+    distribution
+        Makes gradients with respect to features (rows) of gradients with respect to symmetry
+        functions (columns).
+    """
 
     elements: NDArray[np.void]
     envelopes: NDArray[np.void]
@@ -175,9 +193,10 @@ class Tables(NamedTuple):
     groups: NDArray[np.void]
     pairs: NDArray[np.void]
     curves: NDArray[np.void]
-    functions: NDArray[np.void]
-    terms: NDArray[np.void]
     layers: NDArray[np.void]
+    functions: Functions
+    combination: SparseMatrix
+    distribution: SparseMatrix
     parameters: NDArray[np.float64]
     monomials: Monomials
     energy_unit: float
@@ -247,6 +266,9 @@ class _Builder:
         self.element_pairs = list(itertools.combinations_with_replacement(range(n), 2))
         self.rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in _DTYPES}
         self.parameters: list[float] = []
+        self.functions: list[tuple[float, float, float, float]] = []
+        self.combination: list[list[tuple[int, float]]] = []
+        self.distribution: list[list[tuple[int, float]]] = []
 
     def add_element(self, element: ElementPotential) -> None:
         """Append the rows of one central element to all tables."""
@@ -258,7 +280,7 @@ class _Builder:
         first_envelope = len(self.rows["envelopes"])
         first_channel = len(self.rows["channels"])
         first_group = len(self.rows["groups"])
-        first_function = len(self.rows["functions"])
+        first_function, first_feature = len(self.functions), len(self.distribution)
         first_layer = len(self.rows["layers"])
         for envelope in envelopes:
             self._add_envelope(envelope)
@@ -269,8 +291,7 @@ class _Builder:
         features = _Features(channels, n_elements)
         for group, members in self._groups(element.functions).items():
             self._add_group(group, members, first_channel + channels.index(group.channel), features)
-        for i, function in enumerate(element.functions):
-            self._add_function(element, i, self._terms(function, features))
+        self._add_functions(element, features)
         self._add_network(element)
         per_atom = self.potential.mean_energy + element.atom_energy
         self.rows["elements"].append(
@@ -282,11 +303,13 @@ class _Builder:
                 first_group,
                 len(self.rows["groups"]),
                 first_function,
-                len(self.rows["functions"]),
+                len(element.functions),
                 first_layer,
                 len(self.rows["layers"]),
+                first_feature,
                 features.count,
                 max(function.rc for function in element.functions) * self.length_unit,
+                element.offset,
                 per_atom * self.energy_unit,
             )
         )
@@ -295,6 +318,9 @@ class _Builder:
         degrees = [row[3] for row in self.rows["groups"] if row[2]]
         return Tables(
             **{name: np.array(self.rows[name], dtype=dtype) for name, dtype in _DTYPES.items()},
+            functions=Functions(*map(np.array, zip(*self.functions, strict=True))),
+            combination=_sparse(self.combination),
+            distribution=_sparse(self.distribution),
             parameters=np.array(self.parameters),
             monomials=_monomials(int(max(degrees, default=0))),
             energy_unit=self.energy_unit / self.potential.conv_energy,
@@ -405,22 +431,21 @@ class _Builder:
             terms.append((feature, twin, share * weight * prefactor))
         return terms
 
-    def _add_function(
-        self, element: ElementPotential, i: int, terms: list[tuple[int, int, float]]
-    ) -> None:
-        first_term = len(self.rows["terms"])
-        self.rows["terms"].extend(terms)
-        self.rows["functions"].append(
-            (
-                first_term,
-                len(self.rows["terms"]),
-                element.minimum[i],
-                element.maximum[i],
-                element.origin[i],
-                element.scale[i],
-                element.offset,
-            )
+    def _add_functions(self, element: ElementPotential, features: _Features) -> None:
+        n = len(element.functions)
+        combination: list[list[tuple[int, float]]] = [[] for _ in range(padded(n))]
+        distribution: list[list[tuple[int, float]]] = [[] for _ in range(padded(features.count))]
+        for i, function in enumerate(element.functions):
+            for feature, twin, weight in self._terms(function, features):
+                combination[i].append((feature, weight))
+                for row in (feature, twin) if twin >= 0 else (feature,):
+                    distribution[row].append((i, weight))
+        self.combination += combination
+        self.distribution += distribution
+        self.functions += zip(
+            element.minimum, element.maximum, element.origin, element.scale, strict=True
         )
+        self.functions += [(-np.inf, np.inf, 0.0, 0.0)] * (padded(n) - n)
 
     def _add_network(self, element: ElementPotential) -> None:
         network = element.network
@@ -472,12 +497,23 @@ class _Features:
             for a, b in itertools.combinations_with_replacement(range(self.n_elements), 2):
                 twins = self.count + a * stride + b, self.count + b * stride + a
                 self.angular[group, (a, b), shape] = twins
-            self.count += self.n_elements * stride
+            self.count += stride * stride
         return first
 
 
 def _unique(items: list[_T]) -> list[_T]:
     return list(dict.fromkeys(items))
+
+
+def _sparse(rows: list[list[tuple[int, float]]]) -> SparseMatrix:
+    """Matrix of the (column, value) of each row."""
+    starts, entries = [0], []
+    for first in range(0, len(rows), WIDTH):
+        block = rows[first : first + WIDTH]
+        entries += itertools.zip_longest(*block, fillvalue=(0, 0.0))
+        starts.append(len(entries))
+    pairs = np.array(entries).reshape(-1, 2)
+    return SparseMatrix(np.array(starts), pairs[:, 0].astype(np.int64), pairs[:, 1].copy())
 
 
 def _series(function: SymmetryFunction) -> _Series | None:
@@ -508,23 +544,25 @@ def _compact(subtype: str, left: float, right: float) -> _Envelope:
 
 def _monomials(degree: int) -> Monomials:
     """All monomials up to a degree."""
-    first = np.cumsum([0] + [padded((n + 1) * (n + 2) // 2) for n in range(degree + 1)])
-    number = {}
-    for n in range(degree + 1):
-        exponents = [(a, b, n - a - b) for a in range(n, -1, -1) for b in range(n - a, -1, -1)]
-        number.update({e: int(first[n]) + i for i, e in enumerate(exponents)})
-    total = int(first[-1]) + 1  # one row more, where the kernels keep sums of squares
-    factors = np.zeros(total, _MONOMIAL)
+    exponents = [
+        (a, b, n - a - b)
+        for n in range(degree + 1)
+        for a in range(n, -1, -1)
+        for b in range(n - a, -1, -1)
+    ]
+    number = {e: m for m, e in enumerate(exponents)}
+    # the kernels take eight monomials at once, and keep sums of squares behind them all
+    total = len(exponents) + WIDTH
     multinomials = np.zeros(total)
-    squared, raised = np.zeros((total, 3), np.int64), np.zeros((total, 3), np.int64)
+    squared = np.full((total, 3), total - 1)
+    lowered, raised = squared.copy(), squared.copy()
     raised_exponents = np.zeros((total, 3))
-    for (a, b, c), m in number.items():
-        axis = 0 if a else 1 if b else 2
-        parent = (a - (axis == 0), b - (axis == 1), c - (axis == 2))
-        factors[m] = (number.get(parent, 0), axis)
-        multinomials[m] = math.factorial(a + b + c) / math.prod(map(math.factorial, (a, b, c)))
-        squares = [(a + 2, b, c), (a, b + 2, c), (a, b, c + 2)]
-        squared[m] = [number.get(e, 0) for e in squares]
-        raised[m] = [number.get(e, 0) for e in ((a + 1, b, c), (a, b + 1, c), (a, b, c + 1))]
-        raised_exponents[m] = [a + 1, b + 1, c + 1]
-    return Monomials(first, factors, multinomials, squared, raised, raised_exponents)
+    for m, e in enumerate(exponents):
+        multinomials[m] = math.factorial(sum(e)) / math.prod(map(math.factorial, e))
+        for k in range(3):
+            for table, step in ((squared, 2), (lowered, -2), (raised, 1)):
+                moved = (*e[:k], e[k] + step, *e[k + 1 :])
+                table[m, k] = number.get(moved, total - 1)
+            raised_exponents[m, k] = e[k] + 1
+    first = np.cumsum([0] + [(n + 1) * (n + 2) // 2 for n in range(degree + 1)])
+    return Monomials(first, multinomials, squared, lowered, raised, raised_exponents)

@@ -105,12 +105,38 @@ _define_operator(operator.truediv, 2, "fdiv")
 _define_operator(operator.neg, 1, "fneg")
 
 
-def _address(context: Any, builder: Any, sig: Any, array: Any, index: Any) -> Any:
+def _pointer(context: Any, builder: Any, sig: Any, array: Any, index: Any) -> Any:
+    """Address of an item. Unlike Python's, an index is not looked at whether it is negative."""
     array_type = sig.args[0]
     struct = context.make_array(array_type)(context, builder, array)
     indices = cgutils.unpack_tuple(builder, index) if array_type.ndim > 1 else [index]
-    pointer = cgutils.get_item_pointer(context, builder, array_type, struct, indices)
+    return cgutils.get_item_pointer(context, builder, array_type, struct, indices)
+
+
+def _address(context: Any, builder: Any, sig: Any, array: Any, index: Any) -> Any:
+    pointer = _pointer(context, builder, sig, array, index)
     return builder.bitcast(pointer, _VECTOR.as_pointer())
+
+
+@intrinsic
+def item(typing: Any, array: Any, index: Any) -> Any:
+    """``array[index]`` without the time that a look for negative indices takes."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.load(_pointer(context, builder, sig, *args))
+
+    return array.dtype(array, index), generate
+
+
+@intrinsic
+def put(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """``array[index] = value`` without the time that a look for negative indices takes."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.store(args[2], _pointer(context, builder, sig, *args[:2]))
+        return context.get_dummy_value()
+
+    return types.none(array, index, array.dtype), generate
 
 
 @intrinsic
@@ -132,6 +158,59 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(array, index, vector), generate
+
+
+@intrinsic
+def store_columns(typing: Any, array: Any, index: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
+    """Put four vectors into four columns of eight rows, the first item at ``index``.
+
+    The four columns after them are overwritten with zeros.
+    """
+
+    def interleave(builder: Any, first: Any, second: Any, start: int) -> Any:
+        order = [start + lane // 2 + WIDTH * (lane % 2) for lane in range(WIDTH)]
+        indices = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order)
+        return builder.shuffle_vector(first, second, indices)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        array, index, v0, v1, v2, v3 = args
+        row, column = cgutils.unpack_tuple(builder, index)
+        zero = ir.Constant(_VECTOR, [0.0] * WIDTH)
+        for half in (0, WIDTH // 2):
+            even = interleave(builder, v0, v2, half)
+            odd = interleave(builder, v1, v3, half)
+            for quarter in (0, WIDTH // 2):
+                pair = interleave(builder, even, odd, quarter)  # two rows
+                for i in (0, 1):
+                    order = [4 * i + lane if lane < 4 else WIDTH for lane in range(WIDTH)]
+                    indices = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order)
+                    one = builder.shuffle_vector(pair, zero, indices)
+                    here = builder.add(row, _I64(half + quarter // 2 + i))
+                    place = cgutils.pack_array(builder, [here, column])
+                    address = _address(context, builder, sig, array, place)
+                    builder.store(one, address, align=8)
+        return context.get_dummy_value()
+
+    return types.none(array, index, vector, vector, vector, vector), generate
+
+
+@intrinsic
+def gather(typing: Any, array: Any, indices: Any, index: Any) -> Any:
+    """Numbers of an array at the eight indices that begin at ``index`` of another array."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        array, indices, index = args
+        result = ir.Constant(_VECTOR, ir.Undefined)
+        for lane in range(WIDTH):
+            here = builder.add(index, _I64(lane))
+            place = builder.load(
+                _pointer(context, builder, sig.replace(args=sig.args[1:]), indices, here)
+            )
+            number = builder.load(_pointer(context, builder, sig, array, place))
+            result = builder.insert_element(result, number, _I64(lane))
+        return result
+
+    return vector(array, indices, index), generate
 
 
 @intrinsic
@@ -404,12 +483,13 @@ _LOG_2_LOW = -1.904654299957768e-09
 
 @njit
 def exp(x: Any) -> Any:
-    """Exponential; arguments beyond the range of normal numbers are cut to it."""
-    x = minimum(maximum(x, splat(-708.0)), splat(709.0))
+    """Exponential; zero below the range of normal numbers, cut at the largest of them."""
+    x = minimum(x, splat(709.0))
     shifted = x * _LOG2_E + _ROUND
     n = shifted - _ROUND
     remainder = (x - n * _LOG_2_HIGH) - n * _LOG_2_LOW
-    return _add_to_exponent(_exp_series(remainder), shifted)
+    result = _add_to_exponent(_exp_series(remainder), shifted)
+    return where(less(x, splat(-708.0)), splat(0.0), result)
 
 
 @njit
