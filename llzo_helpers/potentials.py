@@ -1,9 +1,11 @@
 """Interatomic potentials: folders of `potentials/`, each with a `potential.yaml`."""
 
+import importlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from ase.calculators.calculator import Calculator
 from pydantic import ConfigDict, Field
 
 from llzo_helpers.errors import InputError
@@ -18,6 +20,8 @@ class TrustedRange(Model):
     li_per_formula: tuple[float, float] | None = None
     volume_ratio: tuple[float, float] | None = None
     temperature_K: tuple[float, float] | None = None
+    shortest_distance_A: dict[str, float] | None = None
+    """By pair of elements, the closest atoms that it was fitted to."""
 
 
 class Potential(Model):
@@ -74,6 +78,42 @@ class Potential(Model):
     def sha256(self) -> dict[str, str]:
         """Return the SHA-256 of each file, so that a run can tell whether they changed."""
         return {path.name: sha256(path) for path in self.files()}
+
+
+def make_calculator(potential: Potential) -> Calculator:
+    """Return a calculator of ASE for a potential of kind `ase` or `hdnnp`.
+
+    Raises
+    ------
+    InputError
+        If the package of the calculator is not installed, its options are wrong, or the potential
+        is of another kind.
+    """
+    source = potential.directory / "potential.yaml"
+    if potential.kind == "hdnnp":
+        from llzo_helpers.hdnnp import HDNNPCalculator
+
+        return HDNNPCalculator(potential.directory)
+    if potential.calculator is None:
+        raise InputError(f"{source}: kind = {potential.kind}: only ase and hdnnp are calculators")
+    module, _, name = potential.calculator.rpartition(".")
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{source}: calculator = {potential.calculator}: {error}; install its package, or "
+            "correct the name"
+        ) from None
+    options = {
+        key: str(potential.directory / value)
+        if isinstance(value, str) and value.startswith("./")
+        else value
+        for key, value in potential.calculator_options.items()
+    }
+    try:
+        return factory(**options)
+    except (TypeError, ValueError, OSError) as error:
+        raise InputError(f"{source}: calculator_options: {error}") from None
 
 
 def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:

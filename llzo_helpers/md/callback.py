@@ -13,7 +13,6 @@ trajectory, bit for bit, wherever it was interrupted.
 """
 
 import ctypes
-import importlib
 import importlib.metadata
 import os
 import re
@@ -31,7 +30,7 @@ from numpy.typing import NDArray
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.hdnnp import HDNNP
 from llzo_helpers.md.chain import STOPPED_FRAME
-from llzo_helpers.potentials import Potential, load_potential
+from llzo_helpers.potentials import Potential, load_potential, make_calculator
 
 _FIX = "forces"
 _FIX_EXTERNAL = f"""
@@ -98,26 +97,7 @@ def hdnnp_forces(potential: Potential, symbols: list[str], threads: int) -> Forc
 
 def ase_forces(potential: Potential, symbols: list[str], threads: int) -> ForceProvider:
     """Forces of the ASE calculator that a `potential.yaml` names."""
-    assert potential.calculator
-    source = potential.directory / "potential.yaml"
-    module, _, name = potential.calculator.rpartition(".")
-    try:
-        factory = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"{source}: calculator = {potential.calculator}: {error}; install its package, or "
-            "correct the name"
-        ) from None
-    options = {
-        key: str(potential.directory / value)
-        if isinstance(value, str) and value.startswith("./")
-        else value
-        for key, value in potential.calculator_options.items()
-    }
-    try:
-        calculator = factory(**options)
-    except (TypeError, ValueError, OSError) as error:
-        raise InputError(f"{source}: calculator_options: {error}") from None
+    calculator = make_calculator(potential)
     atoms = ase.Atoms(symbols, pbc=True)
     has_stress = "stress" in calculator.implemented_properties
 

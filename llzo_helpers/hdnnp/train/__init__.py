@@ -6,8 +6,9 @@ Stages, each of which goes on where it stopped (`notebooks/00_train_hdnnp.ipynb`
     label       energies, forces and stress of the reference
     functions   symmetry functions, chosen from a larger pool
     fit         a committee of networks, on energies and forces
-    select      frames on which the committee disagrees, for the next round
-    validate    errors by phase, equation of state, molecular dynamics
+    rounds      again, where the committee disagrees
+    validate    errors by phase, equation of state, vibrations, conservation of energy
+    publish     a folder of `potentials/`
 
-`training.yaml` in the folder of the potential says how it is made.
+A file of `parameters/training/` says how a potential is made.
 """

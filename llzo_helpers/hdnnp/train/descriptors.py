@@ -5,8 +5,9 @@ needs them one by one. This is the plain definition, in loops over neighbours an
 independent check of the evaluator.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ase
 import numpy as np
@@ -61,7 +62,7 @@ class FunctionTable:
         return np.array([self.symbols.index(s) for s in atoms.get_chemical_symbols()], np.int64)
 
 
-def tabulate(functions: dict[str, Sequence[SymmetryFunction]]) -> FunctionTable:
+def tabulate(functions: Mapping[str, Sequence[SymmetryFunction]]) -> FunctionTable:
     """Collect symmetry functions, as many for each element.
 
     Raises
@@ -164,19 +165,19 @@ def describe(
 
 @njit(cache=True)
 def _describe(
-    numbers,
-    starts,
-    neighbours,
-    vectors,
-    place,
-    columns,
-    gaussians,
-    cutoff,
-    values,
-    centres,
-    moved,
-    gradients,
-):
+    numbers: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    vectors: NDArray[np.float64],
+    place: NDArray[np.int32],
+    columns: Any,
+    gaussians: NDArray[np.float64],
+    cutoff: float,
+    values: NDArray[np.float32],
+    centres: NDArray[np.int32],
+    moved: NDArray[np.int32],
+    gradients: NDArray[np.float32],
+) -> None:
     n_functions = columns.shape[1]
     written = 0
     for i in range(len(numbers)):
@@ -203,7 +204,14 @@ def _describe(
 
 
 @njit(cache=True)
-def _functions_of_atom(vectors, kinds, own, gaussians, cutoff, with_gradient):
+def _functions_of_atom(
+    vectors: NDArray[np.float64],
+    kinds: NDArray[np.int64],
+    own: Any,
+    gaussians: NDArray[np.float64],
+    cutoff: float,
+    with_gradient: bool,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Values [function] and gradients [neighbour, axis, function] of one atom's functions."""
     n, n_functions = len(vectors), len(own)
     value = np.zeros(n_functions)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import ase
@@ -50,8 +51,8 @@ class Committee:
         For each layer the weights [element, member, input, output] and biases [element, member,
         1, output]; tanh between them.
     history
-        Root mean square errors, weighted as in the loss, by epoch: columns `epoch`, `member`, `force_fitted`, `force_held_out`
-        (eV/Å), `energy_fitted`, `energy_held_out` (eV/atom).
+        Root mean square errors, weighted as in the loss, by epoch: columns `epoch`, `member`,
+        `force_fitted`, `force_held_out` (eV/Å), `energy_fitted`, `energy_held_out` (eV/atom).
     """
 
     table: FunctionTable
@@ -96,7 +97,7 @@ class _Batch:
     force_weights: Tensor
 
 
-class _Forces(torch.autograd.Function):
+class _Forces(torch.autograd.Function):  # type: ignore[misc]
     """Forces from the slopes of the energy, by sparse matrices: linear, so its own derivative."""
 
     @staticmethod
@@ -195,10 +196,7 @@ def fit_committee(
 def _atom_energies(structures: list[ase.Atoms], table: FunctionTable) -> NDArray[np.float64]:
     """Energies of atoms that sum up to those of the structures, as nearly as they can."""
     counts = np.array(
-        [
-            np.bincount(table.element_numbers(a), minlength=len(table.symbols))
-            for a in structures
-        ],
+        [np.bincount(table.element_numbers(a), minlength=len(table.symbols)) for a in structures],
         float,
     )
     energies = np.array([a.get_potential_energy() for a in structures])
@@ -284,7 +282,7 @@ def _initial_layers(
     sizes: list[int], n_elements: int, members: int, generator: torch.Generator
 ) -> list[tuple[Tensor, Tensor]]:
     layers = []
-    for n, m in zip(sizes[:-1], sizes[1:], strict=True):
+    for n, m in pairwise(sizes):
         weights = torch.randn(n_elements, members, n, m, generator=generator) / n**0.5
         biases = torch.zeros(n_elements, members, 1, m)
         layers.append((weights.requires_grad_(), biases.requires_grad_()))
@@ -332,7 +330,9 @@ def _errors(
     fitted = torch.stack(squares).mean(dim=0).sqrt()
     with torch.no_grad():
         tests = [torch.stack(_square_errors(layers, batch)) for batch in test_batches]
-    held_out = torch.stack(tests).mean(dim=0).sqrt() if tests else torch.full_like(fitted, torch.nan)
+    held_out = (
+        torch.stack(tests).mean(dim=0).sqrt() if tests else torch.full_like(fitted, torch.nan)
+    )
     return pd.DataFrame(
         {
             "epoch": epoch,

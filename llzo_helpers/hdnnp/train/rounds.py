@@ -1,6 +1,5 @@
 """From `training.yaml` to a network: sample, label, fit, and again where the network is unsure."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,18 +7,20 @@ from pathlib import Path
 import ase
 import numpy as np
 import pandas as pd
+import yaml
 from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
 from llzo_helpers.files import write_json, write_text, written_aside
-from llzo_helpers.hdnnp import HDNNP
+from llzo_helpers.hdnnp import HDNNP, HDNNPCalculator
 from llzo_helpers.hdnnp.files import read_potential
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, tabulate
-from llzo_helpers.hdnnp.train.fit import fit_committee
+from llzo_helpers.hdnnp.train.fit import fit_committee, is_held_out
 from llzo_helpers.hdnnp.train.functions import choose_functions
 from llzo_helpers.hdnnp.train.label import label
 from llzo_helpers.hdnnp.train.sample import perturbed, sample
 from llzo_helpers.hdnnp.train.settings import Training
+from llzo_helpers.hdnnp.train.validate import errors, parity
 from llzo_helpers.hdnnp.train.write import write_network
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.structures import ELEMENTS
@@ -158,7 +159,7 @@ def choose_frames(
     # far enough outside, disagreement says no more how far: extrapolation comes first
     order = np.lexsort((-found.forces, found.extrapolations == 0))
     taken: dict[str, int] = {}
-    chosen = []
+    chosen: list[int] = []
     for k in order:
         if len(chosen) < number and taken.get(runs[k], 0) < limit:
             taken[runs[k]] = taken.get(runs[k], 0) + 1
@@ -180,28 +181,30 @@ def fit(
     for rank, member in enumerate(order):
         target = folder / f"member_{rank}"
         write_network(committee, int(member), target)
-        write_potential_files(
-            target, f"Member of the committee {name}, for sampling only", ["this project"]
-        )
+        _write_member_files(target, name)
     with written_aside(folder / "history.csv") as aside:
         committee.history.to_csv(aside, index=False)
     return folder
 
 
-def write_potential_files(directory: Path, description: str, citation: list[str]) -> None:
-    """Write the `potential.lmp` and a plain `potential.yaml` of a network."""
+def write_potential_lmp(directory: Path) -> None:
+    """Write the `potential.lmp` of a network."""
     cutoff = read_potential(directory).cutoff_radius
     text = _POTENTIAL_LMP.format(cutoff=cutoff + 0.01, elements=" ".join(ELEMENTS))
     write_text(directory / "potential.lmp", text)
+
+
+def _write_member_files(directory: Path, fit_name: str) -> None:
+    """Make a member of a committee a potential, so that molecular dynamics runs with it."""
+    write_potential_lmp(directory)
     keys = {
-        "description": description,
+        "description": f"Member of the committee {fit_name}, for sampling only",
         "kind": "hdnnp",
         "elements": list(ELEMENTS),
-        "citation": citation,
+        "citation": ["this project, notebook 00"],
         "licence": "MIT",
     }
-    lines = [f"{key}: {json.dumps(value)}" for key, value in keys.items()]
-    write_text(directory / "potential.yaml", "\n".join(lines) + "\n")
+    write_text(directory / "potential.yaml", yaml.safe_dump(keys, sort_keys=False))
 
 
 def _function_table(training: Training, directory: Path) -> FunctionTable:
@@ -213,12 +216,29 @@ def _function_table(training: Training, directory: Path) -> FunctionTable:
     return tabulate(choose_functions(training.functions, frames))
 
 
-def learning_curve(directory: Path) -> pd.DataFrame:
-    """Held-out errors of the best member after each round, with the number of labels then."""
-    rows = []
-    for folder in [*sorted(directory.glob("round_*/fit")), directory / "final"]:
-        if (folder / "history.csv").is_file():
-            history = pd.read_csv(folder / "history.csv")
-            last = history[history.epoch == history.epoch.max()]
-            rows.append({"fit": folder.relative_to(directory).as_posix(), **last.min().to_dict()})
-    return pd.DataFrame(rows).drop(columns=["epoch", "member"])
+def learning_curve(training: Training, directory: Path, labelled: list[ase.Atoms]) -> pd.DataFrame:
+    """Errors of the best member after each round, on all held-out structures of the end.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per fit and phase: `fit`, `labels` (structures labelled by then) and the columns of
+        `llzo_helpers.hdnnp.train.validate.errors`.
+    """
+    tests = held_out(training, labelled)
+    rounds = training.rounds
+    counts = [rounds.first + k * rounds.each for k in range(rounds.number + 1)]
+    names = [f"round_{k}/fit" for k in range(1, rounds.number + 1)] + ["final"]
+    tables = []
+    for name, count in zip(names, counts, strict=True):
+        table = errors(parity(tests, HDNNPCalculator(directory / name / "member_0")), "phase")
+        tables.append(table.assign(fit=name, labels=count))
+    return pd.concat(tables, ignore_index=True)
+
+
+def held_out(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
+    """Labelled structures that no fit has seen, without those that were perturbed."""
+    fraction = training.fit.held_out
+    return [
+        a for a in labelled if is_held_out(a, fraction) and a.info.get("perturbed", "no") == "no"
+    ]

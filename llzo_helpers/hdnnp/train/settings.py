@@ -1,4 +1,4 @@
-"""How a potential is trained: `training.yaml` of its folder."""
+"""How a potential is trained: a file of `parameters/training/`."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from llzo_helpers.parameters import Positive, Temperature
+from llzo_helpers.paths import PARAMETERS
 from llzo_helpers.schema import Model, load_yaml, validate
 
 Phase = Literal["crystal", "tetragonal", "amorphous"]
@@ -112,12 +113,29 @@ class Training(Model):
     fit: Fit
 
 
-def load_training(path: Path) -> Training:
-    """Read a `training.yaml`.
+class TrainParameters(Model):
+    """Parameters of notebook 00."""
+
+    training: str
+    """Name of a file in `parameters/training/`, and of the folder made in `potentials/`; or the
+    path of one."""
+    output: str
+    """Folder for samples, labels and fits."""
+    motion_ps: Positive
+    """Length of the runs that test the conservation of energy."""
+    compare: bool
+    """Calculate equation of state, elastic constants and vibrations with the reference, too."""
+    publish_to: str
+    """Folder for the finished potential."""
+
+
+def load_training(name: str) -> Training:
+    """Read a file of `parameters/training/`, given by its name or path.
 
     Raises
     ------
     InputError
         If it is missing or wrong.
     """
+    path = Path(name) if name.endswith(".yaml") else PARAMETERS / "training" / f"{name}.yaml"
     return validate(Training, load_yaml(path), path)

@@ -1,4 +1,4 @@
-"""How good a network is: against held-out labels, against its reference, and by itself in motion."""
+"""How good a network is: against held-out labels, its reference, and by itself in motion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -14,8 +14,10 @@ from llzo_helpers.hdnnp.train.fit import Committee
 def write_network(committee: Committee, member: int, directory: Path) -> None:
     """Write one member of a committee as `input.nn`, `scaling.data` and `weights.NNN.data`."""
     table, scaling = committee.table, committee.scaling
-    layers = [(w[:, member].double().numpy(), b[:, member, 0].double().numpy())
-              for w, b in committee.layers]
+    layers = [
+        (w[:, member].double().numpy(), b[:, member, 0].double().numpy())
+        for w, b in committee.layers
+    ]
     hidden = [weights.shape[-1] for weights, _ in layers[:-1]]
     energies = zip(table.symbols, committee.atom_energies, strict=True)
     lines = [
@@ -41,7 +43,9 @@ def write_network(committee: Committee, member: int, directory: Path) -> None:
     ]
     write_text(directory / "scaling.data", "\n".join(statistics) + "\n")
     for element, symbol in enumerate(table.symbols):
-        values = np.concatenate([np.concatenate([w[element].ravel(), b[element]]) for w, b in layers])
+        values = np.concatenate(
+            [np.concatenate([w[element].ravel(), b[element]]) for w, b in layers]
+        )
         name = f"weights.{atomic_numbers[symbol]:03d}.data"
         write_text(directory / name, "\n".join(f"{x:.16E}" for x in values) + "\n")
 

@@ -1,0 +1,142 @@
+"""From a trained network to a folder of `potentials/`, and its labels to a file of `data/`."""
+
+import shutil
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
+from pathlib import Path
+from typing import Any
+
+import ase
+import numpy as np
+import pandas as pd
+import yaml
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.neighborlist import neighbor_list
+
+from llzo_helpers.files import write_text, written_aside
+from llzo_helpers.hdnnp.train.rounds import write_potential_lmp
+from llzo_helpers.hdnnp.train.settings import Training
+from llzo_helpers.potentials import Potential
+from llzo_helpers.structures import ELEMENTS
+
+_INFO = ("phase", "li_per_formula", "volume_ratio", "temperature_K", "seed", "perturbed")
+
+
+def shortest_distances(structures: Sequence[ase.Atoms]) -> dict[str, float]:
+    """Shortest distance of each pair of elements in any structure, Å."""
+    shortest: dict[str, float] = {}
+    pairs = ["-".join(pair) for pair in combinations_with_replacement(ELEMENTS, 2)]
+    for atoms in structures:
+        i, j, d = neighbor_list("ijd", atoms, 4.0)
+        symbols = np.array(atoms.get_chemical_symbols())
+        order = np.array([ELEMENTS.index(s) for s in symbols])
+        for number, pair in enumerate(combinations_with_replacement(range(len(ELEMENTS)), 2)):
+            own = d[(order[i] == pair[0]) & (order[j] == pair[1])]
+            name = pairs[number]
+            shortest[name] = min(float(own.min(initial=np.inf)), shortest.get(name, np.inf))
+    return {name: round(d, 2) for name, d in shortest.items()}
+
+
+def publish(
+    network: Path,
+    directory: Path,
+    training: Training,
+    labelled: Sequence[ase.Atoms],
+    reference: Potential,
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    """Write a folder of `potentials/`.
+
+    Parameters
+    ----------
+    network
+        Folder of the member of the committee that becomes the potential.
+    directory
+        Receives n2p2's files, `potential.lmp`, `potential.yaml` and the tables.
+    training
+        How it was made: gives the trusted range.
+    labelled
+        The labelled structures: give the shortest distances.
+    reference
+        What it was fitted to: gives citations.
+    tables
+        Errors and the like, by name of their file (without `.csv`).
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in sorted(network.iterdir()):
+        if path.name == "input.nn" or path.suffix == ".data":
+            with written_aside(directory / path.name) as aside:
+                shutil.copy(path, aside)
+    write_potential_lmp(directory)
+    phases = training.sampling.phases
+    contents = [x for phase in phases for x in phase.li_per_formula]
+    volumes = [v for phase in phases for v in phase.volume_ratio]
+    temperatures = [t for phase in phases for t in phase.temperature_K]
+    keys = {
+        "description": f"Neural network (HDNNP, types 2 and 9) fitted to {reference.name}; "
+        "a stand-in for the paper's ML potential, which is not public",
+        "kind": "hdnnp",
+        "elements": list(ELEMENTS),
+        "units": "metal",
+        "paper_label": "ML",
+        "citation": [
+            f"This project, notebook 00: {len(labelled)} structures labelled by {reference.name}",
+            *reference.citation,
+        ],
+        "licence": "MIT",
+        "trusted_range": {
+            "li_per_formula": [min(contents), max(contents)],
+            "volume_ratio": [min(volumes), max(volumes)],
+            "temperature_K": [300.0, max(temperatures)],
+            "shortest_distance_A": shortest_distances(labelled),
+        },
+    }
+    text = yaml.safe_dump(keys, sort_keys=False, allow_unicode=True, width=100)
+    write_text(directory / "potential.yaml", "# Written by notebook 00\n" + text)
+    for name, table in tables.items():
+        with written_aside(directory / f"{name}.csv") as aside:
+            table.to_csv(aside, index=False, float_format="%.5g")
+
+
+def pack_labels(labelled: Sequence[ase.Atoms], path: Path) -> None:
+    """Write labelled structures to one compressed file.
+
+    Positions and forces in single precision; `unpack_labels` gives the structures back.
+    """
+    content: dict[str, Any] = {
+        "n_atoms": np.array([len(a) for a in labelled]),
+        "numbers": np.concatenate([a.numbers for a in labelled]).astype(np.uint8),
+        "cells": np.array([a.cell.array for a in labelled]),
+        "positions": np.concatenate([a.positions for a in labelled]).astype(np.float32),
+        "energies": np.array([a.get_potential_energy() for a in labelled]),
+        "forces": np.concatenate([a.get_forces() for a in labelled]).astype(np.float32),
+        "stresses": np.array([a.get_stress() for a in labelled]),
+    }
+    content |= {key: np.array([a.info.get(key, "no") for a in labelled]) for key in _INFO}
+    with written_aside(path) as aside, aside.open("wb") as file:
+        np.savez_compressed(file, **content)
+
+
+def unpack_labels(path: Path) -> list[ase.Atoms]:
+    """Read the structures that `pack_labels` wrote, labels in their calculators."""
+    structures = []
+    with np.load(path, allow_pickle=False) as data:
+        content = {key: data[key] for key in data.files}
+    ends = np.cumsum(content["n_atoms"])
+    for k, end in enumerate(ends):
+        own = slice(end - content["n_atoms"][k], end)
+        atoms = ase.Atoms(
+            content["numbers"][own],
+            content["positions"][own],
+            cell=content["cells"][k],
+            pbc=True,
+            info={key: content[key][k].item() for key in _INFO},
+        )
+        atoms.calc = SinglePointCalculator(
+            atoms,
+            energy=float(content["energies"][k]),
+            forces=content["forces"][own].astype(float),
+            stress=content["stresses"][k],
+        )
+        structures.append(atoms)
+    return structures
