@@ -1,4 +1,4 @@
-"""Fitting a committee of networks to energies and forces, with PyTorch."""
+"""Fitting networks to energies and forces, with PyTorch."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -36,8 +36,8 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class Committee:
-    """Networks that differ in their initial weights only.
+class FittedNetwork:
+    """One network for each element, in single precision as it was fitted.
 
     Attributes
     ----------
@@ -48,11 +48,12 @@ class Committee:
     atom_energies
         eV, [element]: what remains is the networks'.
     layers
-        For each layer the weights [element, member, input, output] and biases [element, member,
-        1, output]; tanh between them.
+        For each layer the weights [element, input, output] and biases [element, 1, output]; tanh
+        between them.
     history
-        Root mean square errors, weighted as in the loss, by epoch: columns `epoch`, `member`,
-        `force_fitted`, `force_held_out` (eV/Å), `energy_fitted`, `energy_held_out` (eV/atom).
+        Root mean square errors, weighted as in the loss: columns `stage` ("Adam" or "L-BFGS"),
+        `epoch`, `force_fitted`, `force_held_out` (eV/Å), `energy_fitted`, `energy_held_out`
+        (eV/atom).
     """
 
     table: FunctionTable
@@ -102,7 +103,7 @@ class _Forces(torch.autograd.Function):  # type: ignore[misc]
 
     @staticmethod
     def forward(ctx: Any, slopes: Tensor, gradients: list[sparse.csr_array]) -> Tensor:
-        """[moved atom and axis, member] from slopes [input, member]."""
+        """[moved atom and axis] from slopes [input]."""
         ctx.gradients = gradients
         parts = slopes.numpy(force=True)
         ends = np.cumsum([matrix.shape[1] for matrix in gradients])[:-1]
@@ -119,22 +120,21 @@ class _Forces(torch.autograd.Function):  # type: ignore[misc]
         return torch.from_numpy(np.concatenate(pulled)), None
 
 
-def fit_committee(
-    structures: Sequence[ase.Atoms],
-    table: FunctionTable,
-    settings: Fit,
-    *,
-    epochs: int,
-    seed: int,
-    on_epoch: Callable[[pd.DataFrame], None] = lambda history: None,
-) -> Committee:
-    """Fit networks to labelled structures.
+@dataclass(frozen=True)
+class FittingData:
+    """Labelled structures made ready for fits, by `prepare`."""
 
-    The loss is the mean square error of force components plus `energy_weight` times that of the
-    energies per atom, both with the weight 1 / (1 + (F / large_force)^2), F the force on the atom
-    or its root mean square in the structure: of two atoms pushed together, a relative error
-    counts. Adam with a learning rate that falls to zero along a cosine. The same
-    structures, settings and seed give the same networks on the same machine.
+    table: FunctionTable
+    scaling: Scaling
+    atom_energies: NDArray[np.float64]
+    fitted: list[_Example]
+    held_out: list[_Example]
+
+
+def prepare(
+    structures: Sequence[ase.Atoms], table: FunctionTable, settings: Fit, *, seed: int
+) -> FittingData:
+    """Evaluate symmetry functions and their gradients for labelled structures.
 
     Parameters
     ----------
@@ -143,54 +143,132 @@ def fit_committee(
     table
         The symmetry functions.
     settings
-        Networks and optimisation.
-    epochs
-        How often each structure is gone through.
+        Says what is held out and how many forces are fitted.
     seed
-        Of the initial weights, the force atoms and the order of structures.
-    on_epoch
-        Called with the errors so far, about ten times in all.
+        Of the choice of the atoms whose forces are fitted.
     """
     rng = np.random.default_rng(seed)
-    generator = torch.Generator().manual_seed(seed)
     fitted = [a for a in structures if not is_held_out(a, settings.held_out)]
     held_out = [a for a in structures if is_held_out(a, settings.held_out)]
     atom_energies = _atom_energies(fitted, table)
     scaling = _scaling(fitted, table)
+    fitted_examples, held_out_examples = (
+        [
+            _example(atoms, table, scaling, atom_energies, settings, rng)
+            for atoms in tqdm(group, desc=f"symmetry functions, {what}", unit="structure")
+        ]
+        for group, what in ((fitted, "fitted"), (held_out, "held out"))
+    )
+    return FittingData(table, scaling, atom_energies, fitted_examples, held_out_examples)
 
-    def prepare(group: list[ase.Atoms], what: str) -> list[_Example]:
-        progress = tqdm(group, desc=f"symmetry functions, {what}", unit="structure")
-        return [_example(a, table, scaling, atom_energies, settings, rng) for a in progress]
 
-    examples, tests = prepare(fitted, "fitted"), prepare(held_out, "held out")
-    test_batches = [_batch(tests[k : k + 16], len(table.symbols)) for k in range(0, len(tests), 16)]
-    sizes = [table.columns.shape[1], *settings.hidden_layers, 1]
-    layers = _initial_layers(sizes, len(table.symbols), settings.committee, generator)
-    parameters = [p for layer in layers for p in layer]
-    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate)
+def fit_network(
+    data: FittingData,
+    settings: Fit,
+    *,
+    epochs: int,
+    iterations: int,
+    seed: int,
+) -> FittedNetwork:
+    """Fit a network: Adam from random weights, then L-BFGS on all structures at once.
+
+    The loss is the mean square error of force components plus `energy_weight` times that of the
+    energies per atom, both with the weight 1 / (1 + (F / large_force)^2), F the force on the atom
+    or its root mean square in the structure: of two atoms pushed together, a relative error
+    counts. The learning rate of Adam falls to zero along a cosine. The same data, settings and
+    seed give the same network on the same machine.
+
+    Parameters
+    ----------
+    data
+        From `prepare`.
+    settings
+        Networks and optimisation.
+    epochs
+        How often Adam goes through all structures.
+    iterations
+        Of L-BFGS.
+    seed
+        Of the initial weights and the order of structures.
+    """
+    n_elements = len(data.table.symbols)
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [data.table.columns.shape[1], *settings.hidden_layers, 1]
+    layers = _initial_layers(sizes, n_elements, generator)
+    tests = _batches(data.held_out, n_elements)
+    history: list[dict[str, Any]] = []
+
+    def record(stage: str, epoch: int, fitted: Tensor) -> None:
+        with torch.no_grad():
+            held_out = _mean_errors(layers, tests)
+        row = {"stage": stage, "epoch": epoch}
+        for name, errors in (("fitted", fitted), ("held_out", held_out)):
+            row |= {f"force_{name}": errors[0].item(), f"energy_{name}": errors[1].item()}
+        history.append(row)
+
+    _adam(data.fitted, layers, n_elements, settings, epochs, seed, record)
+    _lbfgs(_batches(data.fitted, n_elements), layers, settings, iterations, record)
+    frozen = [(w.detach(), b.detach()) for w, b in layers]
+    table = pd.DataFrame(history)
+    return FittedNetwork(data.table, data.scaling, data.atom_energies, frozen, table)
+
+
+def _adam(
+    examples: list[_Example],
+    layers: list[tuple[Tensor, Tensor]],
+    n_elements: int,
+    settings: Fit,
+    epochs: int,
+    seed: int,
+    record: Callable[[str, int, Tensor], None],
+) -> None:
+    rng = np.random.default_rng(seed)
+    optimizer = torch.optim.Adam([p for layer in layers for p in layer], lr=settings.learning_rate)
     n_batches = -(-len(examples) // settings.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * n_batches)
-    history: list[pd.DataFrame] = []
-    report_every = max(1, epochs // 10)
-    for epoch in tqdm(range(1, epochs + 1), desc="fit", unit="epoch"):
-        order = rng.permutation(len(examples))
+    for epoch in tqdm(range(1, epochs + 1), desc="Adam", unit="epoch"):
         squares = []
-        for part in np.array_split(order, n_batches):
-            batch = _batch([examples[k] for k in part], len(table.symbols))
-            force_error, energy_error = _square_errors(layers, batch)
-            # members are independent: the sum of their losses has the gradients of each
-            loss = (force_error + settings.energy_weight * energy_error).sum()
+        for part in np.array_split(rng.permutation(len(examples)), n_batches):
+            errors = _square_errors(layers, _batch([examples[k] for k in part], n_elements))
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 10.0 * settings.committee)
+            (errors[0] + settings.energy_weight * errors[1]).backward()
             optimizer.step()
             schedule.step()
-            squares.append(torch.stack([force_error, energy_error]).detach())
-        if epoch % report_every == 0 or epoch == epochs:
-            history.append(_errors(epoch, squares, layers, test_batches))
-            on_epoch(pd.concat(history))
-    frozen = [(w.detach(), b.detach()) for w, b in layers]
-    return Committee(table, scaling, atom_energies, frozen, pd.concat(history, ignore_index=True))
+            squares.append(errors.detach())
+        if epoch % 10 == 0 or epoch == epochs:
+            record("Adam", epoch, torch.stack(squares).mean(dim=0).sqrt())
+
+
+def _lbfgs(
+    batches: list[_Batch],
+    layers: list[tuple[Tensor, Tensor]],
+    settings: Fit,
+    iterations: int,
+    record: Callable[[str, int, Tensor], None],
+) -> None:
+    """Few thousand weights and a smooth loss: second order pays."""
+    chunk = 20
+    optimizer = torch.optim.LBFGS(
+        [p for layer in layers for p in layer],
+        max_iter=chunk,
+        history_size=50,
+        line_search_fn="strong_wolfe",
+    )
+    total = sum(len(batch.sizes) for batch in batches)
+    errors = torch.zeros(2)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        errors.zero_()
+        for batch in batches:
+            own = _square_errors(layers, batch) * (len(batch.sizes) / total)
+            (own[0] + settings.energy_weight * own[1]).backward()
+            errors.add_(own.detach())
+        return errors[0] + settings.energy_weight * errors[1]
+
+    for done in tqdm(range(0, iterations, chunk), desc="L-BFGS", unit=f"{chunk} iterations"):
+        optimizer.step(closure)
+        record("L-BFGS", done + chunk, errors.sqrt())
 
 
 def _atom_energies(structures: list[ase.Atoms], table: FunctionTable) -> NDArray[np.float64]:
@@ -278,68 +356,56 @@ def _batch(examples: list[_Example], n_elements: int) -> _Batch:
     )
 
 
+def _batches(examples: list[_Example], n_elements: int, size: int = 32) -> list[_Batch]:
+    return [_batch(examples[k : k + size], n_elements) for k in range(0, len(examples), size)]
+
+
 def _initial_layers(
-    sizes: list[int], n_elements: int, members: int, generator: torch.Generator
+    sizes: list[int], n_elements: int, generator: torch.Generator
 ) -> list[tuple[Tensor, Tensor]]:
     layers = []
     for n, m in pairwise(sizes):
-        weights = torch.randn(n_elements, members, n, m, generator=generator) / n**0.5
-        biases = torch.zeros(n_elements, members, 1, m)
+        weights = torch.randn(n_elements, n, m, generator=generator) / n**0.5
+        biases = torch.zeros(n_elements, 1, m)
         layers.append((weights.requires_grad_(), biases.requires_grad_()))
     return layers
 
 
 def _evaluate(layers: list[tuple[Tensor, Tensor]], batch: _Batch) -> tuple[Tensor, Tensor]:
-    """Energies [member, structure] and forces [member, moved atom and axis] of all members."""
+    """Energies [structure] and forces [moved atom and axis]."""
     energies, slopes = [], []
     for element, inputs in enumerate(batch.inputs):
         own = [(w[element], b[element]) for w, b in layers]
-        nodes = [inputs.expand(own[0][0].shape[0], -1, -1)]
+        nodes = [inputs]
         for weights, biases in own[:-1]:
-            nodes.append(torch.tanh(torch.baddbmm(biases, nodes[-1], weights)))
-        energies.append(torch.baddbmm(own[-1][1], nodes[-1], own[-1][0])[..., 0])
+            nodes.append(torch.tanh(torch.addmm(biases, nodes[-1], weights)))
+        energies.append(torch.addmm(own[-1][1], nodes[-1], own[-1][0])[:, 0])
         # backwards, by hand: the derivative with respect to the inputs is itself fitted
-        slope = own[-1][0].transpose(1, 2).expand(-1, len(inputs), -1)
+        slope = own[-1][0].T.expand(len(inputs), -1)
         for (weights, _), node in zip(own[-2::-1], nodes[:0:-1], strict=True):
-            slope = torch.bmm(slope * (1.0 - node * node), weights.transpose(1, 2))
+            slope = (slope * (1.0 - node * node)) @ weights.T
         slopes.append(slope)
-    energy = torch.cat(energies, dim=1)
-    n_members = len(energy)
-    total = torch.zeros(n_members, len(batch.sizes)).index_add_(1, batch.structures, energy)
-    slope = torch.cat(slopes, dim=1)[:, batch.place]
-    forces = _Forces.apply(slope.reshape(n_members, -1).T.contiguous(), batch.gradients)
-    return total, forces.T
+    total = torch.zeros(len(batch.sizes)).index_add(0, batch.structures, torch.cat(energies))
+    forces = _Forces.apply(torch.cat(slopes)[batch.place].ravel(), batch.gradients)
+    return total, forces
 
 
-def _square_errors(layers: list[tuple[Tensor, Tensor]], batch: _Batch) -> tuple[Tensor, Tensor]:
-    """Weighted mean square errors of forces and of energies per atom, [member]."""
+def _square_errors(layers: list[tuple[Tensor, Tensor]], batch: _Batch) -> Tensor:
+    """Weighted mean square errors of forces and of energies per atom, [2]."""
     energies, forces = _evaluate(layers, batch)
     energy_errors = (energies - batch.energies) / batch.sizes
-    return (
-        (batch.force_weights * (forces - batch.forces) ** 2).mean(dim=1),
-        (batch.energy_weights * energy_errors**2).mean(dim=1),
+    return torch.stack(
+        [
+            (batch.force_weights * (forces - batch.forces) ** 2).mean(),
+            (batch.energy_weights * energy_errors**2).mean(),
+        ]
     )
 
 
-def _errors(
-    epoch: int,
-    squares: list[Tensor],
-    layers: list[tuple[Tensor, Tensor]],
-    test_batches: list[_Batch],
-) -> pd.DataFrame:
-    fitted = torch.stack(squares).mean(dim=0).sqrt()
-    with torch.no_grad():
-        tests = [torch.stack(_square_errors(layers, batch)) for batch in test_batches]
-    held_out = (
-        torch.stack(tests).mean(dim=0).sqrt() if tests else torch.full_like(fitted, torch.nan)
-    )
-    return pd.DataFrame(
-        {
-            "epoch": epoch,
-            "member": range(fitted.shape[1]),
-            "force_fitted": fitted[0],
-            "force_held_out": held_out[0],
-            "energy_fitted": fitted[1],
-            "energy_held_out": held_out[1],
-        }
-    )
+def _mean_errors(layers: list[tuple[Tensor, Tensor]], batches: list[_Batch]) -> Tensor:
+    """Root mean square errors over batches, [2]; NaN without any."""
+    if not batches:
+        return torch.full((2,), torch.nan)
+    sizes = torch.tensor([len(batch.sizes) for batch in batches], dtype=torch.float32)
+    errors = torch.stack([_square_errors(layers, batch) for batch in batches])
+    return ((sizes / sizes.sum()) @ errors).sqrt()

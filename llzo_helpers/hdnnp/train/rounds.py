@@ -15,7 +15,7 @@ from llzo_helpers.files import write_json, write_text, written_aside
 from llzo_helpers.hdnnp import HDNNP, HDNNPCalculator
 from llzo_helpers.hdnnp.files import read_potential
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, tabulate
-from llzo_helpers.hdnnp.train.fit import fit_committee, is_held_out
+from llzo_helpers.hdnnp.train.fit import fit_network, is_held_out, prepare
 from llzo_helpers.hdnnp.train.functions import choose_functions
 from llzo_helpers.hdnnp.train.label import label
 from llzo_helpers.hdnnp.train.sample import perturbed, sample
@@ -31,6 +31,10 @@ pair_style hdnnp {cutoff:g} dir ${{potential}} showew no showewsum 1000 resetew 
            maxew 100000000 cflength 1.0 cfenergy 1.0
 pair_coeff * * {elements}
 """
+
+
+SELECTED = "selected.extxyz"
+"""File of a round's folder: the structures that are labelled."""
 
 
 @dataclass(frozen=True)
@@ -69,25 +73,25 @@ def train(training: Training, directory: Path, calculator: Callable[[], Calculat
     labelled = first_round(training, directory, calculator)
     for number in range(1, training.rounds.number + 1):
         labelled += further_round(training, directory, number, labelled, calculator)
-    return fit(training, directory, "final", labelled, epochs=training.fit.epochs)
+    return fit(training, directory, "final", labelled, iterations=training.fit.iterations)
 
 
 def first_round(
     training: Training, directory: Path, calculator: Callable[[], Calculator]
 ) -> list[ase.Atoms]:
     """Sample with the classical potential, perturb some frames, label."""
-    candidates = sample(
-        directory / "round_0",
-        training.sampling,
-        load_potential(training.sampling.potential),
-        seed=training.seed,
-    )
-    rng = np.random.default_rng(training.seed)
-    chosen = rng.permutation(len(candidates))[: training.rounds.first]
-    frames = [
-        perturbed(candidates[k], training.sampling, seed=training.seed + int(k)) for k in chosen
-    ]
-    return label(_selected(directory / "round_0", frames), directory / "labels", calculator)
+    folder = directory / "round_0"
+    if not (folder / SELECTED).is_file():
+        sampling = training.sampling
+        classical = load_potential(sampling.potential)
+        candidates = sample(folder, sampling, classical, seed=training.seed)
+        rng = np.random.default_rng(training.seed)
+        chosen = rng.permutation(len(candidates))[: training.rounds.first]
+        write_selected(
+            folder,
+            [perturbed(candidates[k], sampling, seed=training.seed + int(k)) for k in chosen],
+        )
+    return label(read_selected(folder), directory / "labels", calculator)
 
 
 def further_round(
@@ -99,12 +103,12 @@ def further_round(
 ) -> list[ase.Atoms]:
     """Fit what there is, run molecular dynamics with it, label where it is least sure."""
     folder = directory / f"round_{number}"
-    epochs = training.fit.round_epochs
-    committee = fit(training, directory, f"round_{number}/fit", labelled, epochs=epochs)
-    seed = training.seed + 10_000 * number
-    potential = load_potential("member_0", committee)
-    candidates = sample(folder, training.sampling, potential, seed=seed, further=True)
-    if not (folder / "selected.extxyz").is_file():
+    if not (folder / SELECTED).is_file():
+        iterations = training.fit.round_iterations
+        committee = fit(training, directory, f"round_{number}/fit", labelled, iterations=iterations)
+        seed = training.seed + 10_000 * number
+        network = load_potential("member_0", committee)
+        candidates = sample(folder, training.sampling, network, seed=seed, further=True)
         members = [committee / f"member_{m}" for m in range(training.fit.committee)]
         found = disagreement(candidates, members)
         chosen = choose_frames(candidates, found, training.rounds.each)
@@ -117,17 +121,19 @@ def further_round(
                 "extrapolating_candidates": int((found.extrapolations > 0).sum()),
             },
         )
-        candidates = [candidates[k] for k in chosen]
-    return label(_selected(folder, candidates), directory / "labels", calculator)
+        write_selected(folder, [candidates[k] for k in chosen])
+    return label(read_selected(folder), directory / "labels", calculator)
 
 
-def _selected(folder: Path, frames: list[ase.Atoms]) -> list[ase.Atoms]:
-    """Write the frames that are to be labelled, once; and read them, as they will be again."""
-    path = folder / "selected.extxyz"
-    if not path.is_file():
-        with written_aside(path) as aside:
-            ase.io.write(aside, frames, format="extxyz")
-    return list(ase.io.read(path, ":"))
+def write_selected(folder: Path, frames: list[ase.Atoms]) -> None:
+    """Write the frames of a round that are to be labelled."""
+    with written_aside(folder / SELECTED) as aside:
+        ase.io.write(aside, frames, format="extxyz")
+
+
+def read_selected(folder: Path) -> list[ase.Atoms]:
+    """Read them; always from the file, so that a label is recognised by its structure."""
+    return list(ase.io.read(folder / SELECTED, ":"))
 
 
 def disagreement(structures: Sequence[ase.Atoms], members: Sequence[Path]) -> Disagreement:
@@ -168,23 +174,45 @@ def choose_frames(
 
 
 def fit(
-    training: Training, directory: Path, name: str, labelled: list[ase.Atoms], *, epochs: int
+    training: Training, directory: Path, name: str, labelled: list[ase.Atoms], *, iterations: int
 ) -> Path:
-    """Fit a committee and write it, unless that is done; return its folder."""
+    """Fit a committee and write it, `member_N/`, the best first; return its folder.
+
+    A member that is there is not fitted again.
+    """
     folder = directory / name
     if (folder / "history.csv").is_file():
         return folder
-    table = _function_table(training, directory)
-    committee = fit_committee(labelled, table, training.fit, epochs=epochs, seed=training.seed)
-    last = committee.history[committee.history.epoch == epochs]
-    order = last.sort_values("force_held_out").member
-    for rank, member in enumerate(order):
-        target = folder / f"member_{rank}"
-        write_network(committee, int(member), target)
-        _write_member_files(target, name)
-    with written_aside(folder / "history.csv") as aside:
-        committee.history.to_csv(aside, index=False)
+    settings = training.fit
+    kept = [a for a in labelled if np.abs(a.get_forces()).max() < settings.largest_force_eV_A]
+    data = prepare(kept, _function_table(training, directory), settings, seed=training.seed)
+    histories = []
+    for member in range(settings.committee):
+        path = folder / f"fitted_{member}"
+        if not (path / "history.csv").is_file():
+            network = fit_network(
+                data,
+                settings,
+                epochs=settings.epochs,
+                iterations=iterations,
+                seed=training.seed + member,
+            )
+            write_network(network, path)
+            _write_member_files(path, name)
+            _write_table(path / "history.csv", network.history)
+        histories.append(pd.read_csv(path / "history.csv").assign(member=member))
+    best_first = sorted(histories, key=lambda history: history.force_held_out.iloc[-1])
+    for rank, history in enumerate(best_first):
+        link = folder / f"member_{rank}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"fitted_{history.member[0]}")
+    _write_table(folder / "history.csv", pd.concat(histories))
     return folder
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    with written_aside(path) as aside:
+        table.to_csv(aside, index=False)
 
 
 def write_potential_lmp(directory: Path) -> None:
@@ -209,10 +237,7 @@ def _write_member_files(directory: Path, fit_name: str) -> None:
 
 def _function_table(training: Training, directory: Path) -> FunctionTable:
     """The symmetry functions, chosen by frames of the first round; the same in all rounds."""
-    candidates = ase.io.read(directory / "round_0" / "candidates.extxyz", ":")
-    rng = np.random.default_rng(training.seed)
-    n = min(training.rounds.structures_for_functions, len(candidates))
-    frames = [candidates[k] for k in rng.choice(len(candidates), n, replace=False)]
+    frames = read_selected(directory / "round_0")[: training.rounds.structures_for_functions]
     return tabulate(choose_functions(training.functions, frames))
 
 

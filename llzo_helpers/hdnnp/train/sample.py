@@ -13,7 +13,7 @@ from scipy.stats import qmc
 from tqdm.auto import tqdm
 
 from llzo_helpers.errors import InputError, SimulationError
-from llzo_helpers.files import read_json, write_json, written_aside
+from llzo_helpers.files import write_json, written_aside
 from llzo_helpers.hdnnp.train.settings import Phase, PhaseSampling, Sampling
 from llzo_helpers.md.chain import Stage, run_schedule
 from llzo_helpers.parameters import ChainSettings
@@ -21,12 +21,14 @@ from llzo_helpers.potentials import Potential, load_potential
 from llzo_helpers.structures import crystal, tetragonal, write_structure
 from llzo_helpers.trajectory import Trajectory
 
-SHORTEST_DISTANCE = 0.9
-"""Å. Frames with closer atoms come from a run that has failed: no reference knows them."""
+SHORTEST_DISTANCE = 1.0
+"""Å. Frames with closer atoms come from a run that has come apart: no reference knows them."""
 
 # the thermostat acts faster than in the study: these runs are short
 _SETTINGS = ChainSettings(frame_interval_fs=20, segment_ps=3, thermostat_damping_fs=50)
 _QUENCH_END_K = 300.0
+_BEFORE_FAILURE = 25
+"""Frames before atoms come too close among which those of a failed run are taken."""
 
 
 @dataclass(frozen=True)
@@ -127,22 +129,16 @@ def _run(
         except SimulationError as error:
             failure = str(error)
         write_json(outcome, {"potential": potential.name, "failure": failure})
-    failed = bool(read_json(outcome)["failure"])
-    return list(_frames(directory / "md", phase, conditions, sampling, failed))
+    return list(_frames(directory / "md", phase, sampling, conditions))
 
 
 def _schedule(phase: PhaseSampling, conditions: Conditions, sampling: Sampling) -> list[Stage]:
     T = conditions.temperature_K
     # a melt is quenched right through, a crystal stays at its temperature
-    if conditions.phase == "amorphous":
-        end_K = _QUENCH_END_K
-        return [
-            Stage("warm up", sampling.warm_up_ps, T, T),
-            Stage("sample", phase.duration_ps, T, end_K, _SETTINGS.frame_interval_fs),
-        ]
-    # one stage: each segment of a run costs a start of LAMMPS
-    duration_ps = sampling.warm_up_ps + phase.duration_ps
-    return [Stage("sample", duration_ps, T, T, _SETTINGS.frame_interval_fs)]
+    end_K = _QUENCH_END_K if conditions.phase == "amorphous" else T
+    interval = _SETTINGS.frame_interval_fs
+    warm_up = Stage("sample", sampling.warm_up_ps, T, T, interval)
+    return [warm_up, Stage("sample", phase.duration_ps, T, end_K, interval)]
 
 
 def _write_start(directory: Path, conditions: Conditions, sampling: Sampling) -> None:
@@ -172,26 +168,30 @@ def _write_start(directory: Path, conditions: Conditions, sampling: Sampling) ->
 
 
 def _frames(
-    run: Path, phase: PhaseSampling, conditions: Conditions, sampling: Sampling, failed: bool
+    run: Path, phase: PhaseSampling, sampling: Sampling, conditions: Conditions
 ) -> Iterator[ase.Atoms]:
+    """Frames after the warm-up; of a run that came apart those before, the most telling ones."""
     try:
         trajectory = Trajectory(run, "sample")
-    except InputError:
-        if not failed:
-            raise
+    except InputError:  # it failed before the first segment was complete
         return
-    positions = trajectory.positions()
+    every = []
+    for positions in trajectory.positions():
+        atoms = ase.Atoms(trajectory.symbols, positions, cell=trajectory.cell, pbc=True)
+        if shortest_distance(atoms) < SHORTEST_DISTANCE:
+            break
+        every.append(atoms)
     interval = _SETTINGS.frame_interval_fs
-    (stage,) = (s for s in _schedule(phase, conditions, sampling) if s.name == "sample")
-    last = round(1000 * stage.duration_ps / interval) - 1
-    first = last + 1 - round(1000 * phase.duration_ps / interval)
-    chosen = np.linspace(first, last, phase.frames).round().astype(int)
-    for frame in chosen[chosen < len(positions)]:
-        atoms = ase.Atoms(trajectory.symbols, positions[frame], cell=trajectory.cell, pbc=True)
+    planned = round(1000 * (sampling.warm_up_ps + phase.duration_ps) / interval)
+    first = round(1000 * sampling.warm_up_ps / interval)
+    if len(every) < planned:
+        first = max(0, len(every) - _BEFORE_FAILURE)
+    chosen = np.unique(np.linspace(first, len(every) - 1, phase.frames).round().astype(int))
+    for frame in chosen[chosen >= 0]:
+        atoms = every[frame]
         atoms.wrap()
         atoms.info |= vars(conditions) | {"frame": int(frame)}
-        if shortest_distance(atoms) > SHORTEST_DISTANCE:
-            yield atoms
+        yield atoms
 
 
 def shortest_distance(atoms: ase.Atoms) -> float:

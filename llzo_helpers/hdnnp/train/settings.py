@@ -80,11 +80,12 @@ class FunctionPool(Model):
 
 
 class Fit(Model):
-    """Networks and their optimisation (Adam)."""
+    """Networks and their optimisation: Adam, then L-BFGS."""
 
     hidden_layers: Annotated[list[int], Field(min_length=1)]
     committee: Annotated[int, Field(ge=2)] = 3
-    """Networks of different initial weights; the best of them becomes the potential."""
+    """Networks of different initial weights; that of the least held-out error becomes the
+    potential."""
     force_atoms: Annotated[int, Field(ge=1)] = 40
     """Atoms of each structure, drawn at random, whose forces are fitted."""
     energy_weight: Positive
@@ -93,10 +94,14 @@ class Fit(Model):
     """Errors of forces well above this count relative to the force."""
     learning_rate: Positive = 2e-3
     batch: Annotated[int, Field(ge=1)] = 8
-    round_epochs: Annotated[int, Field(ge=1)]
-    """Epochs of the fits between rounds."""
     epochs: Annotated[int, Field(ge=1)]
-    """Epochs of the last fit."""
+    """Of Adam, from random weights."""
+    round_iterations: Annotated[int, Field(ge=0)]
+    """Of L-BFGS after it, between rounds."""
+    iterations: Annotated[int, Field(ge=0)]
+    """Of L-BFGS in the last fit."""
+    largest_force_eV_A: Positive = 30.0
+    """Structures with larger forces are neither fitted nor tested: they have come apart."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Fraction of the structures that are never fitted."""
 

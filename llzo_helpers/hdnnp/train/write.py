@@ -8,18 +8,15 @@ from ase.data import atomic_numbers
 from llzo_helpers.files import write_text
 from llzo_helpers.hdnnp.files import SymmetryFunction
 from llzo_helpers.hdnnp.train.descriptors import CUTOFF_TYPE
-from llzo_helpers.hdnnp.train.fit import Committee
+from llzo_helpers.hdnnp.train.fit import FittedNetwork
 
 
-def write_network(committee: Committee, member: int, directory: Path) -> None:
-    """Write one member of a committee as `input.nn`, `scaling.data` and `weights.NNN.data`."""
-    table, scaling = committee.table, committee.scaling
-    layers = [
-        (w[:, member].double().numpy(), b[:, member, 0].double().numpy())
-        for w, b in committee.layers
-    ]
+def write_network(network: FittedNetwork, directory: Path) -> None:
+    """Write a network as `input.nn`, `scaling.data` and `weights.NNN.data`."""
+    table, scaling = network.table, network.scaling
+    layers = [(w.double().numpy(), b[:, 0].double().numpy()) for w, b in network.layers]
     hidden = [weights.shape[-1] for weights, _ in layers[:-1]]
-    energies = zip(table.symbols, committee.atom_energies, strict=True)
+    energies = zip(table.symbols, network.atom_energies, strict=True)
     lines = [
         f"number_of_elements {len(table.symbols)}",
         f"elements {' '.join(table.symbols)}",
