@@ -52,7 +52,7 @@ from llzo_helpers.hdnnp.vector import (
     nearest,
     power,
     put,
-    sin_cos_half_turn,
+    sin_cos_quarter_turn,
     splat,
     sqrt,
     store,
@@ -86,9 +86,11 @@ _MARGIN = 1000.0 * np.finfo(float).eps
 def _shape(shape: int, x: Any) -> Any:
     """Cutoff shape and its derivative; x from 0 (value 1) to 1 (value 0)."""
     if shape == COSINE:
-        # cos(pi x) = -sin(pi (x - 1/2))
-        sine, cosine = sin_cos_half_turn(x - 0.5)
-        return 0.5 - 0.5 * sine, -0.5 * math.pi * cosine
+        # half the angle, from -45 to 45 degrees
+        sine, cosine = sin_cos_quarter_turn(0.5 * x - 0.25)
+        difference = cosine - sine
+        slope = (cosine + sine) * difference * (-0.5 * math.pi)
+        return 0.5 * difference * difference, slope
     if shape in (TANH, TANH_NORMALIZED):
         factor = _TANH_NORMALIZATION if shape == TANH_NORMALIZED else 1.0
         t = tanh(1.0 - x)
@@ -290,11 +292,12 @@ def _sum_moments(
                 sum_ = load(moments, (first + x, a)) + load(moments, (first + y, a))
                 store(moments, (first + m, a), sum_ + load(moments, (first + z, a)))
     stride = _padded(n_elements)
+    size = (n_elements + 3) // 4 * 4 * stride
     for b in range(0, n_elements, 4):
         for a in range(0, n_elements, WIDTH):
             _multiply_moments(monomials, degree, moments, first, a, b, scratch)
             for s in range(group.n_series):
-                start = group.feature + (s * stride + b) * stride + a
+                start = group.feature + s * size + b * stride + a
                 s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
                 for d in range(degree + 1):
                     coefficient = item(parameters, group.series + s * (degree + 1) + d)
@@ -397,13 +400,14 @@ def _collect_polynomials(
     of ``derivatives`` those in its derivatives, row 0 of it the weights w.
     """
     stride = _padded(n_elements)
+    size = (n_elements + 3) // 4 * 4 * stride
     same = splat(0.0)
     columns = lanes() + float(a)
     for d in range(degree + 1):
         for b in range(0, n_elements, 4):
             w0, w1, w2, w3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
             for s in range(group.n_series):
-                start = group.feature + (s * stride + b) * stride + a
+                start = group.feature + s * size + b * stride + a
                 coefficient = item(parameters, group.series + s * (degree + 1) + d)
                 w0 = w0 + load(weights, start) * coefficient
                 w1 = w1 + load(weights, start + stride) * coefficient
@@ -722,8 +726,9 @@ def _activate(activation: int, x: Any) -> Any:
     if activation == 7:  # c
         turns = x * (0.5 / math.pi)
         turns = turns - nearest(turns)
-        quarter_sine, quarter_cosine = sin_cos_half_turn(turns)
-        return 1.0 - 2.0 * quarter_sine * quarter_sine, -2.0 * quarter_sine * quarter_cosine
+        s, c = sin_cos_quarter_turn(0.5 * turns)
+        sine, cosine = 2.0 * s * c, (c - s) * (c + s)
+        return 1.0 - 2.0 * sine * sine, -2.0 * sine * cosine
     if activation == 8:  # h
         return x * x, 2.0 * x
     y = exp(-x)  # e

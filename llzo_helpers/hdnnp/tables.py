@@ -497,7 +497,7 @@ class _Features:
             for a, b in itertools.combinations_with_replacement(range(self.n_elements), 2):
                 twins = self.count + a * stride + b, self.count + b * stride + a
                 self.angular[group, (a, b), shape] = twins
-            self.count += stride * stride
+            self.count += -(-self.n_elements // 4) * 4 * stride  # the kernels take four at once
         return first
 
 
