@@ -117,17 +117,20 @@ class Monomials(NamedTuple):
     ----------
     first
         Number of the first monomial of each degree, and of the first one beyond them all.
+    degrees
+        Degree of each monomial.
     multinomials
         Multinomial coefficients.
     squared, lowered
-        Number of the monomial times, and divided by, x^2, y^2, z^2; shape [monomial, xyz].
+        Number of the monomial times, and divided by, x^2, y^2, z^2; shape [monomial * xyz].
         Where that is none, the last number of all, for a row of zeros.
     raised, exponents
         Number of the monomial times x, y, z and the exponent of x, y, z therein; shape
-        [monomial, xyz].
+        [monomial * xyz].
     """
 
     first: NDArray[np.int64]
+    degrees: NDArray[np.int64]
     multinomials: NDArray[np.float64]
     squared: NDArray[np.int64]
     lowered: NDArray[np.int64]
@@ -565,4 +568,6 @@ def _monomials(degree: int) -> Monomials:
                 table[m, k] = number.get(moved, total - 1)
             raised_exponents[m, k] = e[k] + 1
     first = np.cumsum([0] + [(n + 1) * (n + 2) // 2 for n in range(degree + 1)])
-    return Monomials(first, multinomials, squared, lowered, raised, raised_exponents)
+    tables = (table.ravel() for table in (squared, lowered, raised, raised_exponents))
+    degrees = np.array([sum(e) for e in exponents])
+    return Monomials(first, degrees, multinomials, *tables)
