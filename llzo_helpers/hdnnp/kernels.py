@@ -822,7 +822,11 @@ def _collect_neighbors(
         blocks[a] = n
         for c in range(starts[i, a], starts[i, a + 1]):
             p = item(candidates, c)
-            x, y, z = item(points, (p, 0)) - xi, item(points, (p, 1)) - yi, item(points, (p, 2)) - zi
+            x, y, z = (
+                item(points, (p, 0)) - xi,
+                item(points, (p, 1)) - yi,
+                item(points, (p, 2)) - zi,
+            )
             r2 = x * x + y * y + z * z
             put(near, (X, n), x)
             put(near, (Y, n), y)
@@ -1015,9 +1019,7 @@ def _evaluate(
                     lengths, masks, mask_number,
                 )  # fmt: skip
 
-        outside[elements[i]] += _combine(
-            tables, element, features, symmetry_functions, i, nodes[0]
-        )
+        outside[elements[i]] += _combine(tables, element, features, symmetry_functions, i, nodes[0])
         output = _evaluate_network(tables, element, nodes, node_slopes, node_gradients)
         energies[i] = output * tables.energy_unit + element.energy
 
