@@ -3,7 +3,7 @@
     python benchmarks/hdnnp.py             speed of the evaluator
     python benchmarks/hdnnp.py lammps [POTENTIAL]
                                            MD: speed, the evaluator's share of it, memory
-    python benchmarks/hdnnp.py drift [POTENTIAL [TIMESTEP_PS]]
+    python benchmarks/hdnnp.py drift [POTENTIAL [TIMESTEP_PS [TEMPERATURE_K]]]
                                            conserved energy over 20 ps
 
 POTENTIAL is a folder with n2p2's files for Li, La, Zr and O, in Å and eV; by default the trained
@@ -220,8 +220,8 @@ def lammps(source=DATA / "a_t2_t3_trained"):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(
             f"LAMMPS, {len(atoms):4d} atoms, {n_steps} steps: {n_steps / 5 / min(totals):.0f} "
-            f"steps/s at best, {n_steps / sum(totals):.0f} on average; {100 * max(shares):.1f} % of "
-            f"the time is the evaluator's; peak memory {peak:.0f} MB"
+            f"steps/s at best, {n_steps / sum(totals):.0f} on average; the evaluator takes "
+            f"{100 * max(shares):.1f} % of the time; peak memory {peak:.0f} MB"
         )
     began = time.perf_counter()
     code = (
@@ -233,14 +233,14 @@ def lammps(source=DATA / "a_t2_t3_trained"):
     print(f"first forces of a new process: {time.perf_counter() - began:.2f} s")
 
 
-def drift(source=DATA / "a_t2_t3_trained", timestep=0.001):
+def drift(source=DATA / "a_t2_t3_trained", timestep=0.001, temperature=1000):
     with tempfile.TemporaryDirectory() as directory:
         lmp, atoms, _ = start(Path(directory), Path(source), 1, 1000, timestep)
         # the reference structure is no minimum; from one, half of the heat goes into potential
         # energy
         lmp.command("minimize 0 0.1 300 3000")
         lmp.command("reset_timestep 0")
-        lmp.command("velocity all create 2000 1 mom yes dist gaussian")
+        lmp.command(f"velocity all create {2 * float(temperature)} 1 mom yes dist gaussian")
         times, energies = [], []
         for _ in range(200):
             lmp.command(f"run {round(0.1 / float(timestep))} post no")

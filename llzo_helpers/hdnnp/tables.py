@@ -510,7 +510,8 @@ def _unique(items: list[_T]) -> list[_T]:
 
 def _sparse(rows: list[list[tuple[int, float]]]) -> SparseMatrix:
     """Matrix of the (column, value) of each row."""
-    starts, entries = [0], []
+    starts = [0]
+    entries: list[tuple[tuple[int, float], ...]] = []
     for first in range(0, len(rows), WIDTH):
         block = rows[first : first + WIDTH]
         entries += itertools.zip_longest(*block, fillvalue=(0, 0.0))
@@ -553,7 +554,7 @@ def _monomials(degree: int) -> Monomials:
         for a in range(n, -1, -1)
         for b in range(n - a, -1, -1)
     ]
-    number = {e: m for m, e in enumerate(exponents)}
+    number: dict[tuple[int, ...], int] = {e: m for m, e in enumerate(exponents)}
     # the kernels take eight monomials at once, and keep sums of squares behind them all
     total = len(exponents) + WIDTH
     multinomials = np.zeros(total)
@@ -568,6 +569,13 @@ def _monomials(degree: int) -> Monomials:
                 table[m, k] = number.get(moved, total - 1)
             raised_exponents[m, k] = e[k] + 1
     first = np.cumsum([0] + [(n + 1) * (n + 2) // 2 for n in range(degree + 1)])
-    tables = (table.ravel() for table in (squared, lowered, raised, raised_exponents))
     degrees = np.array([sum(e) for e in exponents])
-    return Monomials(first, degrees, multinomials, *tables)
+    return Monomials(
+        first,
+        degrees,
+        multinomials,
+        squared.ravel(),
+        lowered.ravel(),
+        raised.ravel(),
+        raised_exponents.ravel(),
+    )

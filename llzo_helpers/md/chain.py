@@ -41,7 +41,6 @@ from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import read_structure
 from llzo_helpers.trajectory import completed_segments, dcd_bytes, read_thermo
 
-
 # Bytes of a DCD file's header where LAMMPS writes the time of day
 _DCD_REMARK = slice(180, 260)
 
