@@ -1,8 +1,13 @@
 """Speed and memory of the HDNNP engine, beside n2p2.
 
     python benchmarks/hdnnp.py             speed of the evaluator
-    python benchmarks/hdnnp.py lammps      share of a LAMMPS run that the evaluator takes; memory
-    python benchmarks/hdnnp.py drift       conserved energy over 20 ps
+    python benchmarks/hdnnp.py lammps [POTENTIAL]
+                                           MD: speed, the evaluator's share of it, memory
+    python benchmarks/hdnnp.py drift [POTENTIAL [TIMESTEP_PS [TEMPERATURE_K]]]
+                                           conserved energy over 20 ps
+
+POTENTIAL is a folder with n2p2's files for Li, La, Zr and O, in Å and eV; by default the trained
+reference potential.
 
 n2p2 (2.3.0 in LAMMPS 4Feb2025) took 0.206 ms per atom and step on one AVX-512 core for the
 reference potential of types 2 and 3, and 0.348 ms for 112 functions per element of types 2 and 9.
@@ -26,7 +31,12 @@ from numba import njit
 
 from llzo_helpers.hdnnp import HDNNP
 from llzo_helpers.hdnnp.vector import load, splat, store
-from llzo_helpers.md.callback import _Callback, hdnnp_forces, open_lammps
+from llzo_helpers.md.callback import (
+    _Callback,
+    extrapolation_variables,
+    hdnnp_forces,
+    open_lammps,
+)
 from llzo_helpers.potentials import load_potential
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -141,7 +151,7 @@ read_data {data}
 velocity all create {temperature} 1 mom yes dist gaussian
 neighbor 1.0 bin
 neigh_modify delay 0 every 1 check yes
-timestep 0.001
+timestep {timestep}
 fix nve all nve
 thermo_style custom step temp pe etotal
 thermo 100
@@ -149,10 +159,10 @@ thermo 100
 FIX = "fix forces all external pf/callback 1 1\nfix_modify forces energy yes virial yes\n"
 
 
-def start(folder, repeats, temperature):
-    """LAMMPS with the reference potential, and the time spent in its forces (a list)."""
-    for file in (DATA / "a_t2_t3_trained").iterdir():
-        if file.is_file():
+def start(folder, source, repeats, temperature, timestep=0.001):
+    """LAMMPS with a potential, and the time spent in its forces (a list)."""
+    for file in source.iterdir():
+        if file.name in ("input.nn", "scaling.data") or file.name.startswith("weights."):
             (folder / file.name).write_bytes(file.read_bytes())
     (folder / "potential.lmp").write_text("")
     (folder / "potential.yaml").write_text(
@@ -163,8 +173,9 @@ def start(folder, repeats, temperature):
     data = folder / "structure.lmp"
     write_data(data, atoms)
     lmp = open_lammps(["-screen", "none", "-log", str(folder / "log.lammps")])
-    lmp.commands_string(SCRIPT.format(data=data, fix=FIX, temperature=temperature))
-    lmp.command("variable extrapolations internal 0")
+    script = SCRIPT.format(data=data, fix=FIX, temperature=temperature, timestep=timestep)
+    lmp.commands_string(script)
+    lmp.commands_string(extrapolation_variables(potential))
     symbols = atoms.get_chemical_symbols()
     forces, spent = hdnnp_forces(potential, symbols, 1), []
 
@@ -193,20 +204,25 @@ def write_data(path: Path, atoms: ase.Atoms) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
-def lammps():
-    with tempfile.TemporaryDirectory() as directory:
-        lmp, atoms, spent = start(Path(directory), 2, 1000)
-        lmp.command("run 0")
-        spent.clear()
-        began = time.perf_counter()
-        lmp.command("run 100 post no")
-        total = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"LAMMPS, {len(atoms)} atoms, 100 steps: {100 * sum(spent) / total:.1f} % of the time is "
-        f"the evaluator's; {1e3 * total / 100 / len(atoms):.5f} ms per atom and step; peak memory "
-        f"{peak:.0f} MB"
-    )
+def lammps(source=DATA / "a_t2_t3_trained"):
+    for repeats, n_steps in ((1, 1000), (2, 100)):
+        with tempfile.TemporaryDirectory() as directory:
+            lmp, atoms, spent = start(Path(directory), Path(source), repeats, 1000)
+            lmp.command("run 0")
+            totals, shares = [], []
+            for _ in range(5):
+                spent.clear()
+                began = time.perf_counter()
+                lmp.command(f"run {n_steps // 5} post no")
+                totals.append(time.perf_counter() - began)
+                shares.append(sum(spent) / totals[-1])
+            lmp.close()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(
+            f"LAMMPS, {len(atoms):4d} atoms, {n_steps} steps: {n_steps / 5 / min(totals):.0f} "
+            f"steps/s at best, {n_steps / sum(totals):.0f} on average; the evaluator takes "
+            f"{100 * max(shares):.1f} % of the time; peak memory {peak:.0f} MB"
+        )
     began = time.perf_counter()
     code = (
         "import sys; sys.path.insert(0, 'tests'); from hdnnp_reference import *; "
@@ -217,22 +233,32 @@ def lammps():
     print(f"first forces of a new process: {time.perf_counter() - began:.2f} s")
 
 
-def drift():
+def drift(source=DATA / "a_t2_t3_trained", timestep=0.001, temperature=1000):
     with tempfile.TemporaryDirectory() as directory:
-        lmp, atoms, _ = start(Path(directory), 1, 1000)
+        lmp, atoms, _ = start(Path(directory), Path(source), 1, 1000, timestep)
         # the reference structure is no minimum; from one, half of the heat goes into potential
         # energy
         lmp.command("minimize 0 0.1 300 3000")
         lmp.command("reset_timestep 0")
-        lmp.command("velocity all create 2000 1 mom yes dist gaussian")
-        for _ in range(20):
-            lmp.command("run 1000 post no")
-            print(
-                f"{lmp.get_thermo('step') / 1000:5.0f} ps  {lmp.get_thermo('temp'):7.1f} K  "
-                f"{1e3 * lmp.get_thermo('etotal') / len(atoms):.4f} meV/atom",
-                flush=True,
-            )
+        lmp.command(f"velocity all create {2 * float(temperature)} 1 mom yes dist gaussian")
+        times, energies = [], []
+        for _ in range(200):
+            lmp.command(f"run {round(0.1 / float(timestep))} post no")
+            times.append(lmp.get_thermo("step") * float(timestep))
+            energies.append(1e3 * lmp.get_thermo("etotal") / len(atoms))
+            if len(times) % 10 == 0:
+                print(
+                    f"{times[-1]:5.1f} ps  {lmp.get_thermo('temp'):7.1f} K  "
+                    f"{energies[-1]:.4f} meV/atom",
+                    flush=True,
+                )
+        slope = np.polyfit(times, energies, 1)[0]
+        print(
+            f"drift over 20 ps: {20 * slope:.4f} meV/atom; standard deviation about it "
+            f"{np.std(energies - np.polyval(np.polyfit(times, energies, 1), times)):.4f} meV/atom"
+        )
 
 
 if __name__ == "__main__":
-    {"speed": speed, "lammps": lammps, "drift": drift}[(sys.argv[1:] or ["speed"])[0]]()
+    name, *arguments = sys.argv[1:] or ["speed"]
+    {"speed": speed, "lammps": lammps, "drift": drift}[name](*arguments)

@@ -3,15 +3,17 @@
 import importlib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from ase.calculators.calculator import Calculator
 from pydantic import ConfigDict, Field
 
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import sha256
 from llzo_helpers.paths import POTENTIALS
 from llzo_helpers.schema import Model, load_yaml, validate
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import Calculator
 
 
 class TrustedRange(Model):
@@ -80,7 +82,7 @@ class Potential(Model):
         return {path.name: sha256(path) for path in self.files()}
 
 
-def make_calculator(potential: Potential) -> Calculator:
+def make_calculator(potential: Potential) -> "Calculator":
     """Return a calculator of ASE for a potential of kind `ase` or `hdnnp`.
 
     Raises

@@ -259,11 +259,16 @@ def _warnings(campaign: Campaign) -> list[str]:
         warnings += [
             f"{run.name}: {text}" for text in load_potential(run.md_potential).warnings(conditions)
         ]
-        count = (_run_summary(campaign, run.name) or {}).get("extrapolations", 0)
-        if count:
+        summary = _run_summary(campaign, run.name) or {}
+        if summary.get("extrapolations"):
+            elements = ", ".join(
+                f"{name.removeprefix('extrapolations_')} {count}"
+                for name, count in summary.items()
+                if name.startswith("extrapolations_") and count
+            )
             warnings.append(
-                f"{run.name}: {count} symmetry functions outside the training range of "
-                f"{run.md_potential}, added up over all steps"
+                f"{run.name}: {summary['extrapolations']} symmetry functions outside the training "
+                f"range of {run.md_potential} ({elements}), added up over all steps"
             )
     return warnings
 

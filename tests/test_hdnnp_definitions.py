@@ -199,3 +199,47 @@ def test_supercell(networks, atoms, number):
     np.testing.assert_allclose(
         many.forces, np.tile(one.forces, (copies, 1)), atol=1e-8 * (1 + np.abs(one.forces).max())
     )
+
+
+@pytest.mark.parametrize("n_elements", [5, 9])
+def test_moments_of_many_elements(tmp_path, n_elements):
+    """The kernels take four and eight elements at a time."""
+    symbols = ["H", "Li", "C", "O", "Al", "Si", "Y", "Zr", "La"][:n_elements]
+    rng = np.random.default_rng(n_elements)
+    pairs = list(itertools.combinations_with_replacement(symbols, 2))
+    shapes = ["0.1 1 1", "0.1 -1 4", "0.3 1 6"]
+    lines = [
+        f"number_of_elements {n_elements}",
+        f"elements {' '.join(symbols)}",
+        "cutoff_type 1",
+        "scale_symmetry_functions",
+        "global_hidden_layers_short 1",
+        "global_nodes_short 3",
+        "global_activation_short t l",
+    ]
+    for symbol in symbols:
+        lines += [f"symfunction_short {symbol} 9 {a} {b} {s} 4" for a, b in pairs for s in shapes]
+    (tmp_path / "input.nn").write_text("\n".join(lines))
+    n = len(pairs) * len(shapes)
+    rows = itertools.product(range(1, n_elements + 1), range(1, n + 1))
+    scaling = [f"{element} {function} 0 5 1 0.5" for element, function in rows]
+    (tmp_path / "scaling.data").write_text("\n".join(scaling))
+    for number in ase.Atoms(symbols).numbers:
+        weights = 0.2 * rng.normal(size=3 * (n + 1) + 4)
+        (tmp_path / f"weights.{number:03d}.data").write_text("\n".join(map(str, weights)))
+    atoms = ase.Atoms(2 * symbols, rng.uniform(0, 6, (2 * n_elements, 3)), cell=[6] * 3, pbc=True)
+    energy, inputs = hdnnp_direct.evaluate(read_potential(tmp_path), atoms)
+    network = HDNNP(tmp_path)
+
+    result, functions = evaluate(network, atoms)
+
+    np.testing.assert_allclose(np.array(functions), np.array(inputs), rtol=1e-11, atol=1e-12)
+    assert result.energy == pytest.approx(energy, rel=1e-12)
+    direction = rng.normal(size=(len(atoms), 3))
+    energies = []
+    for h in (1e-5, -1e-5):
+        moved = atoms.copy()
+        moved.positions += h * direction
+        energies.append(evaluate(network, moved)[0].energy)
+    slope = (energies[0] - energies[1]) / 2e-5
+    assert slope == pytest.approx(-np.sum(result.forces * direction), abs=1e-8)

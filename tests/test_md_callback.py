@@ -1,10 +1,12 @@
 """LAMMPS with forces from Python, through the same script and chain of segments."""
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import ase.build
 import ase.io
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.files import sha256
 from llzo_helpers.hdnnp import HDNNPCalculator
 from llzo_helpers.md import launch, run_md
+from llzo_helpers.md.relax import relax
 from llzo_helpers.parameters import MDSettings
 from llzo_helpers.potentials import Potential, load_potential
 from llzo_helpers.structures import read_structure
@@ -135,6 +138,14 @@ def test_extrapolations_are_counted(network_run, structure: Path):
     atoms.get_potential_energy()
     assert thermo["extrapolations"].iloc[0] == sum(atoms.calc.extrapolations.values()) > 0
     assert thermo["extrapolations"].is_monotonic_increasing
+    for symbol, count in atoms.calc.extrapolations.items():
+        assert thermo[f"extrapolations_{symbol}"].iloc[0] == count
+    assert (thermo["extrapolations"] == thermo.filter(like="extrapolations_").sum(axis=1)).all()
+    summary = json.loads((directory / "summary.json").read_text())
+    assert summary["extrapolations"] >= thermo["extrapolations"].iloc[-1]
+    assert summary["extrapolations"] == sum(
+        summary[f"extrapolations_{symbol}"] for symbol in potential.elements
+    )
 
 
 def test_resumed_run_is_the_same_bit_for_bit(network_run, tmp_path: Path, arguments):
@@ -198,6 +209,30 @@ def test_any_ase_calculator_drives_lammps(tmp_path: Path, structure: Path, argum
     words = launch.command(launch.find_lammps(), SETTINGS, potential)
     forces = lammps_forces(words, structure, potential, tmp_path)
     np.testing.assert_allclose(forces, atoms.get_forces(), atol=1e-9)
+
+
+def test_relaxation_through_the_callback(tmp_path: Path):
+    potential = make_potential(
+        tmp_path / "argon",
+        "ase",
+        "# forces come from ASE\n",
+        calculator="ase.calculators.lj.LennardJones",
+        calculator_options=LENNARD_JONES,
+    )
+    crystal = ase.build.bulk("Li", "fcc", a=2.75, cubic=True).repeat(3)
+    crystal.symbols[54:56] = "Zr"
+    crystal.symbols[56:] = "O"
+    crystal.rattle(0.1, seed=1)
+    relaxed = relax(crystal, tmp_path / "relaxation", potential=potential)
+
+    atoms = relaxed.atoms
+    atoms.calc = LennardJones(**LENNARD_JONES)
+    assert relaxed.energy_after_eV == pytest.approx(atoms.get_potential_energy(), abs=1e-4)
+    assert relaxed.energy_after_eV < relaxed.energy_before_eV - 0.1
+    assert np.linalg.norm(atoms.get_forces()) < 0.02
+    assert relaxed.largest_force_eV_A == pytest.approx(np.abs(atoms.get_forces()).max(), abs=1e-3)
+    pressure = -atoms.get_stress()[:3].mean() / units.bar
+    assert relaxed.pressure_bar == pytest.approx(pressure, abs=1.0)
 
 
 def test_unknown_calculator_is_refused(tmp_path: Path, arguments):

@@ -36,13 +36,13 @@ from llzo_helpers.hdnnp.vector import (
     WIDTH,
     absolute,
     acos,
-    item,
     compress,
     count,
     exp,
     expand,
     from_bits,
     gather,
+    item,
     lanes,
     less,
     load,
@@ -52,7 +52,7 @@ from llzo_helpers.hdnnp.vector import (
     nearest,
     power,
     put,
-    sin_cos_half_turn,
+    sin_cos_quarter_turn,
     splat,
     sqrt,
     store,
@@ -86,9 +86,11 @@ _MARGIN = 1000.0 * np.finfo(float).eps
 def _shape(shape: int, x: Any) -> Any:
     """Cutoff shape and its derivative; x from 0 (value 1) to 1 (value 0)."""
     if shape == COSINE:
-        # cos(pi x) = -sin(pi (x - 1/2))
-        sine, cosine = sin_cos_half_turn(x - 0.5)
-        return 0.5 - 0.5 * sine, -0.5 * math.pi * cosine
+        # half the angle, from -45 to 45 degrees
+        sine, cosine = sin_cos_quarter_turn(0.5 * x - 0.25)
+        difference = cosine - sine
+        slope = (cosine + sine) * difference * (-0.5 * math.pi)
+        return 0.5 * difference * difference, slope
     if shape in (TANH, TANH_NORMALIZED):
         factor = _TANH_NORMALIZATION if shape == TANH_NORMALIZED else 1.0
         t = tanh(1.0 - x)
@@ -284,24 +286,25 @@ def _sum_moments(
         store(moments, (last, a), totals(s0, s1, s2, s3, zero, zero, zero, zero))
     for d in range(degree - 2, -1, -1):
         for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-            x, y = item(monomials.squared, (m, 0)), item(monomials.squared, (m, 1))
-            z = item(monomials.squared, (m, 2))
+            x, y = item(monomials.squared, 3 * m), item(monomials.squared, 3 * m + 1)
+            z = item(monomials.squared, 3 * m + 2)
             for a in range(0, n_elements, WIDTH):
                 sum_ = load(moments, (first + x, a)) + load(moments, (first + y, a))
                 store(moments, (first + m, a), sum_ + load(moments, (first + z, a)))
     stride = _padded(n_elements)
+    n_rows = (n_elements + 3) // 4 * 4
     for b in range(0, n_elements, 4):
         for a in range(0, n_elements, WIDTH):
             _multiply_moments(monomials, degree, moments, first, a, b, scratch)
             for s in range(group.n_series):
-                start = group.feature + (s * stride + b) * stride + a
+                start = group.feature + (s * n_rows + b) * stride + a
                 s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
                 for d in range(degree + 1):
                     coefficient = item(parameters, group.series + s * (degree + 1) + d)
-                    s0 = s0 + load(scratch, (4 * d, 0)) * coefficient
-                    s1 = s1 + load(scratch, (4 * d + 1, 0)) * coefficient
-                    s2 = s2 + load(scratch, (4 * d + 2, 0)) * coefficient
-                    s3 = s3 + load(scratch, (4 * d + 3, 0)) * coefficient
+                    s0 = s0 + load(scratch, WIDTH * 4 * d) * coefficient
+                    s1 = s1 + load(scratch, WIDTH * (4 * d + 1)) * coefficient
+                    s2 = s2 + load(scratch, WIDTH * (4 * d + 2)) * coefficient
+                    s3 = s3 + load(scratch, WIDTH * (4 * d + 3)) * coefficient
                 store(features, start, s0)
                 store(features, start + stride, s1)
                 store(features, start + 2 * stride, s2)
@@ -338,17 +341,17 @@ def _multiply_moments(
             s1 = s1 + moment * item(moments, (first + m, b + 1))
             s2 = s2 + moment * item(moments, (first + m, b + 2))
             s3 = s3 + moment * item(moments, (first + m, b + 3))
-        store(scratch, (4 * d, 0), s0)
-        store(scratch, (4 * d + 1, 0), s1)
-        store(scratch, (4 * d + 2, 0), s2)
-        store(scratch, (4 * d + 3, 0), s3)
+        store(scratch, WIDTH * 4 * d, s0)
+        store(scratch, WIDTH * (4 * d + 1), s1)
+        store(scratch, WIDTH * (4 * d + 2), s2)
+        store(scratch, WIDTH * (4 * d + 3), s3)
 
 
 @njit(forceinline=True)
 def _differentiate_moments(
     monomials: Any, parameters: Any, group: Any, degree: int, row: int, blocks: Any, near: Any,
-    values: Any, slopes: Any, products: Any, moments: Any, first: int, weights: Any, polynomial: Any,
-    derivatives: Any, gradient: Any,
+    values: Any, slopes: Any, products: Any, moments: Any, first: int, weights: Any, scratch: Any,
+    polynomial: Any, derivatives: Any, gradient: Any,
 ) -> None:  # fmt: skip
     """Add the gradient of the weighted features of one group of moments.
 
@@ -356,23 +359,24 @@ def _differentiate_moments(
     polynomial Q that has terms of the two highest degrees only.
     """
     n_elements = len(blocks) - 4
-    for a in range(0, n_elements, WIDTH):
-        _collect_polynomials(
-            monomials, parameters, group, degree, n_elements, a, moments, first, weights,
-            polynomial, derivatives,
-        )  # fmt: skip
     for a in range(n_elements):
-        same = derivatives[0, a]
-        constant = polynomial[0, a] if degree == 1 else 0.0
+        lane = a % WIDTH
+        if lane == 0:
+            _collect_weights(parameters, group, degree, n_elements, a, weights, scratch)
+            _collect_polynomials(
+                monomials, degree, n_elements, a, moments, first, scratch, polynomial, derivatives
+            )
+        same = derivatives[lane]
+        constant = polynomial[lane] if degree == 1 else 0.0
         for j in range(blocks[a], blocks[a + 1], WIDTH):
             f = load(values, (row, j))
             ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
-            gx, gy, gz = _derivatives(monomials, degree - 1, products, derivatives, a, j)
+            gx, gy, gz = _derivatives(monomials, degree - 1, products, derivatives, lane, j)
             # Euler: a homogeneous polynomial of degree n is u.grad / n
             radial = gx * ux + gy * uy + gz * uz
             value = constant - same * f + radial * (1.0 / degree)
             if degree > 1:
-                hx, hy, hz = _derivatives(monomials, degree - 2, products, derivatives, a, j)
+                hx, hy, hz = _derivatives(monomials, degree - 2, products, derivatives, lane, j)
                 gx, gy, gz = gx + hx, gy + hy, gz + hz
                 rest = hx * ux + hy * uy + hz * uz
                 value = value + rest * (1.0 / (degree - 1))
@@ -387,50 +391,68 @@ def _differentiate_moments(
 
 
 @njit(forceinline=True)
-def _collect_polynomials(
-    monomials: Any, parameters: Any, group: Any, degree: int, n_elements: int, a: int,
-    moments: Any, first: int, weights: Any, polynomial: Any, derivatives: Any,
-) -> None:  # fmt: skip
-    """Coefficients of the polynomials Q of elements a to a + 7 (columns).
+def _collect_weights(
+    parameters: Any, group: Any, degree: int, n_elements: int, a: int, weights: Any, scratch: Any
+) -> None:
+    """Weights of the powers of the cosine: columns elements a to a + 7, row n_rows * d + b.
 
-    Row m of ``polynomial`` holds the coefficients of monomial m in Q, rows 4 m + 1 to 4 m + 3
-    of ``derivatives`` those in its derivatives, row 0 of it the weights w.
+    ``n_rows`` is the number of elements, padded to fours.
     """
-    stride = _padded(n_elements)
-    same = splat(0.0)
-    columns = lanes() + float(a)
+    stride, n_rows = _padded(n_elements), (n_elements + 3) // 4 * 4
     for d in range(degree + 1):
-        for b in range(0, n_elements, 4):
+        for b in range(0, n_rows, 4):
             w0, w1, w2, w3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
             for s in range(group.n_series):
-                start = group.feature + (s * stride + b) * stride + a
+                start = group.feature + (s * n_rows + b) * stride + a
                 coefficient = item(parameters, group.series + s * (degree + 1) + d)
                 w0 = w0 + load(weights, start) * coefficient
                 w1 = w1 + load(weights, start + stride) * coefficient
                 w2 = w2 + load(weights, start + 2 * stride) * coefficient
                 w3 = w3 + load(weights, start + 3 * stride) * coefficient
-            same = same + _where_equal(columns, b, w0) + _where_equal(columns, b + 1, w1)
-            same = same + _where_equal(columns, b + 2, w2) + _where_equal(columns, b + 3, w3)
-            for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-                sum_ = w0 * item(moments, (first + m, b)) + w1 * item(moments, (first + m, b + 1))
-                rest = w2 * item(moments, (first + m, b + 2))
-                rest = rest + w3 * item(moments, (first + m, b + 3))
-                sum_ = (sum_ + rest) * item(monomials.multinomials, m)
-                if b > 0:
-                    store(polynomial, (m, a), load(polynomial, (m, a)) + sum_)
-                    continue
-                # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees
-                # higher
-                for k in range(3):
-                    sum_ = sum_ + load(polynomial, (item(monomials.lowered, (m, k)), a))
-                store(polynomial, (m, a), sum_)
-    store(derivatives, (0, a), same)
+            store(scratch, WIDTH * (n_rows * d + b), w0)
+            store(scratch, WIDTH * (n_rows * d + b + 1), w1)
+            store(scratch, WIDTH * (n_rows * d + b + 2), w2)
+            store(scratch, WIDTH * (n_rows * d + b + 3), w3)
+
+
+@njit(forceinline=True)
+def _collect_polynomials(
+    monomials: Any, degree: int, n_elements: int, a: int, moments: Any, first: int, scratch: Any,
+    polynomial: Any, derivatives: Any,
+) -> None:  # fmt: skip
+    """Coefficients of the polynomials Q of elements a to a + 7 (columns), by those weights.
+
+    Row m of ``polynomial`` holds the coefficients of monomial m in Q, rows 3 m + 1 to 3 m + 3
+    of ``derivatives`` those in its derivatives, row 0 of it the weights w.
+    """
+    n_rows = (n_elements + 3) // 4 * 4
+    for m in range(monomials.first[degree + 1]):
+        first_weight = n_rows * item(monomials.degrees, m)
+        sum_ = splat(0.0)
+        for b in range(0, n_rows, 4):
+            w = WIDTH * (first_weight + b)
+            one = load(scratch, w) * item(moments, (first + m, b))
+            one = one + load(scratch, w + WIDTH) * item(moments, (first + m, b + 1))
+            two = load(scratch, w + 2 * WIDTH) * item(moments, (first + m, b + 2))
+            two = two + load(scratch, w + 3 * WIDTH) * item(moments, (first + m, b + 3))
+            sum_ = sum_ + (one + two)
+        # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees higher
+        x, y = item(monomials.lowered, 3 * m), item(monomials.lowered, 3 * m + 1)
+        z = item(monomials.lowered, 3 * m + 2)
+        lower = load(polynomial, WIDTH * x) + load(polynomial, WIDTH * y)
+        lower = lower + load(polynomial, WIDTH * z)
+        store(polynomial, WIDTH * m, sum_ * item(monomials.multinomials, m) + lower)
+    same = splat(0.0)
+    for b in range(n_elements):
+        sum_ = splat(0.0)
+        for d in range(degree + 1):
+            sum_ = sum_ + load(scratch, WIDTH * (n_rows * d + b))
+        same = same + _where_equal(lanes() + float(a), b, sum_)
+    store(derivatives, 0, same)
     for d in range(max(degree - 2, 0), degree):
-        for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-            for k in range(3):
-                coefficient = load(polynomial, (item(monomials.raised, (m, k)), a))
-                coefficient = coefficient * item(monomials.exponents, (m, k))
-                store(derivatives, (4 * m + 1 + k, a), coefficient)
+        for i in range(3 * monomials.first[d], 3 * monomials.first[d + 1]):
+            coefficient = load(polynomial, WIDTH * item(monomials.raised, i))
+            store(derivatives, WIDTH * (i + 1), coefficient * item(monomials.exponents, i))
 
 
 @njit(forceinline=True)
@@ -440,7 +462,7 @@ def _where_equal(columns: Any, column: int, value: Any) -> Any:
 
 @njit(forceinline=True)
 def _derivatives(
-    monomials: Any, degree: int, products: Any, derivatives: Any, a: int, j: int
+    monomials: Any, degree: int, products: Any, derivatives: Any, lane: int, j: int
 ) -> Any:
     """Terms of one degree of the derivatives of Q, at the directions j to j + 7."""
     gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
@@ -448,9 +470,10 @@ def _derivatives(
     tile = len(monomials.multinomials) * j
     for m in range(first, first + _n_monomials(degree)):
         product = load(products, tile + WIDTH * m)
-        gx = gx + product * item(derivatives, (4 * m + 1, a))
-        gy = gy + product * item(derivatives, (4 * m + 2, a))
-        gz = gz + product * item(derivatives, (4 * m + 3, a))
+        i = WIDTH * (3 * m + 1) + lane
+        gx = gx + product * item(derivatives, i)
+        gy = gy + product * item(derivatives, i + WIDTH)
+        gz = gz + product * item(derivatives, i + 2 * WIDTH)
     return gx, gy, gz
 
 
@@ -722,8 +745,9 @@ def _activate(activation: int, x: Any) -> Any:
     if activation == 7:  # c
         turns = x * (0.5 / math.pi)
         turns = turns - nearest(turns)
-        quarter_sine, quarter_cosine = sin_cos_half_turn(turns)
-        return 1.0 - 2.0 * quarter_sine * quarter_sine, -2.0 * quarter_sine * quarter_cosine
+        s, c = sin_cos_quarter_turn(0.5 * turns)
+        sine, cosine = 2.0 * s * c, (c - s) * (c + s)
+        return 1.0 - 2.0 * sine * sine, -2.0 * sine * cosine
     if activation == 8:  # h
         return x * x, 2.0 * x
     y = exp(-x)  # e
@@ -798,7 +822,11 @@ def _collect_neighbors(
         blocks[a] = n
         for c in range(starts[i, a], starts[i, a + 1]):
             p = item(candidates, c)
-            x, y, z = item(points, (p, 0)) - xi, item(points, (p, 1)) - yi, item(points, (p, 2)) - zi
+            x, y, z = (
+                item(points, (p, 0)) - xi,
+                item(points, (p, 1)) - yi,
+                item(points, (p, 2)) - zi,
+            )
             r2 = x * x + y * y + z * z
             put(near, (X, n), x)
             put(near, (Y, n), y)
@@ -945,9 +973,9 @@ def _evaluate(
 
     near, gradient, own = _rows(8, capacity), _rows(4, capacity), np.zeros((capacity, WIDTH))
     values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
-    products, polynomial = _row(n_monomials * capacity), _rows(n_monomials, n_elements)
-    derivatives = _rows(4 * n_monomials, n_elements)
-    scratch, series = _rows(4 * 9, WIDTH), np.zeros(9)
+    products, polynomial = _row(n_monomials * capacity), _row(n_monomials * WIDTH)
+    derivatives = _row((3 * n_monomials + 1) * WIDTH)
+    scratch, series = _row(9 * (n_elements + 3) * WIDTH), np.zeros(9)
     moments = _rows(max(1, len(groups)) * n_monomials, n_elements + 4)
     listed, masks = _rows(4, WIDTH), np.zeros(0, np.uint8)
     lengths = np.zeros(len(tables.pairs), np.int64)
@@ -991,9 +1019,7 @@ def _evaluate(
                     lengths, masks, mask_number,
                 )  # fmt: skip
 
-        outside[elements[i]] += _combine(
-            tables, element, features, symmetry_functions, i, nodes[0]
-        )
+        outside[elements[i]] += _combine(tables, element, features, symmetry_functions, i, nodes[0])
         output = _evaluate_network(tables, element, nodes, node_slopes, node_gradients)
         energies[i] = output * tables.energy_unit + element.energy
 
@@ -1009,14 +1035,14 @@ def _evaluate(
                 if groups[g].degree == 4:
                     _differentiate_moments(
                         tables.monomials, tables.parameters, groups[g], 4, row, blocks,
-                        near, values, slopes, products, moments, first, weights, polynomial,
-                        derivatives, gradient,
+                        near, values, slopes, products, moments, first, weights, scratch,
+                        polynomial, derivatives, gradient,
                     )  # fmt: skip
                 else:
                     _differentiate_moments(
                         tables.monomials, tables.parameters, groups[g], groups[g].degree, row,
                         blocks, near, values, slopes, products, moments, first, weights,
-                        polynomial, derivatives, gradient,
+                        scratch, polynomial, derivatives, gradient,
                     )  # fmt: skip
             else:
                 column, mask_number = _differentiate_pairs(

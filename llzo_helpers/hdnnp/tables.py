@@ -117,17 +117,20 @@ class Monomials(NamedTuple):
     ----------
     first
         Number of the first monomial of each degree, and of the first one beyond them all.
+    degrees
+        Degree of each monomial.
     multinomials
         Multinomial coefficients.
     squared, lowered
-        Number of the monomial times, and divided by, x^2, y^2, z^2; shape [monomial, xyz].
+        Number of the monomial times, and divided by, x^2, y^2, z^2; shape [monomial * xyz].
         Where that is none, the last number of all, for a row of zeros.
     raised, exponents
         Number of the monomial times x, y, z and the exponent of x, y, z therein; shape
-        [monomial, xyz].
+        [monomial * xyz].
     """
 
     first: NDArray[np.int64]
+    degrees: NDArray[np.int64]
     multinomials: NDArray[np.float64]
     squared: NDArray[np.int64]
     lowered: NDArray[np.int64]
@@ -497,7 +500,7 @@ class _Features:
             for a, b in itertools.combinations_with_replacement(range(self.n_elements), 2):
                 twins = self.count + a * stride + b, self.count + b * stride + a
                 self.angular[group, (a, b), shape] = twins
-            self.count += stride * stride
+            self.count += -(-self.n_elements // 4) * 4 * stride  # the kernels take four at once
         return first
 
 
@@ -507,7 +510,8 @@ def _unique(items: list[_T]) -> list[_T]:
 
 def _sparse(rows: list[list[tuple[int, float]]]) -> SparseMatrix:
     """Matrix of the (column, value) of each row."""
-    starts, entries = [0], []
+    starts = [0]
+    entries: list[tuple[tuple[int, float], ...]] = []
     for first in range(0, len(rows), WIDTH):
         block = rows[first : first + WIDTH]
         entries += itertools.zip_longest(*block, fillvalue=(0, 0.0))
@@ -550,7 +554,7 @@ def _monomials(degree: int) -> Monomials:
         for a in range(n, -1, -1)
         for b in range(n - a, -1, -1)
     ]
-    number = {e: m for m, e in enumerate(exponents)}
+    number: dict[tuple[int, ...], int] = {e: m for m, e in enumerate(exponents)}
     # the kernels take eight monomials at once, and keep sums of squares behind them all
     total = len(exponents) + WIDTH
     multinomials = np.zeros(total)
@@ -565,4 +569,13 @@ def _monomials(degree: int) -> Monomials:
                 table[m, k] = number.get(moved, total - 1)
             raised_exponents[m, k] = e[k] + 1
     first = np.cumsum([0] + [(n + 1) * (n + 2) // 2 for n in range(degree + 1)])
-    return Monomials(first, multinomials, squared, lowered, raised, raised_exponents)
+    degrees = np.array([sum(e) for e in exponents])
+    return Monomials(
+        first,
+        degrees,
+        multinomials,
+        squared.ravel(),
+        lowered.ravel(),
+        raised.ravel(),
+        raised_exponents.ravel(),
+    )

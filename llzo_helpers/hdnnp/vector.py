@@ -463,9 +463,9 @@ def _acos_ratio(c: Any) -> Any:
     return np.arccos(c) / np.sqrt(1.0 - c)
 
 
-_exp_series = _taylor(lambda k: 1.0 / math.factorial(k), 14)
-_sin_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k + 1), 11)
-_cos_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k), 11)
+_exp_series = _taylor(lambda k: 1.0 / math.factorial(k), 13)
+_sin_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k + 1), 8)
+_cos_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k), 9)
 _atanh_series = _taylor(lambda k: 2.0 / (2 * k + 1), 11)
 # argument 2 c - 1, for c from 0 to 1
 _acos_series = _polynomial(
@@ -505,8 +505,8 @@ def log(x: Any) -> Any:
 
 
 @njit
-def sin_cos_half_turn(x: Any) -> Any:
-    """sin(pi x) and cos(pi x) for x from -1/2 to 1/2."""
+def sin_cos_quarter_turn(x: Any) -> Any:
+    """sin(pi x) and cos(pi x) for x from -1/4 to 1/4."""
     x = x * math.pi
     square = x * x
     return x * _sin_series(square), _cos_series(square)

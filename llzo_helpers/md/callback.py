@@ -23,20 +23,18 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import ase
-import ase.io
 import numpy as np
 from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.hdnnp import HDNNP
-from llzo_helpers.md.chain import STOPPED_FRAME
+from llzo_helpers.md import STOPPED_FRAME
 from llzo_helpers.potentials import Potential, load_potential, make_calculator
 
 _FIX = "forces"
 _FIX_EXTERNAL = f"""
 fix        {_FIX} all external pf/callback 1 1
 fix_modify {_FIX} energy yes virial yes
-variable   extrapolations internal 0
 """
 
 
@@ -147,11 +145,22 @@ def main(arguments: Sequence[str]) -> None:
     if potential.kind not in PROVIDERS:
         raise InputError(f"{folder}: kind {potential.kind} runs in LAMMPS itself; start lmp")
     _run(lmp, _without_pair_style(folder / "potential.lmp") + _FIX_EXTERNAL)
+    if potential.kind == "hdnnp":
+        _run(lmp, extrapolation_variables(potential))
     symbols = _symbols(lmp, potential)
     provider = PROVIDERS[potential.kind](potential, symbols, threads)
     _Callback(lmp, provider, symbols, potential).connect()
     _run(lmp, after)
     lmp.close()
+
+
+def extrapolation_variables(potential: Potential) -> str:
+    """Definitions of the counts that the thermo table shows: in all, then by element."""
+    columns = ["extrapolations", *(f"extrapolations_{symbol}" for symbol in potential.elements)]
+    return (
+        f"variable extrapolation_columns string {','.join(columns)}\n"
+        f"variable extrapolations string {','.join('0' * len(columns))}\n"
+    )
 
 
 def open_lammps(options: Sequence[str]) -> Any:
@@ -241,7 +250,7 @@ class _Callback:
         self._symbols = symbols
         self._limit = potential.max_extrapolations
         self._potential = potential
-        self._counts = dict.fromkeys(sorted(potential.elements), 0)
+        self._counts = dict.fromkeys(potential.elements, 0)
 
     def connect(self) -> None:
         self._lmp.set_fix_external_callback(_FIX, self._call, None)
@@ -292,6 +301,8 @@ class _Callback:
             self._counts[symbol] += count
         total = sum(extrapolations.values())
         if self._limit is not None and total > self._limit:
+            import ase.io  # brings much that takes memory
+
             atoms = ase.Atoms(self._symbols, positions=positions, cell=cell, pbc=True)
             ase.io.write(STOPPED_FRAME, atoms, format="extxyz")
             elements = ", ".join(f"{s} {n}" for s, n in extrapolations.items() if n)
@@ -300,7 +311,8 @@ class _Callback:
                 f"more than max_extrapolations = {self._limit} of {self._potential.name}; "
                 f"the frame is kept in {STOPPED_FRAME}"
             )
-        self._lmp.set_internal_variable("extrapolations", float(sum(self._counts.values())))
+        counts = [sum(self._counts.values()), *self._counts.values()]
+        self._lmp.set_string_variable("extrapolations", ",".join(map(str, counts)))
 
 
 def _cell(lmp: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

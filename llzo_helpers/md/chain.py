@@ -34,15 +34,12 @@ import llzo_helpers
 from llzo_helpers import slurm
 from llzo_helpers.errors import InputError, OutOfTimeError, SimulationError
 from llzo_helpers.files import flush_to_disk, read_json, sha256, write_json, write_text
-from llzo_helpers.md import launch
+from llzo_helpers.md import STOPPED_FRAME, launch
 from llzo_helpers.md.lock import locked
 from llzo_helpers.parameters import ChainSettings, MDSettings
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import read_structure
 from llzo_helpers.trajectory import completed_segments, dcd_bytes, read_thermo
-
-STOPPED_FRAME = "stopped.xyz"
-"""The frame at which `llzo_helpers.md.callback` stopped a run for too many extrapolations."""
 
 # Bytes of a DCD file's header where LAMMPS writes the time of day
 _DCD_REMARK = slice(180, 260)
@@ -602,16 +599,20 @@ def _summarise(directory: Path) -> dict[str, Any]:
         "mean_temperature_K": round(float(thermo["temperature_K"].mean()), 3),
         "mean_potential_energy_eV": round(float(thermo["potential_energy_eV"].mean()), 6),
         "mean_pressure_bar": round(float(thermo["pressure_bar"].mean()), 1),
-        "extrapolations": _extrapolations(directory),
+        **_extrapolations(directory),
     }
     write_json(directory / "summary.json", summary)
     return summary
 
 
-def _extrapolations(directory: Path) -> int:
-    """Sum of symmetry functions found outside the training range; each segment counts anew."""
-    last_rows = [
+def _extrapolations(directory: Path) -> dict[str, int]:
+    """Symmetry functions found outside the training range, in all and by element.
+
+    Each segment counts anew. Where nobody counted, nothing is returned.
+    """
+    last_rows = pd.DataFrame(
         pd.read_csv(directory / f"segment_{record['index']:04d}" / "thermo.csv").iloc[-1]
         for record in completed_segments(directory)
-    ]
-    return int(sum(row.get("extrapolations", 0) for row in last_rows))
+    )
+    counts = last_rows.filter(regex="^extrapolations").dropna(axis="columns").sum()
+    return {str(name): int(count) for name, count in counts.items()}
