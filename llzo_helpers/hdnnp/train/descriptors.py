@@ -106,7 +106,7 @@ class Descriptors:
     Attributes
     ----------
     values
-        [atom, function].
+        [atom, function]; in double precision, since their extremes bound the training range.
     centres, moved
         For each gradient the atom whose functions change, and the place in `atoms` of that which
         moves, [gradient].
@@ -114,7 +114,7 @@ class Descriptors:
         Change of the functions with the position, 1/Å, [gradient, axis, function].
     """
 
-    values: NDArray[np.float32]
+    values: NDArray[np.float64]
     centres: NDArray[np.int32]
     moved: NDArray[np.int32]
     gradients: NDArray[np.float32]
@@ -142,7 +142,7 @@ def describe(
         place[moving] = np.arange(len(moving), dtype=np.int32)
     gradients_of = (place[neighbour] >= 0).sum() + (place >= 0).sum()
     n_functions = table.columns.shape[1]
-    values = np.empty((len(atoms), n_functions), np.float32)
+    values = np.empty((len(atoms), n_functions))
     centres = np.empty(gradients_of, np.int32)
     moved = np.empty(gradients_of, np.int32)
     gradients = np.empty((gradients_of, 3, n_functions), np.float32)

@@ -1,6 +1,5 @@
 """Fitting networks to energies and forces, with PyTorch."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,51 +15,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, describe
+from llzo_helpers.hdnnp.train.label import is_held_out
+from llzo_helpers.hdnnp.train.network import FittedNetwork, Scaling
 from llzo_helpers.hdnnp.train.settings import Fit
-
-
-def is_held_out(atoms: ase.Atoms, fraction: float) -> bool:
-    """Whether a structure is kept for testing; all frames of a run go the same way."""
-    run = f"{atoms.info['phase']} {atoms.info['seed']}".encode()
-    return int.from_bytes(hashlib.sha256(run).digest()[:4]) < fraction * 2**32
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """Statistics of the symmetry functions over the fitted structures, each [element, function]."""
-
-    minimum: NDArray[np.float64]
-    maximum: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    sigma: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class FittedNetwork:
-    """One network for each element, in single precision as it was fitted.
-
-    Attributes
-    ----------
-    table
-        Symmetry functions.
-    scaling
-        The networks' inputs are (value - mean) / sigma.
-    atom_energies
-        eV, [element]: what remains is the networks'.
-    layers
-        For each layer the weights [element, input, output] and biases [element, 1, output]; tanh
-        between them.
-    history
-        Root mean square errors, weighted as in the loss: columns `stage` ("Adam" or "L-BFGS"),
-        `epoch`, `force_fitted`, `force_held_out` (eV/Å), `energy_fitted`, `energy_held_out`
-        (eV/atom).
-    """
-
-    table: FunctionTable
-    scaling: Scaling
-    atom_energies: NDArray[np.float64]
-    layers: list[tuple[Tensor, Tensor]]
-    history: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -208,7 +165,7 @@ def fit_network(
 
     _adam(data.fitted, layers, n_elements, settings, epochs, seed, record)
     _lbfgs(_batches(data.fitted, n_elements), layers, settings, iterations, record)
-    frozen = [(w.detach(), b.detach()) for w, b in layers]
+    frozen = [(w.detach().double().numpy(), b.detach()[:, 0].double().numpy()) for w, b in layers]
     table = pd.DataFrame(history)
     return FittedNetwork(data.table, data.scaling, data.atom_energies, frozen, table)
 
@@ -283,7 +240,7 @@ def _atom_energies(structures: list[ase.Atoms], table: FunctionTable) -> NDArray
 
 
 def _scaling(structures: list[ase.Atoms], table: FunctionTable) -> Scaling:
-    described = [describe(a, table).values.astype(float) for a in structures]
+    described = [describe(a, table).values for a in structures]
     values = np.concatenate(described)
     numbers = np.concatenate([table.element_numbers(a) for a in structures])
     groups = [values[numbers == k] for k in range(len(table.symbols))]

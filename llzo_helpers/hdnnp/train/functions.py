@@ -62,7 +62,7 @@ def choose_functions(
     numbers = np.concatenate([table.element_numbers(atoms) for atoms in structures])
     chosen = {}
     for number, element in enumerate(table.symbols):
-        own = values[numbers == number].astype(float)
+        own = values[numbers == number]
         own -= own.mean(axis=0)
         scale = own.std(axis=0)
         # a function that hardly ever sees an atom would be all noise

@@ -50,7 +50,7 @@ def label(
     labelled = []
     reference: Calculator | None = None
     for atoms in tqdm(structures, desc="labels", unit="structure"):
-        path = directory / f"{fingerprint(atoms)}.extxyz"
+        path = label_path(directory, atoms)
         if not path.is_file():
             reference = reference or calculator()
             copy = atoms.copy()
@@ -61,7 +61,23 @@ def label(
                 "stress": copy.get_stress(),
             }
             copy.calc = SinglePointCalculator(copy, **results)
-            with written_aside(path) as aside:
-                ase.io.write(aside, copy, format="extxyz")
+            write_label(directory, copy)
         labelled.append(ase.io.read(path))
     return labelled
+
+
+def label_path(directory: Path, atoms: ase.Atoms) -> Path:
+    """Return the file of a structure's label."""
+    return directory / f"{fingerprint(atoms)}.extxyz"
+
+
+def write_label(directory: Path, atoms: ase.Atoms) -> None:
+    """Write a structure with its energy, forces and stress."""
+    with written_aside(label_path(directory, atoms)) as aside:
+        ase.io.write(aside, atoms, format="extxyz")
+
+
+def is_held_out(atoms: ase.Atoms, fraction: float) -> bool:
+    """Whether a structure is kept for testing; all frames of a run go the same way."""
+    run = f"{atoms.info['phase']} {atoms.info['seed']}".encode()
+    return int.from_bytes(hashlib.sha256(run).digest()[:4]) < fraction * 2**32

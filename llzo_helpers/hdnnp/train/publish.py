@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ase
+import ase.io
 import numpy as np
 import pandas as pd
 import yaml
@@ -14,7 +15,13 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.neighborlist import neighbor_list
 
 from llzo_helpers.files import write_text, written_aside
-from llzo_helpers.hdnnp.train.rounds import write_potential_lmp
+from llzo_helpers.hdnnp.train.label import label_path, write_label
+from llzo_helpers.hdnnp.train.rounds import (
+    SELECTED,
+    read_selected,
+    write_potential_lmp,
+    write_selected,
+)
 from llzo_helpers.hdnnp.train.settings import Training
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import ELEMENTS
@@ -98,16 +105,29 @@ def publish(
             table.to_csv(aside, index=False, float_format="%.5g")
 
 
-def pack_labels(labelled: Sequence[ase.Atoms], path: Path) -> None:
-    """Write labelled structures to one compressed file.
+def pack_labels(directory: Path, path: Path) -> None:
+    """Write the labelled structures of all rounds to one compressed file.
 
-    Positions and forces in single precision; `unpack_labels` gives the structures back.
+    Parameters
+    ----------
+    directory
+        Of the training.
+    path
+        The file; `unpack_labels` gives rounds and labels back.
     """
+    rounds = sorted(directory.glob(f"round_*/{SELECTED}"))
+    numbers, labelled = [], []
+    for selected in rounds:
+        for atoms in read_selected(selected.parent):
+            if (label := label_path(directory / "labels", atoms)).is_file():
+                numbers.append(int(selected.parent.name.removeprefix("round_")))
+                labelled.append(ase.io.read(label))
     content: dict[str, Any] = {
+        "round": np.array(numbers),
         "n_atoms": np.array([len(a) for a in labelled]),
         "numbers": np.concatenate([a.numbers for a in labelled]).astype(np.uint8),
         "cells": np.array([a.cell.array for a in labelled]),
-        "positions": np.concatenate([a.positions for a in labelled]).astype(np.float32),
+        "positions": np.concatenate([a.positions for a in labelled]),
         "energies": np.array([a.get_potential_energy() for a in labelled]),
         "forces": np.concatenate([a.get_forces() for a in labelled]).astype(np.float32),
         "stresses": np.array([a.get_stress() for a in labelled]),
@@ -117,12 +137,15 @@ def pack_labels(labelled: Sequence[ase.Atoms], path: Path) -> None:
         np.savez_compressed(file, **content)
 
 
-def unpack_labels(path: Path) -> list[ase.Atoms]:
-    """Read the structures that `pack_labels` wrote, labels in their calculators."""
-    structures = []
+def unpack_labels(path: Path, directory: Path) -> None:
+    """Write back what `pack_labels` packed, so that a training begins where that one was.
+
+    Rounds that `directory` has already stay as they are.
+    """
     with np.load(path, allow_pickle=False) as data:
         content = {key: data[key] for key in data.files}
     ends = np.cumsum(content["n_atoms"])
+    rounds: dict[int, list[ase.Atoms]] = {}
     for k, end in enumerate(ends):
         own = slice(end - content["n_atoms"][k], end)
         atoms = ase.Atoms(
@@ -138,5 +161,13 @@ def unpack_labels(path: Path) -> list[ase.Atoms]:
             forces=content["forces"][own].astype(float),
             stress=content["stresses"][k],
         )
-        structures.append(atoms)
-    return structures
+        rounds.setdefault(int(content["round"][k]), []).append(atoms)
+    for number, structures in rounds.items():
+        folder = directory / f"round_{number}"
+        if (folder / SELECTED).is_file():
+            continue
+        for atoms in structures:
+            write_label(directory / "labels", atoms)
+        for atoms in structures:
+            atoms.calc = None
+        write_selected(folder, structures)

@@ -11,17 +11,17 @@ import yaml
 from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
+from llzo_helpers.errors import InputError
 from llzo_helpers.files import write_json, write_text, written_aside
 from llzo_helpers.hdnnp import HDNNP, HDNNPCalculator
 from llzo_helpers.hdnnp.files import read_potential
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, tabulate
-from llzo_helpers.hdnnp.train.fit import fit_network, is_held_out, prepare
 from llzo_helpers.hdnnp.train.functions import choose_functions
-from llzo_helpers.hdnnp.train.label import label
+from llzo_helpers.hdnnp.train.label import is_held_out, label
+from llzo_helpers.hdnnp.train.network import write_network
 from llzo_helpers.hdnnp.train.sample import perturbed, sample
 from llzo_helpers.hdnnp.train.settings import Training
 from llzo_helpers.hdnnp.train.validate import errors, parity
-from llzo_helpers.hdnnp.train.write import write_network
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.structures import ELEMENTS
 
@@ -183,6 +183,13 @@ def fit(
     folder = directory / name
     if (folder / "history.csv").is_file():
         return folder
+    try:
+        # optional: everything but the fit goes without it
+        from llzo_helpers.hdnnp.train.fit import fit_network, prepare
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{error.name}: not installed, a fit needs it; pip install .[train]"
+        ) from None
     settings = training.fit
     kept = [a for a in labelled if np.abs(a.get_forces()).max() < settings.largest_force_eV_A]
     data = prepare(kept, _function_table(training, directory), settings, seed=training.seed)

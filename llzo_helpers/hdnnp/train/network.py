@@ -1,26 +1,66 @@
-"""Writing a fitted network as n2p2's files."""
+"""A fitted network, and how it is written as n2p2's files."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from ase.data import atomic_numbers
+from numpy.typing import NDArray
 
 from llzo_helpers.files import write_text
 from llzo_helpers.hdnnp.files import SymmetryFunction
-from llzo_helpers.hdnnp.train.descriptors import CUTOFF_TYPE
-from llzo_helpers.hdnnp.train.fit import FittedNetwork
+from llzo_helpers.hdnnp.train.descriptors import CUTOFF_TYPE, FunctionTable
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Statistics of the symmetry functions over the fitted structures, each [element, function]."""
+
+    minimum: NDArray[np.float64]
+    maximum: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FittedNetwork:
+    """One network for each element.
+
+    Attributes
+    ----------
+    table
+        Symmetry functions.
+    scaling
+        The networks' inputs are (value - mean) / sigma.
+    atom_energies
+        eV, [element]: what remains is the networks'.
+    layers
+        For each layer the weights [element, input, output] and biases [element, output]; tanh
+        between them.
+    history
+        Root mean square errors, weighted as in the loss: columns `stage` ("Adam" or "L-BFGS"),
+        `epoch`, `force_fitted`, `force_held_out` (eV/Å), `energy_fitted`, `energy_held_out`
+        (eV/atom).
+    """
+
+    table: FunctionTable
+    scaling: Scaling
+    atom_energies: NDArray[np.float64]
+    layers: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+    history: pd.DataFrame
 
 
 def write_network(network: FittedNetwork, directory: Path) -> None:
     """Write a network as `input.nn`, `scaling.data` and `weights.NNN.data`."""
     table, scaling = network.table, network.scaling
-    layers = [(w.double().numpy(), b[:, 0].double().numpy()) for w, b in network.layers]
+    layers = network.layers
     hidden = [weights.shape[-1] for weights, _ in layers[:-1]]
     energies = zip(table.symbols, network.atom_energies, strict=True)
     lines = [
         f"number_of_elements {len(table.symbols)}",
         f"elements {' '.join(table.symbols)}",
-        *(f"atom_energy {symbol} {energy:.10f}" for symbol, energy in energies),
+        *(f"atom_energy {symbol} {energy:.16g}" for symbol, energy in energies),
         f"cutoff_type {CUTOFF_TYPE} 0.0",
         "scale_symmetry_functions_sigma",
         "scale_min_short 0.0",

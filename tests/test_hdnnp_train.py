@@ -1,0 +1,310 @@
+"""Training: symmetry functions, labels, selection, and a small training from end to end."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import ase
+import ase.build
+import numpy as np
+import pandas as pd
+import pytest
+from ase.calculators.lj import LennardJones
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.spacegroup import Spacegroup
+
+from llzo_helpers.errors import InputError
+from llzo_helpers.hdnnp import HDNNP
+from llzo_helpers.hdnnp.train.descriptors import describe, tabulate
+from llzo_helpers.hdnnp.train.functions import choose_functions, function_pool
+from llzo_helpers.hdnnp.train.label import fingerprint, is_held_out, label
+from llzo_helpers.hdnnp.train.network import FittedNetwork, Scaling, write_network
+from llzo_helpers.hdnnp.train.publish import pack_labels, shortest_distances, unpack_labels
+from llzo_helpers.hdnnp.train.rounds import (
+    Disagreement,
+    choose_frames,
+    disagreement,
+    read_selected,
+    write_selected,
+)
+from llzo_helpers.hdnnp.train.sample import draw_conditions, perturbed, shortest_distance
+from llzo_helpers.hdnnp.train.settings import FunctionPool, load_training
+from llzo_helpers.hdnnp.train.validate import energy_conservation, errors, parity
+from llzo_helpers.potentials import load_potential, make_calculator
+from llzo_helpers.structures import crystal, tetragonal
+
+POOL = FunctionPool(
+    cutoff_A=4.5,
+    radial=[(0.05, 0.0), (1.0, 2.0)],
+    angular=[(0.05, 0.0), (0.5, 2.0)],
+    zeta=[1, 3],
+    per_element=14,
+)
+SYMBOLS = ("Li", "O", "Zr", "La")
+
+
+@pytest.fixture(scope="module")
+def structures() -> list[ase.Atoms]:
+    made = []
+    for seed in range(2):
+        atoms = crystal(li_per_formula=7.0, seed=seed, draws=1)
+        atoms.rattle(0.2, seed=seed)
+        atoms.info = {"phase": "crystal", "seed": seed}
+        made.append(atoms)
+    return made
+
+
+def random_network(structures: list[ase.Atoms], seed: int = 0) -> FittedNetwork:
+    table = tabulate(choose_functions(POOL, structures))
+    values = np.concatenate([describe(a, table).values for a in structures])
+    numbers = np.concatenate([table.element_numbers(a) for a in structures])
+    groups = [values[numbers == k] for k in range(4)]
+    statistics = [
+        np.array([getattr(g, name)(axis=0) for g in groups])
+        for name in ("min", "max", "mean", "std")
+    ]
+    rng = np.random.default_rng(seed)
+    sizes = [14, 6, 5, 1]
+    layers = [
+        (rng.normal(size=(4, n, m)) / np.sqrt(n), rng.normal(size=(4, m)))
+        for n, m in pairwise(sizes)
+    ]
+    return FittedNetwork(table, Scaling(*statistics), rng.normal(size=4), layers, pd.DataFrame())
+
+
+def evaluate(network: FittedNetwork, atoms: ase.Atoms) -> tuple[float, np.ndarray]:
+    """Energy and forces from the gradients that a fit uses, one by one."""
+    found = describe(atoms, network.table, np.arange(len(atoms)))
+    numbers = network.table.element_numbers(atoms)
+    scaling = network.scaling
+    nodes = (found.values - scaling.mean[numbers]) / scaling.sigma[numbers]
+    slopes = []
+    for weights, biases in network.layers:
+        outputs = np.einsum("an,anm->am", nodes, weights[numbers]) + biases[numbers]
+        last = outputs.shape[1] == 1
+        slopes.append((np.ones_like(outputs) if last else 1 - np.tanh(outputs) ** 2, weights))
+        nodes = outputs if last else np.tanh(outputs)
+    slope = np.ones((len(atoms), 1))
+    for own, weights in reversed(slopes):
+        slope = np.einsum("am,anm->an", slope * own, weights[numbers])
+    slope /= scaling.sigma[numbers]
+    forces = np.zeros((len(atoms), 3))
+    push = np.einsum("pxf,pf->px", found.gradients, slope[found.centres])
+    np.subtract.at(forces, found.moved, push)
+    return nodes.sum() + network.atom_energies[numbers].sum(), forces
+
+
+def test_gradients_give_the_forces_of_the_evaluator(structures, tmp_path: Path):
+    """Two independent implementations, and the files between them."""
+    network = random_network(structures)
+    write_network(network, tmp_path)
+    evaluator = HDNNP(tmp_path)
+    atoms = structures[0]
+    result = evaluator.evaluate(
+        atoms.positions,
+        atoms.cell.array,
+        atoms.pbc,
+        evaluator.element_numbers(atoms.get_chemical_symbols()),
+    )
+    energy, forces = evaluate(network, atoms)
+    assert result.energy == pytest.approx(energy, abs=1e-9)
+    np.testing.assert_allclose(result.forces, forces, atol=2e-5 * np.abs(forces).max())
+    # it was made from this structure, and rounding is no extrapolation
+    assert sum(result.extrapolations.values()) == 0
+
+
+def test_neighbours_in_small_cells_are_images_of_the_atom_itself():
+    atoms = ase.Atoms("LiO", positions=[[0, 0, 0], [1.1, 1.3, 1.2]], cell=np.eye(3) * 3, pbc=True)
+    pool = function_pool(POOL, ["Li", "O"])
+    table = tabulate({symbol: pool[symbol][:20] for symbol in ("Li", "O")})
+    found = describe(atoms, table, np.arange(2))
+    h = 1e-5
+    moved = [atoms.copy() for _ in range(2)]
+    moved[0].positions[1, 0] += h
+    moved[1].positions[1, 0] -= h
+    up, down = (describe(m, table).values for m in moved)
+    expected = (up - down) / (2 * h)
+    slopes = np.zeros_like(expected)
+    own = found.moved == 1
+    np.add.at(slopes, found.centres[own], found.gradients[own, 0])
+    np.testing.assert_allclose(slopes, expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_functions_that_say_the_same_are_chosen_once(structures):
+    doubled = POOL.model_copy(update={"radial": [(0.05, 0.0), (0.0500001, 0.0)], "per_element": 20})
+    chosen = choose_functions(doubled, structures[:1])
+    for functions in chosen.values():
+        radial = [(f.neighbors, round(f.eta, 4)) for f in functions if f.type == 2]
+        assert len(radial) == len(set(radial))
+
+
+def test_functions_that_cannot_be_fitted_are_refused():
+    pool = function_pool(POOL, SYMBOLS)
+    wrong = pool["Li"][0].__class__(3, "Li", ("O", "O"), 4.5, 0.1, 0.0, 1.0, 1.0)
+    with pytest.raises(InputError, match="only types 2 and 9"):
+        tabulate({"Li": [wrong]})
+
+
+def test_labels_are_never_calculated_twice(structures, tmp_path: Path):
+    first = label(structures[:1], tmp_path, LennardJones)
+
+    class Once(LennardJones):
+        def calculate(self, atoms=None, *args, **kwargs):
+            assert fingerprint(atoms) == fingerprint(structures[1])
+            super().calculate(atoms, *args, **kwargs)
+
+    both = label(structures, tmp_path, Once)
+    np.testing.assert_array_equal(both[0].get_forces(), first[0].get_forces())
+    # all there: the reference is not even made
+    label(structures, tmp_path, lambda: pytest.fail("the reference was made"))
+
+
+def test_all_frames_of_a_run_are_held_out_together():
+    runs = [ase.Atoms(info={"phase": "crystal", "seed": seed}) for seed in range(2000)]
+    share = np.mean([is_held_out(atoms, 0.1) for atoms in runs])
+    assert share == pytest.approx(0.1, abs=0.02)
+    other_frame = ase.Atoms("Li", info={"phase": "crystal", "seed": 7, "frame": 3})
+    assert is_held_out(other_frame, 0.1) == is_held_out(runs[7], 0.1)
+
+
+def test_conditions_fill_their_ranges():
+    (phase, *_) = load_training("hdnnp_sevennet0").sampling.phases
+    drawn = draw_conditions(phase, 40, seed=3)
+    volumes = sorted(c.volume_ratio for c in drawn)
+    low, high = phase.volume_ratio
+    # a Latin hypercube: one in each fortieth of the range
+    cells = np.floor((np.array(volumes) - low) / (high - low) * 40).astype(int)
+    assert list(cells) == list(range(40))
+    assert {c.li_per_formula for c in drawn} == set(phase.li_per_formula)
+    assert len({c.seed for c in drawn}) == 40
+
+
+def test_perturbed_frames(structures):
+    sampling = load_training("hdnnp_sevennet0").sampling
+    kinds = {"no": 0, "rattled": 0, "close pair": 0}
+    for seed in range(200):
+        atoms = perturbed(structures[0], sampling, seed=seed)
+        kinds[kind := atoms.info.get("perturbed", "no")] += 1
+        moved = np.abs(atoms.positions - structures[0].positions).max(axis=1) > 0
+        assert moved.sum() == {"no": 0, "rattled": len(atoms), "close pair": 1}[kind]
+        if kind == "close pair":
+            assert shortest_distance(atoms) < 0.95 * 3
+    assert kinds["rattled"] == pytest.approx(200 * sampling.rattled, abs=20)
+    assert kinds["close pair"] == pytest.approx(200 * sampling.close_pairs, abs=15)
+
+
+def test_extrapolating_and_disputed_frames_come_first_but_no_run_takes_all():
+    frames = [ase.Atoms(info={"phase": "crystal", "seed": k // 10}) for k in range(40)]
+    forces = np.arange(40.0)
+    outside = np.zeros(40, int)
+    outside[3] = 1
+    chosen = choose_frames(frames, Disagreement(forces, outside), 8)
+    assert chosen[0] == 3
+    # three times a run's share of 2
+    assert list(chosen[1:]) == [39, 38, 37, 36, 35, 34, 29]
+
+
+def test_members_that_agree_do_not_dispute(structures, tmp_path: Path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        write_network(random_network(structures, seed), tmp_path / name)
+    same = disagreement(structures, [tmp_path / "a", tmp_path / "b"])
+    assert same.forces.max() == 0
+    assert disagreement(structures, [tmp_path / "a", tmp_path / "c"]).forces.min() > 0.01
+
+
+def test_labels_packed_and_unpacked(structures, tmp_path: Path):
+    frames = []
+    for number, atoms in enumerate(structures):
+        copy = atoms.copy()
+        copy.info = {
+            "phase": "crystal",
+            "li_per_formula": 7.0,
+            "volume_ratio": 1.0,
+            "temperature_K": 300.0,
+            "seed": number,
+        }
+        frames.append(copy)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for number in range(2):
+        write_selected(first / f"round_{number}", frames[number : number + 1])
+        label(read_selected(first / f"round_{number}"), first / "labels", LennardJones)
+    pack_labels(first, tmp_path / "labels.npz")
+    unpack_labels(tmp_path / "labels.npz", second)
+    for number in range(2):
+        again = read_selected(second / f"round_{number}")
+        (labelled,) = label(again, second / "labels", lambda: pytest.fail("labelled again"))
+        (before,) = label(
+            read_selected(first / f"round_{number}"), first / "labels", lambda: pytest.fail()
+        )
+        np.testing.assert_allclose(labelled.get_forces(), before.get_forces(), rtol=1e-6)
+        assert labelled.info["seed"] == number
+
+
+def test_errors_of_known_deviations():
+    atoms = ase.Atoms("LiO", positions=[[0, 0, 0], [2, 0, 0]], cell=[9, 9, 9], pbc=True)
+    atoms.info = {"phase": "crystal", "volume_ratio": 1.0, "temperature_K": 300.0}
+    reference = LennardJones()
+    atoms.calc = reference
+    energy, forces = atoms.get_potential_energy(), atoms.get_forces()
+    labelled = atoms.copy()
+    labelled.calc = SinglePointCalculator(
+        labelled, energy=energy + 0.004, forces=forces + np.array([[0.3, 0, 0], [0, 0, 0]])
+    )
+    table = errors(parity([labelled], LennardJones()), "element").set_index("element")
+    assert table.force_rmse_eV_A["Li"] == pytest.approx(0.3 / np.sqrt(3))
+    assert table.force_rmse_eV_A["O"] == pytest.approx(0, abs=1e-12)
+    assert table.force_rmse_eV_A["all"] == pytest.approx(0.3 / np.sqrt(6))
+    assert table.energy_rmse_meV["all"] == pytest.approx(2.0)
+
+
+def test_energy_conservation_of_a_known_potential():
+    crystal_of_argon = ase.build.bulk("Ar", cubic=True, a=1.7) * (3, 3, 3)
+    kept = energy_conservation(
+        crystal_of_argon,
+        LennardJones(rc=2.5, smooth=True),
+        temperature_K=300,
+        duration_ps=0.3,
+        timestep_fs=1.0,
+        warm_up_ps=0.1,
+        seed=1,
+    )
+    assert abs(kept.drift_meV_ps) < 1.0
+    assert kept.rms_meV < 0.5
+
+
+def test_shortest_distances(structures):
+    found = shortest_distances(structures)
+    distances = structures[0].get_all_distances(mic=True)
+    np.fill_diagonal(distances, 9)
+    symbols = np.array(structures[0].get_chemical_symbols())
+    own = distances[np.ix_(symbols == "Li", symbols == "O")].min()
+    assert found["Li-O"] <= round(own, 2)
+    assert set(found) >= {"Li-Li", "Li-La", "La-Zr", "O-O"}
+
+
+def test_tetragonal_has_its_space_group():
+    atoms = tetragonal()
+    assert atoms.get_chemical_formula() == "La24Li56O96Zr16"
+    fractional = atoms.get_scaled_positions()
+    # ASE's second setting of I4_1/acd has the inversion at the origin, as the garnet's cell
+    for rotation, translation in Spacegroup(142, setting=2).get_symop():
+        images = fractional @ rotation.T + translation
+        offsets = images[:, None] - fractional[None]
+        offsets -= np.round(offsets)
+        nearest = np.linalg.norm(offsets, axis=-1)
+        assert nearest.min(axis=1).max() < 1e-3
+        partner = nearest.argmin(axis=1)
+        assert (atoms.numbers[partner] == atoms.numbers).all()
+    lithium = atoms[atoms.symbols == "Li"].get_all_distances(mic=True)
+    np.fill_diagonal(lithium, 9)
+    assert lithium.min() > 2.2
+
+
+def test_the_reference_is_refused_where_its_package_is_missing():
+    reference = load_potential("sevennet0")
+    try:
+        import sevenn  # noqa: F401
+    except ImportError:
+        with pytest.raises(InputError, match=r"sevennet0.*install its package"):
+            make_calculator(reference)
+    with pytest.raises(InputError, match="only ase and hdnnp"):
+        make_calculator(load_potential("wang2014"))
