@@ -27,7 +27,7 @@ from llzo_helpers.hdnnp.train.rounds import (
     write_selected,
 )
 from llzo_helpers.hdnnp.train.sample import draw_conditions, perturbed, shortest_distance
-from llzo_helpers.hdnnp.train.settings import FunctionPool, load_training
+from llzo_helpers.hdnnp.train.settings import FunctionPool, Training, load_training
 from llzo_helpers.hdnnp.train.validate import energy_conservation, errors, parity
 from llzo_helpers.potentials import load_potential, make_calculator
 from llzo_helpers.structures import crystal, tetragonal
@@ -308,3 +308,69 @@ def test_the_reference_is_refused_where_its_package_is_missing():
             make_calculator(reference)
     with pytest.raises(InputError, match="only ase and hdnnp"):
         make_calculator(load_potential("wang2014"))
+
+
+SMALL = {
+    "seed": 1,
+    "reference": "network",
+    "sampling": {
+        "potential": "bush1994_woodley1999",
+        "warm_up_ps": 0.1,
+        "superheat_ps": 0.1,
+        "phases": [
+            {
+                "phase": phase,
+                "runs": runs,
+                "further_runs": 1,
+                "li_per_formula": [7.0],
+                "volume_ratio": [0.98, 1.1],
+                "temperature_K": [300, 600],
+                "duration_ps": 0.2,
+                "frames": 3,
+            }
+            for phase, runs in (("crystal", 3), ("tetragonal", 1), ("amorphous", 1))
+        ],
+    },
+    "rounds": {"first": 10, "each": 3, "number": 1, "structures_for_functions": 2},
+    "functions": POOL.model_dump(),
+    "fit": {
+        "hidden_layers": [6, 6],
+        "committee": 2,
+        "force_atoms": 10,
+        "energy_weight": 100.0,
+        "batch": 2,
+        "epochs": 3,
+        "round_iterations": 20,
+        "iterations": 40,
+        "held_out": 0.5,
+    },
+}
+
+
+@pytest.mark.slow
+def test_a_small_training_from_end_to_end(tmp_path: Path):
+    """Lennard-Jones labels stand for the reference: any calculator of ASE may."""
+    pytest.importorskip("torch", reason="a fit needs torch: pip install .[train]")
+    from llzo_helpers.hdnnp.train.rounds import fit, learning_curve, train
+
+    training = Training.model_validate(SMALL)
+    committee = train(training, tmp_path, lambda: LennardJones(sigma=1.6, epsilon=0.05, rc=4.0))
+
+    history = pd.read_csv(committee / "member_0/history.csv")
+    assert history.force_fitted.iloc[-1] < 0.9 * history.force_fitted.iloc[0]
+    labels = sorted(path.name for path in (tmp_path / "labels").iterdir())
+    assert len(labels) == 13
+    labelled = label(
+        read_selected(tmp_path / "round_0") + read_selected(tmp_path / "round_1"),
+        tmp_path / "labels",
+        lambda: pytest.fail("labelled again"),
+    )
+    assert set(learning_curve(training, tmp_path, labelled).fit) == {"round_1/fit", "final"}
+
+    # the same labels and seed give the same network; what is there is not made again
+    again = fit(training, tmp_path, "again", labelled, iterations=40)
+    for path in sorted((committee / "member_0").glob("*.data")):
+        assert path.read_bytes() == (again / "member_0" / path.name).read_bytes()
+    before = {path: path.stat().st_mtime_ns for path in committee.rglob("*")}
+    train(training, tmp_path, lambda: pytest.fail("labelled again"))
+    assert before == {path: path.stat().st_mtime_ns for path in committee.rglob("*")}

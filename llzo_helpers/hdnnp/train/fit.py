@@ -14,6 +14,7 @@ from scipy import sparse
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, describe
 from llzo_helpers.hdnnp.train.label import is_held_out
 from llzo_helpers.hdnnp.train.network import FittedNetwork, Scaling
@@ -103,10 +104,20 @@ def prepare(
         Says what is held out and how many forces are fitted.
     seed
         Of the choice of the atoms whose forces are fitted.
+
+    Raises
+    ------
+    InputError
+        If no structure is left to be fitted, or none to test with.
     """
     rng = np.random.default_rng(seed)
     fitted = [a for a in structures if not is_held_out(a, settings.held_out)]
     held_out = [a for a in structures if is_held_out(a, settings.held_out)]
+    if not fitted or not held_out:
+        raise InputError(
+            f"fit.held_out = {settings.held_out:g}: {len(fitted)} structures would be fitted, "
+            f"{len(held_out)} held out (whole runs go one way); change it, or sample more runs"
+        )
     atom_energies = _atom_energies(fitted, table)
     scaling = _scaling(fitted, table)
     fitted_examples, held_out_examples = (
@@ -360,9 +371,7 @@ def _square_errors(layers: list[tuple[Tensor, Tensor]], batch: _Batch) -> Tensor
 
 
 def _mean_errors(layers: list[tuple[Tensor, Tensor]], batches: list[_Batch]) -> Tensor:
-    """Root mean square errors over batches, [2]; NaN without any."""
-    if not batches:
-        return torch.full((2,), torch.nan)
+    """Root mean square errors over batches, [2]."""
     sizes = torch.tensor([len(batch.sizes) for batch in batches], dtype=torch.float32)
     errors = torch.stack([_square_errors(layers, batch) for batch in batches])
     return ((sizes / sizes.sum()) @ errors).sqrt()

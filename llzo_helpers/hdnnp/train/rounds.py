@@ -12,7 +12,7 @@ from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.files import write_json, write_text, written_aside
+from llzo_helpers.files import read_json, write_json, write_text, written_aside
 from llzo_helpers.hdnnp import HDNNP, HDNNPCalculator
 from llzo_helpers.hdnnp.files import read_potential
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, tabulate
@@ -123,6 +123,12 @@ def further_round(
         )
         write_selected(folder, [candidates[k] for k in chosen])
     return label(read_selected(folder), directory / "labels", calculator)
+
+
+def disagreement_record(directory: Path, number: int) -> dict[str, float]:
+    """What a round saw of its committee before its labels; only the number if it was unpacked."""
+    path = directory / f"round_{number}" / "disagreement.json"
+    return {"round": number, **(read_json(path) if path.is_file() else {})}
 
 
 def write_selected(folder: Path, frames: list[ase.Atoms]) -> None:

@@ -157,7 +157,7 @@ def _write_start(directory: Path, conditions: Conditions, sampling: Sampling) ->
             directory / "superheat",
             structure=directory / "crystal",
             potential=load_potential(sampling.potential),
-            schedule=[Stage("superheat", sampling.superheat_ps, T, T, 1000)],
+            schedule=[Stage("superheat", sampling.superheat_ps, T, T, _SETTINGS.frame_interval_fs)],
             seed=seed,
             settings=_SETTINGS,
         )

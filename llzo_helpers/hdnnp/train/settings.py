@@ -126,12 +126,14 @@ class TrainParameters(Model):
     path of one."""
     output: str
     """Folder for samples, labels and fits."""
+    labels: str
+    """File of labels to begin with, from `pack_labels`; empty to calculate all."""
     motion_ps: Positive
     """Length of the runs that test the conservation of energy."""
     compare: bool
-    """Calculate equation of state, elastic constants and vibrations with the reference, too."""
+    """Relax crystals with the reference, too; it takes minutes to hours."""
     publish_to: str
-    """Folder for the finished potential."""
+    """Folder of `potentials/` to write; empty to write none."""
 
 
 def load_training(name: str) -> Training:
