@@ -181,13 +181,15 @@ def _frames(
         if shortest_distance(atoms) < SHORTEST_DISTANCE:
             break
         every.append(atoms)
+    if not every:
+        return
     interval = _SETTINGS.frame_interval_fs
     planned = round(1000 * (sampling.warm_up_ps + phase.duration_ps) / interval)
     first = round(1000 * sampling.warm_up_ps / interval)
     if len(every) < planned:
         first = max(0, len(every) - _BEFORE_FAILURE)
     chosen = np.unique(np.linspace(first, len(every) - 1, phase.frames).round().astype(int))
-    for frame in chosen[chosen >= 0]:
+    for frame in chosen:
         atoms = every[frame]
         atoms.wrap()
         atoms.info |= vars(conditions) | {"frame": int(frame)}
