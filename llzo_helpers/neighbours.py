@@ -18,11 +18,13 @@ CHUNK_FRAMES = 64
 
 
 def checked_cell(cell: ArrayLike) -> FloatArray:
-    """Return the cell [vector, axis], Å, as float64, refused unless it spans a volume."""
-    box = np.asarray(cell, dtype=float)
-    if box.shape != (3, 3) or not np.all(np.isfinite(box)) or abs(np.linalg.det(box)) < 1e-6:
-        raise InputError("cell: give three vectors that span a volume, as rows, in Å")
-    return box
+    """Return the cell [vector, axis] in Å as float64, refused unless it spans a volume."""
+    matrix = np.asarray(cell, dtype=float)
+    if matrix.shape != (3, 3):
+        raise InputError(f"cell: shape {matrix.shape}; give its three vectors as rows, 3x3, in Å")
+    if not np.all(np.isfinite(matrix)) or abs(np.linalg.det(matrix)) < 1e-6:
+        raise InputError("cell: its vectors don't span a volume; give three independent rows in Å")
+    return matrix
 
 
 def largest_distance(cell: FloatArray) -> float:

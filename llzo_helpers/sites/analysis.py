@@ -10,16 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.neighbours import checked_cell
 from llzo_helpers.sites._sitator import run_sitator
 from llzo_helpers.sites.clustering import assign, leader_clustering, markov_clustering
-from llzo_helpers.sites.frames import (
-    CHUNK_FRAMES,
-    FloatArray,
-    Frames,
-    as_frames,
-    checked_cell,
-    nearest_image,
-)
+from llzo_helpers.sites.frames import CHUNK_FRAMES, FloatArray, Frames, as_frames, nearest_image
 from llzo_helpers.sites.landmarks import (
     Landmarks,
     LandmarkVectors,

@@ -7,13 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.neighbours import checked_cell
 from llzo_helpers.sites.frames import (
     CHUNK_FRAMES,
     FloatArray,
     Frames,
     IntArray,
     as_frames,
-    checked_cell,
     nearest_image,
 )
 

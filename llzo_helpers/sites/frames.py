@@ -73,16 +73,6 @@ def as_frames(positions: ArrayLike | Frames) -> Frames:
     return frames
 
 
-def checked_cell(cell: ArrayLike) -> FloatArray:
-    """Return the cell [vector, axis] in Å as float64, refused unless it spans a volume."""
-    matrix = np.asarray(cell, dtype=float)
-    if matrix.shape != (3, 3):
-        raise InputError(f"cell: shape {matrix.shape}; give its three vectors as rows, 3x3, in Å")
-    if not np.all(np.isfinite(matrix)) or abs(np.linalg.det(matrix)) < 1e-6:
-        raise InputError("cell: its vectors don't span a volume; give three independent rows in Å")
-    return matrix
-
-
 def nearest_image(displacements: NDArray[Any], cell: FloatArray) -> FloatArray:
     """Return displacements [..., axis] brought to the image nearest in fractional coordinates.
 

@@ -9,7 +9,8 @@ import numpy as np
 from ase.geometry import find_mic
 from numpy.typing import ArrayLike, NDArray
 
-from llzo_helpers.sites.frames import FloatArray, IntArray, checked_cell
+from llzo_helpers.neighbours import checked_cell
+from llzo_helpers.sites.frames import FloatArray, IntArray
 from llzo_helpers.sites.jumps import JumpStatistics
 
 

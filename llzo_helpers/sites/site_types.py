@@ -5,7 +5,8 @@ from ase.spacegroup import Spacegroup
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from llzo_helpers.sites.frames import FloatArray, checked_cell, nearest_image
+from llzo_helpers.neighbours import checked_cell
+from llzo_helpers.sites.frames import FloatArray, nearest_image
 
 GARNET_SPACE_GROUP = 230  # Ia-3d
 # Li sites of cubic LLZO in fractions of the cubic cell; y of 48g as refined for Li7La3Zr2O12.

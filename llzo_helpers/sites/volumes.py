@@ -16,15 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.neighbours import checked_cell
 from llzo_helpers.sites.analysis import UNASSIGNED, SiteAnalysis
-from llzo_helpers.sites.frames import (
-    CHUNK_FRAMES,
-    FloatArray,
-    Frames,
-    as_frames,
-    checked_cell,
-    nearest_image,
-)
+from llzo_helpers.sites.frames import CHUNK_FRAMES, FloatArray, Frames, as_frames, nearest_image
 
 # Shannon radii as the paper gives them, Å.
 PAPER_RADII: Mapping[str, float] = {"Li": 0.59, "O": 1.24, "Zr": 0.86, "La": 1.30}
