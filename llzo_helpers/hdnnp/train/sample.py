@@ -152,16 +152,22 @@ def _write_start(directory: Path, conditions: Conditions, sampling: Sampling) ->
         atoms = crystal(li_per_formula=x, volume_ratio=ratio, seed=seed)
     if conditions.phase == "amorphous":
         write_structure(atoms, directory / "crystal", vars(conditions))
-        T = sampling.superheat_K
+        # the melt comes down to its temperature with the classical potential: what 6000 K brings
+        # together no network knows
+        hot, T = sampling.superheat_K, conditions.temperature_K
+        interval = _SETTINGS.frame_interval_fs
         run_schedule(
-            directory / "superheat",
+            directory / "melt",
             structure=directory / "crystal",
             potential=load_potential(sampling.potential),
-            schedule=[Stage("superheat", sampling.superheat_ps, T, T, _SETTINGS.frame_interval_fs)],
+            schedule=[
+                Stage("superheat", sampling.superheat_ps, hot, hot),
+                Stage("hold", sampling.warm_up_ps, T, T, interval),
+            ],
             seed=seed,
             settings=_SETTINGS,
         )
-        last = Trajectory(directory / "superheat", "superheat").positions()[-1]
+        last = Trajectory(directory / "melt", "hold").positions()[-1]
         atoms.positions = last
         atoms.wrap()
     write_structure(atoms, start, vars(conditions))
