@@ -39,6 +39,8 @@ def main() -> int:
     parser.add_argument("--cores", type=int, help="cores to use (profile local; default: all)")
     parser.add_argument("--only", nargs="+", default=[], help="names of runs; no analyses then")
     arguments = parser.parse_args()
+    # how a campaign is cancelled; a shell's `&` and some servers have it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return run_campaign(
             arguments.campaign, arguments.profile, arguments.cores, only=arguments.only
