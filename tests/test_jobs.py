@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from snakemake.utils import format as snakemake_format
 
 from llzo_helpers import parameters, runs
+from llzo_helpers.batch import run_campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.gop_results import load_network
 from llzo_helpers.md.lock import holder, local_process, locked, slurm_job
@@ -223,6 +224,18 @@ def test_names_made_of_parameters_hold_no_shell_code(tmp_path_factory, system, s
             continue
         for name in [run.name for run in campaign.runs] + [s.name for s in campaign.structures]:
             assert set(name) <= PLAIN
+
+
+@pytest.mark.parametrize("character", sorted(set(HOSTILE) - set("rtouchpwned")))
+def test_folders_whose_names_a_shell_would_read_are_refused_for_slurm(
+    tmp_path: Path, monkeypatch, character
+):
+    """Its executor does not quote them."""
+    monkeypatch.setattr(parameters, "RESULTS", tmp_path / f"a{character}b")
+    with pytest.raises(InputError, match="not safe in Slurm's jobs") as error:
+        run_campaign("smoke", "slurm", None)
+    assert repr(character) in str(error.value)
+    assert not list(tmp_path.iterdir())
 
 
 # What a shell gives special meaning, beside any text that a YAML file and a path can hold
