@@ -7,6 +7,7 @@ the report. Call it again after any interruption: only what is missing is done.
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from llzo_helpers.parameters import Campaign, load_campaign
 from llzo_helpers.paths import ROOT
 from llzo_helpers.plan import require_disk_space
 from llzo_helpers.potentials import load_potential
+from llzo_helpers.schema import load_yaml
 
 CAMPAIGN_VARIABLE = "LLZO_CAMPAIGN"
 """Tells the Snakefile which campaign: as an argument it would pass shells on its way to Slurm."""
@@ -39,6 +41,8 @@ def main() -> int:
     parser.add_argument("--cores", type=int, help="cores to use (profile local; default: all)")
     parser.add_argument("--only", nargs="+", default=[], help="names of runs; no analyses then")
     arguments = parser.parse_args()
+    # how a campaign is cancelled; a shell's `&` and some servers have it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return run_campaign(
             arguments.campaign, arguments.profile, arguments.cores, only=arguments.only
@@ -86,6 +90,9 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         raise InputError(f"{profile_directory}: no such profile; there are: {known}")
     if unknown := set(only) - {run.name for run in campaign.runs}:
         raise InputError(f"{name}: no such run as {unknown.pop()}; see the campaign's report")
+    if _executor(profile_directory) != "local":
+        _require_plain_path(campaign.directory)
+        _require_plain_path(ROOT)
     lmp = find_lammps()
     for potential in campaign.potentials:
         require_capabilities(lmp, campaign.md, load_potential(potential))
@@ -115,6 +122,22 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if not only:
         print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
     return 1 if status else 0
+
+
+def _executor(profile_directory: Path) -> str:
+    return str(load_yaml(profile_directory / "config.yaml").get("executor", "local"))
+
+
+def _require_plain_path(folder: Path) -> None:
+    """Raise InputError for a folder whose name a shell would read as more than a name.
+
+    The Slurm executor of Snakemake puts it unquoted into the commands that it submits.
+    """
+    if unusual := re.sub(r"[\w.+@%:,/-]", "", str(folder)):
+        raise InputError(
+            f"{folder}: {unusual[0]!r} in the name of a folder is not safe in Slurm's jobs; set "
+            "LLZO_RESULTS to, or move the project to, a folder of letters, digits, '.', '_', '-'"
+        )
 
 
 def _log(campaign: Campaign) -> Path:

@@ -188,9 +188,10 @@ def _content(campaign: Campaign) -> Any:
                 html = figure.to_html(full_html=False, include_plotlyjs=False, div_id=name)
                 figures.append((html, (figure.layout.meta or {}).get("caption", "")))
         tables = [
-            (_table_html(name, pd.read_csv(path)), caption)
+            (_table_html(name, table), caption)
             for name, caption in section.tables
             if (path := campaign.directory / f"{name}.csv").is_file()
+            and len(table := pd.read_csv(path))
         ]
         if not figures and not tables:
             return None

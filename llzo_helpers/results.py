@@ -204,6 +204,13 @@ def paper_values_for(campaign: Campaign) -> pd.DataFrame:
     return paper[[key in ours for key in keys]]
 
 
+COMPARISON_COLUMNS = [
+    *("quantity", *SYSTEM_COLUMNS, "temperature_K", "paper", "this_work", "this_work_std"),
+    *("ratio", "deviation_sigma", "source"),
+]
+"""Of `compare_with_paper`."""
+
+
 def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
     """Our numbers beside the paper's.
 
@@ -236,7 +243,8 @@ def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.Da
                         "source": match["source"],
                     }
                 )
-    return pd.DataFrame(rows)
+    # with no counterpart at all, still a table that can be read
+    return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
 
 def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:

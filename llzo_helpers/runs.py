@@ -39,6 +39,10 @@ class RunStatus:
     """Of a failure; of a run under way, who works on it."""
 
 
+_INTERRUPTIONS = {"KeyboardInterrupt": "cancelled", "OutOfTimeError": "out of the job's time"}
+"""Ends of a notebook that are no failures: the run goes on when it is started again."""
+
+
 def run_status(campaign: Campaign, run: Run) -> RunStatus:
     """Return how a run of a campaign is, from its files and its lock."""
     folder = campaign.run_directory(run)
@@ -51,6 +55,8 @@ def run_status(campaign: Campaign, run: Run) -> RunStatus:
         return RunStatus(run.name, "running", progress, _present_speed(folder), worker)
     notebook = folder / "02_run_md.ipynb"
     if notebook.is_file() and (error := notebook_error(notebook)):
+        if interruption := _INTERRUPTIONS.get(error.partition(":")[0]):
+            return RunStatus(run.name, "waiting", progress, None, interruption)
         return RunStatus(run.name, "failed", progress, None, error)
     return RunStatus(run.name, "waiting", progress, None, "")
 
@@ -60,7 +66,16 @@ def run_table(campaign: Campaign) -> pd.DataFrame:
     return pd.DataFrame([asdict(run_status(campaign, run)) for run in campaign.runs])
 
 
-def start(campaign_name: str, *, profile: str = "local", only: Sequence[str] = ()) -> None:
+def last_words(campaign: Campaign) -> str:
+    """Return the last line that the batch engine, started by `start`, has printed."""
+    log = campaign.directory / "batch.log"
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    return lines[-1] if lines else ""
+
+
+def start(
+    campaign_name: str, *, profile: str = "local", only: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
     """Start the batch engine apart from this process, which may end: the engine goes on.
 
     What it prints goes to `batch.log` in the campaign's folder.
@@ -74,6 +89,11 @@ def start(campaign_name: str, *, profile: str = "local", only: Sequence[str] = (
     only
         Names of runs; all, and the analyses after them, by default.
 
+    Returns
+    -------
+    Popen
+        The engine. It may take some seconds before it holds the campaign's lock.
+
     Raises
     ------
     InputError
@@ -86,7 +106,7 @@ def start(campaign_name: str, *, profile: str = "local", only: Sequence[str] = (
     command = [sys.executable, "-m", "llzo_helpers.batch", campaign_name, "--profile", profile]
     command += ["--only", *only] if only else []
     with (campaign.directory / "batch.log").open("ab") as log:
-        subprocess.Popen(
+        return subprocess.Popen(
             command,
             cwd=ROOT,
             # notebooks run by the engine have nobody before them
@@ -99,7 +119,9 @@ def start(campaign_name: str, *, profile: str = "local", only: Sequence[str] = (
 
 
 def cancel(campaign: Campaign) -> None:
-    """End the batch engine of a campaign and its Slurm jobs; whole segments are kept.
+    """End the batch engine of a campaign, its Slurm jobs, and runs that a killed engine left.
+
+    Whole segments are kept.
 
     Raises
     ------
@@ -114,6 +136,10 @@ def cancel(campaign: Campaign) -> None:
             # what Ctrl-C does: all of the group, so that notebooks end, too
             os.killpg(process, signal.SIGINT)
         else:
+            os.kill(process, signal.SIGINT)
+    else:
+        left = (holder(campaign.run_directory(run)) for run in campaign.runs)
+        for process in filter(None, map(local_process, filter(None, left))):
             os.kill(process, signal.SIGINT)
     slurm.cancel_jobs_in(campaign.directory)
 

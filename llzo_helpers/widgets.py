@@ -1,8 +1,10 @@
 """Widgets for JupyterLab. Nothing here computes: they call what the notebooks call."""
 
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +140,13 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
     names = sorted(path.stem for path in PARAMETERS.glob("*.yaml"))
     campaign = widgets.Dropdown(options=names, value=campaign_name, description="campaign")
     profile = widgets.Dropdown(options=["local", "slurm"], description="where")
-    chosen = widgets.SelectMultiple(description="only", rows=6, layout={"width": "60%"})
+    chosen = widgets.SelectMultiple(description="only", rows=6, layout={"width": "80%"})
     start_button = widgets.Button(description="Start", button_style="primary", icon="play")
-    cancel_button = widgets.Button(description="Cancel", icon="stop")
+    cancel_button = widgets.Button(description="Cancel", icon="stop", disabled=True)
     refresh_button = widgets.Button(description="Refresh", icon="refresh")
     status = widgets.Label()
     table = widgets.HTML()
+    engine: subprocess.Popen[bytes] | None = None
 
     def refresh(*_: Any) -> None:
         try:
@@ -157,54 +160,78 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
             chosen.options = names
         counts = shown["state"].value_counts()
         status.value = ", ".join(f"{count} {state}" for state, count in counts.items())
-        table.value = _runs_html(shown)
-        controller = holder(selected.directory)
-        start_button.disabled, cancel_button.disabled = bool(controller), not controller
+        table.value = _runs_html(shown, runs.last_words(selected))
+        starting = engine is not None and engine.poll() is None
+        start_button.disabled = starting or holder(selected.directory) is not None
+        # runs may be all that a killed engine left
+        cancel_button.disabled = not (start_button.disabled or "running" in counts)
+
+    def watch() -> None:
+        """Refresh for as long as there is something to cancel."""
+        while not cancel_button.disabled:
+            time.sleep(5)
+            refresh()
 
     def on_start(button: widgets.Button) -> None:
+        nonlocal engine
         try:
-            runs.start(campaign.value, profile=profile.value, only=chosen.value)
+            engine = runs.start(campaign.value, profile=profile.value, only=chosen.value)
         except InputError as error:
             status.value = str(error)
             return
-        start_button.disabled = True
-        threading.Thread(target=watch, daemon=True).start()
-
-    def watch() -> None:
-        """Refresh until the batch engine has ended."""
-        time.sleep(5)
-        while True:
-            refresh()
-            if cancel_button.disabled:
-                return
-            time.sleep(5)
+        begin()
 
     def on_cancel(button: widgets.Button) -> None:
         try:
             runs.cancel(load_campaign(campaign.value))
+            status.value = "cancelling"
         except InputError as error:
             status.value = str(error)
 
-    campaign.observe(refresh, names="value")
-    refresh_button.on_click(refresh)
+    def begin(*_: Any) -> None:
+        watched = not cancel_button.disabled
+        refresh()
+        if not watched:
+            threading.Thread(target=watch, daemon=True).start()
+
+    campaign.observe(begin, names="value")
+    refresh_button.on_click(begin)
     start_button.on_click(on_start)
     cancel_button.on_click(on_cancel)
-    refresh()
-    if not cancel_button.disabled:
-        threading.Thread(target=watch, daemon=True).start()
+    begin()
     buttons = widgets.HBox([start_button, cancel_button, refresh_button, status])
     return widgets.VBox([widgets.HBox([campaign, profile]), chosen, buttons, table])
 
 
-def _runs_html(table: pd.DataFrame) -> str:
-    shown = table.assign(
-        progress=table["progress"].map("{:.0%}".format),
-        steps_per_second=table["steps_per_second"].map(
-            lambda speed: "" if pd.isna(speed) else f"{speed:.0f}"
-        ),
+_STATE_COLOURS = {
+    "failed": "var(--jp-error-color1)",
+    "running": "var(--jp-brand-color1)",
+    "waiting": "var(--jp-ui-font-color2)",
+    "done": "var(--jp-success-color1)",
+}
+
+
+def _runs_html(table: pd.DataFrame, last_words: str = "") -> str:
+    """Return the runs as an HTML table, those to look at first; all text is escaped."""
+    order = list(_STATE_COLOURS)
+    table = table.sort_values("state", key=lambda states: states.map(order.index), kind="stable")
+    rows = "".join(
+        f"<tr><td>{escape(row['run'])}</td>"
+        f'<td style="color:{_STATE_COLOURS[row["state"]]}">{row["state"]}</td>'
+        f'<td><progress value="{row["progress"]}"></progress> {row["progress"]:.0%}</td>'
+        f"<td>{'' if pd.isna(row['steps_per_second']) else round(row['steps_per_second'])}</td>"
+        f"<td>{escape(row['reason'])}</td></tr>"
+        for row in table.to_dict("records")
     )
-    # escaped: a reason may hold any text
-    return shown.to_html(index=False, border=0, escape=True)
+    return (
+        "<style>.llzo-runs td, .llzo-runs th"
+        "{text-align:left; line-height:1.6; padding-right:1.5em; white-space:nowrap}"
+        ".llzo-runs td:last-child{white-space:normal}"
+        ".llzo-runs progress{width:6em}</style>"
+        '<div class="llzo-runs" style="max-height:30em; overflow:auto"><table>'
+        "<tr><th>run</th><th>state</th><th>progress</th><th>steps/s</th><th>who, or why</th></tr>"
+        f"{rows}</table></div><code>{escape(last_words)}</code>"
+    )
 
 
 def explore_fit(directories: Mapping[str, Path], fit_window: tuple[float, float]) -> widgets.VBox:

@@ -2,23 +2,32 @@
 
 import json
 import os
+import re
+import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from snakemake.utils import format as snakemake_format
 
-from llzo_helpers import runs
+from llzo_helpers import parameters, runs
+from llzo_helpers.batch import run_campaign
 from llzo_helpers.errors import InputError
+from llzo_helpers.gop_results import load_network
 from llzo_helpers.md.lock import holder, local_process, locked, slurm_job
 from llzo_helpers.parameters import load_campaign
 from llzo_helpers.paths import ROOT
 
+WORKFLOW = ROOT / "workflow/Snakefile"
 CAMPAIGN = {
     "description": "Two short runs",
     "seed": 1,
@@ -107,6 +116,8 @@ def call(code: str, results: Path) -> str:
         [sys.executable, "-c", f"from llzo_helpers import runs\n{code}"],
         cwd=ROOT,
         env={**os.environ, "LLZO_RESULTS": str(results), "JPY_SESSION_NAME": "02_run_md.ipynb"},
+        # as in the kernels of a server that a shell has put into the background
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         capture_output=True,
         text=True,
         check=True,
@@ -154,7 +165,7 @@ def test_started_runs_outlive_who_started_them_and_can_be_cancelled(tmp_path: Pa
     )
     wait_for(lambda: not holder(folder) and not holder(folder / "runs" / first), 60)
     rows = table(campaign, tmp_path)
-    assert rows[first]["state"] in ("waiting", "failed")
+    assert rows[first]["state"] == "waiting"
     assert not list((tmp_path / "pair").glob("runs/*/summary.json"))
 
 
@@ -215,6 +226,96 @@ def test_names_made_of_parameters_hold_no_shell_code(tmp_path_factory, system, s
             assert set(name) <= PLAIN
 
 
+@pytest.mark.parametrize("character", sorted(set(HOSTILE) - set("rtouchpwned")))
+def test_folders_whose_names_a_shell_would_read_are_refused_for_slurm(
+    tmp_path: Path, monkeypatch, character
+):
+    """Its executor does not quote them."""
+    monkeypatch.setattr(parameters, "RESULTS", tmp_path / f"a{character}b")
+    with pytest.raises(InputError, match="not safe in Slurm's jobs") as error:
+        run_campaign("smoke", "slurm", None)
+    assert repr(character) in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+# What a shell gives special meaning, beside any text that a YAML file and a path can hold
+SPECIAL = st.text(st.sampled_from("'\"\\`$(){}[]<>|&;#!*?~=%^ \t\n-"), min_size=1)
+TEXT = st.text(
+    # a path is never empty
+    st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"], exclude_characters="\0"),
+    min_size=1,
+)
+COMMANDS = re.findall(r'^    shell:\n(?: +#.*\n)* +"(.+)"$', WORKFLOW.read_text(), re.MULTILINE)
+
+
+@settings(deadline=None)
+@given(*[st.one_of(SPECIAL, TEXT, st.tuples(TEXT, SPECIAL).map("".join))] * 4)
+def test_values_come_out_of_the_workflows_shell_commands_as_they_went_in(a, b, c, campaign):
+    """Each command of the Snakefile, filled in as Snakemake does, in the shell it uses."""
+    given = json.dumps({"structure": c, "output": a})
+    assert len(COMMANDS) == WORKFLOW.read_text().count("    shell:\n")
+    for command in set(COMMANDS):
+        filled_in = snakemake_format(
+            command,
+            python="words",
+            papermill="words",
+            input=SimpleNamespace(notebook=a),
+            log=SimpleNamespace(notebook=b),
+            params=SimpleNamespace(parameters=given),
+            campaign_name=campaign,
+        )
+        shell = subprocess.run(
+            [shutil.which("bash"), "-c", f"words() {{ printf '%s\\0' \"$@\"; }}; {filled_in}"],
+            capture_output=True,
+            check=True,
+            # nothing but what the shell has itself: a command let in is not found
+            env={"PATH": "", "LC_ALL": "C.UTF-8"},
+        )
+        assert shell.stderr == b""
+        words = shell.stdout.decode().split("\0")[:-1]
+        if "{papermill}" in command:
+            assert words == [a, b, "-y", given]
+            # as papermill reads it
+            assert yaml.safe_load(words[-1]) == json.loads(given)
+        else:
+            assert words == ["-m", "llzo_helpers.report", campaign]
+
+
+class Pwn:
+    """Unpickled, it would leave a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_results_are_read_without_running_what_they_hold(tmp_path: Path, monkeypatch):
+    """A pickle where arrays are expected, code where a notebook's error is."""
+    monkeypatch.setattr(parameters, "RESULTS", tmp_path)
+    (tmp_path / "pair.yaml").write_text(yaml.safe_dump(CAMPAIGN))
+    campaign = load_campaign(str(tmp_path / "pair.yaml"))
+    run = campaign.runs[0]
+    sites = campaign.directory / "sites" / run.name
+    sites.mkdir(parents=True)
+    (sites / "provenance.json").write_text("{}")
+    np.savez(sites / "assignments.npz", assignments=np.array([Pwn(tmp_path / "pwned")]))
+    (sites / "network.json").write_text('{"nodes": [], "edges": []}')
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        load_network(campaign, run)
+
+    code = f"__import__('pathlib').Path({str(tmp_path / 'pwned')!r}).touch()"
+    error = {"output_type": "error", "ename": "Error", "evalue": code}
+    folder = campaign.run_directory(run)
+    folder.mkdir(parents=True)
+    (folder / "02_run_md.ipynb").write_text(
+        json.dumps({"cells": [{"cell_type": "code", "source": code, "outputs": [error]}]})
+    )
+    assert runs.run_status(campaign, run).reason == f"Error: {code}"
+    assert not (tmp_path / "pwned").exists()
+
+
 def test_a_table_escapes_what_a_failure_says(tmp_path: Path):
     from llzo_helpers.widgets import _runs_html
 
@@ -222,4 +323,4 @@ def test_a_table_escapes_what_a_failure_says(tmp_path: Path):
     campaign_file.write_text(yaml.safe_dump(CAMPAIGN))
     shown = runs.run_table(load_campaign(str(campaign_file)))
     shown["reason"] = "<script>alert(1)</script>"
-    assert "<script>" not in _runs_html(shown)
+    assert "<script>" not in _runs_html(shown, "<script>alert(2)</script>")

@@ -1,11 +1,12 @@
 """Fault drill: break a running campaign in every way, let it go on, compare the frames.
 
     make drill                      all faults
-    python tests/drill/drill.py kill-lammps requeue ...
+    python tests/drill/drill.py --times 4 kill requeue ...
 
-A campaign of one run is disturbed in the middle of its production and started again as a user
-would. It survives if its frames are the very bytes of an undisturbed run. Faults of Slurm need
-root on Debian (see `tests/slurm`), the full disk needs root; elsewhere they are left out.
+A campaign of one run is disturbed in the middle of a segment, early and late, and started again
+as a user would. It survives if its files of frames are the very bytes of an undisturbed run's.
+Faults of Slurm need root on Debian (see `tests/slurm`), the full disk needs root; elsewhere they
+are left out.
 """
 
 import argparse
@@ -17,24 +18,30 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from one_node_slurm import NoSlurmError, running_slurm, start_requeued, write_profile  # noqa: E402
 
 from llzo_helpers import slurm  # noqa: E402
-from llzo_helpers.trajectory import completed_segments  # noqa: E402
+from llzo_helpers.files import read_json  # noqa: E402
+from llzo_helpers.parameters import load_campaign  # noqa: E402
+from llzo_helpers.trajectory import dcd_bytes  # noqa: E402
 
 CAMPAIGN = {
     "description": "One run, to be disturbed",
     "seed": 1,
     "md": {
         "equilibration_ps": 0.5,
-        "production_ps": 8,
+        "production_ps": 6,
         "frame_interval_fs": 20,
         "segment_ps": 1,
     },
@@ -48,7 +55,8 @@ CAMPAIGN = {
         }
     ],
 }
-PATIENCE_S = 600
+SEGMENTS = 7
+PATIENCE_S = 300
 
 
 class DrillError(Exception):
@@ -66,28 +74,31 @@ class Drill:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.campaign = self.directory / "drill.yaml"
         self.campaign.write_text(yaml.safe_dump(CAMPAIGN))
-
-    @property
-    def run(self) -> Path:
-        (run,) = (self.directory / "results/drill/runs").glob("*")
-        return run
+        self.results = self.directory / "results/drill"
+        (run,) = load_campaign(str(self.campaign)).runs
+        self.run = self.results / "runs" / run.name
+        self.log = self.directory / "batch.log"
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start the batch engine in the background, as `make reproduce` does."""
+        """Start the batch engine in the background, as notebook 02 does for a chosen run."""
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "LLZO_RESULTS": str(self.directory / "results"),
         }
         command = [sys.executable, "-m", "llzo_helpers.batch", str(self.campaign)]
-        with (self.directory / "batch.log").open("ab") as log:
-            return subprocess.Popen(
-                [*command, "--profile", self.profile],
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-                stderr=log,
-            )
+        command += ["--profile", self.profile, "--only", self.run.name]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+    def start_and_wait(self, segments: int) -> subprocess.Popen[bytes]:
+        """Start, and return once LAMMPS works on the segment after that many complete ones."""
+        process = self.start()
+        part = self.run / f"segment_{segments:04d}.part/thermo.csv"
+        wait_until(lambda: part.exists() or process.poll() is not None, f"{segments} segments")
+        if not part.exists():
+            raise DrillError(f"ended early: {self.log.read_text()[-500:]}")
+        return process
 
     def finish(self, process: subprocess.Popen[bytes] | None = None) -> None:
         """Wait for the process, and start again until all is done, at most three times."""
@@ -96,21 +107,7 @@ class Drill:
             if process.wait(PATIENCE_S) == 0:
                 return
             process = None
-        raise DrillError((self.directory / "batch.log").read_text()[-500:])
-
-    def segments(self) -> int:
-        """Return how many segments are complete."""
-        runs = list((self.directory / "results/drill/runs").glob("*"))
-        return len(completed_segments(runs[0])) if runs else 0
-
-    def wait_for_segments(self, number: int) -> None:
-        """Wait until LAMMPS works on the segment after `number` complete ones."""
-
-        def begun() -> bool:
-            part = f"results/drill/runs/*/segment_{number:04d}.part/thermo.csv"
-            return self.segments() >= number and any(self.directory.glob(part))
-
-        wait_until(begun, f"{number} segments")
+        raise DrillError(self.log.read_text()[-500:])
 
     def lammps(self) -> int:
         """Return the number of the LAMMPS process that works on this drill."""
@@ -119,21 +116,43 @@ class Drill:
             raise DrillError("no LAMMPS")
         return found[0]
 
+    @contextmanager
+    def held_up(self) -> Iterator[None]:
+        """Stop LAMMPS while the block runs: what happens meanwhile happens in this segment."""
+        lammps = self.lammps()
+        os.kill(lammps, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            # the fault may have ended it
+            with suppress(ProcessLookupError):
+                os.kill(lammps, signal.SIGCONT)
+
     def job(self) -> str:
         """Return the number of this drill's Slurm job that runs."""
-        jobs = slurm.jobs_in(self.directory / "results/drill")
-        return next(job for job, state in jobs.items() if state == "RUNNING")
+        return next(job for job, state in self.jobs().items() if state == "RUNNING")
 
-    def frames(self) -> dict[str, str]:
+    def jobs(self) -> dict[str, str]:
+        """Return this drill's unfinished Slurm jobs and their states."""
+        return slurm.jobs_in(self.results)
+
+    def files(self) -> dict[str, str]:
         """Return the SHA-256 of every file of frames."""
         return {
-            str(path.relative_to(self.run)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(self.run.glob("segment_*/frames.dcd"))
+            path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in self.run.glob("segment_*/frames.dcd")
         }
 
-    def n_frames(self) -> int:
-        """Return the number of frames that the run's records count."""
-        return sum(record["n_frames"] for record in completed_segments(self.run))
+    def frames(self) -> Counter[bytes]:
+        """Return how often each frame is in the files, all told."""
+        n_atoms = read_json(self.run / "run.json")["structure"]["n_atoms"]
+        header = dcd_bytes(0, n_atoms)
+        size = dcd_bytes(1, n_atoms) - header
+        counter: Counter[bytes] = Counter()
+        for path in self.run.glob("segment_*/frames.dcd"):
+            content = path.read_bytes()
+            counter.update(content[at : at + size] for at in range(header, len(content), size))
+        return counter
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -151,11 +170,16 @@ def processes_in(directory: Path, name: str) -> list[int]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             here = (process / "cwd").readlink().is_relative_to(directory)
-            if here and (process / "comm").read_text().strip().startswith(name):
+            if here and comm(int(process.name)).startswith(name):
                 found.append(int(process.name))
         except OSError:
             continue
     return found
+
+
+def comm(pid: int) -> str:
+    """Return the name of a process."""
+    return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
 def parents(pid: int) -> list[int]:
@@ -172,53 +196,52 @@ def parents(pid: int) -> list[int]:
 
 def kill_lammps(drill: Drill, at: int) -> None:
     """`kill -9` of LAMMPS: the run fails, the next call goes on."""
-    process = drill.start()
-    drill.wait_for_segments(at)
+    process = drill.start_and_wait(at)
     os.kill(drill.lammps(), signal.SIGKILL)
     drill.finish(process)
 
 
 def kill_kernel(drill: Drill, at: int) -> None:
     """`kill -9` of the notebook's kernel, the parent of LAMMPS."""
-    process = drill.start()
-    drill.wait_for_segments(at)
+    process = drill.start_and_wait(at)
     os.kill(parents(drill.lammps())[0], signal.SIGKILL)
     drill.finish(process)
 
 
 def kill_controller(drill: Drill, at: int) -> None:
-    """`kill -9` of the batch engine; another is started at once, while the run still goes on."""
-    process = drill.start()
-    drill.wait_for_segments(at)
-    process.kill()
-    process.wait()
-    drill.finish()
+    """`kill -9` of the batch engine; another is started while the run (or its job) still goes on.
+
+    It waits for the run, and starts no second one.
+    """
+    process = drill.start_and_wait(at)
+    with drill.held_up():
+        jobs = drill.jobs()
+        process.kill()
+        process.wait()
+        again = drill.start()
+        wait_until(lambda: "earlier call still go on" in drill.log.read_text(), "notice")
+        if drill.jobs() != jobs or len(processes_in(drill.run, "lmp")) != 1:
+            raise DrillError("a second copy was started beside the one that runs")
+    drill.finish(again)
 
 
 def two_controllers(drill: Drill, at: int) -> None:
     """A second controller on the same campaign is refused and harms nothing."""
-    process = drill.start()
-    drill.wait_for_segments(at)
-    second = drill.start()
-    if (
-        second.wait(PATIENCE_S) != 2
-        or "locked by process" not in (drill.directory / "batch.log").read_text()
-    ):
-        raise DrillError("the second controller was not refused")
+    process = drill.start_and_wait(at)
+    with drill.held_up():
+        second = drill.start()
+        if second.wait(PATIENCE_S) != 2 or "locked by process" not in drill.log.read_text():
+            raise DrillError("the second controller was not refused")
     drill.finish(process)
 
 
 def disk_full(drill: Drill, at: int) -> None:
     """Another program fills the disk in the middle of a segment, and later makes room again."""
     hog = drill.directory / "hog"
-    process = drill.start()
-    drill.wait_for_segments(at)
-    with hog.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            pass
+    process = drill.start_and_wait(at)
+    with drill.held_up(), hog.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
     if process.wait(PATIENCE_S) == 0:
         raise DrillError("the full disk went unnoticed")
     hog.unlink()
@@ -227,66 +250,74 @@ def disk_full(drill: Drill, at: int) -> None:
 
 def scancel(drill: Drill, at: int) -> None:
     """`scancel` of the run's job: Snakemake submits it anew."""
-    process = drill.start()
-    drill.wait_for_segments(at)
+    process = drill.start_and_wait(at)
     subprocess.run(["scancel", drill.job()], check=True)
     drill.finish(process)
 
 
 def requeue(drill: Drill, at: int) -> None:
-    """`scontrol requeue`, what a preemption does: the same job starts again."""
-    process = drill.start()
-    drill.wait_for_segments(at)
+    """`scontrol requeue`: the same job starts again."""
+    process = drill.start_and_wait(at)
     job = drill.job()
     subprocess.run(["scontrol", "requeue", job], check=True)
-    start_without_delay(drill, job)
+    start_when_requeued(drill, job)
+    drill.finish(process)
+
+
+def preempted(drill: Drill, at: int) -> None:
+    """A job of a partition with precedence wants the node: Slurm requeues the run's job."""
+    process = drill.start_and_wait(at)
+    job = drill.job()
+    urgent = ["sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=true"]
+    subprocess.run(urgent, check=True, capture_output=True)
+    start_when_requeued(drill, job)
     drill.finish(process)
 
 
 def time_limit(drill: Drill, at: int) -> None:
-    """The job's time limit ends it in the middle of a segment."""
-    process = drill.start()
-    drill.wait_for_segments(at)
-    # less than the minute that has passed already, or soon will have: Slurm kills the job
-    subprocess.run(
-        ["scontrol", "update", f"jobid={drill.job()}", "timelimit=0:01"],
-        check=True,
-    )
+    """The job's time limit ends it in the middle of a segment; Snakemake submits it anew."""
+    process = drill.start_and_wait(at)
+    job = drill.job()
+    with drill.held_up():
+        soon = "endtime=now+1"
+        subprocess.run(["scontrol", "update", f"jobid={job}", soon], check=True)
+        # Slurm looks every half minute
+        wait_until(lambda: drill.jobs().get(job) != "RUNNING", "time limit")
     drill.finish(process)
 
 
-def node_restart(drill: Drill, at: int) -> None:
-    """The node's daemon is killed and started again; the job's processes are killed meanwhile."""
-    process = drill.start()
-    drill.wait_for_segments(at)
-    pid = int(Path("/tmp/llzo-slurm/slurmd.pid").read_text())
-    os.kill(pid, signal.SIGKILL)
-    os.kill(drill.lammps(), signal.SIGKILL)
+def node_daemon(drill: Drill, at: int) -> None:
+    """The node's daemon is killed and started again: its jobs do not notice."""
+    process = drill.start_and_wait(at)
+    with drill.held_up():
+        restart_node_daemon()
+    drill.finish(process)
+
+
+def node_failure(drill: Drill, at: int) -> None:
+    """The node goes down with all its processes and comes back: Slurm requeues the job."""
+    process = drill.start_and_wait(at)
+    job = drill.job()
+    # LAMMPS, kernel, papermill, Snakemake, ... up to the job's `slurmstepd`
+    doomed = [drill.lammps(), *parents(drill.lammps())]
+    steps = [pid for pid in doomed if comm(pid) == "slurmstepd"]
+    restart_node_daemon(meanwhile=lambda: [os.kill(pid, signal.SIGKILL) for pid in steps])
+    start_when_requeued(drill, job)
+    drill.finish(process)
+
+
+def start_when_requeued(drill: Drill, job: str) -> None:
+    """Wait until a job is back in the queue and let it start."""
+    wait_until(lambda: drill.jobs().get(job) == "PENDING", "requeue")
+    start_requeued(job)
+
+
+def restart_node_daemon(meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Kill `slurmd` and start it again some seconds later."""
+    os.kill(int(Path("/tmp/llzo-slurm/slurmd.pid").read_text()), signal.SIGKILL)
+    meanwhile()
     time.sleep(3)
     subprocess.run(["slurmd", "-N", "localhost"], check=True)
-    drill.finish(process)
-
-
-def kill_controller_slurm(drill: Drill, at: int) -> None:
-    """`kill -9` of the controller while its Slurm job runs on; another controller at once."""
-    process = drill.start()
-    drill.wait_for_segments(at)
-    job = drill.job()
-    process.kill()
-    process.wait()
-    again = drill.start()
-    wait_until(lambda: b"earlier call" in (drill.directory / "batch.log").read_bytes(), "notice")
-    if list(slurm.jobs_in(drill.directory / "results/drill")) not in ([job], []):
-        raise DrillError("a second job was submitted beside the running one")
-    drill.finish(again)
-
-
-def start_without_delay(drill: Drill, job: str) -> None:
-    """Spare the two minutes that Slurm lets pass before it starts a requeued job again."""
-    wait_until(
-        lambda: slurm.jobs_in(drill.directory / "results/drill").get(job) == "PENDING", "requeue"
-    )
-    subprocess.run(["scontrol", "update", f"jobid={job}", "starttime=now"], check=True)
 
 
 LOCAL = {
@@ -299,29 +330,15 @@ LOCAL = {
 SLURM = {
     "scancel": scancel,
     "scontrol requeue": requeue,
+    "preempted": preempted,
     "time limit": time_limit,
-    "node daemon killed and restarted": node_restart,
-    "kill -9 of the controller, Slurm job goes on": kill_controller_slurm,
+    "node daemon killed and restarted": node_daemon,
+    "node down and up again": node_failure,
+    "kill -9 of the controller, Slurm job goes on": kill_controller,
 }
 
 
 # --------------------------------------------------------------------------- the table
-
-
-def slurm_profile(directory: Path) -> Path:
-    """Write the project's Slurm profile as this machine needs it: no accounts, quick answers."""
-    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
-    del profile["default-resources"]["slurm_account"]
-    profile |= {
-        "slurm-no-account": True,
-        "slurm-status-command": "squeue",
-        "slurm-init-seconds-before-status-checks": 1,
-        "seconds-between-status-checks": 2,
-        "latency-wait": 5,
-    }
-    directory.mkdir()
-    (directory / "config.yaml").write_text(yaml.safe_dump(profile))
-    return directory
 
 
 def main() -> int:
@@ -330,79 +347,71 @@ def main() -> int:
     parser.add_argument("faults", nargs="*", help="parts of the faults' names; default: all")
     parser.add_argument("--times", type=int, default=2, help="times each fault is tried")
     arguments = parser.parse_args()
-
-    started_slurm = False
-    left_out = []
-    is_root = os.geteuid() == 0
     faults = {
         name: fault
         for name, fault in (LOCAL | SLURM).items()
         if not arguments.faults or any(part in name for part in arguments.faults)
     }
-    if faults.keys() & SLURM.keys():
-        start = subprocess.run([ROOT / "tests/slurm/start.sh"], capture_output=True, text=True)
-        started_slurm = start.returncode == 0
-        if not started_slurm:
-            left_out = [name for name in faults if name in SLURM]
-    if not is_root and "disk full in a segment" in faults:
-        left_out.append("disk full in a segment")
+    left_out = {}
+    if os.geteuid() != 0:
+        left_out[disk_full] = "needs root"
 
     survived_all = True
-    with tempfile.TemporaryDirectory(prefix="llzo-drill-") as scratch:
-        folder = Path(scratch)
-        reference = Drill(folder / "undisturbed")
-        reference.finish()
-        expected, n_frames = reference.frames(), reference.n_frames()
-        profile = str(slurm_profile(folder / "profile"))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llzo-drill-")))
+        if faults.keys() & SLURM.keys():
+            try:
+                stack.enter_context(running_slurm())
+            except NoSlurmError as error:
+                left_out |= dict.fromkeys(map(faults.get, SLURM), str(error))
+        undisturbed = Drill(folder / "undisturbed")
+        undisturbed.finish()
+        profile = str(write_profile(folder / "profile"))
         print(f"{'fault':<46} {'tried':>5} {'survived':>8} {'lost':>5} {'doubled':>7} {'s':>5}")
         for name, fault in faults.items():
-            if name in left_out:
-                print(f"{name:<46} left out: needs root, and Debian for Slurm")
+            if fault in left_out:
+                print(f"{name:<46} left out: {left_out[fault]}")
                 continue
             survived = lost = doubled = 0
             began = time.monotonic()
-            for time_ in range(arguments.times):
-                directory = folder / f"{fault.__name__}-{time_}"
-                with small_disk(directory, needed=fault is disk_full):
+            for trial in range(arguments.times):
+                # early, late, and between
+                at = (1, SEGMENTS - 2, SEGMENTS // 2)[trial % 3]
+                directory = folder / f"{name.replace(' ', '_')}-{trial}"
+                with small_disk(directory) if fault is disk_full else nullcontext():
                     drill = Drill(directory, profile if name in SLURM else "local")
+                    copy_structures(undisturbed, drill)
                     try:
-                        # first in the run's beginning, then near its end
-                        fault(drill, at=2 + 4 * (time_ % 2))
-                        frames = drill.frames()
-                        survived += frames == expected
-                        lost += max(0, n_frames - drill.n_frames())
-                        doubled += max(0, drill.n_frames() - n_frames)
+                        fault(drill, at)
+                        survived += drill.files() == undisturbed.files()
                     except (DrillError, subprocess.SubprocessError, StopIteration) as error:
                         print(f"  {name}: {error!r}", file=sys.stderr)
-            seconds = time.monotonic() - began
+                    lost += (undisturbed.frames() - drill.frames()).total()
+                    doubled += (drill.frames() - undisturbed.frames()).total()
             survived_all &= survived == arguments.times
             print(
                 f"{name:<46} {arguments.times:>5} {survived:>8} {lost:>5} {doubled:>7} "
-                f"{seconds:>5.0f}",
+                f"{time.monotonic() - began:>5.0f}",
                 flush=True,
             )
-    if started_slurm:
-        subprocess.run([ROOT / "tests/slurm/stop.sh"], check=False)
     return 0 if survived_all else 1
 
 
-class small_disk:  # noqa: N801
-    """A file system of 64 MB at `directory`, if needed."""
+def copy_structures(there: Drill, here: Drill) -> None:
+    """Spare a drill the step before its run."""
+    shutil.copytree(there.results / "structures", here.results / "structures")
 
-    def __init__(self, directory: Path, *, needed: bool) -> None:
-        self._directory = directory
-        self._needed = needed
 
-    def __enter__(self) -> None:
-        self._directory.mkdir(parents=True)
-        if self._needed:
-            words = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(self._directory)]
-            subprocess.run(words, check=True)
-
-    def __exit__(self, *_: object) -> None:
-        if self._needed:
-            subprocess.run(["umount", "-l", str(self._directory)], check=True)
-        shutil.rmtree(self._directory, ignore_errors=True)
+@contextmanager
+def small_disk(directory: Path) -> Iterator[None]:
+    """Mount a file system of 64 MB at `directory` while the block runs."""
+    directory.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(directory)]
+    subprocess.run(words, check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(directory)], check=True)
 
 
 if __name__ == "__main__":
