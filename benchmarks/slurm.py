@@ -4,7 +4,7 @@
 
 NUMBER dummy runs (the shell's `true`) under the project's Slurm profile, as one array per 30 runs
 and, for comparison, a tenth of them each submitted on its own. Calls of Slurm's commands are
-counted by wrappers on PATH. The Slurm is that of tests/slurm, on as many CPUs as there are.
+counted by wrappers on PATH. The Slurm is that of tests/slurm.
 """
 
 import os
@@ -15,9 +15,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import yaml
-
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from one_node_slurm import running_slurm, write_profile  # noqa: E402
+
 COMMANDS = ("sbatch", "squeue", "sacct", "scontrol", "sinfo", "scancel")
 SNAKEFILE = """
 rule all:
@@ -43,16 +45,13 @@ def counting_path(folder: Path) -> str:
 
 def measure(number: int, *, arrays: bool) -> None:
     """Run that many dummy runs and print a row."""
-    profile = yaml.safe_load((ROOT / "workflow/profiles/slurm/config.yaml").read_text())
-    del profile["default-resources"]["slurm_account"]
-    profile |= {"slurm-no-account": True, "slurm-status-command": "squeue", "latency-wait": 5}
-    profile |= {"slurm-init-seconds-before-status-checks": 10}
+    # looks at the jobs as often as on a cluster, not as often as the tests
+    changes: dict[str, object] = {"slurm-init-seconds-before-status-checks": 40}
     if not arrays:
-        del profile["slurm-array-jobs"]
+        changes["slurm-array-jobs"] = "no_rule"
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        (folder / "profile").mkdir()
-        (folder / "profile/config.yaml").write_text(yaml.safe_dump(profile))
+        write_profile(folder / "profile", **changes)
         (folder / "Snakefile").write_text(SNAKEFILE.format(number=number))
         path = counting_path(folder / "bin")
         began = time.monotonic()
@@ -76,12 +75,9 @@ def measure(number: int, *, arrays: bool) -> None:
 
 def main() -> None:
     number = int(sys.argv[1]) if len(sys.argv) > 1 else 300
-    subprocess.run([ROOT / "tests/slurm/start.sh"], check=True)
-    try:
+    with running_slurm():
         measure(number, arrays=True)
         measure(max(2, number // 10), arrays=False)
-    finally:
-        subprocess.run([ROOT / "tests/slurm/stop.sh"], check=False)
 
 
 if __name__ == "__main__":

@@ -182,6 +182,18 @@ def comm(pid: int) -> str:
     return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
+def processes_of_job(job: str) -> list[int]:
+    """Return the daemons that watch over a Slurm job's steps, and all that they have started."""
+    found = []
+    for process in map(int, (path.name for path in Path("/proc").glob("[0-9]*"))):
+        with suppress(OSError):
+            for ancestor in (process, *parents(process)):
+                title = Path(f"/proc/{ancestor}/cmdline").read_bytes()
+                if title.startswith(f"slurmstepd: [{job}.".encode()):
+                    found.append(process)
+    return found
+
+
 def parents(pid: int) -> list[int]:
     """Return the chain of parents of a process, nearest first."""
     chain = []
@@ -298,10 +310,18 @@ def node_failure(drill: Drill, at: int) -> None:
     """The node goes down with all its processes and comes back: Slurm requeues the job."""
     process = drill.start_and_wait(at)
     job = drill.job()
-    # LAMMPS, kernel, papermill, Snakemake, ... up to the job's `slurmstepd`
-    doomed = [drill.lammps(), *parents(drill.lammps())]
-    steps = [pid for pid in doomed if comm(pid) == "slurmstepd"]
-    restart_node_daemon(meanwhile=lambda: [os.kill(pid, signal.SIGKILL) for pid in steps])
+    node = ["scontrol", "update", "nodename=localhost"]
+
+    def go_down() -> None:
+        for pid in processes_of_job(job):
+            # some end with their parents
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # what Slurm does by itself when the node has not answered for minutes
+        subprocess.run([*node, "state=down", "reason=drill"], check=True)
+
+    restart_node_daemon(meanwhile=go_down)
+    subprocess.run([*node, "state=resume"], check=True)
     start_when_requeued(drill, job)
     drill.finish(process)
 
