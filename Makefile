@@ -3,7 +3,7 @@
 # make test        set up, run the tests
 # make lab         set up, open JupyterLab
 # make lint        set up, check style and types
-# make drill       set up, break runs in every way and compare their frames (half an hour)
+# make drill       set up, break runs in every way and compare their frames (25 minutes)
 
 PYTHON   ?= python3
 CAMPAIGN ?= quick
