@@ -1,10 +1,11 @@
 """What the batch engine costs: wall time of a campaign against the time spent inside LAMMPS.
 
-    python benchmarks/engine.py [PS]
+    python benchmarks/engine.py [PS [RUNS]]
 
-Four runs of one cell, PS ps each (default 75, more than a minute on most machines), on all cores,
-with the notebooks that every campaign has (01 to 03) and the report; not those of the site and
-order analyses, whose time is their own. The ratio is 1 if the cores did nothing but LAMMPS.
+RUNS runs (default 4) of one cell, PS ps each (default 75, more than a minute on most machines), on
+all cores, with the notebooks that every campaign has (01 to 03) and the report; not those of the
+site and order analyses, whose time is their own. The ratio is 1 if the cores did nothing but
+LAMMPS; what is done once for a campaign counts for less the more runs it has.
 """
 
 import os
@@ -21,6 +22,7 @@ from llzo_helpers.files import read_json
 
 def main() -> None:
     production = float(sys.argv[1]) if len(sys.argv) > 1 else 75.0
+    n_runs = int(sys.argv[2]) if len(sys.argv) > 2 else 4
     campaign = {
         "description": "Cost of the batch engine",
         "seed": 1,
@@ -36,7 +38,7 @@ def main() -> None:
                 "li_per_formula": 6.25,
                 "volume_ratio": 1.01,
                 "md_potential": "bush1994_woodley1999",
-                "temperature_K": [900, 1000, 1300, 1500],
+                "temperature_K": [900 + 50 * k for k in range(n_runs)],
             }
         ],
     }
