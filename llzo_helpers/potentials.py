@@ -83,7 +83,7 @@ class Potential(Model):
 
 
 def make_calculator(potential: Potential) -> "Calculator":
-    """Return a calculator of ASE for a potential of kind `ase` or `hdnnp`.
+    """Return a calculator of ASE that a potential of kind `ase` names.
 
     Raises
     ------
@@ -92,12 +92,8 @@ def make_calculator(potential: Potential) -> "Calculator":
         is of another kind.
     """
     source = potential.directory / "potential.yaml"
-    if potential.kind == "hdnnp":
-        from llzo_helpers.hdnnp import HDNNPCalculator
-
-        return HDNNPCalculator(potential.directory)
     if potential.calculator is None:
-        raise InputError(f"{source}: kind = {potential.kind}: only ase and hdnnp are calculators")
+        raise InputError(f"{source}: kind = {potential.kind}: it must be ase, with a calculator")
     module, _, name = potential.calculator.rpartition(".")
     try:
         factory = getattr(importlib.import_module(module), name)

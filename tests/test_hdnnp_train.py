@@ -5,6 +5,7 @@ from pathlib import Path
 
 import ase
 import ase.build
+import ase.units
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +19,12 @@ from llzo_helpers.hdnnp.train.descriptors import describe, tabulate
 from llzo_helpers.hdnnp.train.functions import choose_functions, function_pool
 from llzo_helpers.hdnnp.train.label import fingerprint, is_held_out, label
 from llzo_helpers.hdnnp.train.network import FittedNetwork, Scaling, write_network
-from llzo_helpers.hdnnp.train.publish import pack_labels, shortest_distances, unpack_labels
+from llzo_helpers.hdnnp.train.publish import (
+    pack_labels,
+    publish,
+    shortest_distances,
+    unpack_labels,
+)
 from llzo_helpers.hdnnp.train.rounds import (
     Disagreement,
     choose_frames,
@@ -28,7 +34,14 @@ from llzo_helpers.hdnnp.train.rounds import (
 )
 from llzo_helpers.hdnnp.train.sample import draw_conditions, perturbed, shortest_distance
 from llzo_helpers.hdnnp.train.settings import FunctionPool, Training, load_training
-from llzo_helpers.hdnnp.train.validate import energy_conservation, errors, parity
+from llzo_helpers.hdnnp.train.validate import (
+    elastic_constants,
+    energy_conservation,
+    errors,
+    parity,
+    relax_crystal,
+    vibrations,
+)
 from llzo_helpers.potentials import load_potential, make_calculator
 from llzo_helpers.structures import crystal, tetragonal
 
@@ -278,7 +291,49 @@ def test_shortest_distances(structures):
     symbols = np.array(structures[0].get_chemical_symbols())
     own = distances[np.ix_(symbols == "Li", symbols == "O")].min()
     assert found["Li-O"] <= round(own, 2)
+    # La-La and Zr-Zr are farther apart
     assert set(found) >= {"Li-Li", "Li-La", "La-Zr", "O-O"}
+    assert np.isfinite(list(found.values())).all()
+
+
+def test_what_is_published_is_a_potential(structures, tmp_path: Path):
+    write_network(random_network(structures), tmp_path / "network")
+    training = load_training("hdnnp_sevennet0")
+    reference = load_potential("sevennet0")
+    table = pd.DataFrame({"phase": ["all"], "force_rmse_eV_A": [0.1]})
+    published = tmp_path / "potentials" / "mine"
+    publish(tmp_path / "network", published, training, structures, reference, {"errors": table})
+    potential = load_potential("mine", tmp_path / "potentials")
+    assert potential.kind == "hdnnp"
+    assert potential.trusted_range.volume_ratio == (0.86, 1.3)
+    assert pd.read_csv(published / "errors.csv").force_rmse_eV_A[0] == 0.1
+    assert HDNNP(published).symbols == SYMBOLS
+
+
+def test_vibration_of_a_pair(tmp_path: Path):
+    """Lennard-Jones: k = 72 epsilon / (2^(1/3) sigma^2), and half the mass."""
+    sigma, epsilon = 2.0, 0.3
+    pair = ase.Atoms("O2", positions=[[0, 0, 0], [2 ** (1 / 6) * sigma, 0, 0]])
+    modes = vibrations(pair, LennardJones(sigma=sigma, epsilon=epsilon, rc=50.0), str(tmp_path))
+    k = 72 * epsilon / (2 ** (1 / 3) * sigma**2)  # eV/Å^2
+    reduced = pair.get_masses()[0] / 2
+    expected = (
+        np.sqrt(k / reduced) / (2 * np.pi) * ase.units.fs * 1000
+    )  # THz: ASE's unit of time over 1 ps
+    assert modes.frequency_THz.max() == pytest.approx(expected, rel=1e-3)
+    np.testing.assert_allclose(modes["O"], 1.0)
+
+
+def test_elastic_constants_of_pair_forces():
+    """Central forces in a cubic crystal of inversion centres: C12 = C44 (Cauchy)."""
+    calculator = LennardJones(sigma=2.0, epsilon=0.3, rc=6.0, smooth=True)
+    relaxed = relax_crystal(
+        ase.build.bulk("Ar", cubic=True, a=3.1) * (2, 2, 2), calculator, fmax=1e-3
+    )
+    constants = elastic_constants(relaxed, calculator)
+    assert constants["C11"] == pytest.approx(constants["C33"], rel=1e-2)
+    assert constants["C12"] == pytest.approx(constants["C44"], rel=3e-2)
+    assert constants["C11"] > constants["C12"] > 0
 
 
 def test_tetragonal_has_its_space_group():
@@ -306,7 +361,7 @@ def test_the_reference_is_refused_where_its_package_is_missing():
     except ImportError:
         with pytest.raises(InputError, match=r"sevennet0.*install its package"):
             make_calculator(reference)
-    with pytest.raises(InputError, match="only ase and hdnnp"):
+    with pytest.raises(InputError, match="must be ase"):
         make_calculator(load_potential("wang2014"))
 
 

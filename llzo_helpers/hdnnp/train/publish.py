@@ -30,7 +30,7 @@ _INFO = ("phase", "li_per_formula", "volume_ratio", "temperature_K", "seed", "pe
 
 
 def shortest_distances(structures: Sequence[ase.Atoms]) -> dict[str, float]:
-    """Shortest distance of each pair of elements in any structure, Å."""
+    """Shortest distance of each pair of elements that come nearer than 4 Å, Å."""
     shortest: dict[str, float] = {}
     pairs = ["-".join(pair) for pair in combinations_with_replacement(ELEMENTS, 2)]
     for atoms in structures:
@@ -40,7 +40,8 @@ def shortest_distances(structures: Sequence[ase.Atoms]) -> dict[str, float]:
         for number, pair in enumerate(combinations_with_replacement(range(len(ELEMENTS)), 2)):
             own = d[(order[i] == pair[0]) & (order[j] == pair[1])]
             name = pairs[number]
-            shortest[name] = min(float(own.min(initial=np.inf)), shortest.get(name, np.inf))
+            if len(own):
+                shortest[name] = min(float(own.min()), shortest.get(name, np.inf))
     return {name: round(d, 2) for name, d in shortest.items()}
 
 

@@ -264,13 +264,15 @@ def learning_curve(training: Training, directory: Path, labelled: list[ase.Atoms
         `llzo_helpers.hdnnp.train.validate.errors`.
     """
     tests = held_out(training, labelled)
-    rounds = training.rounds
-    counts = [rounds.first + k * rounds.each for k in range(rounds.number + 1)]
-    names = [f"round_{k}/fit" for k in range(1, rounds.number + 1)] + ["final"]
+    n_rounds = training.rounds.number
+    counts = np.cumsum([len(read_selected(directory / f"round_{k}")) for k in range(n_rounds + 1)])
+    names = [f"round_{k}/fit" for k in range(1, n_rounds + 1)] + ["final"]
     tables = []
     for name, count in zip(names, counts, strict=True):
-        table = errors(parity(tests, HDNNPCalculator(directory / name / "member_0")), "phase")
-        tables.append(table.assign(fit=name, labels=count))
+        member = directory / name / "member_0"
+        if member.is_dir():  # labels that were unpacked come without the fits of their rounds
+            table = errors(parity(tests, HDNNPCalculator(member)), "phase")
+            tables.append(table.assign(fit=name, labels=count))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -20,11 +20,6 @@ from tqdm.auto import tqdm
 
 from llzo_helpers.structures import volume_ratio
 
-GROUPS = {
-    "crystal up to 1700 K": lambda info: info["phase"] != "amorphous",
-    "amorphous and melt": lambda info: info["phase"] == "amorphous",
-}
-
 
 def parity(structures: Sequence[ase.Atoms], calculator: Calculator) -> pd.DataFrame:
     """Compare a calculator with labels.
@@ -142,7 +137,7 @@ def elastic_constants(
     pandas.Series
         C11, C33, C12, C13, C44, C66.
     """
-    wanted = {"C11": (0, 0), "C33": (2, 2), "C12": (0, 1), "C13": (0, 2), "C44": (3, 3)}
+    wanted = {"C11": (0, 0), "C33": (2, 2), "C12": (1, 0), "C13": (0, 2), "C44": (3, 3)}
     wanted["C66"] = (5, 5)
     stress: dict[tuple[int, int], NDArray[np.float64]] = {}
     for applied in (0, 2, 3, 5):
