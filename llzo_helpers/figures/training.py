@@ -29,6 +29,7 @@ def conditions_figure(structures: Sequence[ase.Atoms]) -> go.Figure:
             marker={"color": colour, "size": 5, "opacity": 0.6},
             name=f"{phase} ({len(part)})",
         )
+    figure.update_layout(legend_itemsizing="constant")
     return figure
 
 
@@ -103,6 +104,8 @@ def parity_figure(table: pd.DataFrame) -> go.Figure:
         )
         figure.update_xaxes(title="reference (eV/Å)", **place)
         figure.update_yaxes(title="network (eV/Å)", **place)
+    # in the legend the points would hardly be seen
+    figure.update_layout(legend_itemsizing="constant")
     return figure
 
 
