@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, describe
-from llzo_helpers.hdnnp.train.label import is_held_out
+from llzo_helpers.hdnnp.train.label import force_atoms, force_weights, is_held_out
 from llzo_helpers.hdnnp.train.network import FittedNetwork, Scaling
 from llzo_helpers.hdnnp.train.settings import Fit
 
@@ -142,7 +142,7 @@ def fit_network(
 
     The loss is the mean square error of force components plus `energy_weight` times that of the
     energies per atom, both with the weight 1 / (1 + (F / large_force)^2), F the force on the atom
-    or its root mean square in the structure: of two atoms pushed together, a relative error
+    or the root mean square force of the structure: of two atoms pushed together, a relative error
     counts. The learning rate of Adam falls to zero along a cosine. The same data, settings and
     seed give the same network on the same machine.
 
@@ -273,7 +273,7 @@ def _example(
 ) -> _Example:
     energy, forces = atoms.get_potential_energy(), atoms.get_forces()
     numbers = table.element_numbers(atoms)
-    moving = np.sort(rng.choice(len(atoms), min(settings.force_atoms, len(atoms)), replace=False))
+    moving = force_atoms(atoms, settings, rng)
     found = describe(atoms, table, moving)
     inputs = (found.values - scaling.mean[numbers]) / scaling.sigma[numbers]
     gradients = found.gradients / scaling.sigma[numbers[found.centres]][:, None, :]
@@ -291,17 +291,10 @@ def _example(
         numbers=numbers,
         gradients=matrix.tocsr(),
         energy=energy - atom_energies[numbers].sum(),
-        energy_weight=_weights(np.sqrt(np.mean(forces**2)), settings.large_force_eV_A),
+        energy_weight=force_weights(np.sqrt((forces**2).mean(axis=0)), settings),
         forces=forces[moving].astype(np.float32).ravel(),
-        force_weights=np.repeat(
-            _weights(np.linalg.norm(forces[moving], axis=1), settings.large_force_eV_A), 3
-        ).astype(np.float32),
+        force_weights=force_weights(forces[moving], settings).repeat(3).astype(np.float32),
     )
-
-
-def _weights(force: Any, large: float) -> Any:
-    """Weights that make errors of large forces count relative to the force."""
-    return 1.0 / (1.0 + (force / large) ** 2)
 
 
 def _batch(examples: list[_Example], n_elements: int) -> _Batch:

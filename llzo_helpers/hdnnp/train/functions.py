@@ -1,4 +1,4 @@
-"""Choosing symmetry functions: few that tell environments apart, out of many."""
+"""Choosing symmetry functions: few that explain forces, out of many."""
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
@@ -6,11 +6,14 @@ from itertools import combinations_with_replacement
 import ase
 import numpy as np
 from ase.data import atomic_numbers
-from scipy.linalg import qr
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
+from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp.files import SymmetryFunction
-from llzo_helpers.hdnnp.train.descriptors import describe, tabulate
-from llzo_helpers.hdnnp.train.settings import FunctionPool
+from llzo_helpers.hdnnp.train.descriptors import FunctionTable, describe, tabulate
+from llzo_helpers.hdnnp.train.label import force_atoms, force_weights
+from llzo_helpers.hdnnp.train.settings import Fit, FunctionPool
 
 
 def function_pool(pool: FunctionPool, symbols: Sequence[str]) -> dict[str, list[SymmetryFunction]]:
@@ -35,21 +38,23 @@ def function_pool(pool: FunctionPool, symbols: Sequence[str]) -> dict[str, list[
 
 
 def choose_functions(
-    pool: FunctionPool, structures: Sequence[ase.Atoms]
+    pool: FunctionPool, structures: Sequence[ase.Atoms], settings: Fit
 ) -> dict[str, list[SymmetryFunction]]:
-    """Choose the functions that are least alike over given structures.
+    """Choose the functions that best explain forces.
 
-    Rank-revealing QR: of the standardised columns (functions) of the matrix of all environments,
-    the one with the largest part that is no combination of those already chosen comes next; a
-    deterministic form of the CUR selection of Imbalzano et al., J. Chem. Phys. 148, 241730
-    (2018).
+    Orthogonal least squares (Chen, Billings and Luo, Int. J. Control 50, 1873 (1989)): forces are
+    linear in the gradients of the functions if energies are linear in the functions; the function
+    whose part that is orthogonal to all chosen ones explains most of the forces still unexplained
+    comes next, until each element has its number.
 
     Parameters
     ----------
     pool
         What there is to choose from, and how many to choose.
     structures
-        Structures of all conditions; some tens suffice.
+        Labelled structures of all conditions; some tens suffice.
+    settings
+        Says how many forces are taken, and what large ones weigh.
 
     Returns
     -------
@@ -58,17 +63,60 @@ def choose_functions(
     """
     symbols = sorted({s for atoms in structures for s in atoms.symbols})
     table = tabulate(function_pool(pool, symbols))
-    values = np.concatenate([describe(atoms, table).values for atoms in structures])
-    numbers = np.concatenate([table.element_numbers(atoms) for atoms in structures])
-    chosen = {}
-    for number, element in enumerate(table.symbols):
-        own = values[numbers == number]
-        own -= own.mean(axis=0)
-        scale = own.std(axis=0)
-        # a function that hardly ever sees an atom would be all noise
-        own[:, scale > 1e-4] /= scale[scale > 1e-4]
-        own[:, scale <= 1e-4] = 0.0
-        order = qr(own, mode="r", pivoting=True)[1][: pool.per_element]
-        functions = [table.functions[number][k] for k in order]
-        chosen[element] = sorted(functions, key=lambda f: f.sort_key)
+    rng = np.random.default_rng(0)
+    blocks = [
+        _linear_forces(atoms, table, settings, rng)
+        for atoms in tqdm(structures, desc="choosing functions", unit="structure")
+    ]
+    columns = np.concatenate([columns for columns, _ in blocks])
+    forces = np.concatenate([forces for _, forces in blocks])
+    n_functions = table.columns.shape[1]
+    order = _orthogonal_least_squares(columns, forces, n_functions, pool.per_element)
+    return {
+        element: sorted(
+            (own[k - n_functions * number] for k in order if k // n_functions == number),
+            key=lambda f: f.sort_key,
+        )
+        for number, (element, own) in enumerate(zip(table.symbols, table.functions, strict=True))
+    }
+
+
+def _linear_forces(
+    atoms: ase.Atoms, table: FunctionTable, settings: Fit, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Forces of unit coefficients [component, element and function] and true forces, weighted."""
+    moving = force_atoms(atoms, settings, rng)
+    found = describe(atoms, table, moving)
+    numbers = table.element_numbers(atoms)
+    n_elements, n_functions = table.columns.shape
+    columns = np.zeros((len(moving), n_elements, 3, n_functions))
+    np.subtract.at(columns, (found.moved, numbers[found.centres]), found.gradients)
+    columns = columns.swapaxes(1, 2).reshape(3 * len(moving), -1)
+    forces = atoms.get_forces()[moving]
+    weights = np.sqrt(force_weights(forces, settings)).repeat(3)
+    return columns * weights[:, None], forces.ravel() * weights
+
+
+def _orthogonal_least_squares(
+    columns: NDArray[np.float64], target: NDArray[np.float64], group: int, most: int
+) -> list[int]:
+    """Choose columns that explain the target, `most` of each `group` adjacent ones."""
+    columns, target = columns.copy(), target.copy()
+    least = 1e-6 * (columns**2).sum(axis=0)
+    left = np.full(columns.shape[1] // group, min(most, group))
+    chosen: list[int] = []
+    while left.any():
+        norms = (columns**2).sum(axis=0)
+        # what is left of a column that others make up is rounding
+        allowed = left.repeat(group) * (norms > least) > 0
+        if not allowed.any():
+            raise InputError(f"per_element = {most}: fewer functions of the pool are independent")
+        explained = np.where(allowed, (columns.T @ target) ** 2 / np.maximum(norms, 1e-300), -1.0)
+        best = int(explained.argmax())
+        direction = columns[:, best] / np.sqrt(norms[best])
+        columns -= np.outer(direction, direction @ columns)
+        target -= direction * (direction @ target)
+        columns[:, best] = 0.0
+        left[best // group] -= 1
+        chosen.append(best)
     return chosen

@@ -1,4 +1,4 @@
-"""Energies, forces and stress of the reference."""
+"""Energies, forces and stress of the reference, and which of them are fitted."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -9,9 +9,11 @@ import ase.io
 import numpy as np
 from ase.calculators.calculator import Calculator
 from ase.calculators.singlepoint import SinglePointCalculator
+from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from llzo_helpers.files import written_aside
+from llzo_helpers.hdnnp.train.settings import Fit
 
 
 def fingerprint(atoms: ase.Atoms) -> str:
@@ -81,3 +83,23 @@ def is_held_out(atoms: ase.Atoms, fraction: float) -> bool:
     """Whether a structure is kept for testing; all frames of a run go the same way."""
     run = f"{atoms.info['phase']} {atoms.info['seed']}".encode()
     return int.from_bytes(hashlib.sha256(run).digest()[:4]) < fraction * 2**32
+
+
+def force_atoms(atoms: ase.Atoms, settings: Fit, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Draw the atoms whose forces are fitted: as many of each element, or all that there are.
+
+    Zirconium is rare, and its forces are the largest: drawn from all atoms alike it would hardly
+    be learnt.
+    """
+    symbols = np.array(atoms.get_chemical_symbols())
+    groups = [np.flatnonzero(symbols == s) for s in sorted(set(symbols))]
+    return np.sort(
+        np.concatenate(
+            [rng.choice(g, min(settings.force_atoms, len(g)), replace=False) for g in groups]
+        )
+    )
+
+
+def force_weights(forces: NDArray[np.float64], settings: Fit) -> NDArray[np.float64]:
+    """Weights [...] of forces [..., 3] that make errors of large ones count relative to them."""
+    return 1.0 / (1.0 + (forces**2).sum(axis=-1) / settings.large_force_eV_A**2)

@@ -17,7 +17,7 @@ from llzo_helpers.hdnnp import HDNNP, HDNNPCalculator
 from llzo_helpers.hdnnp.files import read_potential
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, tabulate
 from llzo_helpers.hdnnp.train.functions import choose_functions
-from llzo_helpers.hdnnp.train.label import is_held_out, label
+from llzo_helpers.hdnnp.train.label import is_held_out, label, label_path
 from llzo_helpers.hdnnp.train.network import write_network
 from llzo_helpers.hdnnp.train.sample import perturbed, sample
 from llzo_helpers.hdnnp.train.settings import Training
@@ -71,7 +71,7 @@ def train(training: Training, directory: Path, calculator: Callable[[], Calculat
         Folder with the committee of the last fit, `member_N/`, the best first.
     """
     labelled = first_round(training, directory, calculator)
-    for number in range(1, training.rounds.number + 1):
+    for number in range(1, len(training.rounds.labels)):
         labelled += further_round(training, directory, number, labelled, calculator)
     return fit(training, directory, "final", labelled, iterations=training.fit.iterations)
 
@@ -86,7 +86,7 @@ def first_round(
         classical = load_potential(sampling.potential)
         candidates = sample(folder, sampling, classical, seed=training.seed)
         rng = np.random.default_rng(training.seed)
-        chosen = rng.permutation(len(candidates))[: training.rounds.first]
+        chosen = rng.permutation(len(candidates))[: training.rounds.labels[0]]
         write_selected(
             folder,
             [perturbed(candidates[k], sampling, seed=training.seed + int(k)) for k in chosen],
@@ -111,7 +111,7 @@ def further_round(
         candidates = sample(folder, training.sampling, network, seed=seed, further=True)
         members = [committee / f"member_{m}" for m in range(training.fit.committee)]
         found = disagreement(candidates, members)
-        chosen = choose_frames(candidates, found, training.rounds.each)
+        chosen = choose_frames(candidates, found, training.rounds.labels[number])
         write_json(
             folder / "disagreement.json",
             {
@@ -249,9 +249,10 @@ def _write_member_files(directory: Path, fit_name: str) -> None:
 
 
 def _function_table(training: Training, directory: Path) -> FunctionTable:
-    """The symmetry functions, chosen by frames of the first round; the same in all rounds."""
+    """The symmetry functions, chosen by labels of the first round; the same in all rounds."""
     frames = read_selected(directory / "round_0")[: training.rounds.structures_for_functions]
-    return tabulate(choose_functions(training.functions, frames))
+    labelled = [ase.io.read(label_path(directory / "labels", atoms)) for atoms in frames]
+    return tabulate(choose_functions(training.functions, labelled, training.fit))
 
 
 def learning_curve(training: Training, directory: Path, labelled: list[ase.Atoms]) -> pd.DataFrame:
@@ -264,9 +265,9 @@ def learning_curve(training: Training, directory: Path, labelled: list[ase.Atoms
         `llzo_helpers.hdnnp.train.validate.errors`.
     """
     tests = held_out(training, labelled)
-    n_rounds = training.rounds.number
-    counts = np.cumsum([len(read_selected(directory / f"round_{k}")) for k in range(n_rounds + 1)])
-    names = [f"round_{k}/fit" for k in range(1, n_rounds + 1)] + ["final"]
+    n_rounds = len(training.rounds.labels)
+    counts = np.cumsum([len(read_selected(directory / f"round_{k}")) for k in range(n_rounds)])
+    names = [f"round_{k}/fit" for k in range(1, n_rounds)] + ["final"]
     tables = []
     for name, count in zip(names, counts, strict=True):
         member = directory / name / "member_0"

@@ -56,12 +56,8 @@ class Sampling(Model):
 class Rounds(Model):
     """The loop of active learning."""
 
-    first: Annotated[int, Field(ge=1)]
-    """Structures labelled before the first fit."""
-    each: Annotated[int, Field(ge=1)]
-    """Structures labelled in each further round."""
-    number: Annotated[int, Field(ge=0)]
-    """Further rounds."""
+    labels: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    """Structures labelled in each round; those of the first come from the classical potential."""
     structures_for_functions: Annotated[int, Field(ge=1)] = 30
     """Candidates of the first round by which symmetry functions are chosen."""
 
@@ -86,8 +82,8 @@ class Fit(Model):
     committee: Annotated[int, Field(ge=2)] = 3
     """Networks of different initial weights; that of the least held-out error becomes the
     potential."""
-    force_atoms: Annotated[int, Field(ge=1)] = 40
-    """Atoms of each structure, drawn at random, whose forces are fitted."""
+    force_atoms: Annotated[int, Field(ge=1)] = 24
+    """Atoms of each element and structure, drawn at random, whose forces are fitted."""
     energy_weight: Positive
     """Weight of (error of energy per atom / eV)^2 against (error of force / (eV/Å))^2."""
     large_force_eV_A: Positive = 3.0
