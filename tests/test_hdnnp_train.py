@@ -1,5 +1,6 @@
 """Training: symmetry functions, labels, selection, and a small training from end to end."""
 
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp import HDNNP
 from llzo_helpers.hdnnp.train.descriptors import describe, tabulate
 from llzo_helpers.hdnnp.train.functions import choose_functions, function_pool
-from llzo_helpers.hdnnp.train.label import fingerprint, is_held_out, label
+from llzo_helpers.hdnnp.train.label import fingerprint, force_atoms, is_held_out, label
 from llzo_helpers.hdnnp.train.network import FittedNetwork, Scaling, write_network
 from llzo_helpers.hdnnp.train.publish import (
     pack_labels,
@@ -33,7 +34,7 @@ from llzo_helpers.hdnnp.train.rounds import (
     write_selected,
 )
 from llzo_helpers.hdnnp.train.sample import draw_conditions, perturbed, shortest_distance
-from llzo_helpers.hdnnp.train.settings import FunctionPool, Training, load_training
+from llzo_helpers.hdnnp.train.settings import Fit, FunctionPool, Training, load_training
 from llzo_helpers.hdnnp.train.validate import (
     elastic_constants,
     energy_conservation,
@@ -51,6 +52,15 @@ POOL = FunctionPool(
     angular=[(0.05, 0.0), (0.5, 2.0)],
     zeta=[1, 3],
     per_element=14,
+    structures=2,
+)
+FIT = Fit(
+    hidden_layers=[6, 5],
+    force_atoms=10,
+    energy_weight=100.0,
+    epochs=3,
+    round_iterations=20,
+    iterations=40,
 )
 SYMBOLS = ("Li", "O", "Zr", "La")
 
@@ -62,12 +72,13 @@ def structures() -> list[ase.Atoms]:
         atoms = crystal(li_per_formula=7.0, seed=seed, draws=1)
         atoms.rattle(0.2, seed=seed)
         atoms.info = {"phase": "crystal", "seed": seed}
+        atoms.calc = LennardJones(sigma=1.6, epsilon=0.05, rc=4.0)
         made.append(atoms)
     return made
 
 
 def random_network(structures: list[ase.Atoms], seed: int = 0) -> FittedNetwork:
-    table = tabulate(choose_functions(POOL, structures))
+    table = tabulate(choose_functions(POOL, structures, FIT))
     values = np.concatenate([describe(a, table).values for a in structures])
     numbers = np.concatenate([table.element_numbers(a) for a in structures])
     groups = [values[numbers == k] for k in range(4)]
@@ -144,10 +155,44 @@ def test_neighbours_in_small_cells_are_images_of_the_atom_itself():
 
 def test_functions_that_say_the_same_are_chosen_once(structures):
     doubled = POOL.model_copy(update={"radial": [(0.05, 0.0), (0.0500001, 0.0)], "per_element": 20})
-    chosen = choose_functions(doubled, structures[:1])
+    chosen = choose_functions(doubled, structures[:1], FIT)
     for functions in chosen.values():
         radial = [(f.neighbors, round(f.eta, 4)) for f in functions if f.type == 2]
         assert len(radial) == len(set(radial))
+
+
+def unexplained(functions, atoms: ase.Atoms) -> float:
+    """Root mean square of forces left by the best energy linear in the functions, eV/Å."""
+    table = tabulate(functions)
+    found = describe(atoms, table, np.arange(len(atoms)))
+    columns = np.zeros((len(atoms), 4, 3, table.columns.shape[1]))
+    numbers = table.element_numbers(atoms)
+    np.subtract.at(columns, (found.moved, numbers[found.centres]), found.gradients)
+    columns = columns.swapaxes(1, 2).reshape(3 * len(atoms), -1)
+    forces = atoms.get_forces().ravel()
+    return np.std(forces - columns @ np.linalg.lstsq(columns, forces, rcond=None)[0])
+
+
+def test_the_functions_chosen_explain_forces_better_than_others(structures):
+    few = POOL.model_copy(update={"per_element": 4})
+    settings = FIT.model_copy(update={"force_atoms": 40, "large_force_eV_A": 1e3})
+    best = unexplained(choose_functions(few, structures[:1], settings), structures[0])
+    pool = function_pool(POOL, SYMBOLS)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        others = {s: [own[k] for k in rng.permutation(len(own))[:4]] for s, own in pool.items()}
+        assert best < unexplained(others, structures[0])
+
+
+def test_forces_of_all_elements_are_fitted_alike():
+    atoms = crystal(li_per_formula=7.0, seed=0, draws=1)
+    symbols = np.array(atoms.get_chemical_symbols())
+    some = force_atoms(atoms, FIT, np.random.default_rng(0))
+    assert Counter(symbols[some].tolist()) == dict.fromkeys(SYMBOLS, 10)
+    every = force_atoms(
+        atoms, FIT.model_copy(update={"force_atoms": 999}), np.random.default_rng(0)
+    )
+    np.testing.assert_array_equal(every, np.arange(len(atoms)))
 
 
 def test_functions_that_cannot_be_fitted_are_refused():
@@ -386,7 +431,7 @@ SMALL = {
             for phase, runs in (("crystal", 3), ("tetragonal", 1), ("amorphous", 1))
         ],
     },
-    "rounds": {"first": 10, "each": 3, "number": 1, "structures_for_functions": 2},
+    "rounds": {"labels": [10, 3]},
     "functions": POOL.model_dump(),
     "fit": {
         "hidden_layers": [6, 6],

@@ -291,7 +291,7 @@ def _example(
         numbers=numbers,
         gradients=matrix.tocsr(),
         energy=energy - atom_energies[numbers].sum(),
-        energy_weight=force_weights(np.sqrt((forces**2).mean(axis=0)), settings),
+        energy_weight=float(force_weights(np.sqrt((forces**2).mean(axis=0)), settings)),
         forces=forces[moving].astype(np.float32).ravel(),
         force_weights=force_weights(forces[moving], settings).repeat(3).astype(np.float32),
     )

@@ -89,9 +89,9 @@ def _linear_forces(
     found = describe(atoms, table, moving)
     numbers = table.element_numbers(atoms)
     n_elements, n_functions = table.columns.shape
-    columns = np.zeros((len(moving), n_elements, 3, n_functions))
-    np.subtract.at(columns, (found.moved, numbers[found.centres]), found.gradients)
-    columns = columns.swapaxes(1, 2).reshape(3 * len(moving), -1)
+    pushes = np.zeros((len(moving), n_elements, 3, n_functions))
+    np.subtract.at(pushes, (found.moved, numbers[found.centres]), found.gradients)
+    columns = pushes.swapaxes(1, 2).reshape(3 * len(moving), -1)
     forces = atoms.get_forces()[moving]
     weights = np.sqrt(force_weights(forces, settings)).repeat(3)
     return columns * weights[:, None], forces.ravel() * weights

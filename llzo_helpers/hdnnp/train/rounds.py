@@ -17,7 +17,7 @@ from llzo_helpers.hdnnp import HDNNP, HDNNPCalculator
 from llzo_helpers.hdnnp.files import read_potential
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, tabulate
 from llzo_helpers.hdnnp.train.functions import choose_functions
-from llzo_helpers.hdnnp.train.label import is_held_out, label, label_path
+from llzo_helpers.hdnnp.train.label import is_held_out, label
 from llzo_helpers.hdnnp.train.network import write_network
 from llzo_helpers.hdnnp.train.sample import perturbed, sample
 from llzo_helpers.hdnnp.train.settings import Training
@@ -198,7 +198,7 @@ def fit(
         ) from None
     settings = training.fit
     kept = [a for a in labelled if np.abs(a.get_forces()).max() < settings.largest_force_eV_A]
-    data = prepare(kept, _function_table(training, directory), settings, seed=training.seed)
+    data = prepare(kept, _function_table(training, kept), settings, seed=training.seed)
     histories = []
     for member in range(settings.committee):
         path = folder / f"fitted_{member}"
@@ -248,11 +248,12 @@ def _write_member_files(directory: Path, fit_name: str) -> None:
     write_text(directory / "potential.yaml", yaml.safe_dump(keys, sort_keys=False))
 
 
-def _function_table(training: Training, directory: Path) -> FunctionTable:
-    """The symmetry functions, chosen by labels of the first round; the same in all rounds."""
-    frames = read_selected(directory / "round_0")[: training.rounds.structures_for_functions]
-    labelled = [ase.io.read(label_path(directory / "labels", atoms)) for atoms in frames]
-    return tabulate(choose_functions(training.functions, labelled, training.fit))
+def _function_table(training: Training, labelled: list[ase.Atoms]) -> FunctionTable:
+    """The symmetry functions, chosen by structures spread over all that may be fitted."""
+    seen = [a for a in labelled if not is_held_out(a, training.fit.held_out)]
+    every = np.linspace(0, len(seen) - 1, training.functions.structures).round().astype(int)
+    chosen_by = [seen[k] for k in np.unique(every)]
+    return tabulate(choose_functions(training.functions, chosen_by, training.fit))
 
 
 def learning_curve(training: Training, directory: Path, labelled: list[ase.Atoms]) -> pd.DataFrame:

@@ -58,8 +58,6 @@ class Rounds(Model):
 
     labels: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
     """Structures labelled in each round; those of the first come from the classical potential."""
-    structures_for_functions: Annotated[int, Field(ge=1)] = 30
-    """Candidates of the first round by which symmetry functions are chosen."""
 
 
 class FunctionPool(Model):
@@ -73,6 +71,8 @@ class FunctionPool(Model):
     zeta: Annotated[list[int], Field(min_length=1)]
     per_element: Annotated[int, Field(ge=1)]
     """Functions chosen for each element."""
+    structures: Annotated[int, Field(ge=1)] = 48
+    """Labelled structures by which they are chosen."""
 
 
 class Fit(Model):
