@@ -31,7 +31,8 @@ class ChainSettings(Model):
     """Keys that must be whole numbers of frame intervals."""
     launcher: Literal["serial", "mpi", "openmp", "gpu", "kokkos"] = "serial"
     processes: Annotated[int, Field(ge=1)] = 1
-    """MPI ranks (`mpi`), threads (`openmp`) or GPUs (`gpu`, `kokkos`) of one run."""
+    """MPI ranks (`mpi`), threads (`openmp`) or GPUs (`gpu`, `kokkos`) of one run. Where forces come
+    from Python, ranks are threads of one process."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

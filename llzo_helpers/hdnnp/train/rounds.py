@@ -197,23 +197,24 @@ def fit(
             f"{error.name}: not installed, a fit needs it; pip install .[train]"
         ) from None
     settings = training.fit
-    kept = [a for a in labelled if np.abs(a.get_forces()).max() < settings.largest_force_eV_A]
-    data = prepare(kept, _function_table(training, kept), settings, seed=training.seed)
-    histories = []
-    for member in range(settings.committee):
-        path = folder / f"fitted_{member}"
-        if not (path / "history.csv").is_file():
-            network = fit_network(
-                data,
-                settings,
-                epochs=settings.epochs,
-                iterations=iterations,
-                seed=training.seed + member,
-            )
-            write_network(network, path)
-            _write_member_files(path, name)
-            _write_table(path / "history.csv", network.history)
-        histories.append(pd.read_csv(path / "history.csv").assign(member=member))
+    members = [folder / f"fitted_{member}" for member in range(settings.committee)]
+    missing = [member for member, path in enumerate(members) if not _is_fitted(path)]
+    if missing:
+        whole = _whole(training, labelled)
+        table = _function_table(training, whole)
+        data = prepare(whole, table, settings, seed=training.seed)
+    for member in missing:
+        seed = training.seed + member
+        network = fit_network(
+            data, settings, epochs=settings.epochs, iterations=iterations, seed=seed
+        )
+        write_network(network, members[member])
+        _write_member_files(members[member], name)
+        _write_table(members[member] / "history.csv", network.history)
+    histories = [
+        pd.read_csv(path / "history.csv").assign(member=member)
+        for member, path in enumerate(members)
+    ]
     best_first = sorted(histories, key=lambda history: history.force_held_out.iloc[-1])
     for rank, history in enumerate(best_first):
         link = folder / f"member_{rank}"
@@ -221,6 +222,10 @@ def fit(
         link.symlink_to(f"fitted_{history.member[0]}")
     _write_table(folder / "history.csv", pd.concat(histories))
     return folder
+
+
+def _is_fitted(member: Path) -> bool:
+    return (member / "history.csv").is_file()
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
@@ -279,8 +284,15 @@ def learning_curve(training: Training, directory: Path, labelled: list[ase.Atoms
 
 
 def held_out(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
-    """Labelled structures that no fit has seen, without those that were perturbed."""
-    fraction = training.fit.held_out
+    """Labelled structures that no fit has seen, without those perturbed or come apart."""
     return [
-        a for a in labelled if is_held_out(a, fraction) and a.info.get("perturbed", "no") == "no"
+        atoms
+        for atoms in _whole(training, labelled)
+        if is_held_out(atoms, training.fit.held_out) and atoms.info.get("perturbed", "no") == "no"
     ]
+
+
+def _whole(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
+    """Leave out structures that have come apart: their forces would be all that counts."""
+    largest = training.fit.largest_force_eV_A
+    return [a for a in labelled if np.abs(a.get_forces()).max() < largest]
