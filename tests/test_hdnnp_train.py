@@ -15,6 +15,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.spacegroup import Spacegroup
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.figures.training import pair_distributions_figure
 from llzo_helpers.hdnnp import HDNNP
 from llzo_helpers.hdnnp.train.descriptors import describe, tabulate
 from llzo_helpers.hdnnp.train.functions import choose_functions, function_pool
@@ -36,10 +37,13 @@ from llzo_helpers.hdnnp.train.rounds import (
 from llzo_helpers.hdnnp.train.sample import draw_conditions, perturbed, shortest_distance
 from llzo_helpers.hdnnp.train.settings import Fit, FunctionPool, Training, load_training
 from llzo_helpers.hdnnp.train.validate import (
+    body_centred_edges,
     elastic_constants,
     energy_conservation,
     errors,
+    pair_distributions_of,
     parity,
+    primitive,
     relax_crystal,
     vibrations,
 )
@@ -408,6 +412,36 @@ def test_the_reference_is_refused_where_its_package_is_missing():
             make_calculator(reference)
     with pytest.raises(InputError, match="must be ase"):
         make_calculator(load_potential("wang2014"))
+
+
+def test_the_primitive_cell_is_half_of_the_same_crystal():
+    whole = tetragonal()
+    half = primitive(whole)
+    assert 2 * len(half) == len(whole)
+    np.testing.assert_allclose(body_centred_edges(half.cell.array), whole.cell.lengths())
+    energies = []
+    for atoms in (whole, half):
+        atoms.calc = LennardJones(sigma=1.6, epsilon=0.05, rc=4.0)
+        energies.append(atoms.get_potential_energy() / len(atoms))
+    assert energies[0] == pytest.approx(energies[1], rel=1e-10)
+
+
+def test_structures_in_motion_are_compared_from_one_start(tmp_path: Path):
+    """The same potential under two names gives the same structure."""
+    potential = load_potential("bush1994_woodley1999")
+    found = pair_distributions_of(
+        tmp_path,
+        primitive(tetragonal()),
+        {"one": potential, "another": potential},
+        temperature_K=600,
+        duration_ps=0.2,
+        seed=1,
+    )
+    pair = found["one"]["Zr", "O"]
+    np.testing.assert_array_equal(pair.values, found["another"]["Zr", "O"].values)
+    # the octahedron of zirconium
+    assert 1.9 < pair.radii[pair.values.argmax()] < 2.3
+    pair_distributions_figure(found, "crystal")
 
 
 SMALL = {

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from llzo_helpers.figures.style import ELEMENT_COLOURS, SEQUENCE, new_figure, new_panels
+from llzo_helpers.order import PairDistribution
 
 
 def conditions_figure(structures: Sequence[ase.Atoms]) -> go.Figure:
@@ -186,4 +187,40 @@ def vibrations_figure(modes: Mapping[str, pd.DataFrame], *, width_THz: float = 0
             line={"color": colour},
             name=name,
         )
+    return figure
+
+
+def pair_distributions_figure(
+    found: Mapping[str, Mapping[tuple[str, str], PairDistribution]], title: str
+) -> go.Figure:
+    """Partial pair distributions of runs with several potentials.
+
+    Parameters
+    ----------
+    found
+        From `llzo_helpers.hdnnp.train.validate.pair_distributions_of`.
+    title
+        What was run.
+    """
+    names = ["Li–O", "Zr–O", "La–O", "O–O", "Li–Li", "La–Zr"]
+    figure, places = new_panels(
+        names,
+        caption=f"Partial pair distributions: {title}. Both runs begin with the same atoms.",
+    )
+    for name, place in zip(names, places, strict=True):
+        first, second = name.split("–")
+        for colour, (label, pairs) in zip(SEQUENCE, found.items(), strict=False):
+            pair = pairs[first, second]
+            figure.add_scatter(
+                x=pair.radii,
+                y=pair.values,
+                mode="lines",
+                line={"color": colour, "width": 1.5},
+                name=label,
+                legendgroup=label,
+                showlegend=name == names[0],
+                **place,
+            )
+        figure.update_xaxes(title="r (Å)", range=[1.2, None], **place)
+        figure.update_yaxes(title="g(r)", **place)
     return figure

@@ -127,7 +127,10 @@ class TrainParameters(Model):
     motion_ps: Positive
     """Length of the runs that test the conservation of energy."""
     compare: bool
-    """Relax crystals with the reference, too; it takes minutes to hours."""
+    """Relax crystals with the reference, too; it takes half an hour on a core."""
+    reference_ps: Annotated[float, Field(ge=0)]
+    """Length of the runs with the reference whose structure is compared; half an hour of a core
+    for each picosecond. 0 leaves them out."""
     publish_to: str
     """Folder of `potentials/` to write; empty to write none."""
 

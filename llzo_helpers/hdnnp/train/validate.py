@@ -1,7 +1,8 @@
 """How good a network is: against held-out labels, its reference, and by itself in motion."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import ase
 import numpy as np
@@ -10,6 +11,7 @@ from ase import units
 from ase.calculators.calculator import Calculator
 from ase.eos import EquationOfState
 from ase.filters import FrechetCellFilter
+from ase.geometry import get_duplicate_atoms
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 from ase.md.verlet import VelocityVerlet
@@ -18,7 +20,12 @@ from ase.vibrations import Vibrations
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from llzo_helpers.structures import volume_ratio
+from llzo_helpers.md.chain import Stage, run_schedule
+from llzo_helpers.order import PairDistribution, pair_distributions
+from llzo_helpers.parameters import ChainSettings
+from llzo_helpers.potentials import Potential
+from llzo_helpers.structures import volume_ratio, write_structure
+from llzo_helpers.trajectory import Trajectory
 
 
 def parity(structures: Sequence[ase.Atoms], calculator: Calculator) -> pd.DataFrame:
@@ -108,6 +115,20 @@ def equation_of_state(
         table.volume_ratio * unit, table.energy_eV, eos="birchmurnaghan"
     ).fit()
     return table, {"volume_ratio": volume / unit, "bulk_modulus_GPa": modulus / units.GPa}
+
+
+def primitive(atoms: ase.Atoms) -> ase.Atoms:
+    """Return the primitive cell of a body-centred one: half the atoms, half the work."""
+    half = atoms.copy()
+    half.set_cell(np.array([[-1, 1, 1], [1, -1, 1], [1, 1, -1]]) / 2 @ atoms.cell.array)
+    half.wrap()
+    get_duplicate_atoms(half, cutoff=0.1, delete=True)
+    return half
+
+
+def body_centred_edges(cell: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges of the body-centred cell whose primitive cell `primitive` gave, Å."""
+    return np.linalg.norm([cell[1] + cell[2], cell[0] + cell[2], cell[0] + cell[1]], axis=1)
 
 
 def relax_crystal(atoms: ase.Atoms, calculator: Calculator, *, fmax: float = 0.02) -> ase.Atoms:
@@ -260,3 +281,52 @@ def energy_conservation(
     slope, start = np.polyfit(table.time_ps, table.energy_eV, 1)
     scatter = table.energy_eV - start - slope * table.time_ps
     return Conservation(table, 1000 * float(slope), 1000 * float(scatter.std()))
+
+
+def pair_distributions_of(
+    directory: Path,
+    start: ase.Atoms,
+    potentials: Mapping[str, Potential],
+    *,
+    temperature_K: float,
+    duration_ps: float,
+    seed: int,
+) -> dict[str, dict[tuple[str, str], PairDistribution]]:
+    """Run molecular dynamics from one start with several potentials, and compare structures.
+
+    Parameters
+    ----------
+    directory
+        Receives a run for each potential; one that is finished is not repeated.
+    start
+        All begin here; the first fifth of each run is not looked at.
+    potentials
+        By the names that the result has.
+    temperature_K, duration_ps, seed
+        Of the runs, whose time step is 2 fs.
+
+    Returns
+    -------
+    dict
+        For each potential what `llzo_helpers.order.pair_distributions` gives.
+    """
+    settings = ChainSettings(
+        timestep_fs=2.0, frame_interval_fs=20, segment_ps=0.1, thermostat_damping_fs=50
+    )
+    stage = Stage("run", duration_ps, temperature_K, temperature_K, settings.frame_interval_fs)
+    write_structure(start, directory / "start", {"temperature_K": temperature_K})
+    found = {}
+    for name, potential in potentials.items():
+        run_schedule(
+            directory / name,
+            structure=directory / "start",
+            potential=potential,
+            schedule=[stage],
+            seed=seed,
+            settings=settings,
+        )
+        trajectory = Trajectory(directory / name, "run")
+        frames = np.array(list(trajectory.positions()))
+        cell, symbols = trajectory.cell, list(trajectory.symbols)
+        found[name] = pair_distributions(frames[len(frames) // 5 :], cell, symbols, bin_width=0.05)
+    return found
