@@ -179,8 +179,10 @@ MELT_QUENCH_PRESETS: dict[str, dict[str, Any]] = {
     # melt of a unit cell, 1 ns at 3000 K, 5 K/ps to 500 K
     "cip": {},
     # a = 13.5 Å, 100 ps at 3000 K with 0.5 fs, then relaxation of ions and cubic cell; the
-    # paper begins with an ab initio glass, which is not public: a melt stands for it
+    # paper begins with an ab initio glass, which is not public: a melt stands for it, superheated
+    # no more than the network was trained for
     "ml": {
+        "superheat_K": 4000.0,
         "li_per_formula": 7.0,
         "volume_ratio": (13.5 / 13.0) ** 3,
         "timestep_fs": 0.5,

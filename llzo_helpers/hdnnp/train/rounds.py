@@ -68,12 +68,12 @@ def train(training: Training, directory: Path, calculator: Callable[[], Calculat
     Returns
     -------
     Path
-        Folder with the committee of the last fit, `member_N/`, the best first.
+        Folder of the last fit, `final/`, with `member_0/`.
     """
     labelled = first_round(training, directory, calculator)
     for number in range(1, len(training.rounds.labels)):
         labelled += further_round(training, directory, number, labelled, calculator)
-    return fit(training, directory, "final", labelled, iterations=training.fit.iterations)
+    return last_fit(training, directory, labelled)
 
 
 def first_round(
@@ -105,7 +105,14 @@ def further_round(
     folder = directory / f"round_{number}"
     if not (folder / SELECTED).is_file():
         iterations = training.fit.round_iterations
-        committee = fit(training, directory, f"round_{number}/fit", labelled, iterations=iterations)
+        committee = fit(
+            training,
+            directory,
+            f"round_{number}/fit",
+            labelled,
+            members=training.fit.committee,
+            iterations=iterations,
+        )
         seed = training.seed + 10_000 * number
         network = load_potential("member_0", committee)
         candidates = sample(folder, training.sampling, network, seed=seed, further=True)
@@ -179,8 +186,20 @@ def choose_frames(
     return np.array(chosen)
 
 
+def last_fit(training: Training, directory: Path, labelled: list[ase.Atoms]) -> Path:
+    """Fit the network that is to be kept, `final/member_0/`; return `final/`."""
+    iterations = training.fit.iterations
+    return fit(training, directory, "final", labelled, members=1, iterations=iterations)
+
+
 def fit(
-    training: Training, directory: Path, name: str, labelled: list[ase.Atoms], *, iterations: int
+    training: Training,
+    directory: Path,
+    name: str,
+    labelled: list[ase.Atoms],
+    *,
+    members: int,
+    iterations: int,
 ) -> Path:
     """Fit a committee and write it, `member_N/`, the best first; return its folder.
 
@@ -197,8 +216,8 @@ def fit(
             f"{error.name}: not installed, a fit needs it; pip install .[train]"
         ) from None
     settings = training.fit
-    members = [folder / f"fitted_{member}" for member in range(settings.committee)]
-    missing = [member for member, path in enumerate(members) if not _is_fitted(path)]
+    paths = [folder / f"fitted_{member}" for member in range(members)]
+    missing = [member for member, path in enumerate(paths) if not _is_fitted(path)]
     if missing:
         whole = _whole(training, labelled)
         table = _function_table(training, whole)
@@ -208,12 +227,11 @@ def fit(
         network = fit_network(
             data, settings, epochs=settings.epochs, iterations=iterations, seed=seed
         )
-        write_network(network, members[member])
-        _write_member_files(members[member], name)
-        _write_table(members[member] / "history.csv", network.history)
+        write_network(network, paths[member])
+        _write_member_files(paths[member], name)
+        _write_table(paths[member] / "history.csv", network.history)
     histories = [
-        pd.read_csv(path / "history.csv").assign(member=member)
-        for member, path in enumerate(members)
+        pd.read_csv(path / "history.csv").assign(member=member) for member, path in enumerate(paths)
     ]
     best_first = sorted(histories, key=lambda history: history.force_held_out.iloc[-1])
     for rank, history in enumerate(best_first):

@@ -80,8 +80,8 @@ class Fit(Model):
 
     hidden_layers: Annotated[list[int], Field(min_length=1)]
     committee: Annotated[int, Field(ge=2)] = 3
-    """Networks of different initial weights; that of the least held-out error becomes the
-    potential."""
+    """Networks of different initial weights between rounds; that of the least held-out error runs
+    the next round's molecular dynamics."""
     force_atoms: Annotated[int, Field(ge=1)] = 24
     """Atoms of each element and structure, drawn at random, whose forces are fitted."""
     energy_weight: Positive
