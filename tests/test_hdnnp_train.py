@@ -38,6 +38,7 @@ from llzo_helpers.hdnnp.train.sample import draw_conditions, perturbed, shortest
 from llzo_helpers.hdnnp.train.settings import Fit, FunctionPool, Training, load_training
 from llzo_helpers.hdnnp.train.validate import (
     body_centred_edges,
+    diffusion_against_temperature,
     elastic_constants,
     energy_conservation,
     errors,
@@ -442,6 +443,23 @@ def test_structures_in_motion_are_compared_from_one_start(tmp_path: Path):
     # the octahedron of zirconium
     assert 1.9 < pair.radii[pair.values.argmax()] < 2.3
     pair_distributions_figure(found, "crystal")
+
+
+def test_diffusion_is_run_once(tmp_path: Path):
+    arguments = {
+        "start": primitive(tetragonal()),
+        "potential": load_potential("bush1994_woodley1999"),
+        "temperatures_K": [1200.0, 1600.0],
+        "duration_ps": 2.0,
+        "seed": 1,
+    }
+    table, arrhenius = diffusion_against_temperature(tmp_path, **arguments)
+    assert (table.D_cm2_s > 0).all()
+    assert arrhenius.n_temperatures == 2
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*K/**/*.dcd")}
+    again, _ = diffusion_against_temperature(tmp_path, **arguments)
+    pd.testing.assert_frame_equal(table, again)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*K/**/*.dcd")}
 
 
 SMALL = {

@@ -131,6 +131,8 @@ class TrainParameters(Model):
     reference_ps: Annotated[float, Field(ge=0)]
     """Length of the runs with the reference whose structure is compared; half an hour of a core
     for each picosecond. 0 leaves them out."""
+    diffusion_ps: Annotated[float, Field(ge=0)]
+    """Length of the runs of cubic Li7 whose diffusion is compared with public values; 0: none."""
     publish_to: str
     """Folder of `potentials/` to write; empty to write none."""
 

@@ -20,9 +20,10 @@ from ase.vibrations import Vibrations
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from llzo_helpers.md.chain import Stage, run_schedule
+from llzo_helpers.diffusion import Arrhenius, fit_arrhenius, tracer_diffusion_coefficient
+from llzo_helpers.md.chain import Stage, run_md, run_schedule
 from llzo_helpers.order import PairDistribution, pair_distributions
-from llzo_helpers.parameters import ChainSettings
+from llzo_helpers.parameters import ChainSettings, MDSettings
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import volume_ratio, write_structure
 from llzo_helpers.trajectory import Trajectory
@@ -330,3 +331,59 @@ def pair_distributions_of(
         cell, symbols = trajectory.cell, list(trajectory.symbols)
         found[name] = pair_distributions(frames[len(frames) // 5 :], cell, symbols, bin_width=0.05)
     return found
+
+
+def diffusion_against_temperature(
+    directory: Path,
+    start: ase.Atoms,
+    potential: Potential,
+    *,
+    temperatures_K: Sequence[float],
+    duration_ps: float,
+    seed: int,
+) -> tuple[pd.DataFrame, Arrhenius]:
+    """Tracer diffusion of lithium at several temperatures.
+
+    Parameters
+    ----------
+    directory
+        Receives a run for each temperature; one that is finished is not repeated.
+    start
+        All begin here; a tenth of `duration_ps` goes before, for equilibration.
+    potential
+        Of the runs.
+    temperatures_K, duration_ps, seed
+        Of the runs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `temperature_K`, `D_cm2_s`, `D_std_cm2_s`.
+    Arrhenius
+        Their fit.
+    """
+    settings = MDSettings(
+        frame_interval_fs=50,
+        segment_ps=duration_ps / 10,
+        equilibration_ps=duration_ps / 10,
+        production_ps=duration_ps,
+    )
+    write_structure(start, directory / "start", {"temperatures_K": list(temperatures_K)})
+    rows = []
+    for temperature in temperatures_K:
+        run = directory / f"{temperature:g}K"
+        run_md(
+            run,
+            structure=directory / "start",
+            potential=potential,
+            temperature_K=temperature,
+            seed=seed,
+            settings=settings,
+        )
+        trajectory = Trajectory(run)
+        found = tracer_diffusion_coefficient(
+            trajectory.lithium_relative_to_framework(), trajectory.frame_interval_ps
+        )
+        rows.append((temperature, found.D_cm2_s, found.D_std_cm2_s))
+    table = pd.DataFrame(rows, columns=["temperature_K", "D_cm2_s", "D_std_cm2_s"])
+    return table, fit_arrhenius(table.temperature_K, table.D_cm2_s, table.D_std_cm2_s)
