@@ -324,7 +324,10 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
         D = tracer[system.run.name]["tracer_D_cm2_s"]
         D_std = tracer[system.run.name]["tracer_D_std_cm2_s"]
         ratio = system.accessible.fixed_samples / system.static_volume
-        memory = D / jumps.coefficient if jumps.coefficient > 0 else np.nan
+        memory = memory_std = np.nan
+        if jumps.coefficient > 0:
+            memory = D / jumps.coefficient
+            memory_std = memory * np.hypot(D_std / D, jumps.standard_error / jumps.coefficient)
         rows.append(
             {
                 **run_columns(system.run),
@@ -347,8 +350,7 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
                 "tracer_D_std_cm2_s": D_std,
                 "network_correlation": jumps.network_correlation,
                 "memory_correlation": memory,
-                "memory_correlation_std": memory
-                * np.hypot(D_std / D, jumps.standard_error / jumps.coefficient),
+                "memory_correlation_std": memory_std,
                 "accessible_over_static": _mean(ratio),
                 "accessible_over_static_std": _standard_error(ratio),
             }

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -98,6 +98,15 @@ class TestTables:
         # neighbouring 24d and 48g are a/8 to a/6 apart
         assert 13.0 / 8 < row["jump_distance_A"] < 13.0 / 6
         assert row["tracer_D_cm2_s"] < row["jump_D_cm2_s"] < row["uncorrelated_D_cm2_s"]
+
+    def test_a_run_without_jumps_has_no_correlation(self, system):
+        still = replace(system, diffusion=replace(system.diffusion, coefficient=0.0))
+        diffusion = pd.DataFrame(
+            {"run": [system.run.name], "tracer_D_cm2_s": [1e-9], "tracer_D_std_cm2_s": [1e-9]}
+        )
+        row = site_results.run_table([still], diffusion).iloc[0]
+        assert np.isnan(row["memory_correlation"])
+        assert np.isnan(row["memory_correlation_std"])
 
     def test_the_factors_of_diffusion_multiply(self, table):
         row = table.iloc[0]

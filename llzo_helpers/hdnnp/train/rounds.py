@@ -219,9 +219,9 @@ def fit(
     paths = [folder / f"fitted_{member}" for member in range(members)]
     missing = [member for member, path in enumerate(paths) if not _is_fitted(path)]
     if missing:
-        whole = _whole(training, labelled)
-        table = _function_table(training, whole)
-        data = prepare(whole, table, settings, seed=training.seed)
+        intact = whole(training, labelled)
+        table = _function_table(training, intact)
+        data = prepare(intact, table, settings, seed=training.seed)
     for member in missing:
         seed = training.seed + member
         network = fit_network(
@@ -305,12 +305,12 @@ def held_out(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atom
     """Labelled structures that no fit has seen, without those perturbed or come apart."""
     return [
         atoms
-        for atoms in _whole(training, labelled)
+        for atoms in whole(training, labelled)
         if is_held_out(atoms, training.fit.held_out) and atoms.info.get("perturbed", "no") == "no"
     ]
 
 
-def _whole(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
+def whole(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
     """Leave out structures that have come apart: their forces would be all that counts."""
     largest = training.fit.largest_force_eV_A
     return [a for a in labelled if np.abs(a.get_forces()).max() < largest]
