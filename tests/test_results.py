@@ -63,6 +63,9 @@ def test_comparison_stands_each_number_beside_its_counterpart(diffusion):
     comparison = compare_with_paper(combined, analyse_arrhenius(combined)[0])
     comparison = comparison[comparison["phase"] == "crystal"]
     D = comparison[comparison["quantity"] == "tracer_D_cm2_s"]
+    learnt = D[D["md_potential"] == "hdnnp_sevennet0"]
+    assert learnt["paper"].to_list() == [5.36e-6, 1.36e-5, 2.914e-5, 2.95e-5]
+    D = D[D["md_potential"] == "bush1994_woodley1999"]
     assert dict(zip(D["volume_ratio"], D["paper"], strict=True)) == {
         0.86: 1.82e-5,
         1.01: 2.88e-5,
@@ -94,8 +97,13 @@ def test_table_2_has_a_column_for_each_system_with_both_numbers(diffusion):
     assert table.loc["E_a (eV)"].str.startswith("0.40 ± ").all()
 
 
+CIP_CRYSTALS = load_campaign("quick").systems[:2]
+
+
 def test_papers_values_of_a_campaign_are_those_of_its_potentials():
     values = paper_values_for(load_campaign("quick"))
+    assert set(values["md_potential"]) == {"CIP", "ML"}
+    values = paper_values_for(load_campaign("quick").model_copy(update={"systems": CIP_CRYSTALS}))
     assert set(values["md_potential"]) == {"CIP"}
     assert set(values["phase"]) <= {"crystal", "amorphous"}
     assert len(values) < len(paper_values())
