@@ -34,7 +34,12 @@ from llzo_helpers.hdnnp.train.rounds import (
     read_selected,
     write_selected,
 )
-from llzo_helpers.hdnnp.train.sample import draw_conditions, perturbed, shortest_distance
+from llzo_helpers.hdnnp.train.sample import (
+    close_pairs,
+    draw_conditions,
+    perturbed,
+    shortest_distance,
+)
 from llzo_helpers.hdnnp.train.settings import Fit, FunctionPool, Training, load_training
 from llzo_helpers.hdnnp.train.validate import (
     body_centred_edges,
@@ -187,6 +192,19 @@ def test_the_functions_chosen_explain_forces_better_than_others(structures):
     for _ in range(5):
         others = {s: [own[k] for k in rng.permutation(len(own))[:4]] for s, own in pool.items()}
         assert best < unexplained(others, structures[0])
+
+
+def test_close_pairs_are_of_all_elements_and_closer(structures):
+    squeezed = close_pairs(structures, 20, seed=0)
+    moved = Counter()
+    for atoms in squeezed:
+        plain = min(structures, key=lambda a: np.abs(a.positions - atoms.positions).sum())
+        i, j = np.flatnonzero(np.abs(atoms.positions - plain.positions).sum(axis=1) > 1e-9)
+        now, before = (a.get_distance(i, j, mic=True) for a in (atoms, plain))
+        assert 0.45 * before < now < 0.9 * before
+        moved[tuple(sorted((atoms.symbols[i], atoms.symbols[j])))] += 1
+    assert len(moved) == 10
+    assert set(moved.values()) == {2}
 
 
 def test_forces_of_all_elements_are_fitted_alike():
@@ -483,7 +501,7 @@ SMALL = {
             for phase, runs in (("crystal", 3), ("tetragonal", 1), ("amorphous", 1))
         ],
     },
-    "rounds": {"labels": [10, 3]},
+    "rounds": {"labels": [10, 3], "close_pairs": 5},
     "functions": POOL.model_dump(),
     "fit": {
         "hidden_layers": [6, 6],
@@ -511,9 +529,9 @@ def test_a_small_training_from_end_to_end(tmp_path: Path):
     history = pd.read_csv(committee / "member_0/history.csv")
     assert history.force_fitted.iloc[-1] < 0.9 * history.force_fitted.iloc[0]
     labels = sorted(path.name for path in (tmp_path / "labels").iterdir())
-    assert len(labels) == 13
+    assert len(labels) == 18
     labelled = label(
-        read_selected(tmp_path / "round_0") + read_selected(tmp_path / "round_1"),
+        [a for k in range(3) for a in read_selected(tmp_path / f"round_{k}")],
         tmp_path / "labels",
         lambda: pytest.fail("labelled again"),
     )

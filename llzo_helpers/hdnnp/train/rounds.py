@@ -19,7 +19,7 @@ from llzo_helpers.hdnnp.train.descriptors import FunctionTable, tabulate
 from llzo_helpers.hdnnp.train.functions import choose_functions
 from llzo_helpers.hdnnp.train.label import is_held_out, label
 from llzo_helpers.hdnnp.train.network import write_network
-from llzo_helpers.hdnnp.train.sample import perturbed, sample
+from llzo_helpers.hdnnp.train.sample import close_pairs, perturbed, sample
 from llzo_helpers.hdnnp.train.settings import Training
 from llzo_helpers.hdnnp.train.validate import errors, parity
 from llzo_helpers.potentials import load_potential
@@ -73,6 +73,7 @@ def train(training: Training, directory: Path, calculator: Callable[[], Calculat
     labelled = first_round(training, directory, calculator)
     for number in range(1, len(training.rounds.labels)):
         labelled += further_round(training, directory, number, labelled, calculator)
+    labelled += short_distances(training, directory, labelled, calculator)
     return last_fit(training, directory, labelled)
 
 
@@ -129,6 +130,21 @@ def further_round(
             },
         )
         write_selected(folder, [candidates[k] for k in chosen])
+    return label(read_selected(folder), directory / "labels", calculator)
+
+
+def short_distances(
+    training: Training,
+    directory: Path,
+    labelled: list[ase.Atoms],
+    calculator: Callable[[], Calculator],
+) -> list[ase.Atoms]:
+    """After the rounds: squeeze pairs of atoms in structures labelled so far, and label."""
+    folder = directory / f"round_{len(training.rounds.labels)}"
+    if not (folder / SELECTED).is_file():
+        number = training.rounds.close_pairs
+        plain = [a for a in whole(training, labelled) if a.info.get("perturbed", "no") == "no"]
+        write_selected(folder, close_pairs(plain, number, seed=training.seed))
     return label(read_selected(folder), directory / "labels", calculator)
 
 
@@ -291,9 +307,9 @@ def learning_curve(training: Training, directory: Path, labelled: list[ase.Atoms
     tests = held_out(training, labelled)
     n_rounds = len(training.rounds.labels)
     counts = np.cumsum([len(read_selected(directory / f"round_{k}")) for k in range(n_rounds)])
-    names = [f"round_{k}/fit" for k in range(1, n_rounds)] + ["final"]
+    fits = {f"round_{k}/fit": count for k, count in enumerate(counts[:-1], start=1)}
     tables = []
-    for name, count in zip(names, counts, strict=True):
+    for name, count in (fits | {"final": len(labelled)}).items():
         member = directory / name / "member_0"
         if member.is_dir():  # labels that were unpacked come without the fits of their rounds
             table = errors(parity(tests, HDNNPCalculator(member)), "phase")

@@ -58,6 +58,8 @@ class Rounds(Model):
 
     labels: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
     """Structures labelled in each round; those of the first come from the classical potential."""
+    close_pairs: Annotated[int, Field(ge=0)] = 0
+    """Structures labelled after the rounds in which a pair of atoms is squeezed."""
 
 
 class FunctionPool(Model):
