@@ -16,7 +16,7 @@ from ase.spacegroup import Spacegroup
 
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.training import pair_distributions_figure
-from llzo_helpers.hdnnp import HDNNP
+from llzo_helpers.hdnnp import HDNNP, HDNNPCalculator
 from llzo_helpers.hdnnp.train.descriptors import describe, tabulate
 from llzo_helpers.hdnnp.train.functions import choose_functions, function_pool
 from llzo_helpers.hdnnp.train.label import fingerprint, force_atoms, is_held_out, label
@@ -53,6 +53,7 @@ from llzo_helpers.hdnnp.train.validate import (
     relax_crystal,
     vibrations,
 )
+from llzo_helpers.paths import DATA
 from llzo_helpers.potentials import load_potential, make_calculator
 from llzo_helpers.structures import crystal, tetragonal
 
@@ -478,6 +479,27 @@ def test_diffusion_is_run_once(tmp_path: Path):
     again, _ = diffusion_against_temperature(tmp_path, **arguments)
     pd.testing.assert_frame_equal(table, again)
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*K/**/*.dcd")}
+
+
+def test_the_published_network_agrees_with_its_labels():
+    network = HDNNPCalculator(load_potential("hdnnp_sevennet0").directory)
+    with np.load(DATA / "hdnnp_sevennet0_labels.npz", allow_pickle=False) as data:
+        labels = {key: data[key] for key in data.files}
+    ends = np.cumsum(labels["n_atoms"])
+    plain = np.flatnonzero(labels["perturbed"] == "no")
+    errors, forces = [], []
+    for k in plain[::60]:
+        own = slice(ends[k] - labels["n_atoms"][k], ends[k])
+        if np.abs(labels["forces"][own]).max() > 15:  # a run that came apart
+            continue
+        atoms = ase.Atoms(
+            labels["numbers"][own], labels["positions"][own], cell=labels["cells"][k], pbc=True
+        )
+        atoms.calc = network
+        errors.append(atoms.get_forces() - labels["forces"][own])
+        forces.append(labels["forces"][own])
+    assert len(errors) > 10
+    assert np.std(np.concatenate(errors)) < 0.25 * np.std(np.concatenate(forces))
 
 
 SMALL = {
