@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # stats loads at its first use: slow, and only for confidence intervals
 from numpy.typing import ArrayLike, NDArray
-from scipy import constants, fft, stats
+from scipy import constants, fft
 
 from llzo_helpers.errors import InputError
 
@@ -113,7 +114,7 @@ class TracerDiffusion:
 
     def interval(self, level: float = 0.68) -> tuple[float, float]:
         """Confidence interval of D, cm2/s (Student's t, one degree of freedom less than ions)."""
-        half = stats.t.ppf((1 + level) / 2, self.n_ions - 1) * self.D_std_cm2_s
+        half = scipy.stats.t.ppf((1 + level) / 2, self.n_ions - 1) * self.D_std_cm2_s
         return self.D_cm2_s - half, self.D_cm2_s + half
 
 

@@ -8,12 +8,10 @@ from typing import Any
 import ase
 import numpy as np
 import pandas as pd
+import scipy  # spatial and special load at their first use
 from ase.geometry import find_mic
-from ase.io import read, write
 from numpy.typing import NDArray
 from scipy import constants
-from scipy.spatial import cKDTree
-from scipy.special import erfc
 
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import sha256, write_json, write_text, written_aside
@@ -153,7 +151,7 @@ def garnet(supercell: int = 1) -> tuple[ase.Atoms, ase.Atoms]:
     The unstrained crystal of `data/llzo_cubic.cif`. The Li positions carry the array `wyckoff`
     with "d" or "h".
     """
-    cell = read(_GARNET_CIF)
+    cell = _read(_GARNET_CIF)
     kinds = cell.arrays.pop("spacegroup_kinds")
     cell.info.clear()
     cell.set_array("wyckoff", np.array(["c", "a", "h", "d", "h"])[kinds])
@@ -170,7 +168,7 @@ def garnet(supercell: int = 1) -> tuple[ase.Atoms, ase.Atoms]:
 def _sites_too_close(sites: ase.Atoms) -> list[NDArray[np.intp]]:
     """For each site the sites nearer than `MINIMUM_LI_DISTANCE`."""
     edges = sites.cell.lengths()
-    tree = cKDTree(sites.positions % edges % edges, boxsize=edges)
+    tree = scipy.spatial.cKDTree(sites.positions % edges % edges, boxsize=edges)
     pairs = tree.query_pairs(MINIMUM_LI_DISTANCE, output_type="ndarray")
     both_ways = np.concatenate([pairs, pairs[:, ::-1]])
     both_ways = both_ways[np.lexsort((both_ways[:, 1], both_ways[:, 0]))]
@@ -254,11 +252,11 @@ class _LithiumCoulombEnergy:
         real += self._framework_potential[occupied].sum()
         return float(COULOMB_EV_ANGSTROM * (real + self._weights @ cross))
 
-    def _tree(self, positions: NDArray[np.float64]) -> cKDTree:
-        return cKDTree(positions % self._edges % self._edges, boxsize=self._edges)
+    def _tree(self, positions: NDArray[np.float64]) -> "scipy.spatial.cKDTree":
+        return scipy.spatial.cKDTree(positions % self._edges % self._edges, boxsize=self._edges)
 
     def _screened(self, distances: NDArray[np.float64]) -> NDArray[np.float64]:
-        return erfc(self._splitting * distances) / distances
+        return scipy.special.erfc(self._splitting * distances) / distances
 
 
 def volume_ratio(atoms: ase.Atoms) -> float:
@@ -266,7 +264,7 @@ def volume_ratio(atoms: ase.Atoms) -> float:
 
     Formula units are counted by Zr, which no process of the study adds or removes.
     """
-    reference = read(_GARNET_CIF)
+    reference = _read(_GARNET_CIF)
     per_unit = reference.cell.volume / FORMULA_UNITS_PER_CELL
     return float(atoms.cell.volume / (per_unit * atoms.symbols.count("Zr") / 2))
 
@@ -314,6 +312,8 @@ def write_structure(atoms: ase.Atoms, directory: Path, provenance: Mapping[str, 
     provenance
         What made the structure; composition, cell and the files' SHA-256 are added.
     """
+    from ase.io import write
+
     data = io.StringIO()
     write(
         data,
@@ -350,4 +350,11 @@ def read_structure(directory: Path) -> ase.Atoms:
     path = directory / "structure.extxyz"
     if not path.is_file():
         raise InputError(f"{path}: not found; generate the structure first (notebook 01)")
+    return _read(path)
+
+
+def _read(path: Path) -> ase.Atoms:
+    # here, because ase.io is slow and whoever only starts or watches runs does without
+    from ase.io import read
+
     return read(path)

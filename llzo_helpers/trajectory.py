@@ -7,7 +7,6 @@ from typing import Any
 import ase
 import numpy as np
 import pandas as pd
-from ase.io import read
 from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError
@@ -160,6 +159,9 @@ def read_start(directory: Path) -> ase.Atoms:
     path = directory / "structure.lmp"
     if not path.is_file():
         raise InputError(f"{path}: not found; run notebook 02 first")
+    # here, because it is slow and whoever only watches a run does without
+    from ase.io import read
+
     return read(path, format="lammps-data", atom_style="charge", units="metal")
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # signal loads at its first use: slow, and not for reading parameters
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import Avogadro, Boltzmann, speed_of_light
 from scipy.fft import next_fast_len, rfft, rfftfreq
-from scipy.signal.windows import hann
 
 from llzo_helpers.errors import InputError
 
@@ -191,7 +191,7 @@ def _power_spectra(
             f"velocities: {n_frames} frames; {resolution:g} THz takes at least {length} frames of "
             f"{time_step:g} fs: run longer, or ask for {resolution * length / n_frames:.2g} THz"
         )
-    window = hann(length, sym=False).astype(np.float32)
+    window = scipy.signal.windows.hann(length, sym=False).astype(np.float32)
     padded = _padded(length)
     starts = np.arange(0, n_frames - length + 1, max(length // 2, 1))
     spectra = np.zeros((len(starts), padded // 2 + 1))
