@@ -143,7 +143,7 @@ def short_distances(
     folder = directory / f"round_{len(training.rounds.labels)}"
     if not (folder / SELECTED).is_file():
         number = training.rounds.close_pairs
-        plain = [a for a in whole(training, labelled) if a.info.get("perturbed", "no") == "no"]
+        plain = whole(training, labelled)
         write_selected(folder, close_pairs(plain, number, seed=training.seed))
     return label(read_selected(folder), directory / "labels", calculator)
 
@@ -235,9 +235,10 @@ def fit(
     paths = [folder / f"fitted_{member}" for member in range(members)]
     missing = [member for member, path in enumerate(paths) if not _is_fitted(path)]
     if missing:
-        intact = whole(training, labelled)
-        table = _function_table(training, intact)
-        data = prepare(intact, table, settings, seed=training.seed)
+        largest = settings.largest_force_eV_A
+        known = [a for a in labelled if np.abs(a.get_forces()).max() < largest]
+        table = _function_table(training, known)
+        data = prepare(known, table, settings, seed=training.seed)
     for member in missing:
         seed = training.seed + member
         network = fit_network(
@@ -320,13 +321,15 @@ def learning_curve(training: Training, directory: Path, labelled: list[ase.Atoms
 def held_out(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
     """Labelled structures that no fit has seen, without those perturbed or come apart."""
     return [
-        atoms
-        for atoms in whole(training, labelled)
-        if is_held_out(atoms, training.fit.held_out) and atoms.info.get("perturbed", "no") == "no"
+        atoms for atoms in whole(training, labelled) if is_held_out(atoms, training.fit.held_out)
     ]
 
 
 def whole(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
-    """Leave out structures that have come apart: their forces would be all that counts."""
-    largest = training.fit.largest_force_eV_A
-    return [a for a in labelled if np.abs(a.get_forces()).max() < largest]
+    """Labelled structures as molecular dynamics makes them: not perturbed, no atoms fused."""
+    largest = training.fit.largest_tested_force_eV_A
+    return [
+        atoms
+        for atoms in labelled
+        if atoms.info.get("perturbed", "no") == "no" and np.abs(atoms.get_forces()).max() < largest
+    ]

@@ -98,8 +98,10 @@ class Fit(Model):
     """Of L-BFGS after it, between rounds."""
     iterations: Annotated[int, Field(ge=0)]
     """Of L-BFGS in the last fit."""
-    largest_force_eV_A: Positive = 30.0
-    """Structures with larger forces are neither fitted nor tested: they have come apart."""
+    largest_force_eV_A: Positive = 60.0
+    """Structures with larger forces are not fitted: no reference knows them."""
+    largest_tested_force_eV_A: Positive = 20.0
+    """Structures with larger forces are not tested with: of a run in which atoms have fused."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Fraction of the structures that are never fitted."""
 
