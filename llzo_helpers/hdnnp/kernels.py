@@ -26,6 +26,7 @@ from llzo_helpers.hdnnp.tables import (
     BUMP,
     CONSTANT,
     COSINE,
+    MAX_POWER,
     POLY1,
     POLY2,
     POLY3,
@@ -34,7 +35,6 @@ from llzo_helpers.hdnnp.tables import (
 )
 from llzo_helpers.hdnnp.vector import (
     WIDTH,
-    absolute,
     acos,
     compress,
     count,
@@ -56,7 +56,6 @@ from llzo_helpers.hdnnp.vector import (
     splat,
     sqrt,
     store,
-    store_columns,
     tanh,
     to_bits,
     total,
@@ -144,35 +143,53 @@ def _envelope(envelope: Any, r: Any) -> Any:
 
 
 @njit(forceinline=True)
-def _gaussian(channel: Any, r: Any, value: Any, derivative: Any) -> Any:
+def _gaussian(eta: float, shift: float, r: Any, value: Any, derivative: Any) -> Any:
     """Envelope times exp(-eta (r - shift)^2), and its derivative."""
-    if channel.eta == 0.0:
+    if eta == 0.0:
         return value, derivative
-    d = r - channel.shift
-    gaussian = exp(d * d * -channel.eta)
+    d = r - shift
+    gaussian = exp(d * d * -eta)
     value = value * gaussian
-    return value, derivative * gaussian - 2.0 * channel.eta * d * value
+    return value, derivative * gaussian - 2.0 * eta * d * value
 
 
 @njit(forceinline=True)
 def _evaluate_channels(
-    tables: Any, element: Any, near: Any, n: int, values: Any, slopes: Any
+    tables: Any, neighbor: Any, near: Any, start: int, stop: int, values: Any, slopes: Any
 ) -> None:
-    """R(r_ij) and its derivative for every channel (row) and neighbour (column)."""
-    envelopes, channels = tables.envelopes, tables.channels
-    channel = element.first_channel
-    for e in range(element.first_envelope, element.last_envelope):
-        first = channel
-        while channel < element.last_channel and channels[channel].envelope == e:
+    """R(r_ij) and its derivative for every channel (row) and neighbour (column) of one element."""
+    channels = tables.channels
+    channel = neighbor.first_channel
+    while channel < neighbor.last_channel:
+        first, envelope = channel, channels[channel].envelope
+        while channel < neighbor.last_channel and channels[channel].envelope == envelope:
             channel += 1
-        for j in range(0, n, WIDTH):
+        for j in range(start, stop, WIDTH):
             r = load(near, (R, j))
-            value, slope = _envelope(envelopes[e], r)
+            value, slope = _envelope(tables.envelopes[envelope], r)
             for c in range(first, channel):
-                f, df = _gaussian(channels[c], r, value, slope)
-                row = c - element.first_channel
+                f, df = _gaussian(channels[c].eta, channels[c].shift, r, value, slope)
+                row = c - neighbor.first_channel
                 store(values, (row, j), f)
                 store(slopes, (row, j), df)
+
+
+@njit(forceinline=True)
+def _sum_channels(neighbor: Any, start: int, stop: int, values: Any, features: Any) -> None:
+    """Radial features: sums over the neighbours of one element."""
+    for row in range(0, neighbor.last_channel - neighbor.first_channel, WIDTH):
+        s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+        s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+        for j in range(start, stop, WIDTH):
+            s0 = s0 + load(values, (row, j))
+            s1 = s1 + load(values, (row + 1, j))
+            s2 = s2 + load(values, (row + 2, j))
+            s3 = s3 + load(values, (row + 3, j))
+            s4 = s4 + load(values, (row + 4, j))
+            s5 = s5 + load(values, (row + 5, j))
+            s6 = s6 + load(values, (row + 6, j))
+            s7 = s7 + load(values, (row + 7, j))
+        store(features, neighbor.feature + row, totals(s0, s1, s2, s3, s4, s5, s6, s7))
 
 
 # ---------------------------------------------------------------- curves of the angle
@@ -199,282 +216,282 @@ def _curve(curve: Any, envelopes: Any, cosine: Any) -> Any:
 
 # ---------------------------------------------------------------- features by moments
 #
-# Directions lie on the unit sphere, x^2 + y^2 + z^2 = 1: a monomial of degree n is the sum of
-# three monomials of degree n + 2. So only the moments of the two highest degrees are
-# summed over neighbours; the lower ones follow from these.
+# For the spherical harmonics Q_l^m(z) A_m(x, y) and Q_l^m(z) B_m(x, y) see
+# `tables.harmonic_weight`. That of degree 0 is one: its moment is the radial feature.
 
 
 @njit(forceinline=True)
-def _n_monomials(degree: int) -> int:
-    """Number of monomials of a degree."""
-    return (degree + 1) * (degree + 2) // 2
+def _n_harmonics(degree: int) -> int:
+    """Number of harmonics of degrees 1 to ``degree``."""
+    return degree * (degree + 2)
 
 
 @njit(forceinline=True)
-def _evaluate_monomials(n_monomials: int, degree: int, near: Any, n: int, products: Any) -> None:
-    """Monomials of the directions to all neighbours.
+def _number(degree: int, order: int) -> int:
+    """Number of a harmonic among all."""
+    return degree * (degree + 1) + order - 1
 
-    Those of eight neighbours lie together: monomial m of the neighbours j to j + 7 begins at
-    ``n_monomials * j + WIDTH * m``.
+
+@njit(forceinline=True)
+def _next_degree(degree: int, order: int, z: Any, last: Any, last_but_one: Any) -> Any:
+    """Q_l^m(z) from those of the two degrees before, by the recursion of Legendre polynomials."""
+    factor = (degree + order - 1.0) / ((2.0 * degree - 1.0) * (2.0 * degree - 3.0))
+    return (z * last - factor * last_but_one) * (1.0 / (degree - order))
+
+
+@njit(forceinline=True)
+def _evaluate_harmonics(degree: int, near: Any, start: int, stop: int, harmonics: Any) -> None:
+    """Harmonics of the directions to neighbours of one element.
+
+    Those of eight neighbours lie together: harmonic h of the neighbours j to j + 7 begins at
+    ``_padded(_n_harmonics(degree)) * (j - start) + WIDTH * h``.
     """
-    for j in range(0, n, WIDTH):
-        ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
-        old = n_monomials * j
-        store(products, old, splat(1.0))
-        for d in range(1, degree + 1):
-            # x times all of the degree before, y times those without x, z times the last
-            n_old = _n_monomials(d - 1)
-            new = old + WIDTH * n_old
-            for m in range(n_old):
-                store(products, new + WIDTH * m, load(products, old + WIDTH * m) * ux)
-            for m in range(n_old - d, n_old):
-                store(products, new + WIDTH * (m + d), load(products, old + WIDTH * m) * uy)
-            last = load(products, new - WIDTH) * uz
-            store(products, new + WIDTH * (n_old + d), last)
-            old = new
-
-
-@njit(forceinline=True)
-def _eight_moments(
-    products: Any, n_monomials: int, m: int, values: Any, row: int, start: int, stop: int
-) -> Any:
-    """Moments m to m + 7: sums over neighbours of monomials times a radial channel."""
-    s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-    s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     for j in range(start, stop, WIDTH):
-        f = load(values, (row, j))
-        i = n_monomials * j + WIDTH * m
-        s0 = s0 + f * load(products, i)
-        s1 = s1 + f * load(products, i + WIDTH)
-        s2 = s2 + f * load(products, i + 2 * WIDTH)
-        s3 = s3 + f * load(products, i + 3 * WIDTH)
-        s4 = s4 + f * load(products, i + 4 * WIDTH)
-        s5 = s5 + f * load(products, i + 5 * WIDTH)
-        s6 = s6 + f * load(products, i + 6 * WIDTH)
-        s7 = s7 + f * load(products, i + 7 * WIDTH)
-    return totals(s0, s1, s2, s3, s4, s5, s6, s7)
+        x, y, z = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
+        tile = _padded(_n_harmonics(degree)) * (j - start)
+        cosine, sine = splat(1.0), splat(0.0)
+        for m in range(degree + 1):
+            last, q = splat(0.0), splat(1.0)
+            for l in range(m, degree + 1):  # noqa: E741
+                if l > m:
+                    last, q = q, _next_degree(l, m, z, q, last)
+                if l > 0:
+                    store(harmonics, tile + WIDTH * _number(l, m), q * cosine)
+                if m > 0:
+                    store(harmonics, tile + WIDTH * _number(l, -m), q * sine)
+            factor = 1.0 / (m + 1.0)
+            cosine, sine = (x * cosine - y * sine) * factor, (x * sine + y * cosine) * factor
 
 
 @njit(forceinline=True)
 def _sum_moments(
-    monomials: Any, parameters: Any, group: Any, degree: int, row: int, blocks: Any, values: Any,
-    products: Any, moments: Any, first: int, scratch: Any, features: Any,
+    tables: Any, neighbor: Any, first: int, start: int, stop: int, values: Any, harmonics: Any,
+    moments: Any, squares: Any,
 ) -> None:  # fmt: skip
-    """Moments of every neighbour element, and the features that are their dot products.
-
-    Row ``first + m`` of ``moments`` holds moment m, with one element per column; a row behind
-    them holds the sums of f_j^2.
-    """
-    n_elements = len(blocks) - 4  # blocks of none follow, so that four can be taken at once
-    n_monomials = len(monomials.multinomials)
-    last = first + n_monomials - 1
-    for a in range(0, n_elements, 4):
-        b0, b1, b2 = blocks[a], blocks[a + 1], blocks[a + 2]
-        b3, b4 = blocks[a + 3], blocks[a + 4]
-        for m in range(monomials.first[degree - 1], monomials.first[degree + 1], WIDTH):
-            store_columns(
-                moments,
-                (first + m, a),
-                _eight_moments(products, n_monomials, m, values, row, b0, b1),
-                _eight_moments(products, n_monomials, m, values, row, b1, b2),
-                _eight_moments(products, n_monomials, m, values, row, b2, b3),
-                _eight_moments(products, n_monomials, m, values, row, b3, b4),
-            )
-        zero = splat(0.0)
-        s0, s1 = _sum_of_squares(values, row, b0, b1), _sum_of_squares(values, row, b1, b2)
-        s2, s3 = _sum_of_squares(values, row, b2, b3), _sum_of_squares(values, row, b3, b4)
-        store(moments, (last, a), totals(s0, s1, s2, s3, zero, zero, zero, zero))
-    for d in range(degree - 2, -1, -1):
-        for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-            x, y = item(monomials.squared, 3 * m), item(monomials.squared, 3 * m + 1)
-            z = item(monomials.squared, 3 * m + 2)
-            for a in range(0, n_elements, WIDTH):
-                sum_ = load(moments, (first + x, a)) + load(moments, (first + y, a))
-                store(moments, (first + m, a), sum_ + load(moments, (first + z, a)))
-    stride = _padded(n_elements)
-    n_rows = (n_elements + 3) // 4 * 4
-    for b in range(0, n_elements, 4):
-        for a in range(0, n_elements, WIDTH):
-            _multiply_moments(monomials, degree, moments, first, a, b, scratch)
-            for s in range(group.n_series):
-                start = group.feature + (s * n_rows + b) * stride + a
-                s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-                for d in range(degree + 1):
-                    coefficient = item(parameters, group.series + s * (degree + 1) + d)
-                    s0 = s0 + load(scratch, WIDTH * 4 * d) * coefficient
-                    s1 = s1 + load(scratch, WIDTH * (4 * d + 1)) * coefficient
-                    s2 = s2 + load(scratch, WIDTH * (4 * d + 2)) * coefficient
-                    s3 = s3 + load(scratch, WIDTH * (4 * d + 3)) * coefficient
-                store(features, start, s0)
-                store(features, start + stride, s1)
-                store(features, start + 2 * stride, s2)
-                store(features, start + 3 * stride, s3)
+    """Moments of the neighbours of one element, and sums of f_j^2 (not yet over lanes)."""
+    stride = _padded(_n_harmonics(neighbor.degree))
+    for i in range(neighbor.first_moment, neighbor.last_moment):
+        row = tables.moments[i].channel
+        for h in range(0, _n_harmonics(tables.moments[i].degree), WIDTH):
+            eight = _eight_moments(harmonics, stride, h, values, row, start, stop)
+            store(moments, (i - first, h), eight)
+        sum_ = splat(0.0)
+        for j in range(start, stop, WIDTH):
+            f = load(values, (row, j))
+            sum_ = sum_ + f * f
+        store(squares, (i - first, 0), sum_)
 
 
 @njit(forceinline=True)
-def _sum_of_squares(values: Any, row: int, start: int, stop: int) -> Any:
-    sum_ = splat(0.0)
+def _eight_moments(
+    harmonics: Any, stride: int, h: int, values: Any, row: int, start: int, stop: int
+) -> Any:
+    """Sums over neighbours of the harmonics h to h + 7 times a radial channel."""
+    s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     for j in range(start, stop, WIDTH):
         f = load(values, (row, j))
-        sum_ = sum_ + f * f
-    return sum_
+        i = stride * (j - start) + WIDTH * h
+        s0 = s0 + f * load(harmonics, i)
+        s1 = s1 + f * load(harmonics, i + WIDTH)
+        s2 = s2 + f * load(harmonics, i + 2 * WIDTH)
+        s3 = s3 + f * load(harmonics, i + 3 * WIDTH)
+        s4 = s4 + f * load(harmonics, i + 4 * WIDTH)
+        s5 = s5 + f * load(harmonics, i + 5 * WIDTH)
+        s6 = s6 + f * load(harmonics, i + 6 * WIDTH)
+        s7 = s7 + f * load(harmonics, i + 7 * WIDTH)
+    return totals(s0, s1, s2, s3, s4, s5, s6, s7)
 
 
 @njit(forceinline=True)
 def _multiply_moments(
-    monomials: Any, degree: int, moments: Any, first: int, a: int, b: int, scratch: Any
+    tables: Any, element: Any, moments: Any, squares: Any, partial: Any, features: Any
 ) -> None:
-    """Sums over pairs of neighbours of f_j f_k cos^d for every d (rows 4 d to 4 d + 3).
-
-    One neighbour is of an element a to a + 7 (lanes), the other of b to b + 3 (rows).
-    """
-    columns = lanes() + float(a)
-    squares = load(moments, (first + len(monomials.multinomials) - 1, a))
-    # a neighbour makes no pair with itself
-    same0, same1 = _where_equal(columns, b, squares), _where_equal(columns, b + 1, squares)
-    same2, same3 = _where_equal(columns, b + 2, squares), _where_equal(columns, b + 3, squares)
-    for d in range(degree + 1):
-        s0, s1, s2, s3 = -same0, -same1, -same2, -same3
-        for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-            moment = load(moments, (first + m, a)) * item(monomials.multinomials, m)
-            s0 = s0 + moment * item(moments, (first + m, b))
-            s1 = s1 + moment * item(moments, (first + m, b + 1))
-            s2 = s2 + moment * item(moments, (first + m, b + 2))
-            s3 = s3 + moment * item(moments, (first + m, b + 3))
-        store(scratch, WIDTH * 4 * d, s0)
-        store(scratch, WIDTH * (4 * d + 1), s1)
-        store(scratch, WIDTH * (4 * d + 2), s2)
-        store(scratch, WIDTH * (4 * d + 3), s3)
+    """Features that are weighted dot products of two moments."""
+    parameters = tables.parameters
+    at = 0
+    for p in range(element.first_product, element.last_product):
+        product = tables.products[p]
+        left, right, n = product.left, product.right, _n_harmonics(product.degree)
+        # degree 0, spread over the lanes that are added up in the end
+        constant = item(features, tables.moments[element.first_moment + left].feature)
+        constant *= item(features, tables.moments[element.first_moment + right].feature) / WIDTH
+        square = load(squares, (left, 0))
+        series = product.series
+        for _ in range(product.first_feature, product.last_feature):
+            sum_ = splat(constant * item(parameters, series))
+            sum_ = sum_ + square * item(parameters, series + 1)
+            series += WIDTH
+            for h in range(0, n, WIDTH):
+                dot = load(moments, (left, h)) * load(moments, (right, h))
+                sum_ = sum_ + dot * load(parameters, series)
+                series += WIDTH
+            store(partial, (at, 0), sum_)
+            at += 1
+    for i in range(0, at, WIDTH):
+        eight = totals(
+            load(partial, (i, 0)), load(partial, (i + 1, 0)),
+            load(partial, (i + 2, 0)), load(partial, (i + 3, 0)),
+            load(partial, (i + 4, 0)), load(partial, (i + 5, 0)),
+            load(partial, (i + 6, 0)), load(partial, (i + 7, 0)),
+        )  # fmt: skip
+        store(features, element.product_feature + i, eight)
 
 
 @njit(forceinline=True)
-def _differentiate_moments(
-    monomials: Any, parameters: Any, group: Any, degree: int, row: int, blocks: Any, near: Any,
-    values: Any, slopes: Any, products: Any, moments: Any, first: int, weights: Any, scratch: Any,
-    polynomial: Any, derivatives: Any, gradient: Any,
+def _differentiate_products(
+    tables: Any, element: Any, moments: Any, features: Any, weights: Any, moment_weights: Any,
+    square_weights: Any,
 ) -> None:  # fmt: skip
-    """Add the gradient of the weighted features of one group of moments.
+    """Gradient with respect to moments from that with respect to their products.
 
-    For the neighbours of one element these features are f_j Q(u_j) - w f_j^2, with a
-    polynomial Q that has terms of the two highest degrees only.
+    Those of degree 0 are added to ``weights``, as they are radial features. The sum of f_j^2
+    has a weight, too.
     """
-    n_elements = len(blocks) - 4
-    for a in range(n_elements):
-        lane = a % WIDTH
-        if lane == 0:
-            _collect_weights(parameters, group, degree, n_elements, a, weights, scratch)
-            _collect_polynomials(
-                monomials, degree, n_elements, a, moments, first, scratch, polynomial, derivatives
-            )
-        same = derivatives[lane]
-        constant = polynomial[lane] if degree == 1 else 0.0
-        for j in range(blocks[a], blocks[a + 1], WIDTH):
-            f = load(values, (row, j))
-            ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
-            gx, gy, gz = _derivatives(monomials, degree - 1, products, derivatives, lane, j)
-            # Euler: a homogeneous polynomial of degree n is u.grad / n
-            radial = gx * ux + gy * uy + gz * uz
-            value = constant - same * f + radial * (1.0 / degree)
-            if degree > 1:
-                hx, hy, hz = _derivatives(monomials, degree - 2, products, derivatives, lane, j)
-                gx, gy, gz = gx + hx, gy + hy, gz + hz
-                rest = hx * ux + hy * uy + hz * uz
-                value = value + rest * (1.0 / (degree - 1))
-                radial = radial + rest
-            inverse_r = load(near, (INVERSE_R, j))
-            f = f * inverse_r
-            along = (value * load(slopes, (row, j)) - f * radial) * inverse_r
-            store(gradient, (GX, j), load(gradient, (GX, j)) + f * gx)
-            store(gradient, (GY, j), load(gradient, (GY, j)) + f * gy)
-            store(gradient, (GZ, j), load(gradient, (GZ, j)) + f * gz)
-            store(gradient, (ALONG, j), load(gradient, (ALONG, j)) + along)
+    parameters = tables.parameters
+    for i in range(element.last_moment - element.first_moment):
+        square_weights[i] = 0.0
+        degree = tables.moments[element.first_moment + i].degree
+        for h in range(0, _n_harmonics(degree), WIDTH):
+            store(moment_weights, (i, h), splat(0.0))
+    for p in range(element.first_product, element.last_product):
+        product = tables.products[p]
+        left, right, n = product.left, product.right, _n_harmonics(product.degree)
+        first, last = product.first_feature, product.last_feature
+        stride = WIDTH + _padded(n)
+        constant, square = 0.0, 0.0
+        for s in range(first, last):
+            series = product.series + (s - first) * stride
+            constant += item(parameters, series) * item(weights, s)
+            square += item(parameters, series + 1) * item(weights, s)
+        left_feature = tables.moments[element.first_moment + left].feature
+        right_feature = tables.moments[element.first_moment + right].feature
+        weights[left_feature] += constant * item(features, right_feature)
+        weights[right_feature] += constant * item(features, left_feature)
+        square_weights[left] += square
+        for h in range(0, n, WIDTH):
+            factor = splat(0.0)
+            for s in range(first, last):
+                series = product.series + (s - first) * stride + WIDTH + h
+                factor = factor + load(parameters, series) * item(weights, s)
+            weight = load(moment_weights, (left, h)) + factor * load(moments, (right, h))
+            store(moment_weights, (left, h), weight)
+            weight = load(moment_weights, (right, h)) + factor * load(moments, (left, h))
+            store(moment_weights, (right, h), weight)
+
+
+# the factors of harmonics lie in one array: A_m, B_m and Q_l^m from these places on
+_SINES = WIDTH * (MAX_POWER + 1)
+_LEGENDRE = 2 * _SINES
 
 
 @njit(forceinline=True)
-def _collect_weights(
-    parameters: Any, group: Any, degree: int, n_elements: int, a: int, weights: Any, scratch: Any
-) -> None:
-    """Weights of the powers of the cosine: columns elements a to a + 7, row n_rows * d + b.
-
-    ``n_rows`` is the number of elements, padded to fours.
-    """
-    stride, n_rows = _padded(n_elements), (n_elements + 3) // 4 * 4
-    for d in range(degree + 1):
-        for b in range(0, n_rows, 4):
-            w0, w1, w2, w3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-            for s in range(group.n_series):
-                start = group.feature + (s * n_rows + b) * stride + a
-                coefficient = item(parameters, group.series + s * (degree + 1) + d)
-                w0 = w0 + load(weights, start) * coefficient
-                w1 = w1 + load(weights, start + stride) * coefficient
-                w2 = w2 + load(weights, start + 2 * stride) * coefficient
-                w3 = w3 + load(weights, start + 3 * stride) * coefficient
-            store(scratch, WIDTH * (n_rows * d + b), w0)
-            store(scratch, WIDTH * (n_rows * d + b + 1), w1)
-            store(scratch, WIDTH * (n_rows * d + b + 2), w2)
-            store(scratch, WIDTH * (n_rows * d + b + 3), w3)
+def _legendre_place(degree: int, order: int) -> int:
+    return _LEGENDRE + WIDTH * ((MAX_POWER + 1) * order + degree)
 
 
 @njit(forceinline=True)
-def _collect_polynomials(
-    monomials: Any, degree: int, n_elements: int, a: int, moments: Any, first: int, scratch: Any,
-    polynomial: Any, derivatives: Any,
+def _evaluate_factors(degree: int, x: Any, y: Any, z: Any, factors: Any) -> None:
+    """Factors A_m, B_m and Q_l^m of the harmonics at eight directions."""
+    cosine, sine = splat(1.0), splat(0.0)
+    for m in range(1, degree + 1):
+        factor = 1.0 / m
+        cosine, sine = (x * cosine - y * sine) * factor, (x * sine + y * cosine) * factor
+        store(factors, WIDTH * m, cosine)
+        store(factors, _SINES + WIDTH * m, sine)
+    for m in range(degree - 1):
+        last, q = splat(1.0), z
+        for l in range(m + 2, degree + 1):  # noqa: E741
+            last, q = q, _next_degree(l, m, z, q, last)
+            store(factors, _legendre_place(l, m), q)
+
+
+@njit(forceinline=True)
+def _evaluate_sum(degree: int, row: int, weights: Any, z: Any, factors: Any) -> Any:
+    """Weighted sum of harmonics and its derivatives with respect to x, y and z.
+
+    For each order, c and s are the factors of A_m and B_m, dc and ds their derivatives.
+    """
+    zero = splat(0.0)
+    value, gx, gy, gz = zero, zero, zero, zero
+    for m in range(degree + 1):
+        c, s, dc, ds = zero, zero, zero, zero
+        if m > 0:
+            c = splat(item(weights, (row, _number(m, m))))
+            s = splat(item(weights, (row, _number(m, -m))))
+        if m < degree:  # the Legendre polynomial is z
+            dc = splat(item(weights, (row, _number(m + 1, m))))
+            ds = splat(item(weights, (row, _number(m + 1, -m))))
+            c, s = c + dc * z, s + ds * z
+        for l in range(m + 2, degree + 1):  # noqa: E741
+            cosine = item(weights, (row, _number(l, m)))
+            sine = item(weights, (row, _number(l, -m)))
+            q = load(factors, _legendre_place(l, m))
+            dq = z
+            if l > m + 2:
+                dq = load(factors, _legendre_place(l, m + 1))
+            c, s = c + q * cosine, s + q * sine
+            dc, ds = dc + dq * cosine, ds + dq * sine
+        if m == 0:
+            value, gz = c, dc
+        else:
+            a, b = load(factors, WIDTH * m), load(factors, _SINES + WIDTH * m)
+            value = value + a * c + b * s
+            gz = gz + a * dc + b * ds
+        if m == 1:
+            gx, gy = c, s
+        if m > 1:
+            a, b = load(factors, WIDTH * (m - 1)), load(factors, _SINES + WIDTH * (m - 1))
+            gx = gx + a * c + b * s
+            gy = gy + a * s - b * c
+    return value, gx, gy, gz
+
+
+@njit(forceinline=True)
+def _evaluate_sum_of(degree: int, row: int, weights: Any, z: Any, factors: Any) -> Any:
+    """`_evaluate_sum`, its loops resolved by the compiler for the degrees that are common."""
+    if degree == 1:
+        return _evaluate_sum(1, row, weights, z, factors)
+    if degree == 2:
+        return _evaluate_sum(2, row, weights, z, factors)
+    if degree == 4:
+        return _evaluate_sum(4, row, weights, z, factors)
+    return _evaluate_sum(degree, row, weights, z, factors)
+
+
+@njit(forceinline=True)
+def _differentiate_neighbors(
+    tables: Any, neighbor: Any, first: int, start: int, stop: int, near: Any, values: Any,
+    slopes: Any, weights: Any, moment_weights: Any, square_weights: Any, factors: Any,
+    gradient: Any,
 ) -> None:  # fmt: skip
-    """Coefficients of the polynomials Q of elements a to a + 7 (columns), by those weights.
-
-    Row m of ``polynomial`` holds the coefficients of monomial m in Q, rows 3 m + 1 to 3 m + 3
-    of ``derivatives`` those in its derivatives, row 0 of it the weights w.
-    """
-    n_rows = (n_elements + 3) // 4 * 4
-    for m in range(monomials.first[degree + 1]):
-        first_weight = n_rows * item(monomials.degrees, m)
-        sum_ = splat(0.0)
-        for b in range(0, n_rows, 4):
-            w = WIDTH * (first_weight + b)
-            one = load(scratch, w) * item(moments, (first + m, b))
-            one = one + load(scratch, w + WIDTH) * item(moments, (first + m, b + 1))
-            two = load(scratch, w + 2 * WIDTH) * item(moments, (first + m, b + 2))
-            two = two + load(scratch, w + 3 * WIDTH) * item(moments, (first + m, b + 3))
-            sum_ = sum_ + (one + two)
-        # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees higher
-        x, y = item(monomials.lowered, 3 * m), item(monomials.lowered, 3 * m + 1)
-        z = item(monomials.lowered, 3 * m + 2)
-        lower = load(polynomial, WIDTH * x) + load(polynomial, WIDTH * y)
-        lower = lower + load(polynomial, WIDTH * z)
-        store(polynomial, WIDTH * m, sum_ * item(monomials.multinomials, m) + lower)
-    same = splat(0.0)
-    for b in range(n_elements):
-        sum_ = splat(0.0)
-        for d in range(degree + 1):
-            sum_ = sum_ + load(scratch, WIDTH * (n_rows * d + b))
-        same = same + _where_equal(lanes() + float(a), b, sum_)
-    store(derivatives, 0, same)
-    for d in range(max(degree - 2, 0), degree):
-        for i in range(3 * monomials.first[d], 3 * monomials.first[d + 1]):
-            coefficient = load(polynomial, WIDTH * item(monomials.raised, i))
-            store(derivatives, WIDTH * (i + 1), coefficient * item(monomials.exponents, i))
-
-
-@njit(forceinline=True)
-def _where_equal(columns: Any, column: int, value: Any) -> Any:
-    return where(less(absolute(columns - float(column)), splat(0.5)), value, splat(0.0))
-
-
-@njit(forceinline=True)
-def _derivatives(
-    monomials: Any, degree: int, products: Any, derivatives: Any, lane: int, j: int
-) -> Any:
-    """Terms of one degree of the derivatives of Q, at the directions j to j + 7."""
-    gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
-    first = monomials.first[degree]
-    tile = len(monomials.multinomials) * j
-    for m in range(first, first + _n_monomials(degree)):
-        product = load(products, tile + WIDTH * m)
-        i = WIDTH * (3 * m + 1) + lane
-        gx = gx + product * item(derivatives, i)
-        gy = gy + product * item(derivatives, i + WIDTH)
-        gz = gz + product * item(derivatives, i + 2 * WIDTH)
-    return gx, gy, gz
+    """Gradient of channels and moments with respect to the neighbours of one element."""
+    degree = neighbor.degree
+    n_channels = neighbor.last_channel - neighbor.first_channel
+    for j in range(start, stop, WIDTH):
+        along = splat(0.0)
+        for c in range(n_channels):
+            along = along + load(slopes, (c, j)) * item(weights, neighbor.feature + c)
+        x, y, z = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
+        gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
+        if degree == 4:
+            _evaluate_factors(4, x, y, z, factors)
+        else:
+            _evaluate_factors(degree, x, y, z, factors)
+        for i in range(neighbor.first_moment, neighbor.last_moment):
+            moment, row = tables.moments[i], i - first
+            value, dx, dy, dz = _evaluate_sum_of(moment.degree, row, moment_weights, z, factors)
+            f = load(values, (moment.channel, j))
+            value = value + f * (2.0 * item(square_weights, row))
+            along = along + value * load(slopes, (moment.channel, j))
+            gx, gy, gz = gx + f * dx, gy + f * dy, gz + f * dz
+        # directions turn, but keep their length
+        inverse_r = load(near, (INVERSE_R, j))
+        along = along - (gx * x + gy * y + gz * z) * inverse_r
+        store(gradient, (GX, j), gx * inverse_r)
+        store(gradient, (GY, j), gy * inverse_r)
+        store(gradient, (GZ, j), gz * inverse_r)
+        store(gradient, (ALONG, j), along * inverse_r)
 
 
 # ---------------------------------------------------------------- features by pairs
@@ -486,7 +503,7 @@ def _derivatives(
 
 @njit
 def _list_pairs(
-    group: Any, right: float, row: int, blocks: Any, counts: Any, a: int, b: int, near: Any,
+    group: Any, pair: Any, right: float, blocks: Any, counts: Any, a: int, b: int, near: Any,
     values: Any, listed: Any, first: int, masks: Any, mask_number: int,
 ) -> Any:  # fmt: skip
     """List pairs of neighbours of elements a and b from column ``first`` on.
@@ -499,7 +516,7 @@ def _list_pairs(
         start = blocks[b] if b > a else j // WIDTH * WIDTH
         last_excluded = splat(float(j) if a == b else -1.0)
         x_j, y_j, z_j = near[X, j], near[Y, j], near[Z, j]
-        f_j, inverse_j = values[row, j], near[INVERSE_R, j]
+        f_j, inverse_j = values[pair.left, j], near[INVERSE_R, j]
         for k in range(start, blocks[b + 1], WIDTH):
             x_k, y_k, z_k = load(near, (X, k)), load(near, (Y, k)), load(near, (Z, k))
             squared = splat(1.0)
@@ -510,7 +527,7 @@ def _list_pairs(
             squared = where(less(last_excluded, lanes() + float(k)), squared, splat(np.inf))
             included = less(squared, splat(right * right))
             cosine = (x_j * x_k + y_j * y_k + z_j * z_k) * (inverse_j * load(near, (INVERSE_R, k)))
-            store(listed, (PRODUCT, n), compress(included, load(values, (row, k)) * f_j))
+            store(listed, (PRODUCT, n), compress(included, load(values, (pair.right, k)) * f_j))
             store(listed, (COSINE_JK, n), compress(included, cosine))
             if group.narrow != 0:
                 store(listed, (DISTANCE, n), compress(included, squared))
@@ -528,7 +545,6 @@ def _list_pairs(
 def _sum_pairs(
     tables: Any,
     group: Any,
-    row: int,
     blocks: Any,
     counts: Any,
     near: Any,
@@ -545,8 +561,7 @@ def _sum_pairs(
     Returns the first free column of ``listed`` and the first unused mask.
     """
     pairs, curves, parameters = tables.pairs, tables.curves, tables.parameters
-    channel = tables.channels[group.channel]
-    envelope = tables.envelopes[channel.envelope]
+    envelope = tables.envelopes[group.envelope]
     n_elements = len(counts)
     pair = group.first_pair - 1
     for a in range(n_elements):
@@ -555,15 +570,15 @@ def _sum_pairs(
             if pairs[pair].used == 0:
                 continue
             n, mask_number = _list_pairs(
-                group, envelope.right, row, blocks, counts, a, b, near, values, listed, first,
-                masks, mask_number,
+                group, pairs[pair], envelope.right, blocks, counts, a, b, near, values, listed,
+                first, masks, mask_number,
             )  # fmt: skip
             lengths[pair] = n
             if group.narrow != 0:
                 for i in range(first, first + n, WIDTH):
                     r = sqrt(load(listed, (DISTANCE, i)))
                     value, slope = _envelope(envelope, r)
-                    value, slope = _gaussian(channel, r, value, slope)
+                    value, slope = _gaussian(group.eta, group.shift, r, value, slope)
                     store(listed, (VALUE, i), value)
                     store(listed, (SLOPE, i), slope / r)
                     store(listed, (PRODUCT, i), load(listed, (PRODUCT, i)) * value)
@@ -635,7 +650,6 @@ def _differentiate_list(
 def _differentiate_pairs(
     tables: Any,
     group: Any,
-    row: int,
     blocks: Any,
     counts: Any,
     near: Any,
@@ -670,10 +684,11 @@ def _differentiate_pairs(
             _differentiate_list(
                 tables, group, pairs[pair], lengths[pair], listed, first, weights, series
             )
+            left, right = pairs[pair].left, pairs[pair].right
             at = first
             for j in range(blocks[a], blocks[a] + counts[a]):
                 start = blocks[b] if b > a else j // WIDTH * WIDTH
-                f_j, df_j = values[row, j], slopes[row, j]
+                f_j, df_j = values[left, j], slopes[left, j]
                 x_j, y_j, z_j = near[X, j], near[Y, j], near[Z, j]
                 inverse_j = near[INVERSE_R, j]
                 slope_sum, turn_sum, stretch_sum = zero, zero, zero
@@ -685,13 +700,13 @@ def _differentiate_pairs(
                     dp = expand(listed, (COSINE_JK, at), included)
                     x_k, y_k, z_k = load(near, (X, k)), load(near, (Y, k)), load(near, (Z, k))
                     inverse_k = load(near, (INVERSE_R, k))
-                    f_k = load(values, (row, k))
+                    f_k = load(values, (right, k))
                     f = f_j * f_k
                     turn = f * dp * (inverse_j * inverse_k)
                     cross = turn
                     # turn times cos / (1/r_j 1/r_k)
                     turn = turn * (x_j * x_k + y_j * y_k + z_j * z_k)
-                    along = (load(slopes, (row, k)) * f_j * p - turn * inverse_k) * inverse_k
+                    along = (load(slopes, (right, k)) * f_j * p - turn * inverse_k) * inverse_k
                     if group.narrow != 0:
                         stretch = f * expand(listed, (SLOPE, at), included)
                         cross = cross - stretch
@@ -841,8 +856,7 @@ def _collect_neighbors(
             near[Z, n] = 0.0
             near[R, n] = 4.0 * cutoff2
             n += 1
-    for a in range(n_elements, len(blocks)):
-        blocks[a] = n
+    blocks[n_elements] = n
     for j in range(0, n, WIDTH):
         r = sqrt(load(near, (R, j)))
         inverse = 1.0 / r
@@ -852,34 +866,6 @@ def _collect_neighbors(
         store(near, (UY, j), load(near, (Y, j)) * inverse)
         store(near, (UZ, j), load(near, (Z, j)) * inverse)
     return n
-
-
-@njit(forceinline=True)
-def _sum_radial(tables: Any, element: Any, blocks: Any, values: Any, features: Any) -> None:
-    for c in range(element.first_channel, element.last_channel):
-        row, start = c - element.first_channel, tables.channels[c].feature
-        for a in range(len(blocks) - 4):
-            sum_ = splat(0.0)
-            for j in range(blocks[a], blocks[a + 1], WIDTH):
-                sum_ = sum_ + load(values, (row, j))
-            features[start + a] = total(sum_)
-
-
-@njit(forceinline=True)
-def _differentiate_radial(
-    tables: Any, element: Any, blocks: Any, near: Any, slopes: Any, weights: Any, gradient: Any
-) -> None:
-    for a in range(len(blocks) - 4):
-        for j in range(blocks[a], blocks[a + 1], WIDTH):
-            sum_ = splat(0.0)
-            for c in range(element.first_channel, element.last_channel):
-                weight = weights[tables.channels[c].feature + a]
-                sum_ = sum_ + load(slopes, (c - element.first_channel, j)) * weight
-            zero = splat(0.0)
-            store(gradient, (GX, j), zero)
-            store(gradient, (GY, j), zero)
-            store(gradient, (GZ, j), zero)
-            store(gradient, (ALONG, j), sum_ * load(near, (INVERSE_R, j)))
 
 
 @njit(forceinline=True)
@@ -955,100 +941,90 @@ def _evaluate(
     symmetry_functions: Any,
     outside: Any,
 ) -> None:
-    groups = tables.groups
+    groups, neighbors = tables.groups, tables.neighbors
     n_elements = len(tables.elements)
     capacity = WIDTH
     for i in atoms:
         capacity = max(capacity, starts[i, n_elements] - starts[i, 0] + n_elements * WIDTH + 1)
-    n_channels, n_features, n_layers, width = 0, 0, 0, WIDTH
+    n_moments, n_products, n_features, n_layers, width = 0, 0, 0, 0, WIDTH
     for e in range(n_elements):
         element = tables.elements[e]
-        n_channels = max(n_channels, element.last_channel - element.first_channel)
+        n_moments = max(n_moments, element.last_moment - element.first_moment)
         n_features = max(n_features, element.n_features)
         n_layers = max(n_layers, element.last_layer - element.first_layer)
         width = max(width, element.n_functions)
+    n_channels, degree = 0, 0
+    for i in range(len(neighbors)):
+        n_channels = max(n_channels, neighbors[i].last_channel - neighbors[i].first_channel)
+        degree = max(degree, neighbors[i].degree)
     for k in range(len(tables.layers)):
         width = max(width, tables.layers[k].outputs)
-    n_monomials = len(tables.monomials.multinomials)
+    n_harmonics = _padded(_n_harmonics(degree))
 
     near, gradient, own = _rows(8, capacity), _rows(4, capacity), np.zeros((capacity, WIDTH))
-    values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
-    products, polynomial = _row(n_monomials * capacity), _row(n_monomials * WIDTH)
-    derivatives = _row((3 * n_monomials + 1) * WIDTH)
-    scratch, series = _row(9 * (n_elements + 3) * WIDTH), np.zeros(9)
-    moments = _rows(max(1, len(groups)) * n_monomials, n_elements + 4)
+    values, slopes = _rows(_padded(n_channels), capacity), _rows(n_channels, capacity)
+    harmonics, factors = _row(n_harmonics * capacity), _row(_legendre_place(0, MAX_POWER + 1))
+    moments, moment_weights = _rows(n_moments, n_harmonics), _rows(n_moments, n_harmonics)
+    squares, square_weights = _rows(n_moments, WIDTH), np.zeros(n_moments)
     listed, masks = _rows(4, WIDTH), np.zeros(0, np.uint8)
-    lengths = np.zeros(len(tables.pairs), np.int64)
-    features, weights = _row(n_features), _row(n_features)
+    lengths, series = np.zeros(len(tables.pairs), np.int64), np.zeros(MAX_POWER + 1)
+    features, weights, partial = _row(n_features), _row(n_features), _rows(n_features, WIDTH)
     nodes, node_slopes = _rows(n_layers + 1, width), _rows(n_layers, width)
     node_gradients = _rows(n_layers + 1, width)
     indices = np.zeros(capacity, np.int64)
-    blocks, counts = np.zeros(n_elements + 4, np.int64), np.zeros(n_elements, np.int64)
+    blocks, counts = np.zeros(n_elements + 1, np.int64), np.zeros(n_elements, np.int64)
 
     for i in atoms:
         element = tables.elements[elements[i]]
-        first_group, last_group = element.first_group, element.last_group
+        first_neighbor, first_moment = n_elements * elements[i], element.first_moment
         n = _collect_neighbors(
             element, points, i, candidates, starts, near, indices, blocks, counts
         )
-        _evaluate_channels(tables, element, near, n, values, slopes)
-
-        _sum_radial(tables, element, blocks, values, features)
-        n_listed, degree = 0, -1
-        for g in range(first_group, last_group):
-            if groups[g].moments != 0:
-                degree = max(degree, groups[g].degree)
+        for a in range(n_elements):
+            neighbor, start, stop = neighbors[first_neighbor + a], blocks[a], blocks[a + 1]
+            _evaluate_channels(tables, neighbor, near, start, stop, values, slopes)
+            _sum_channels(neighbor, start, stop, values, features)
+            if neighbor.degree == 4:
+                _evaluate_harmonics(4, near, start, stop, harmonics)
             else:
-                n_listed += (n + 2 * WIDTH) ** 2
-        if n_listed > listed.shape[1]:
-            listed, masks = _rows(4, n_listed), np.zeros(n_listed, np.uint8)
-        if degree >= 0:
-            _evaluate_monomials(n_monomials, degree, near, n, products)
+                _evaluate_harmonics(neighbor.degree, near, start, stop, harmonics)
+            _sum_moments(
+                tables, neighbor, first_moment, start, stop, values, harmonics, moments, squares
+            )
+        _multiply_moments(tables, element, moments, squares, partial, features)
+        has_pairs = element.last_group > element.first_group
+        if has_pairs:
+            n_listed = (element.last_group - element.first_group) * (n + 2 * WIDTH) ** 2
+            if n_listed > listed.shape[1]:
+                listed, masks = _rows(4, n_listed), np.zeros(n_listed, np.uint8)
         column, mask_number = 0, 0
-        for g in range(first_group, last_group):
-            row = groups[g].channel - element.first_channel
-            if groups[g].moments != 0:
-                first = (g - first_group) * n_monomials
-                _sum_moments(
-                    tables.monomials, tables.parameters, groups[g], groups[g].degree, row, blocks,
-                    values, products, moments, first, scratch, features,
-                )  # fmt: skip
-            else:
-                column, mask_number = _sum_pairs(
-                    tables, groups[g], row, blocks, counts, near, values, features, listed, column,
-                    lengths, masks, mask_number,
-                )  # fmt: skip
+        for g in range(element.first_group, element.last_group):
+            column, mask_number = _sum_pairs(
+                tables, groups[g], blocks, counts, near, values, features, listed, column, lengths,
+                masks, mask_number,
+            )  # fmt: skip
 
         outside[elements[i]] += _combine(tables, element, features, symmetry_functions, i, nodes[0])
         output = _evaluate_network(tables, element, nodes, node_slopes, node_gradients)
         energies[i] = output * tables.energy_unit + element.energy
 
         _differentiate_functions(tables, element, node_gradients[0], weights)
-        _differentiate_radial(tables, element, blocks, near, slopes, weights, gradient)
+        _differentiate_products(
+            tables, element, moments, features, weights, moment_weights, square_weights
+        )
+        for a in range(n_elements):
+            _differentiate_neighbors(
+                tables, neighbors[first_neighbor + a], first_moment, blocks[a], blocks[a + 1],
+                near, values, slopes, weights, moment_weights, square_weights, factors, gradient,
+            )  # fmt: skip
         for j in range(n):
             store(own, (j, 0), splat(0.0))
         column, mask_number = 0, 0
-        for g in range(first_group, last_group):
-            row = groups[g].channel - element.first_channel
-            if groups[g].moments != 0:
-                first = (g - first_group) * n_monomials
-                if groups[g].degree == 4:
-                    _differentiate_moments(
-                        tables.monomials, tables.parameters, groups[g], 4, row, blocks,
-                        near, values, slopes, products, moments, first, weights, scratch,
-                        polynomial, derivatives, gradient,
-                    )  # fmt: skip
-                else:
-                    _differentiate_moments(
-                        tables.monomials, tables.parameters, groups[g], groups[g].degree, row,
-                        blocks, near, values, slopes, products, moments, first, weights,
-                        scratch, polynomial, derivatives, gradient,
-                    )  # fmt: skip
-            else:
-                column, mask_number = _differentiate_pairs(
-                    tables, groups[g], row, blocks, counts, near, values, slopes, weights, listed,
-                    column, lengths, masks, mask_number, series, gradient, own,
-                )  # fmt: skip
+        for g in range(element.first_group, element.last_group):
+            column, mask_number = _differentiate_pairs(
+                tables, groups[g], blocks, counts, near, values, slopes, weights, listed, column,
+                lengths, masks, mask_number, series, gradient, own,
+            )  # fmt: skip
 
         unit = tables.energy_unit
         own_x, own_y, own_z = 0.0, 0.0, 0.0
