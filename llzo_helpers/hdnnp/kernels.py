@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -78,10 +78,16 @@ _TANH_NORMALIZATION = 1.0 / math.tanh(1.0) ** 3
 _MARGIN = 1000.0 * np.finfo(float).eps
 
 
+# Kernels allocate nothing, so numba need not count references to arrays: it would at every call,
+# once for each of the tables. Dividing by zero is as good as never.
+compiled = njit(_nrt=False, error_model="numpy")
+inlined = njit(_nrt=False, error_model="numpy", forceinline=True)
+
+
 # ---------------------------------------------------------------- radial channels
 
 
-@njit
+@compiled
 def _shape(shape: int, x: Any) -> Any:
     """Cutoff shape and its derivative; x from 0 (value 1) to 1 (value 0)."""
     if shape == COSINE:
@@ -116,7 +122,7 @@ def _shape(shape: int, x: Any) -> Any:
     return square * square * rest * value, -630.0 * x * x * x * x * square * square
 
 
-@njit
+@compiled
 def _envelope(envelope: Any, r: Any) -> Any:
     """Cutoff or compact function and its derivative, zero outside its support."""
     x = (r - envelope.centre) * envelope.inverse_width
@@ -142,7 +148,7 @@ def _envelope(envelope: Any, r: Any) -> Any:
     return value, derivative
 
 
-@njit(forceinline=True)
+@inlined
 def _gaussian(eta: float, shift: float, r: Any, value: Any, derivative: Any) -> Any:
     """Envelope times exp(-eta (r - shift)^2), and its derivative."""
     if eta == 0.0:
@@ -153,7 +159,7 @@ def _gaussian(eta: float, shift: float, r: Any, value: Any, derivative: Any) -> 
     return value, derivative * gaussian - 2.0 * eta * d * value
 
 
-@njit(forceinline=True)
+@inlined
 def _evaluate_channels(
     tables: Any, neighbor: Any, near: Any, start: int, stop: int, values: Any, slopes: Any
 ) -> None:
@@ -174,7 +180,7 @@ def _evaluate_channels(
                 store(slopes, (row, j), df)
 
 
-@njit(forceinline=True)
+@inlined
 def _sum_channels(neighbor: Any, start: int, stop: int, values: Any, features: Any) -> None:
     """Radial features: sums over the neighbours of one element."""
     for row in range(0, neighbor.last_channel - neighbor.first_channel, WIDTH):
@@ -195,7 +201,7 @@ def _sum_channels(neighbor: Any, start: int, stop: int, values: Any, features: A
 # ---------------------------------------------------------------- curves of the angle
 
 
-@njit
+@compiled
 def _curve(curve: Any, envelopes: Any, cosine: Any) -> Any:
     """Curve of an angle, and its derivative with respect to the cosine."""
     zero = splat(0.0)
@@ -220,26 +226,26 @@ def _curve(curve: Any, envelopes: Any, cosine: Any) -> Any:
 # `tables.harmonic_weight`. That of degree 0 is one: its moment is the radial feature.
 
 
-@njit(forceinline=True)
+@inlined
 def _n_harmonics(degree: int) -> int:
     """Number of harmonics of degrees 1 to ``degree``."""
     return degree * (degree + 2)
 
 
-@njit(forceinline=True)
+@inlined
 def _number(degree: int, order: int) -> int:
     """Number of a harmonic among all."""
     return degree * (degree + 1) + order - 1
 
 
-@njit(forceinline=True)
+@inlined
 def _next_degree(degree: int, order: int, z: Any, last: Any, last_but_one: Any) -> Any:
     """Q_l^m(z) from those of the two degrees before, by the recursion of Legendre polynomials."""
     factor = (degree + order - 1.0) / ((2.0 * degree - 1.0) * (2.0 * degree - 3.0))
     return (z * last - factor * last_but_one) * (1.0 / (degree - order))
 
 
-@njit(forceinline=True)
+@inlined
 def _evaluate_harmonics(degree: int, near: Any, start: int, stop: int, harmonics: Any) -> None:
     """Harmonics of the directions to neighbours of one element.
 
@@ -263,7 +269,7 @@ def _evaluate_harmonics(degree: int, near: Any, start: int, stop: int, harmonics
             cosine, sine = (x * cosine - y * sine) * factor, (x * sine + y * cosine) * factor
 
 
-@njit(forceinline=True)
+@inlined
 def _sum_moments(
     tables: Any, neighbor: Any, first: int, start: int, stop: int, values: Any, harmonics: Any,
     moments: Any, squares: Any,
@@ -282,7 +288,7 @@ def _sum_moments(
         store(squares, (i - first, 0), sum_)
 
 
-@njit(forceinline=True)
+@inlined
 def _eight_moments(
     harmonics: Any, stride: int, h: int, values: Any, row: int, start: int, stop: int
 ) -> Any:
@@ -303,7 +309,7 @@ def _eight_moments(
     return totals(s0, s1, s2, s3, s4, s5, s6, s7)
 
 
-@njit(forceinline=True)
+@inlined
 def _multiply_moments(
     tables: Any, element: Any, moments: Any, squares: Any, partial: Any, features: Any
 ) -> None:
@@ -338,7 +344,7 @@ def _multiply_moments(
         store(features, element.product_feature + i, eight)
 
 
-@njit(forceinline=True)
+@inlined
 def _differentiate_products(
     tables: Any, element: Any, moments: Any, features: Any, weights: Any, moment_weights: Any,
     square_weights: Any,
@@ -385,12 +391,12 @@ _SINES = WIDTH * (MAX_POWER + 1)
 _LEGENDRE = 2 * _SINES
 
 
-@njit(forceinline=True)
+@inlined
 def _legendre_place(degree: int, order: int) -> int:
     return _LEGENDRE + WIDTH * ((MAX_POWER + 1) * order + degree)
 
 
-@njit(forceinline=True)
+@inlined
 def _evaluate_factors(degree: int, x: Any, y: Any, z: Any, factors: Any) -> None:
     """Factors A_m, B_m and Q_l^m of the harmonics at eight directions."""
     cosine, sine = splat(1.0), splat(0.0)
@@ -406,7 +412,7 @@ def _evaluate_factors(degree: int, x: Any, y: Any, z: Any, factors: Any) -> None
             store(factors, _legendre_place(l, m), q)
 
 
-@njit(forceinline=True)
+@inlined
 def _evaluate_sum(degree: int, row: int, weights: Any, z: Any, factors: Any) -> Any:
     """Weighted sum of harmonics and its derivatives with respect to x, y and z.
 
@@ -447,7 +453,7 @@ def _evaluate_sum(degree: int, row: int, weights: Any, z: Any, factors: Any) -> 
     return value, gx, gy, gz
 
 
-@njit(forceinline=True)
+@inlined
 def _evaluate_sum_of(degree: int, row: int, weights: Any, z: Any, factors: Any) -> Any:
     """`_evaluate_sum`, its loops resolved by the compiler for the degrees that are common."""
     if degree == 1:
@@ -459,7 +465,7 @@ def _evaluate_sum_of(degree: int, row: int, weights: Any, z: Any, factors: Any) 
     return _evaluate_sum(degree, row, weights, z, factors)
 
 
-@njit(forceinline=True)
+@inlined
 def _differentiate_neighbors(
     tables: Any, neighbor: Any, first: int, start: int, stop: int, near: Any, values: Any,
     slopes: Any, weights: Any, moment_weights: Any, square_weights: Any, factors: Any,
@@ -501,7 +507,7 @@ def _differentiate_neighbors(
 # lanes are in the list, so that quantities can be spread out again.
 
 
-@njit
+@compiled
 def _list_pairs(
     group: Any, pair: Any, right: float, blocks: Any, counts: Any, a: int, b: int, near: Any,
     values: Any, listed: Any, first: int, masks: Any, mask_number: int,
@@ -541,7 +547,7 @@ def _list_pairs(
     return n - first, mask_number
 
 
-@njit
+@compiled
 def _sum_pairs(
     tables: Any,
     group: Any,
@@ -604,7 +610,7 @@ def _sum_pairs(
     return first, mask_number
 
 
-@njit
+@compiled
 def _differentiate_list(
     tables: Any,
     group: Any,
@@ -646,7 +652,7 @@ def _differentiate_list(
         store(listed, (COSINE_JK, i), dp)
 
 
-@njit
+@compiled
 def _differentiate_pairs(
     tables: Any,
     group: Any,
@@ -732,7 +738,7 @@ def _differentiate_pairs(
 # ---------------------------------------------------------------- networks
 
 
-@njit
+@compiled
 def _activate(activation: int, x: Any) -> Any:
     """Activation and its derivative; numbers follow the letters in ``files.ACTIVATIONS``."""
     one = splat(1.0)
@@ -769,7 +775,7 @@ def _activate(activation: int, x: Any) -> Any:
     return y, -y
 
 
-@njit(forceinline=True)
+@inlined
 def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradient: Any) -> float:
     """Output of a network; its gradient replaces the first row of ``gradient``.
 
@@ -816,7 +822,7 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
 # ---------------------------------------------------------------- one atom
 
 
-@njit(forceinline=True)
+@inlined
 def _collect_neighbors(
     element: Any,
     points: Any,
@@ -868,7 +874,7 @@ def _collect_neighbors(
     return n
 
 
-@njit(forceinline=True)
+@inlined
 def _eight_rows(matrix: Any, row: int, numbers: Any) -> Any:
     """Rows ``row`` to ``row + 7`` of the product of a sparse matrix and an array."""
     sum_ = splat(0.0)
@@ -878,7 +884,7 @@ def _eight_rows(matrix: Any, row: int, numbers: Any) -> Any:
     return sum_
 
 
-@njit(forceinline=True)
+@inlined
 def _combine(
     tables: Any, element: Any, features: Any, symmetry_functions: Any, i: int, inputs: Any
 ) -> int:
@@ -896,7 +902,7 @@ def _combine(
     return outside
 
 
-@njit(forceinline=True)
+@inlined
 def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: Any) -> None:
     """Gradient with respect to features from that with respect to network inputs."""
     for f in range(0, element.n_functions, WIDTH):
@@ -907,7 +913,7 @@ def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: 
         store(weights, f, _eight_rows(tables.distribution, row, gradient))
 
 
-@njit(forceinline=True)
+@inlined
 def _padded(n: int) -> int:
     """Smallest multiple of the vector width that holds n numbers."""
     return (n + WIDTH - 1) // WIDTH * WIDTH
@@ -928,6 +934,109 @@ def _row(n: int) -> Any:
     return _rows(1, n)[0]
 
 
+class _Workspace(NamedTuple):
+    """Arrays that are filled anew for every atom."""
+
+    near: Any
+    indices: Any
+    blocks: Any
+    counts: Any
+    values: Any
+    slopes: Any
+    harmonics: Any
+    factors: Any
+    moments: Any
+    squares: Any
+    partial: Any
+    moment_weights: Any
+    square_weights: Any
+    listed: Any
+    masks: Any
+    lengths: Any
+    series: Any
+    features: Any
+    weights: Any
+    nodes: Any
+    node_slopes: Any
+    node_gradients: Any
+    gradient: Any
+    own: Any
+
+
+@compiled
+def _evaluate_atom(
+    tables: Any, number: int, i: int, points: Any, candidates: Any, starts: Any, gradients: Any,
+    symmetry_functions: Any, outside: Any, work: Any,
+) -> float:  # fmt: skip
+    """Energy of atom i, of the element of a number; its gradient is added to that of all."""
+    groups, neighbors = tables.groups, tables.neighbors
+    n_elements = len(tables.elements)
+    element = tables.elements[number]
+    first_neighbor, first_moment = n_elements * number, element.first_moment
+    n = _collect_neighbors(
+        element, points, i, candidates, starts, work.near, work.indices, work.blocks, work.counts
+    )
+    for a in range(n_elements):
+        neighbor, start, stop = neighbors[first_neighbor + a], work.blocks[a], work.blocks[a + 1]
+        _evaluate_channels(tables, neighbor, work.near, start, stop, work.values, work.slopes)
+        _sum_channels(neighbor, start, stop, work.values, work.features)
+        if neighbor.degree == 4:
+            _evaluate_harmonics(4, work.near, start, stop, work.harmonics)
+        else:
+            _evaluate_harmonics(neighbor.degree, work.near, start, stop, work.harmonics)
+        _sum_moments(
+            tables, neighbor, first_moment, start, stop, work.values, work.harmonics, work.moments, work.squares
+        )
+    _multiply_moments(tables, element, work.moments, work.squares, work.partial, work.features)
+    column, mask_number = 0, 0
+    for g in range(element.first_group, element.last_group):
+        column, mask_number = _sum_pairs(
+            tables, groups[g], work.blocks, work.counts, work.near, work.values, work.features, work.listed, column, work.lengths,
+            work.masks, mask_number,
+        )  # fmt: skip
+
+    outside[number] += _combine(tables, element, work.features, symmetry_functions, i, work.nodes[0])
+    output = _evaluate_network(tables, element, work.nodes, work.node_slopes, work.node_gradients)
+    energy = output * tables.energy_unit + element.energy
+
+    _differentiate_functions(tables, element, work.node_gradients[0], work.weights)
+    _differentiate_products(
+        tables, element, work.moments, work.features, work.weights, work.moment_weights, work.square_weights
+    )
+    for a in range(n_elements):
+        _differentiate_neighbors(
+            tables, neighbors[first_neighbor + a], first_moment, work.blocks[a], work.blocks[a + 1],
+            work.near, work.values, work.slopes, work.weights, work.moment_weights, work.square_weights, work.factors, work.gradient,
+        )  # fmt: skip
+    for j in range(n):
+        store(work.own, (j, 0), splat(0.0))
+    column, mask_number = 0, 0
+    for g in range(element.first_group, element.last_group):
+        column, mask_number = _differentiate_pairs(
+            tables, groups[g], work.blocks, work.counts, work.near, work.values, work.slopes, work.weights, work.listed, column,
+            work.lengths, work.masks, mask_number, work.series, work.gradient, work.own,
+        )  # fmt: skip
+
+    unit = tables.energy_unit
+    own_x, own_y, own_z = 0.0, 0.0, 0.0
+    for a in range(n_elements):
+        for j in range(work.blocks[a], work.blocks[a] + work.counts[a]):
+            along, p = work.gradient[ALONG, j] + work.own[j, ALONG], work.indices[j]
+            gx = unit * (work.gradient[GX, j] + work.own[j, GX] + along * work.near[X, j])
+            gy = unit * (work.gradient[GY, j] + work.own[j, GY] + along * work.near[Y, j])
+            gz = unit * (work.gradient[GZ, j] + work.own[j, GZ] + along * work.near[Z, j])
+            gradients[p, 0] += gx
+            gradients[p, 1] += gy
+            gradients[p, 2] += gz
+            own_x += gx
+            own_y += gy
+            own_z += gz
+    gradients[i, 0] -= own_x
+    gradients[i, 1] -= own_y
+    gradients[i, 2] -= own_z
+    return energy
+
+
 @njit
 def _evaluate(
     tables: Any,
@@ -941,15 +1050,16 @@ def _evaluate(
     symmetry_functions: Any,
     outside: Any,
 ) -> None:
-    groups, neighbors = tables.groups, tables.neighbors
+    neighbors = tables.neighbors
     n_elements = len(tables.elements)
     capacity = WIDTH
     for i in atoms:
         capacity = max(capacity, starts[i, n_elements] - starts[i, 0] + n_elements * WIDTH + 1)
-    n_moments, n_products, n_features, n_layers, width = 0, 0, 0, 0, WIDTH
+    n_moments, n_groups, n_features, n_layers, width = 0, 0, 0, 0, WIDTH
     for e in range(n_elements):
         element = tables.elements[e]
         n_moments = max(n_moments, element.last_moment - element.first_moment)
+        n_groups = max(n_groups, element.last_group - element.first_group)
         n_features = max(n_features, element.n_features)
         n_layers = max(n_layers, element.last_layer - element.first_layer)
         width = max(width, element.n_functions)
@@ -961,88 +1071,38 @@ def _evaluate(
         width = max(width, tables.layers[k].outputs)
     n_harmonics = _padded(_n_harmonics(degree))
 
-    near, gradient, own = _rows(8, capacity), _rows(4, capacity), np.zeros((capacity, WIDTH))
-    values, slopes = _rows(_padded(n_channels), capacity), _rows(n_channels, capacity)
-    harmonics, factors = _row(n_harmonics * capacity), _row(_legendre_place(0, MAX_POWER + 1))
-    moments, moment_weights = _rows(n_moments, n_harmonics), _rows(n_moments, n_harmonics)
-    squares, square_weights = _rows(n_moments, WIDTH), np.zeros(n_moments)
-    listed, masks = _rows(4, WIDTH), np.zeros(0, np.uint8)
-    lengths, series = np.zeros(len(tables.pairs), np.int64), np.zeros(MAX_POWER + 1)
-    features, weights, partial = _row(n_features), _row(n_features), _rows(n_features, WIDTH)
-    nodes, node_slopes = _rows(n_layers + 1, width), _rows(n_layers, width)
-    node_gradients = _rows(n_layers + 1, width)
-    indices = np.zeros(capacity, np.int64)
-    blocks, counts = np.zeros(n_elements + 1, np.int64), np.zeros(n_elements, np.int64)
-
+    n_listed = n_groups * (capacity + WIDTH) ** 2
+    work = _Workspace(
+        near=_rows(8, capacity),
+        indices=np.zeros(capacity, np.int64),
+        blocks=np.zeros(n_elements + 1, np.int64),
+        counts=np.zeros(n_elements, np.int64),
+        values=_rows(_padded(n_channels), capacity),
+        slopes=_rows(n_channels, capacity),
+        harmonics=_row(n_harmonics * capacity),
+        factors=_row(_legendre_place(0, MAX_POWER + 1)),
+        moments=_rows(n_moments, n_harmonics),
+        squares=_rows(n_moments, WIDTH),
+        partial=_rows(n_features, WIDTH),
+        moment_weights=_rows(n_moments, n_harmonics),
+        square_weights=np.zeros(n_moments),
+        listed=_rows(4, n_listed),
+        masks=np.zeros(n_listed, np.uint8),
+        lengths=np.zeros(len(tables.pairs), np.int64),
+        series=np.zeros(MAX_POWER + 1),
+        features=_row(n_features),
+        weights=_row(n_features),
+        nodes=_rows(n_layers + 1, width),
+        node_slopes=_rows(n_layers, width),
+        node_gradients=_rows(n_layers + 1, width),
+        gradient=_rows(4, capacity),
+        own=np.zeros((capacity, WIDTH)),
+    )
     for i in atoms:
-        element = tables.elements[elements[i]]
-        first_neighbor, first_moment = n_elements * elements[i], element.first_moment
-        n = _collect_neighbors(
-            element, points, i, candidates, starts, near, indices, blocks, counts
-        )
-        for a in range(n_elements):
-            neighbor, start, stop = neighbors[first_neighbor + a], blocks[a], blocks[a + 1]
-            _evaluate_channels(tables, neighbor, near, start, stop, values, slopes)
-            _sum_channels(neighbor, start, stop, values, features)
-            if neighbor.degree == 4:
-                _evaluate_harmonics(4, near, start, stop, harmonics)
-            else:
-                _evaluate_harmonics(neighbor.degree, near, start, stop, harmonics)
-            _sum_moments(
-                tables, neighbor, first_moment, start, stop, values, harmonics, moments, squares
-            )
-        _multiply_moments(tables, element, moments, squares, partial, features)
-        has_pairs = element.last_group > element.first_group
-        if has_pairs:
-            n_listed = (element.last_group - element.first_group) * (n + 2 * WIDTH) ** 2
-            if n_listed > listed.shape[1]:
-                listed, masks = _rows(4, n_listed), np.zeros(n_listed, np.uint8)
-        column, mask_number = 0, 0
-        for g in range(element.first_group, element.last_group):
-            column, mask_number = _sum_pairs(
-                tables, groups[g], blocks, counts, near, values, features, listed, column, lengths,
-                masks, mask_number,
-            )  # fmt: skip
-
-        outside[elements[i]] += _combine(tables, element, features, symmetry_functions, i, nodes[0])
-        output = _evaluate_network(tables, element, nodes, node_slopes, node_gradients)
-        energies[i] = output * tables.energy_unit + element.energy
-
-        _differentiate_functions(tables, element, node_gradients[0], weights)
-        _differentiate_products(
-            tables, element, moments, features, weights, moment_weights, square_weights
-        )
-        for a in range(n_elements):
-            _differentiate_neighbors(
-                tables, neighbors[first_neighbor + a], first_moment, blocks[a], blocks[a + 1],
-                near, values, slopes, weights, moment_weights, square_weights, factors, gradient,
-            )  # fmt: skip
-        for j in range(n):
-            store(own, (j, 0), splat(0.0))
-        column, mask_number = 0, 0
-        for g in range(element.first_group, element.last_group):
-            column, mask_number = _differentiate_pairs(
-                tables, groups[g], blocks, counts, near, values, slopes, weights, listed, column,
-                lengths, masks, mask_number, series, gradient, own,
-            )  # fmt: skip
-
-        unit = tables.energy_unit
-        own_x, own_y, own_z = 0.0, 0.0, 0.0
-        for a in range(n_elements):
-            for j in range(blocks[a], blocks[a] + counts[a]):
-                along, p = gradient[ALONG, j] + own[j, ALONG], indices[j]
-                gx = unit * (gradient[GX, j] + own[j, GX] + along * near[X, j])
-                gy = unit * (gradient[GY, j] + own[j, GY] + along * near[Y, j])
-                gz = unit * (gradient[GZ, j] + own[j, GZ] + along * near[Z, j])
-                gradients[p, 0] += gx
-                gradients[p, 1] += gy
-                gradients[p, 2] += gz
-                own_x += gx
-                own_y += gy
-                own_z += gz
-        gradients[i, 0] -= own_x
-        gradients[i, 1] -= own_y
-        gradients[i, 2] -= own_z
+        energies[i] = _evaluate_atom(
+            tables, elements[i], i, points, candidates, starts, gradients, symmetry_functions,
+            outside, work,
+        )  # fmt: skip
 
 
 def _digest_of_sources() -> str:
