@@ -170,7 +170,7 @@ class HDNNP:
         neighbors.update(positions, cell, pbc, elements)
         energies = np.empty(n)
         functions = np.empty((n, self._n_functions))
-        gradients = np.zeros((self._threads, len(neighbors.points), 3))
+        gradients = np.zeros((self._threads, *neighbors.points.shape))
         outside = np.zeros((self._threads, len(self.symbols)), np.int64)
 
         def evaluate(thread: int, atoms: NDArray[np.int64]) -> None:

@@ -36,13 +36,16 @@ from llzo_helpers.hdnnp.tables import (
 from llzo_helpers.hdnnp.vector import (
     WIDTH,
     acos,
+    add_to_rows,
     compress,
     count,
     exp,
     expand,
     from_bits,
     gather,
+    gather_rows,
     item,
+    lane,
     lanes,
     less,
     load,
@@ -323,15 +326,24 @@ def _multiply_moments(
         constant = item(features, tables.moments[element.first_moment + left].feature)
         constant *= item(features, tables.moments[element.first_moment + right].feature) / WIDTH
         square = load(squares, (left, 0))
+        # degrees 1 and 2, then 3 and 4: a series is one vector long, or three, or more
+        dot0 = load(moments, (left, 0)) * load(moments, (right, 0))
+        dot1, dot2 = splat(0.0), splat(0.0)
+        if n > WIDTH:
+            dot1 = load(moments, (left, WIDTH)) * load(moments, (right, WIDTH))
+            dot2 = load(moments, (left, 2 * WIDTH)) * load(moments, (right, 2 * WIDTH))
         series = product.series
         for _ in range(product.first_feature, product.last_feature):
             sum_ = splat(constant * item(parameters, series))
             sum_ = sum_ + square * item(parameters, series + 1)
-            series += WIDTH
-            for h in range(0, n, WIDTH):
+            sum_ = sum_ + dot0 * load(parameters, series + WIDTH)
+            if n > WIDTH:
+                sum_ = sum_ + dot1 * load(parameters, series + 2 * WIDTH)
+                sum_ = sum_ + dot2 * load(parameters, series + 3 * WIDTH)
+            for h in range(3 * WIDTH, n, WIDTH):
                 dot = load(moments, (left, h)) * load(moments, (right, h))
-                sum_ = sum_ + dot * load(parameters, series)
-                series += WIDTH
+                sum_ = sum_ + dot * load(parameters, series + WIDTH + h)
+            series += WIDTH + _padded(n)
             store(partial, (at, 0), sum_)
             at += 1
     for i in range(0, at, WIDTH):
@@ -365,16 +377,16 @@ def _differentiate_products(
         left, right, n = product.left, product.right, _n_harmonics(product.degree)
         first, last = product.first_feature, product.last_feature
         stride = WIDTH + _padded(n)
-        constant, square = 0.0, 0.0
-        for s in range(first, last):
-            series = product.series + (s - first) * stride
-            constant += item(parameters, series) * item(weights, s)
-            square += item(parameters, series + 1) * item(weights, s)
         left_feature = tables.moments[element.first_moment + left].feature
         right_feature = tables.moments[element.first_moment + right].feature
+        factor = splat(0.0)
+        for s in range(first, last):
+            series = product.series + (s - first) * stride
+            factor = factor + load(parameters, series) * item(weights, s)
+        constant = lane(factor, 0)
         weights[left_feature] += constant * item(features, right_feature)
         weights[right_feature] += constant * item(features, left_feature)
-        square_weights[left] += square
+        square_weights[left] += lane(factor, 1)
         for h in range(0, n, WIDTH):
             factor = splat(0.0)
             for s in range(first, last):
@@ -800,22 +812,25 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
             y, dy = _activate(layer.activation, (s0 + s1) + (s2 + s3))
             store(nodes, (depth + 1, o), y)
             store(slopes, (depth, o), dy)
-        for o in range(layer.outputs, stride):
-            nodes[depth + 1, o] = 0.0
-            slopes[depth, o] = 0.0
     depth = last - first
+    # what pads the layers has no weight
     gradient[depth, 0] = 1.0
     for k in range(last - 1, first - 1, -1):
         layer, depth = layers[k], k - first
         stride = _padded(layer.inputs)
-        for o in range(layer.outputs):
-            gradient[depth + 1, o] *= slopes[depth, o]
+        for o in range(0, layer.outputs, WIDTH):
+            slope = load(slopes, (depth, o))
+            store(gradient, (depth + 1, o), load(gradient, (depth + 1, o)) * slope)
         for i in range(0, stride, WIDTH):
-            sum_ = splat(0.0)
-            for o in range(layer.outputs):
-                column = layer.transposed + o * stride + i
-                sum_ = sum_ + load(parameters, column) * item(gradient, (depth + 1, o))
-            store(gradient, (depth, i), sum_)
+            s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+            start = layer.transposed + i
+            for o in range(0, layer.outputs, 4):
+                at = start + o * stride
+                s0 = s0 + load(parameters, at) * item(gradient, (depth + 1, o))
+                s1 = s1 + load(parameters, at + stride) * item(gradient, (depth + 1, o + 1))
+                s2 = s2 + load(parameters, at + 2 * stride) * item(gradient, (depth + 1, o + 2))
+                s3 = s3 + load(parameters, at + 3 * stride) * item(gradient, (depth + 1, o + 3))
+            store(gradient, (depth, i), (s0 + s1) + (s2 + s3))
     return nodes[last - first, 0]
 
 
@@ -835,32 +850,32 @@ def _collect_neighbors(
     counts: Any,
 ) -> int:
     """Fill ``near`` with the neighbours of atom i, ``indices`` with their point numbers."""
-    cutoff2 = element.cutoff * element.cutoff
+    cutoff2, far = element.cutoff * element.cutoff, 2.0 * element.cutoff
     xi, yi, zi = points[i, 0], points[i, 1], points[i, 2]
     n_elements = len(counts)
     n = 0
     for a in range(n_elements):
         blocks[a] = n
-        for c in range(starts[i, a], starts[i, a + 1]):
-            p = item(candidates, c)
-            x, y, z = (
-                item(points, (p, 0)) - xi,
-                item(points, (p, 1)) - yi,
-                item(points, (p, 2)) - zi,
-            )
-            r2 = x * x + y * y + z * z
-            put(near, (X, n), x)
-            put(near, (Y, n), y)
-            put(near, (Z, n), z)
-            put(near, (R, n), r2)
-            put(indices, n, p)
-            n += int(r2 < cutoff2)
+        stop = float(starts[i, a + 1])
+        for c in range(starts[i, a], starts[i, a + 1], WIDTH):
+            x, y, z = gather_rows(points, candidates, c)
+            x, y, z = x - xi, y - yi, z - zi
+            r2 = where(less(lanes() + float(c), splat(stop)), x * x + y * y + z * z, splat(np.inf))
+            inside = less(r2, splat(cutoff2))
+            store(near, (X, n), compress(inside, x))
+            store(near, (Y, n), compress(inside, y))
+            store(near, (Z, n), compress(inside, z))
+            store(near, (R, n), compress(inside, r2))
+            # whole numbers can be moved like others
+            store(indices, n, compress(inside, load(candidates, c)))
+            n += count(inside)
         counts[a] = n - blocks[a]
+        store(near, (X, n), splat(far))
+        store(near, (Y, n), splat(0.0))
+        store(near, (Z, n), splat(0.0))
+        store(near, (R, n), splat(far * far))
         while n % WIDTH != 0:
-            near[X, n] = 2.0 * element.cutoff
-            near[Y, n] = 0.0
-            near[Z, n] = 0.0
-            near[R, n] = 4.0 * cutoff2
+            put(indices, n, i)
             n += 1
     blocks[n_elements] = n
     for j in range(0, n, WIDTH):
@@ -932,6 +947,24 @@ def _rows(n_rows: int, n_columns: int) -> Any:
 @njit
 def _row(n: int) -> Any:
     return _rows(1, n)[0]
+
+
+@inlined
+def _add_gradient(
+    unit: float, i: int, n: int, near: Any, indices: Any, gradient: Any, gradients: Any
+) -> None:
+    """Add the gradient with respect to the neighbours of atom i, and so to itself, to that of all."""
+    own_x, own_y, own_z = splat(0.0), splat(0.0), splat(0.0)
+    for j in range(0, n, WIDTH):
+        along = load(gradient, (ALONG, j))
+        gx = unit * (load(gradient, (GX, j)) + along * load(near, (X, j)))
+        gy = unit * (load(gradient, (GY, j)) + along * load(near, (Y, j)))
+        gz = unit * (load(gradient, (GZ, j)) + along * load(near, (Z, j)))
+        add_to_rows(gradients, indices, j, gx, gy, gz)
+        own_x, own_y, own_z = own_x + gx, own_y + gy, own_z + gz
+    gradients[i, 0] -= total(own_x)
+    gradients[i, 1] -= total(own_y)
+    gradients[i, 2] -= total(own_z)
 
 
 class _Workspace(NamedTuple):
@@ -1008,8 +1041,10 @@ def _evaluate_atom(
             tables, neighbors[first_neighbor + a], first_moment, work.blocks[a], work.blocks[a + 1],
             work.near, work.values, work.slopes, work.weights, work.moment_weights, work.square_weights, work.factors, work.gradient,
         )  # fmt: skip
-    for j in range(n):
-        store(work.own, (j, 0), splat(0.0))
+    has_pairs = element.last_group > element.first_group
+    if has_pairs:
+        for j in range(n):
+            store(work.own, (j, 0), splat(0.0))
     column, mask_number = 0, 0
     for g in range(element.first_group, element.last_group):
         column, mask_number = _differentiate_pairs(
@@ -1017,23 +1052,11 @@ def _evaluate_atom(
             work.lengths, work.masks, mask_number, work.series, work.gradient, work.own,
         )  # fmt: skip
 
-    unit = tables.energy_unit
-    own_x, own_y, own_z = 0.0, 0.0, 0.0
-    for a in range(n_elements):
-        for j in range(work.blocks[a], work.blocks[a] + work.counts[a]):
-            along, p = work.gradient[ALONG, j] + work.own[j, ALONG], work.indices[j]
-            gx = unit * (work.gradient[GX, j] + work.own[j, GX] + along * work.near[X, j])
-            gy = unit * (work.gradient[GY, j] + work.own[j, GY] + along * work.near[Y, j])
-            gz = unit * (work.gradient[GZ, j] + work.own[j, GZ] + along * work.near[Z, j])
-            gradients[p, 0] += gx
-            gradients[p, 1] += gy
-            gradients[p, 2] += gz
-            own_x += gx
-            own_y += gy
-            own_z += gz
-    gradients[i, 0] -= own_x
-    gradients[i, 1] -= own_y
-    gradients[i, 2] -= own_z
+    if has_pairs:
+        for j in range(n):
+            for k in range(4):
+                work.gradient[k, j] += work.own[j, k]
+    _add_gradient(tables.energy_unit, i, n, work.near, work.indices, work.gradient, gradients)
     return energy
 
 
@@ -1054,7 +1077,7 @@ def _evaluate(
     n_elements = len(tables.elements)
     capacity = WIDTH
     for i in atoms:
-        capacity = max(capacity, starts[i, n_elements] - starts[i, 0] + n_elements * WIDTH + 1)
+        capacity = max(capacity, starts[i, n_elements] - starts[i, 0] + (n_elements + 1) * WIDTH)
     n_moments, n_groups, n_features, n_layers, width = 0, 0, 0, 0, WIDTH
     for e in range(n_elements):
         element = tables.elements[e]
@@ -1143,14 +1166,16 @@ def _compile(sources: str) -> Any:
         atoms
             Numbers of the atoms to evaluate.
         points
-            Positions of atoms and of their periodic images, shape [point, xyz], Å.
+            Positions of atoms and of their periodic images, shape [point, 4]: x, y, z and any
+            number, Å.
         candidates, starts
             Neighbour list: ``candidates[starts[i, a]:starts[i, a + 1]]`` are the points of
-            element a near atom i.
+            element a near atom i. There are seven more candidates, of whatever points, than
+            are used.
         energies
             Filled with the energy of each atom, eV.
         gradients
-            The gradient of the energy is added to it, shape [point, xyz], eV/Å.
+            The gradient of the energy is added to it, shape [point, 4], eV/Å.
         symmetry_functions
             Filled, shape [atom, function]; the second size a multiple of the vector width.
         outside

@@ -25,11 +25,12 @@ class NeighborList:
 
     Attributes
     ----------
-    points : array [point, xyz], Å
+    points : array [point, 4], Å
+        x, y, z and a zero: the kernels read and write four numbers at once.
     parents : array [point]
         The atom of which a point is an image.
     candidates : array
-        Point numbers.
+        Point numbers; seven more than ``starts`` tells of, for the kernels read eight at once.
     starts : array [atom, element + 1]
         ``candidates[starts[i, a]:starts[i, a + 1]]`` are the points of element a around atom i.
     """
@@ -94,7 +95,7 @@ class NeighborList:
         Parameters
         ----------
         gradient
-            Shape [point, xyz], eV/Å.
+            Shape [point, 4], eV/Å, like the points.
 
         Returns
         -------
@@ -122,7 +123,8 @@ class NeighborList:
         self.parents, self._shifts = _images(folded, np.where(pbc, reach / heights, -1.0))
         self._folds = folds
         local = positions + folds @ cell
-        self.points = local[self.parents] + self._shifts @ cell
+        self.points = np.zeros((len(self.parents), 4))
+        self.points[:, :3] = local[self.parents] + self._shifts @ cell
         self._reference = self.points.copy()
         self._elements, self._pbc = elements.copy(), np.array(pbc)
         self.starts, self.candidates = _find_candidates(
@@ -282,7 +284,7 @@ def _find_candidates(
                 for iy in range(max(by - 1, 0), min(by + 2, n_bins[1])):
                     for iz in range(max(bz - 1, 0), min(bz + 2, n_bins[2])):
                         cell = ((ix * n_bins[1] + iy) * n_bins[2] + iz) * n_elements + a
-                        needed = n + first[cell + 1] - first[cell]
+                        needed = n + first[cell + 1] - first[cell] + 7
                         if needed > len(candidates):
                             larger = np.empty(2 * needed, np.int64)
                             larger[:n] = candidates[:n]
@@ -296,4 +298,5 @@ def _find_candidates(
                             near = dx * dx + dy * dy + dz * dz < reach * reach
                             n += int(near and p != i)
         starts[i, n_elements] = n
-    return starts, candidates[:n].copy()
+    candidates[n : n + 7] = 0
+    return starts, candidates[: n + 7].copy()

@@ -458,7 +458,7 @@ class _Builder:
     ) -> None:
         channel = group.channel
         series = _unique([f for f in map(_series, members) if f])
-        degree = _degree(series) if series else -1
+        degree = max((zeta for _, zeta in series), default=-1)
         powers = [math.comb(zeta, n) * lambda_**n for lambda_, zeta in series for n in range(degree + 1)]
         self.rows["groups"].append(
             (
@@ -610,7 +610,9 @@ def _series(function: SymmetryFunction) -> _Series | None:
 
 
 def _degree(series: list[_Series]) -> int:
-    return max(zeta for _, zeta in series)
+    """Highest degree of the moments that series need."""
+    degree = max(zeta for _, zeta in series)
+    return 4 if degree == 3 else degree  # the kernels are made for 1, 2, 4 and any above
 
 
 def n_harmonics(degree: int) -> int:
