@@ -71,7 +71,7 @@ class HDNNP:
         *,
         length_unit: float = 1.0,
         energy_unit: float = 1.0,
-        skin: float = 0.6,
+        skin: float = 1.0,
         threads: int = 1,
     ) -> None:
         self.directory = Path(directory)

@@ -40,6 +40,7 @@ from llzo_helpers.hdnnp.vector import (
     compress,
     count,
     exp,
+    exp2,
     expand,
     from_bits,
     gather,
@@ -76,13 +77,15 @@ GX, GY, GZ, ALONG = range(4)
 PRODUCT, COSINE_JK, VALUE, DISTANCE = range(4)
 SLOPE = DISTANCE
 
+_LOG2_E = 1.0 / math.log(2.0)
 _TANH_NORMALIZATION = 1.0 / math.tanh(1.0) ** 3
 # n2p2 reports extrapolation beyond this margin only
 _MARGIN = 1000.0 * np.finfo(float).eps
 
 
 # Kernels allocate nothing, so numba need not count references to arrays: it would at every call,
-# once for each of the tables. Dividing by zero is as good as never.
+# for each of the tables, and that took a tenth of the time. (`_nrt` is numba's "runtime",
+# which counts.) Nor do they look whether a divisor is zero.
 compiled = njit(_nrt=False, error_model="numpy")
 inlined = njit(_nrt=False, error_model="numpy", forceinline=True)
 
@@ -157,16 +160,15 @@ def _gaussian(eta: float, shift: float, r: Any, value: Any, derivative: Any) -> 
     if eta == 0.0:
         return value, derivative
     d = r - shift
-    gaussian = exp(d * d * -eta)
+    gaussian = exp2(d * d * (-eta * _LOG2_E))
     value = value * gaussian
     return value, derivative * gaussian - 2.0 * eta * d * value
 
 
 @inlined
-def _evaluate_channels(
-    tables: Any, neighbor: Any, near: Any, start: int, stop: int, values: Any, slopes: Any
-) -> None:
+def _evaluate_channels(tables: Any, neighbor: Any, start: int, stop: int, work: Any) -> None:
     """R(r_ij) and its derivative for every channel (row) and neighbour (column) of one element."""
+    near, values, slopes = work.near, work.values, work.slopes
     channels = tables.channels
     channel = neighbor.first_channel
     while channel < neighbor.last_channel:
@@ -184,8 +186,9 @@ def _evaluate_channels(
 
 
 @inlined
-def _sum_channels(neighbor: Any, start: int, stop: int, values: Any, features: Any) -> None:
+def _sum_channels(neighbor: Any, start: int, stop: int, work: Any) -> None:
     """Radial features: sums over the neighbours of one element."""
+    values, features = work.values, work.features
     for row in range(0, neighbor.last_channel - neighbor.first_channel, WIDTH):
         s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
         s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
@@ -249,12 +252,13 @@ def _next_degree(degree: int, order: int, z: Any, last: Any, last_but_one: Any) 
 
 
 @inlined
-def _evaluate_harmonics(degree: int, near: Any, start: int, stop: int, harmonics: Any) -> None:
+def _evaluate_harmonics(degree: int, start: int, stop: int, work: Any) -> None:
     """Harmonics of the directions to neighbours of one element.
 
     Those of eight neighbours lie together: harmonic h of the neighbours j to j + 7 begins at
     ``_padded(_n_harmonics(degree)) * (j - start) + WIDTH * h``.
     """
+    near, harmonics = work.near, work.harmonics
     for j in range(start, stop, WIDTH):
         x, y, z = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
         tile = _padded(_n_harmonics(degree)) * (j - start)
@@ -273,22 +277,20 @@ def _evaluate_harmonics(degree: int, near: Any, start: int, stop: int, harmonics
 
 
 @inlined
-def _sum_moments(
-    tables: Any, neighbor: Any, first: int, start: int, stop: int, values: Any, harmonics: Any,
-    moments: Any, squares: Any,
-) -> None:  # fmt: skip
+def _sum_moments(tables: Any, neighbor: Any, first: int, start: int, stop: int, work: Any) -> None:
     """Moments of the neighbours of one element, and sums of f_j^2 (not yet over lanes)."""
+    values, harmonics = work.values, work.harmonics
     stride = _padded(_n_harmonics(neighbor.degree))
     for i in range(neighbor.first_moment, neighbor.last_moment):
         row = tables.moments[i].channel
         for h in range(0, _n_harmonics(tables.moments[i].degree), WIDTH):
             eight = _eight_moments(harmonics, stride, h, values, row, start, stop)
-            store(moments, (i - first, h), eight)
+            store(work.moments, (i - first, h), eight)
         sum_ = splat(0.0)
         for j in range(start, stop, WIDTH):
             f = load(values, (row, j))
             sum_ = sum_ + f * f
-        store(squares, (i - first, 0), sum_)
+        store(work.squares, (i - first, 0), sum_)
 
 
 @inlined
@@ -313,10 +315,9 @@ def _eight_moments(
 
 
 @inlined
-def _multiply_moments(
-    tables: Any, element: Any, moments: Any, squares: Any, partial: Any, features: Any
-) -> None:
+def _multiply_moments(tables: Any, element: Any, work: Any) -> None:
     """Features that are weighted dot products of two moments."""
+    moments, partial, features = work.moments, work.partial, work.features
     parameters = tables.parameters
     at = 0
     for p in range(element.first_product, element.last_product):
@@ -325,7 +326,7 @@ def _multiply_moments(
         # degree 0, spread over the lanes that are added up in the end
         constant = item(features, tables.moments[element.first_moment + left].feature)
         constant *= item(features, tables.moments[element.first_moment + right].feature) / WIDTH
-        square = load(squares, (left, 0))
+        square = load(work.squares, (left, 0))
         # degrees 1 and 2, then 3 and 4: a series is one vector long, or three, or more
         dot0 = load(moments, (left, 0)) * load(moments, (right, 0))
         dot1, dot2 = splat(0.0), splat(0.0)
@@ -357,15 +358,14 @@ def _multiply_moments(
 
 
 @inlined
-def _differentiate_products(
-    tables: Any, element: Any, moments: Any, features: Any, weights: Any, moment_weights: Any,
-    square_weights: Any,
-) -> None:  # fmt: skip
+def _differentiate_products(tables: Any, element: Any, work: Any) -> None:
     """Gradient with respect to moments from that with respect to their products.
 
     Those of degree 0 are added to ``weights``, as they are radial features. The sum of f_j^2
     has a weight, too.
     """
+    moments, features, weights = work.moments, work.features, work.weights
+    moment_weights, square_weights = work.moment_weights, work.square_weights
     parameters = tables.parameters
     for i in range(element.last_moment - element.first_moment):
         square_weights[i] = 0.0
@@ -479,28 +479,29 @@ def _evaluate_sum_of(degree: int, row: int, weights: Any, z: Any, factors: Any) 
 
 @inlined
 def _differentiate_neighbors(
-    tables: Any, neighbor: Any, first: int, start: int, stop: int, near: Any, values: Any,
-    slopes: Any, weights: Any, moment_weights: Any, square_weights: Any, factors: Any,
-    gradient: Any,
-) -> None:  # fmt: skip
+    tables: Any, neighbor: Any, first: int, start: int, stop: int, work: Any
+) -> None:
     """Gradient of channels and moments with respect to the neighbours of one element."""
+    near, values, slopes, gradient = work.near, work.values, work.slopes, work.gradient
     degree = neighbor.degree
     n_channels = neighbor.last_channel - neighbor.first_channel
     for j in range(start, stop, WIDTH):
         along = splat(0.0)
         for c in range(n_channels):
-            along = along + load(slopes, (c, j)) * item(weights, neighbor.feature + c)
+            along = along + load(slopes, (c, j)) * item(work.weights, neighbor.feature + c)
         x, y, z = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
         gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
         if degree == 4:
-            _evaluate_factors(4, x, y, z, factors)
+            _evaluate_factors(4, x, y, z, work.factors)
         else:
-            _evaluate_factors(degree, x, y, z, factors)
+            _evaluate_factors(degree, x, y, z, work.factors)
         for i in range(neighbor.first_moment, neighbor.last_moment):
             moment, row = tables.moments[i], i - first
-            value, dx, dy, dz = _evaluate_sum_of(moment.degree, row, moment_weights, z, factors)
+            value, dx, dy, dz = _evaluate_sum_of(
+                moment.degree, row, work.moment_weights, z, work.factors
+            )
             f = load(values, (moment.channel, j))
-            value = value + f * (2.0 * item(square_weights, row))
+            value = value + f * (2.0 * item(work.square_weights, row))
             along = along + value * load(slopes, (moment.channel, j))
             gx, gy, gz = gx + f * dx, gy + f * dy, gz + f * dz
         # directions turn, but keep their length
@@ -521,15 +522,15 @@ def _differentiate_neighbors(
 
 @compiled
 def _list_pairs(
-    group: Any, pair: Any, right: float, blocks: Any, counts: Any, a: int, b: int, near: Any,
-    values: Any, listed: Any, first: int, masks: Any, mask_number: int,
-) -> Any:  # fmt: skip
+    group: Any, pair: Any, right: float, a: int, b: int, first: int, mask_number: int, work: Any
+) -> Any:
     """List pairs of neighbours of elements a and b from column ``first`` on.
 
     Returns the number of pairs and the number of the first unused mask.
     """
+    near, blocks, values, listed = work.near, work.blocks, work.values, work.listed
     n = first
-    for j in range(blocks[a], blocks[a] + counts[a]):
+    for j in range(blocks[a], blocks[a] + work.counts[a]):
         # within one block, k runs from j + 1 on
         start = blocks[b] if b > a else j // WIDTH * WIDTH
         last_excluded = splat(float(j) if a == b else -1.0)
@@ -549,7 +550,7 @@ def _list_pairs(
             store(listed, (COSINE_JK, n), compress(included, cosine))
             if group.narrow != 0:
                 store(listed, (DISTANCE, n), compress(included, squared))
-            masks[mask_number] = to_bits(included)
+            work.masks[mask_number] = to_bits(included)
             mask_number += 1
             n += count(included)
     # fill up the last vector
@@ -560,27 +561,15 @@ def _list_pairs(
 
 
 @compiled
-def _sum_pairs(
-    tables: Any,
-    group: Any,
-    blocks: Any,
-    counts: Any,
-    near: Any,
-    values: Any,
-    features: Any,
-    listed: Any,
-    first: int,
-    lengths: Any,
-    masks: Any,
-    mask_number: int,
-) -> Any:
+def _sum_pairs(tables: Any, group: Any, first: int, mask_number: int, work: Any) -> Any:
     """Sum the features of one group over pairs of neighbours.
 
     Returns the first free column of ``listed`` and the first unused mask.
     """
+    features, listed = work.features, work.listed
     pairs, curves, parameters = tables.pairs, tables.curves, tables.parameters
     envelope = tables.envelopes[group.envelope]
-    n_elements = len(counts)
+    n_elements = len(work.counts)
     pair = group.first_pair - 1
     for a in range(n_elements):
         for b in range(a, n_elements):
@@ -588,10 +577,9 @@ def _sum_pairs(
             if pairs[pair].used == 0:
                 continue
             n, mask_number = _list_pairs(
-                group, pairs[pair], envelope.right, blocks, counts, a, b, near, values, listed,
-                first, masks, mask_number,
-            )  # fmt: skip
-            lengths[pair] = n
+                group, pairs[pair], envelope.right, a, b, first, mask_number, work
+            )
+            work.lengths[pair] = n
             if group.narrow != 0:
                 for i in range(first, first + n, WIDTH):
                     r = sqrt(load(listed, (DISTANCE, i)))
@@ -623,21 +611,13 @@ def _sum_pairs(
 
 
 @compiled
-def _differentiate_list(
-    tables: Any,
-    group: Any,
-    pair: Any,
-    n: int,
-    listed: Any,
-    first: int,
-    weights: Any,
-    series: Any,
-) -> None:
+def _differentiate_list(tables: Any, group: Any, pair: Any, n: int, first: int, work: Any) -> None:
     """Derivatives of the weighted features of the pairs in a list.
 
     With P(c) the weighted sum of series and curves, a pair contributes f_j f_k f_jk P(c).
     Leaves f_jk P in the row VALUE, f_jk P' in COSINE_JK, f_jk' P / r_jk in SLOPE.
     """
+    listed, weights, series = work.listed, work.weights, work.series
     curves, parameters = tables.curves, tables.parameters
     for power_ in range(group.degree + 1):
         series[power_] = 0.0
@@ -665,24 +645,7 @@ def _differentiate_list(
 
 
 @compiled
-def _differentiate_pairs(
-    tables: Any,
-    group: Any,
-    blocks: Any,
-    counts: Any,
-    near: Any,
-    values: Any,
-    slopes: Any,
-    weights: Any,
-    listed: Any,
-    first: int,
-    lengths: Any,
-    masks: Any,
-    mask_number: int,
-    series: Any,
-    gradient: Any,
-    own: Any,
-) -> Any:
+def _differentiate_pairs(tables: Any, group: Any, first: int, mask_number: int, work: Any) -> Any:
     """Add the gradient of the weighted features of one group of pairs.
 
     The gradient of a pair's contribution with respect to one of the two positions is a
@@ -690,8 +653,10 @@ def _differentiate_pairs(
     belongs to the k goes to ``gradient``, what belongs to a j to row j of ``own``, because
     a vector cannot be read at once where single numbers have just been written.
     """
+    near, blocks, values, slopes = work.near, work.blocks, work.values, work.slopes
+    listed, lengths, gradient, own = work.listed, work.lengths, work.gradient, work.own
     pairs = tables.pairs
-    n_elements = len(counts)
+    n_elements = len(work.counts)
     zero = splat(0.0)
     pair = group.first_pair - 1
     for a in range(n_elements):
@@ -699,12 +664,10 @@ def _differentiate_pairs(
             pair += 1
             if pairs[pair].used == 0:
                 continue
-            _differentiate_list(
-                tables, group, pairs[pair], lengths[pair], listed, first, weights, series
-            )
+            _differentiate_list(tables, group, pairs[pair], lengths[pair], first, work)
             left, right = pairs[pair].left, pairs[pair].right
             at = first
-            for j in range(blocks[a], blocks[a] + counts[a]):
+            for j in range(blocks[a], blocks[a] + work.counts[a]):
                 start = blocks[b] if b > a else j // WIDTH * WIDTH
                 f_j, df_j = values[left, j], slopes[left, j]
                 x_j, y_j, z_j = near[X, j], near[Y, j], near[Z, j]
@@ -712,7 +675,7 @@ def _differentiate_pairs(
                 slope_sum, turn_sum, stretch_sum = zero, zero, zero
                 gx, gy, gz = zero, zero, zero
                 for k in range(start, blocks[b + 1], WIDTH):
-                    included = from_bits(masks[mask_number])
+                    included = from_bits(work.masks[mask_number])
                     mask_number += 1
                     p = expand(listed, (VALUE, at), included)
                     dp = expand(listed, (COSINE_JK, at), included)
@@ -788,11 +751,12 @@ def _activate(activation: int, x: Any) -> Any:
 
 
 @inlined
-def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradient: Any) -> float:
-    """Output of a network; its gradient replaces the first row of ``gradient``.
+def _evaluate_network(tables: Any, element: Any, work: Any) -> float:
+    """Output of a network; its gradient replaces the first row of ``node_gradients``.
 
     Row k of ``nodes`` holds the inputs of layer k; row 0 is given.
     """
+    nodes, slopes, gradient = work.nodes, work.node_slopes, work.node_gradients
     layers, parameters = tables.layers, tables.parameters
     first, last = element.first_layer, element.last_layer
     for k in range(first, last):
@@ -839,17 +803,10 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
 
 @inlined
 def _collect_neighbors(
-    element: Any,
-    points: Any,
-    i: int,
-    candidates: Any,
-    starts: Any,
-    near: Any,
-    indices: Any,
-    blocks: Any,
-    counts: Any,
+    element: Any, points: Any, i: int, candidates: Any, starts: Any, work: Any
 ) -> int:
     """Fill ``near`` with the neighbours of atom i, ``indices`` with their point numbers."""
+    near, indices, blocks, counts = work.near, work.indices, work.blocks, work.counts
     cutoff2, far = element.cutoff * element.cutoff, 2.0 * element.cutoff
     xi, yi, zi = points[i, 0], points[i, 1], points[i, 2]
     n_elements = len(counts)
@@ -900,32 +857,31 @@ def _eight_rows(matrix: Any, row: int, numbers: Any) -> Any:
 
 
 @inlined
-def _combine(
-    tables: Any, element: Any, features: Any, symmetry_functions: Any, i: int, inputs: Any
-) -> int:
+def _combine(tables: Any, element: Any, symmetry_functions: Any, i: int, work: Any) -> int:
     """Symmetry functions and network inputs; returns how many lie outside the training range."""
     functions = tables.functions
     outside = 0
     for f in range(0, element.n_functions, WIDTH):
         row = element.first_function + f
-        value = _eight_rows(tables.combination, row, features)
+        value = _eight_rows(tables.combination, row, work.features)
         store(symmetry_functions, (i, f), value)
         scaled = (value - load(functions.origin, row)) * load(functions.scale, row)
-        store(inputs, f, scaled + element.offset)
+        store(work.nodes, (0, f), scaled + element.offset)
         outside += count(less(value + _MARGIN, load(functions.minimum, row)))
         outside += count(less(load(functions.maximum, row), value - _MARGIN))
     return outside
 
 
 @inlined
-def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: Any) -> None:
+def _differentiate_functions(tables: Any, element: Any, work: Any) -> None:
     """Gradient with respect to features from that with respect to network inputs."""
+    gradient = work.node_gradients[0]
     for f in range(0, element.n_functions, WIDTH):
         scale = load(tables.functions.scale, element.first_function + f)
         store(gradient, f, load(gradient, f) * scale)
     for f in range(0, element.n_features, WIDTH):
         row = element.first_feature + f
-        store(weights, f, _eight_rows(tables.distribution, row, gradient))
+        store(work.weights, f, _eight_rows(tables.distribution, row, gradient))
 
 
 @inlined
@@ -950,17 +906,16 @@ def _row(n: int) -> Any:
 
 
 @inlined
-def _add_gradient(
-    unit: float, i: int, n: int, near: Any, indices: Any, gradient: Any, gradients: Any
-) -> None:
-    """Add the gradient with respect to the neighbours of atom i, and so to itself, to that of all."""
+def _add_gradient(unit: float, i: int, n: int, gradients: Any, work: Any) -> None:
+    """Add to the gradient of all that of atom i's energy."""
+    near, gradient = work.near, work.gradient
     own_x, own_y, own_z = splat(0.0), splat(0.0), splat(0.0)
     for j in range(0, n, WIDTH):
         along = load(gradient, (ALONG, j))
         gx = unit * (load(gradient, (GX, j)) + along * load(near, (X, j)))
         gy = unit * (load(gradient, (GY, j)) + along * load(near, (Y, j)))
         gz = unit * (load(gradient, (GZ, j)) + along * load(near, (Z, j)))
-        add_to_rows(gradients, indices, j, gx, gy, gz)
+        add_to_rows(gradients, work.indices, j, gx, gy, gz)
         own_x, own_y, own_z = own_x + gx, own_y + gy, own_z + gz
     gradients[i, 0] -= total(own_x)
     gradients[i, 1] -= total(own_y)
@@ -968,7 +923,34 @@ def _add_gradient(
 
 
 class _Workspace(NamedTuple):
-    """Arrays that are filled anew for every atom."""
+    """Arrays that are filled anew for every atom; those for vectors begin at 64 bytes.
+
+    Attributes
+    ----------
+    near, indices
+        Neighbours (columns), see X to UZ, and the numbers of their points.
+    blocks, counts
+        First column of each element, and how many of its columns are neighbours.
+    values, slopes
+        Channels (rows) at the neighbours (columns), and their derivatives.
+    harmonics, factors
+        See `_evaluate_harmonics`, `_evaluate_factors`.
+    moments, squares
+        One row per moment: its harmonics; the sum of f_j^2, not yet over lanes.
+    partial
+        Products of moments (rows), not yet summed over lanes.
+    features
+        See `tables`.
+    weights, moment_weights, square_weights
+        Gradient of the energy with respect to features, moments and those squares.
+    listed, masks, lengths, series
+        Pairs of neighbours, see PRODUCT to SLOPE and `_list_pairs`; their number for each pair
+        of elements; weights of the powers of the cosine.
+    nodes, node_slopes, node_gradients
+        Layers of the network (rows).
+    gradient, own
+        With respect to the neighbours, see GX to ALONG; `own` is part of it, transposed.
+    """
 
     near: Any
     indices: Any
@@ -981,14 +963,14 @@ class _Workspace(NamedTuple):
     moments: Any
     squares: Any
     partial: Any
+    features: Any
+    weights: Any
     moment_weights: Any
     square_weights: Any
     listed: Any
     masks: Any
     lengths: Any
     series: Any
-    features: Any
-    weights: Any
     nodes: Any
     node_slopes: Any
     node_gradients: Any
@@ -1001,62 +983,45 @@ def _evaluate_atom(
     tables: Any, number: int, i: int, points: Any, candidates: Any, starts: Any, gradients: Any,
     symmetry_functions: Any, outside: Any, work: Any,
 ) -> float:  # fmt: skip
-    """Energy of atom i, of the element of a number; its gradient is added to that of all."""
+    """Energy of atom i, whose element has a number; its gradient is added to that of all."""
     groups, neighbors = tables.groups, tables.neighbors
     n_elements = len(tables.elements)
     element = tables.elements[number]
     first_neighbor, first_moment = n_elements * number, element.first_moment
-    n = _collect_neighbors(
-        element, points, i, candidates, starts, work.near, work.indices, work.blocks, work.counts
-    )
+    n = _collect_neighbors(element, points, i, candidates, starts, work)
+    blocks = work.blocks
     for a in range(n_elements):
-        neighbor, start, stop = neighbors[first_neighbor + a], work.blocks[a], work.blocks[a + 1]
-        _evaluate_channels(tables, neighbor, work.near, start, stop, work.values, work.slopes)
-        _sum_channels(neighbor, start, stop, work.values, work.features)
-        if neighbor.degree == 4:
-            _evaluate_harmonics(4, work.near, start, stop, work.harmonics)
+        neighbor, start, stop = neighbors[first_neighbor + a], blocks[a], blocks[a + 1]
+        _evaluate_channels(tables, neighbor, start, stop, work)
+        _sum_channels(neighbor, start, stop, work)
+        if neighbor.degree == 4:  # loops resolved by the compiler
+            _evaluate_harmonics(4, start, stop, work)
         else:
-            _evaluate_harmonics(neighbor.degree, work.near, start, stop, work.harmonics)
-        _sum_moments(
-            tables, neighbor, first_moment, start, stop, work.values, work.harmonics, work.moments, work.squares
-        )
-    _multiply_moments(tables, element, work.moments, work.squares, work.partial, work.features)
+            _evaluate_harmonics(neighbor.degree, start, stop, work)
+        _sum_moments(tables, neighbor, first_moment, start, stop, work)
+    _multiply_moments(tables, element, work)
     column, mask_number = 0, 0
     for g in range(element.first_group, element.last_group):
-        column, mask_number = _sum_pairs(
-            tables, groups[g], work.blocks, work.counts, work.near, work.values, work.features, work.listed, column, work.lengths,
-            work.masks, mask_number,
-        )  # fmt: skip
+        column, mask_number = _sum_pairs(tables, groups[g], column, mask_number, work)
 
-    outside[number] += _combine(tables, element, work.features, symmetry_functions, i, work.nodes[0])
-    output = _evaluate_network(tables, element, work.nodes, work.node_slopes, work.node_gradients)
-    energy = output * tables.energy_unit + element.energy
+    outside[number] += _combine(tables, element, symmetry_functions, i, work)
+    energy = _evaluate_network(tables, element, work) * tables.energy_unit + element.energy
 
-    _differentiate_functions(tables, element, work.node_gradients[0], work.weights)
-    _differentiate_products(
-        tables, element, work.moments, work.features, work.weights, work.moment_weights, work.square_weights
-    )
+    _differentiate_functions(tables, element, work)
+    _differentiate_products(tables, element, work)
     for a in range(n_elements):
-        _differentiate_neighbors(
-            tables, neighbors[first_neighbor + a], first_moment, work.blocks[a], work.blocks[a + 1],
-            work.near, work.values, work.slopes, work.weights, work.moment_weights, work.square_weights, work.factors, work.gradient,
-        )  # fmt: skip
-    has_pairs = element.last_group > element.first_group
-    if has_pairs:
+        neighbor, start, stop = neighbors[first_neighbor + a], blocks[a], blocks[a + 1]
+        _differentiate_neighbors(tables, neighbor, first_moment, start, stop, work)
+    if element.last_group > element.first_group:
         for j in range(n):
             store(work.own, (j, 0), splat(0.0))
-    column, mask_number = 0, 0
-    for g in range(element.first_group, element.last_group):
-        column, mask_number = _differentiate_pairs(
-            tables, groups[g], work.blocks, work.counts, work.near, work.values, work.slopes, work.weights, work.listed, column,
-            work.lengths, work.masks, mask_number, work.series, work.gradient, work.own,
-        )  # fmt: skip
-
-    if has_pairs:
+        column, mask_number = 0, 0
+        for g in range(element.first_group, element.last_group):
+            column, mask_number = _differentiate_pairs(tables, groups[g], column, mask_number, work)
         for j in range(n):
             for k in range(4):
                 work.gradient[k, j] += work.own[j, k]
-    _add_gradient(tables.energy_unit, i, n, work.near, work.indices, work.gradient, gradients)
+    _add_gradient(tables.energy_unit, i, n, gradients, work)
     return energy
 
 

@@ -386,9 +386,7 @@ class _Builder:
                 groups.setdefault(_Group(channel, function.narrow), []).append(function)
         return {product: _unique(series) for product, series in products.items()}, groups
 
-    def _add_neighbors(
-        self, products: dict[_Product, list[_Series]], features: _Features
-    ) -> None:
+    def _add_neighbors(self, products: dict[_Product, list[_Series]], features: _Features) -> None:
         """Add channels and moments of the neighbours of all elements."""
         degrees: dict[tuple[int, _Channel], int] = {}
         for (channel, pair), series in products.items():
@@ -459,7 +457,9 @@ class _Builder:
         channel = group.channel
         series = _unique([f for f in map(_series, members) if f])
         degree = max((zeta for _, zeta in series), default=-1)
-        powers = [math.comb(zeta, n) * lambda_**n for lambda_, zeta in series for n in range(degree + 1)]
+        powers = [
+            math.comb(zeta, n) * lambda_**n for lambda_, zeta in series for n in range(degree + 1)
+        ]
         self.rows["groups"].append(
             (
                 self._envelope_row(channel.envelope),
@@ -498,11 +498,13 @@ class _Builder:
         prefactor = 1.0 if function.compact else 2.0 ** (1.0 - function.zeta)
         series = _series(function)
         by_moments = series is not None and not function.narrow
-        group = channel if by_moments else _Group(channel, function.narrow)
-        return [
-            (features.angular[(group, pair), series or _curve(function)], weight * prefactor)
-            for pair, weight in weights.items()
-        ]
+        group = None if by_moments else _Group(channel, function.narrow)
+        shape = series or _curve(function)
+        terms = []
+        for pair, weight in weights.items():
+            sum_ = (group, pair) if group else (channel, pair)
+            terms.append((features.angular[sum_, shape], weight * prefactor))
+        return terms
 
     def _add_functions(self, element: ElementPotential, features: _Features) -> None:
         n = len(element.functions)
@@ -562,9 +564,7 @@ class _Features:
     def radial(self, element: int, channel: _Channel) -> int:
         return self._first_radial[element] + self.channels[element].index(channel)
 
-    def add_angular(
-        self, sum_: _Product | _GroupPair, shapes: Sequence[_Series | _Curve]
-    ) -> int:
+    def add_angular(self, sum_: _Product | _GroupPair, shapes: Sequence[_Series | _Curve]) -> int:
         first = self.count
         for shape in shapes:
             self.angular[sum_, shape] = self.count
@@ -638,9 +638,7 @@ def harmonic_weight(degree: int, order: int) -> float:
     return (2.0 if order else 1.0) * ratio * factor**2
 
 
-def _series_weights(
-    lambda_: float, zeta: int, degree: int, *, alike: bool
-) -> NDArray[np.float64]:
+def _series_weights(lambda_: float, zeta: int, degree: int, *, alike: bool) -> NDArray[np.float64]:
     """Make a series of products of two moments: weights, beginning a new vector.
 
     The first vector holds the weights of the moments of degree 0 and of the sum of f_j^2,

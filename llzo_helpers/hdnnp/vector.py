@@ -169,7 +169,9 @@ def _shuffle(builder: Any, first: Any, second: Any, lanes: Sequence[int]) -> Any
     return builder.shuffle_vector(first, second, indices)
 
 
-def _row_pointers(context: Any, builder: Any, sig: Any, array: Any, indices: Any, index: Any) -> Any:
+def _row_pointers(
+    context: Any, builder: Any, sig: Any, array: Any, indices: Any, index: Any
+) -> Any:
     """Addresses of the eight rows, of four numbers, whose numbers begin at ``index``."""
     numbers = sig.replace(args=sig.args[1:3])
     for lane in range(WIDTH):
@@ -206,9 +208,7 @@ def gather_rows(typing: Any, array: Any, indices: Any, index: Any) -> Any:
 
 
 @intrinsic
-def add_to_rows(
-    typing: Any, array: Any, indices: Any, index: Any, x: Any, y: Any, z: Any
-) -> Any:
+def add_to_rows(typing: Any, array: Any, indices: Any, index: Any, x: Any, y: Any, z: Any) -> Any:
     """Add three vectors to the first three columns of such rows; see `gather_rows`."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -400,7 +400,6 @@ def totals(
 
 def _add_lanes(builder: Any, first: Any, second: Any, order: list[int], step: int) -> Any:
     """Sums of lanes ``order`` and ``order + step`` of two vectors taken as one of 16."""
-
     shifted = [lane + step for lane in order]
     return builder.fadd(
         _shuffle(builder, first, second, order), _shuffle(builder, first, second, shifted)
@@ -499,21 +498,23 @@ def _taylor(term: Callable[[int], float], n: int) -> Any:
     return _polynomial([term(k) for k in range(n)])
 
 
+def _fitted(function: Callable[[Any], Any], low: float, high: float, degree: int) -> Any:
+    series = np.polynomial.Chebyshev.interpolate(function, degree, domain=[low, high])
+    return _polynomial(series.convert(kind=np.polynomial.Polynomial).coef.tolist())
+
+
 def _acos_ratio(c: Any) -> Any:
     """Return acos(c) / sqrt(1 - c): smooth where the arc cosine itself is not."""
     return np.arccos(c) / np.sqrt(1.0 - c)
 
 
 _exp_series = _taylor(lambda k: 1.0 / math.factorial(k), 13)
+_exp2_series = _fitted(np.exp2, -0.5, 0.5, 11)
 _sin_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k + 1), 8)
 _cos_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k), 9)
 _atanh_series = _taylor(lambda k: 2.0 / (2 * k + 1), 11)
 # argument 2 c - 1, for c from 0 to 1
-_acos_series = _polynomial(
-    np.polynomial.chebyshev.cheb2poly(
-        np.polynomial.Chebyshev.interpolate(_acos_ratio, 20, domain=[0.0, 1.0]).coef
-    ).tolist()
-)
+_acos_series = _fitted(lambda x: _acos_ratio((x + 1.0) / 2.0), -1.0, 1.0, 20)
 
 _ROUND = 1.5 * 2.0**52  # adding and subtracting it rounds to an integer
 _LOG2_E = 1.0 / math.log(2.0)
@@ -531,6 +532,14 @@ def exp(x: Any) -> Any:
     remainder = (x - n * _LOG_2_HIGH) - n * _LOG_2_LOW
     result = _add_to_exponent(_exp_series(remainder), shifted)
     return where(less(x, splat(-708.0)), splat(0.0), result)
+
+
+@njit
+def exp2(x: Any) -> Any:
+    """Two to the power of a number below 1024; zero below the range of normal numbers."""
+    shifted = x + _ROUND
+    result = _add_to_exponent(_exp2_series(x - (shifted - _ROUND)), shifted)
+    return where(less(x, splat(-1021.0)), splat(0.0), result)
 
 
 @njit
