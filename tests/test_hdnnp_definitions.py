@@ -201,13 +201,13 @@ def test_supercell(networks, atoms, number):
     )
 
 
-@pytest.mark.parametrize("n_elements", [5, 9])
-def test_moments_of_many_elements(tmp_path, n_elements):
-    """The kernels take four and eight elements at a time."""
+@pytest.mark.parametrize("n_elements", [1, 5, 9])
+def test_moments_of_chosen_functions(tmp_path, n_elements):
+    """Each element sees other pairs of neighbours, through moments of other degrees."""
     symbols = ["H", "Li", "C", "O", "Al", "Si", "Y", "Zr", "La"][:n_elements]
     rng = np.random.default_rng(n_elements)
     pairs = list(itertools.combinations_with_replacement(symbols, 2))
-    shapes = ["0.1 1 1", "0.1 -1 4", "0.3 1 6"]
+    shapes = ["0.1 1 1", "0.1 -1 2", "0.1 1 3", "0.1 -1 4", "0.3 1 6", "0.5 0.7 1"]
     lines = [
         f"number_of_elements {n_elements}",
         f"elements {' '.join(symbols)}",
@@ -217,23 +217,25 @@ def test_moments_of_many_elements(tmp_path, n_elements):
         "global_nodes_short 3",
         "global_activation_short t l",
     ]
-    for symbol in symbols:
-        lines += [f"symfunction_short {symbol} 9 {a} {b} {s} 4" for a, b in pairs for s in shapes]
-    (tmp_path / "input.nn").write_text("\n".join(lines))
-    n = len(pairs) * len(shapes)
-    rows = itertools.product(range(1, n_elements + 1), range(1, n + 1))
-    scaling = [f"{element} {function} 0 5 1 0.5" for element, function in rows]
-    (tmp_path / "scaling.data").write_text("\n".join(scaling))
-    for number in ase.Atoms(symbols).numbers:
+    scaling = []
+    for i, (symbol, number) in enumerate(zip(symbols, ase.Atoms(symbols).numbers, strict=True)):
+        candidates = [f"{symbol} 9 {a} {b} {shape} 4" for a, b in pairs for shape in shapes]
+        n = (len(candidates) + i) // 3
+        chosen = rng.choice(candidates, n, replace=False)
+        lines += [f"symfunction_short {function}" for function in chosen]
+        scaling += [f"{i + 1} {function} 0 5 1 0.5" for function in range(1, n + 1)]
         weights = 0.2 * rng.normal(size=3 * (n + 1) + 4)
         (tmp_path / f"weights.{number:03d}.data").write_text("\n".join(map(str, weights)))
+    (tmp_path / "input.nn").write_text("\n".join(lines))
+    (tmp_path / "scaling.data").write_text("\n".join(scaling))
     atoms = ase.Atoms(2 * symbols, rng.uniform(0, 6, (2 * n_elements, 3)), cell=[6] * 3, pbc=True)
     energy, inputs = hdnnp_direct.evaluate(read_potential(tmp_path), atoms)
     network = HDNNP(tmp_path)
 
     result, functions = evaluate(network, atoms)
 
-    np.testing.assert_allclose(np.array(functions), np.array(inputs), rtol=1e-11, atol=1e-12)
+    for found, expected in zip(functions, inputs, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
     assert result.energy == pytest.approx(energy, rel=1e-12)
     direction = rng.normal(size=(len(atoms), 3))
     energies = []

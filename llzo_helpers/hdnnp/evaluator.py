@@ -71,7 +71,7 @@ class HDNNP:
         *,
         length_unit: float = 1.0,
         energy_unit: float = 1.0,
-        skin: float = 0.6,
+        skin: float = 1.0,
         threads: int = 1,
     ) -> None:
         self.directory = Path(directory)
@@ -170,7 +170,7 @@ class HDNNP:
         neighbors.update(positions, cell, pbc, elements)
         energies = np.empty(n)
         functions = np.empty((n, self._n_functions))
-        gradients = np.zeros((self._threads, len(neighbors.points), 3))
+        gradients = np.zeros((self._threads, *neighbors.points.shape))
         outside = np.zeros((self._threads, len(self.symbols)), np.int64)
 
         def evaluate(thread: int, atoms: NDArray[np.int64]) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -26,6 +26,7 @@ from llzo_helpers.hdnnp.tables import (
     BUMP,
     CONSTANT,
     COSINE,
+    MAX_POWER,
     POLY1,
     POLY2,
     POLY3,
@@ -34,15 +35,18 @@ from llzo_helpers.hdnnp.tables import (
 )
 from llzo_helpers.hdnnp.vector import (
     WIDTH,
-    absolute,
     acos,
+    add_to_rows,
     compress,
     count,
     exp,
+    exp2,
     expand,
     from_bits,
     gather,
+    gather_rows,
     item,
+    lane,
     lanes,
     less,
     load,
@@ -56,7 +60,6 @@ from llzo_helpers.hdnnp.vector import (
     splat,
     sqrt,
     store,
-    store_columns,
     tanh,
     to_bits,
     total,
@@ -74,15 +77,23 @@ GX, GY, GZ, ALONG = range(4)
 PRODUCT, COSINE_JK, VALUE, DISTANCE = range(4)
 SLOPE = DISTANCE
 
+_LOG2_E = 1.0 / math.log(2.0)
 _TANH_NORMALIZATION = 1.0 / math.tanh(1.0) ** 3
 # n2p2 reports extrapolation beyond this margin only
 _MARGIN = 1000.0 * np.finfo(float).eps
 
 
+# Kernels allocate nothing, so numba need not count references to arrays: it would at every call,
+# for each of the tables, and that took a tenth of the time. (`_nrt` is numba's "runtime",
+# which counts.) Nor do they look whether a divisor is zero.
+compiled = njit(_nrt=False, error_model="numpy")
+inlined = njit(_nrt=False, error_model="numpy", forceinline=True)
+
+
 # ---------------------------------------------------------------- radial channels
 
 
-@njit
+@compiled
 def _shape(shape: int, x: Any) -> Any:
     """Cutoff shape and its derivative; x from 0 (value 1) to 1 (value 0)."""
     if shape == COSINE:
@@ -117,7 +128,7 @@ def _shape(shape: int, x: Any) -> Any:
     return square * square * rest * value, -630.0 * x * x * x * x * square * square
 
 
-@njit
+@compiled
 def _envelope(envelope: Any, r: Any) -> Any:
     """Cutoff or compact function and its derivative, zero outside its support."""
     x = (r - envelope.centre) * envelope.inverse_width
@@ -143,42 +154,60 @@ def _envelope(envelope: Any, r: Any) -> Any:
     return value, derivative
 
 
-@njit(forceinline=True)
-def _gaussian(channel: Any, r: Any, value: Any, derivative: Any) -> Any:
+@inlined
+def _gaussian(eta: float, shift: float, r: Any, value: Any, derivative: Any) -> Any:
     """Envelope times exp(-eta (r - shift)^2), and its derivative."""
-    if channel.eta == 0.0:
+    if eta == 0.0:
         return value, derivative
-    d = r - channel.shift
-    gaussian = exp(d * d * -channel.eta)
+    d = r - shift
+    gaussian = exp2(d * d * (-eta * _LOG2_E))
     value = value * gaussian
-    return value, derivative * gaussian - 2.0 * channel.eta * d * value
+    return value, derivative * gaussian - 2.0 * eta * d * value
 
 
-@njit(forceinline=True)
-def _evaluate_channels(
-    tables: Any, element: Any, near: Any, n: int, values: Any, slopes: Any
-) -> None:
-    """R(r_ij) and its derivative for every channel (row) and neighbour (column)."""
-    envelopes, channels = tables.envelopes, tables.channels
-    channel = element.first_channel
-    for e in range(element.first_envelope, element.last_envelope):
-        first = channel
-        while channel < element.last_channel and channels[channel].envelope == e:
+@inlined
+def _evaluate_channels(tables: Any, neighbor: Any, start: int, stop: int, work: Any) -> None:
+    """R(r_ij) and its derivative for every channel (row) and neighbour (column) of one element."""
+    near, values, slopes = work.near, work.values, work.slopes
+    channels = tables.channels
+    channel = neighbor.first_channel
+    while channel < neighbor.last_channel:
+        first, envelope = channel, channels[channel].envelope
+        while channel < neighbor.last_channel and channels[channel].envelope == envelope:
             channel += 1
-        for j in range(0, n, WIDTH):
+        for j in range(start, stop, WIDTH):
             r = load(near, (R, j))
-            value, slope = _envelope(envelopes[e], r)
+            value, slope = _envelope(tables.envelopes[envelope], r)
             for c in range(first, channel):
-                f, df = _gaussian(channels[c], r, value, slope)
-                row = c - element.first_channel
+                f, df = _gaussian(channels[c].eta, channels[c].shift, r, value, slope)
+                row = c - neighbor.first_channel
                 store(values, (row, j), f)
                 store(slopes, (row, j), df)
+
+
+@inlined
+def _sum_channels(neighbor: Any, start: int, stop: int, work: Any) -> None:
+    """Radial features: sums over the neighbours of one element."""
+    values, features = work.values, work.features
+    for row in range(0, neighbor.last_channel - neighbor.first_channel, WIDTH):
+        s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+        s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+        for j in range(start, stop, WIDTH):
+            s0 = s0 + load(values, (row, j))
+            s1 = s1 + load(values, (row + 1, j))
+            s2 = s2 + load(values, (row + 2, j))
+            s3 = s3 + load(values, (row + 3, j))
+            s4 = s4 + load(values, (row + 4, j))
+            s5 = s5 + load(values, (row + 5, j))
+            s6 = s6 + load(values, (row + 6, j))
+            s7 = s7 + load(values, (row + 7, j))
+        store(features, neighbor.feature + row, totals(s0, s1, s2, s3, s4, s5, s6, s7))
 
 
 # ---------------------------------------------------------------- curves of the angle
 
 
-@njit
+@compiled
 def _curve(curve: Any, envelopes: Any, cosine: Any) -> Any:
     """Curve of an angle, and its derivative with respect to the cosine."""
     zero = splat(0.0)
@@ -199,282 +228,289 @@ def _curve(curve: Any, envelopes: Any, cosine: Any) -> Any:
 
 # ---------------------------------------------------------------- features by moments
 #
-# Directions lie on the unit sphere, x^2 + y^2 + z^2 = 1: a monomial of degree n is the sum of
-# three monomials of degree n + 2. So only the moments of the two highest degrees are
-# summed over neighbours; the lower ones follow from these.
+# For the spherical harmonics Q_l^m(z) A_m(x, y) and Q_l^m(z) B_m(x, y) see
+# `tables.harmonic_weight`. That of degree 0 is one: its moment is the radial feature.
 
 
-@njit(forceinline=True)
-def _n_monomials(degree: int) -> int:
-    """Number of monomials of a degree."""
-    return (degree + 1) * (degree + 2) // 2
+@inlined
+def _n_harmonics(degree: int) -> int:
+    """Number of harmonics of degrees 1 to ``degree``."""
+    return degree * (degree + 2)
 
 
-@njit(forceinline=True)
-def _evaluate_monomials(n_monomials: int, degree: int, near: Any, n: int, products: Any) -> None:
-    """Monomials of the directions to all neighbours.
+@inlined
+def _number(degree: int, order: int) -> int:
+    """Number of a harmonic among all."""
+    return degree * (degree + 1) + order - 1
 
-    Those of eight neighbours lie together: monomial m of the neighbours j to j + 7 begins at
-    ``n_monomials * j + WIDTH * m``.
+
+@inlined
+def _next_degree(degree: int, order: int, z: Any, last: Any, last_but_one: Any) -> Any:
+    """Q_l^m(z) from those of the two degrees before, by the recursion of Legendre polynomials."""
+    factor = (degree + order - 1.0) / ((2.0 * degree - 1.0) * (2.0 * degree - 3.0))
+    return (z * last - factor * last_but_one) * (1.0 / (degree - order))
+
+
+@inlined
+def _evaluate_harmonics(degree: int, start: int, stop: int, work: Any) -> None:
+    """Harmonics of the directions to neighbours of one element.
+
+    Those of eight neighbours lie together: harmonic h of the neighbours j to j + 7 begins at
+    ``_padded(_n_harmonics(degree)) * (j - start) + WIDTH * h``.
     """
-    for j in range(0, n, WIDTH):
-        ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
-        old = n_monomials * j
-        store(products, old, splat(1.0))
-        for d in range(1, degree + 1):
-            # x times all of the degree before, y times those without x, z times the last
-            n_old = _n_monomials(d - 1)
-            new = old + WIDTH * n_old
-            for m in range(n_old):
-                store(products, new + WIDTH * m, load(products, old + WIDTH * m) * ux)
-            for m in range(n_old - d, n_old):
-                store(products, new + WIDTH * (m + d), load(products, old + WIDTH * m) * uy)
-            last = load(products, new - WIDTH) * uz
-            store(products, new + WIDTH * (n_old + d), last)
-            old = new
+    near, harmonics = work.near, work.harmonics
+    for j in range(start, stop, WIDTH):
+        x, y, z = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
+        tile = _padded(_n_harmonics(degree)) * (j - start)
+        cosine, sine = splat(1.0), splat(0.0)
+        for m in range(degree + 1):
+            last, q = splat(0.0), splat(1.0)
+            for l in range(m, degree + 1):  # noqa: E741
+                if l > m:
+                    last, q = q, _next_degree(l, m, z, q, last)
+                if l > 0:
+                    store(harmonics, tile + WIDTH * _number(l, m), q * cosine)
+                if m > 0:
+                    store(harmonics, tile + WIDTH * _number(l, -m), q * sine)
+            factor = 1.0 / (m + 1.0)
+            cosine, sine = (x * cosine - y * sine) * factor, (x * sine + y * cosine) * factor
 
 
-@njit(forceinline=True)
+@inlined
+def _sum_moments(tables: Any, neighbor: Any, first: int, start: int, stop: int, work: Any) -> None:
+    """Moments of the neighbours of one element, and sums of f_j^2 (not yet over lanes)."""
+    values, harmonics = work.values, work.harmonics
+    stride = _padded(_n_harmonics(neighbor.degree))
+    for i in range(neighbor.first_moment, neighbor.last_moment):
+        row = tables.moments[i].channel
+        for h in range(0, _n_harmonics(tables.moments[i].degree), WIDTH):
+            eight = _eight_moments(harmonics, stride, h, values, row, start, stop)
+            store(work.moments, (i - first, h), eight)
+        sum_ = splat(0.0)
+        for j in range(start, stop, WIDTH):
+            f = load(values, (row, j))
+            sum_ = sum_ + f * f
+        store(work.squares, (i - first, 0), sum_)
+
+
+@inlined
 def _eight_moments(
-    products: Any, n_monomials: int, m: int, values: Any, row: int, start: int, stop: int
+    harmonics: Any, stride: int, h: int, values: Any, row: int, start: int, stop: int
 ) -> Any:
-    """Moments m to m + 7: sums over neighbours of monomials times a radial channel."""
+    """Sums over neighbours of the harmonics h to h + 7 times a radial channel."""
     s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     for j in range(start, stop, WIDTH):
         f = load(values, (row, j))
-        i = n_monomials * j + WIDTH * m
-        s0 = s0 + f * load(products, i)
-        s1 = s1 + f * load(products, i + WIDTH)
-        s2 = s2 + f * load(products, i + 2 * WIDTH)
-        s3 = s3 + f * load(products, i + 3 * WIDTH)
-        s4 = s4 + f * load(products, i + 4 * WIDTH)
-        s5 = s5 + f * load(products, i + 5 * WIDTH)
-        s6 = s6 + f * load(products, i + 6 * WIDTH)
-        s7 = s7 + f * load(products, i + 7 * WIDTH)
+        i = stride * (j - start) + WIDTH * h
+        s0 = s0 + f * load(harmonics, i)
+        s1 = s1 + f * load(harmonics, i + WIDTH)
+        s2 = s2 + f * load(harmonics, i + 2 * WIDTH)
+        s3 = s3 + f * load(harmonics, i + 3 * WIDTH)
+        s4 = s4 + f * load(harmonics, i + 4 * WIDTH)
+        s5 = s5 + f * load(harmonics, i + 5 * WIDTH)
+        s6 = s6 + f * load(harmonics, i + 6 * WIDTH)
+        s7 = s7 + f * load(harmonics, i + 7 * WIDTH)
     return totals(s0, s1, s2, s3, s4, s5, s6, s7)
 
 
-@njit(forceinline=True)
-def _sum_moments(
-    monomials: Any, parameters: Any, group: Any, degree: int, row: int, blocks: Any, values: Any,
-    products: Any, moments: Any, first: int, scratch: Any, features: Any,
-) -> None:  # fmt: skip
-    """Moments of every neighbour element, and the features that are their dot products.
+@inlined
+def _multiply_moments(tables: Any, element: Any, work: Any) -> None:
+    """Features that are weighted dot products of two moments."""
+    moments, partial, features = work.moments, work.partial, work.features
+    parameters = tables.parameters
+    at = 0
+    for p in range(element.first_product, element.last_product):
+        product = tables.products[p]
+        left, right, n = product.left, product.right, _n_harmonics(product.degree)
+        # degree 0, spread over the lanes that are added up in the end
+        constant = item(features, tables.moments[element.first_moment + left].feature)
+        constant *= item(features, tables.moments[element.first_moment + right].feature) / WIDTH
+        square = load(work.squares, (left, 0))
+        # degrees 1 and 2, then 3 and 4: a series is one vector long, or three, or more
+        dot0 = load(moments, (left, 0)) * load(moments, (right, 0))
+        dot1, dot2 = splat(0.0), splat(0.0)
+        if n > WIDTH:
+            dot1 = load(moments, (left, WIDTH)) * load(moments, (right, WIDTH))
+            dot2 = load(moments, (left, 2 * WIDTH)) * load(moments, (right, 2 * WIDTH))
+        series = product.series
+        for _ in range(product.first_feature, product.last_feature):
+            sum_ = splat(constant * item(parameters, series))
+            sum_ = sum_ + square * item(parameters, series + 1)
+            sum_ = sum_ + dot0 * load(parameters, series + WIDTH)
+            if n > WIDTH:
+                sum_ = sum_ + dot1 * load(parameters, series + 2 * WIDTH)
+                sum_ = sum_ + dot2 * load(parameters, series + 3 * WIDTH)
+            for h in range(3 * WIDTH, n, WIDTH):
+                dot = load(moments, (left, h)) * load(moments, (right, h))
+                sum_ = sum_ + dot * load(parameters, series + WIDTH + h)
+            series += WIDTH + _padded(n)
+            store(partial, (at, 0), sum_)
+            at += 1
+    for i in range(0, at, WIDTH):
+        eight = totals(
+            load(partial, (i, 0)), load(partial, (i + 1, 0)),
+            load(partial, (i + 2, 0)), load(partial, (i + 3, 0)),
+            load(partial, (i + 4, 0)), load(partial, (i + 5, 0)),
+            load(partial, (i + 6, 0)), load(partial, (i + 7, 0)),
+        )  # fmt: skip
+        store(features, element.product_feature + i, eight)
 
-    Row ``first + m`` of ``moments`` holds moment m, with one element per column; a row behind
-    them holds the sums of f_j^2.
+
+@inlined
+def _differentiate_products(tables: Any, element: Any, work: Any) -> None:
+    """Gradient with respect to moments from that with respect to their products.
+
+    Those of degree 0 are added to ``weights``, as they are radial features. The sum of f_j^2
+    has a weight, too.
     """
-    n_elements = len(blocks) - 4  # blocks of none follow, so that four can be taken at once
-    n_monomials = len(monomials.multinomials)
-    last = first + n_monomials - 1
-    for a in range(0, n_elements, 4):
-        b0, b1, b2 = blocks[a], blocks[a + 1], blocks[a + 2]
-        b3, b4 = blocks[a + 3], blocks[a + 4]
-        for m in range(monomials.first[degree - 1], monomials.first[degree + 1], WIDTH):
-            store_columns(
-                moments,
-                (first + m, a),
-                _eight_moments(products, n_monomials, m, values, row, b0, b1),
-                _eight_moments(products, n_monomials, m, values, row, b1, b2),
-                _eight_moments(products, n_monomials, m, values, row, b2, b3),
-                _eight_moments(products, n_monomials, m, values, row, b3, b4),
-            )
-        zero = splat(0.0)
-        s0, s1 = _sum_of_squares(values, row, b0, b1), _sum_of_squares(values, row, b1, b2)
-        s2, s3 = _sum_of_squares(values, row, b2, b3), _sum_of_squares(values, row, b3, b4)
-        store(moments, (last, a), totals(s0, s1, s2, s3, zero, zero, zero, zero))
-    for d in range(degree - 2, -1, -1):
-        for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-            x, y = item(monomials.squared, 3 * m), item(monomials.squared, 3 * m + 1)
-            z = item(monomials.squared, 3 * m + 2)
-            for a in range(0, n_elements, WIDTH):
-                sum_ = load(moments, (first + x, a)) + load(moments, (first + y, a))
-                store(moments, (first + m, a), sum_ + load(moments, (first + z, a)))
-    stride = _padded(n_elements)
-    n_rows = (n_elements + 3) // 4 * 4
-    for b in range(0, n_elements, 4):
-        for a in range(0, n_elements, WIDTH):
-            _multiply_moments(monomials, degree, moments, first, a, b, scratch)
-            for s in range(group.n_series):
-                start = group.feature + (s * n_rows + b) * stride + a
-                s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-                for d in range(degree + 1):
-                    coefficient = item(parameters, group.series + s * (degree + 1) + d)
-                    s0 = s0 + load(scratch, WIDTH * 4 * d) * coefficient
-                    s1 = s1 + load(scratch, WIDTH * (4 * d + 1)) * coefficient
-                    s2 = s2 + load(scratch, WIDTH * (4 * d + 2)) * coefficient
-                    s3 = s3 + load(scratch, WIDTH * (4 * d + 3)) * coefficient
-                store(features, start, s0)
-                store(features, start + stride, s1)
-                store(features, start + 2 * stride, s2)
-                store(features, start + 3 * stride, s3)
+    moments, features, weights = work.moments, work.features, work.weights
+    moment_weights, square_weights = work.moment_weights, work.square_weights
+    parameters = tables.parameters
+    for i in range(element.last_moment - element.first_moment):
+        square_weights[i] = 0.0
+        degree = tables.moments[element.first_moment + i].degree
+        for h in range(0, _n_harmonics(degree), WIDTH):
+            store(moment_weights, (i, h), splat(0.0))
+    for p in range(element.first_product, element.last_product):
+        product = tables.products[p]
+        left, right, n = product.left, product.right, _n_harmonics(product.degree)
+        first, last = product.first_feature, product.last_feature
+        stride = WIDTH + _padded(n)
+        left_feature = tables.moments[element.first_moment + left].feature
+        right_feature = tables.moments[element.first_moment + right].feature
+        factor = splat(0.0)
+        for s in range(first, last):
+            series = product.series + (s - first) * stride
+            factor = factor + load(parameters, series) * item(weights, s)
+        constant = lane(factor, 0)
+        weights[left_feature] += constant * item(features, right_feature)
+        weights[right_feature] += constant * item(features, left_feature)
+        square_weights[left] += lane(factor, 1)
+        for h in range(0, n, WIDTH):
+            factor = splat(0.0)
+            for s in range(first, last):
+                series = product.series + (s - first) * stride + WIDTH + h
+                factor = factor + load(parameters, series) * item(weights, s)
+            weight = load(moment_weights, (left, h)) + factor * load(moments, (right, h))
+            store(moment_weights, (left, h), weight)
+            weight = load(moment_weights, (right, h)) + factor * load(moments, (left, h))
+            store(moment_weights, (right, h), weight)
 
 
-@njit(forceinline=True)
-def _sum_of_squares(values: Any, row: int, start: int, stop: int) -> Any:
-    sum_ = splat(0.0)
+# the factors of harmonics lie in one array: A_m, B_m and Q_l^m from these places on
+_SINES = WIDTH * (MAX_POWER + 1)
+_LEGENDRE = 2 * _SINES
+
+
+@inlined
+def _legendre_place(degree: int, order: int) -> int:
+    return _LEGENDRE + WIDTH * ((MAX_POWER + 1) * order + degree)
+
+
+@inlined
+def _evaluate_factors(degree: int, x: Any, y: Any, z: Any, factors: Any) -> None:
+    """Factors A_m, B_m and Q_l^m of the harmonics at eight directions."""
+    cosine, sine = splat(1.0), splat(0.0)
+    for m in range(1, degree + 1):
+        factor = 1.0 / m
+        cosine, sine = (x * cosine - y * sine) * factor, (x * sine + y * cosine) * factor
+        store(factors, WIDTH * m, cosine)
+        store(factors, _SINES + WIDTH * m, sine)
+    for m in range(degree - 1):
+        last, q = splat(1.0), z
+        for l in range(m + 2, degree + 1):  # noqa: E741
+            last, q = q, _next_degree(l, m, z, q, last)
+            store(factors, _legendre_place(l, m), q)
+
+
+@inlined
+def _evaluate_sum(degree: int, row: int, weights: Any, z: Any, factors: Any) -> Any:
+    """Weighted sum of harmonics and its derivatives with respect to x, y and z.
+
+    For each order, c and s are the factors of A_m and B_m, dc and ds their derivatives.
+    """
+    zero = splat(0.0)
+    value, gx, gy, gz = zero, zero, zero, zero
+    for m in range(degree + 1):
+        c, s, dc, ds = zero, zero, zero, zero
+        if m > 0:
+            c = splat(item(weights, (row, _number(m, m))))
+            s = splat(item(weights, (row, _number(m, -m))))
+        if m < degree:  # the Legendre polynomial is z
+            dc = splat(item(weights, (row, _number(m + 1, m))))
+            ds = splat(item(weights, (row, _number(m + 1, -m))))
+            c, s = c + dc * z, s + ds * z
+        for l in range(m + 2, degree + 1):  # noqa: E741
+            cosine = item(weights, (row, _number(l, m)))
+            sine = item(weights, (row, _number(l, -m)))
+            q = load(factors, _legendre_place(l, m))
+            dq = z
+            if l > m + 2:
+                dq = load(factors, _legendre_place(l, m + 1))
+            c, s = c + q * cosine, s + q * sine
+            dc, ds = dc + dq * cosine, ds + dq * sine
+        if m == 0:
+            value, gz = c, dc
+        else:
+            a, b = load(factors, WIDTH * m), load(factors, _SINES + WIDTH * m)
+            value = value + a * c + b * s
+            gz = gz + a * dc + b * ds
+        if m == 1:
+            gx, gy = c, s
+        if m > 1:
+            a, b = load(factors, WIDTH * (m - 1)), load(factors, _SINES + WIDTH * (m - 1))
+            gx = gx + a * c + b * s
+            gy = gy + a * s - b * c
+    return value, gx, gy, gz
+
+
+@inlined
+def _evaluate_sum_of(degree: int, row: int, weights: Any, z: Any, factors: Any) -> Any:
+    """`_evaluate_sum`, its loops resolved by the compiler for the degrees that are common."""
+    if degree == 1:
+        return _evaluate_sum(1, row, weights, z, factors)
+    if degree == 2:
+        return _evaluate_sum(2, row, weights, z, factors)
+    if degree == 4:
+        return _evaluate_sum(4, row, weights, z, factors)
+    return _evaluate_sum(degree, row, weights, z, factors)
+
+
+@inlined
+def _differentiate_neighbors(
+    tables: Any, neighbor: Any, first: int, start: int, stop: int, work: Any
+) -> None:
+    """Gradient of channels and moments with respect to the neighbours of one element."""
+    near, values, slopes, gradient = work.near, work.values, work.slopes, work.gradient
+    degree = neighbor.degree
+    n_channels = neighbor.last_channel - neighbor.first_channel
     for j in range(start, stop, WIDTH):
-        f = load(values, (row, j))
-        sum_ = sum_ + f * f
-    return sum_
-
-
-@njit(forceinline=True)
-def _multiply_moments(
-    monomials: Any, degree: int, moments: Any, first: int, a: int, b: int, scratch: Any
-) -> None:
-    """Sums over pairs of neighbours of f_j f_k cos^d for every d (rows 4 d to 4 d + 3).
-
-    One neighbour is of an element a to a + 7 (lanes), the other of b to b + 3 (rows).
-    """
-    columns = lanes() + float(a)
-    squares = load(moments, (first + len(monomials.multinomials) - 1, a))
-    # a neighbour makes no pair with itself
-    same0, same1 = _where_equal(columns, b, squares), _where_equal(columns, b + 1, squares)
-    same2, same3 = _where_equal(columns, b + 2, squares), _where_equal(columns, b + 3, squares)
-    for d in range(degree + 1):
-        s0, s1, s2, s3 = -same0, -same1, -same2, -same3
-        for m in range(monomials.first[d], monomials.first[d] + _n_monomials(d)):
-            moment = load(moments, (first + m, a)) * item(monomials.multinomials, m)
-            s0 = s0 + moment * item(moments, (first + m, b))
-            s1 = s1 + moment * item(moments, (first + m, b + 1))
-            s2 = s2 + moment * item(moments, (first + m, b + 2))
-            s3 = s3 + moment * item(moments, (first + m, b + 3))
-        store(scratch, WIDTH * 4 * d, s0)
-        store(scratch, WIDTH * (4 * d + 1), s1)
-        store(scratch, WIDTH * (4 * d + 2), s2)
-        store(scratch, WIDTH * (4 * d + 3), s3)
-
-
-@njit(forceinline=True)
-def _differentiate_moments(
-    monomials: Any, parameters: Any, group: Any, degree: int, row: int, blocks: Any, near: Any,
-    values: Any, slopes: Any, products: Any, moments: Any, first: int, weights: Any, scratch: Any,
-    polynomial: Any, derivatives: Any, gradient: Any,
-) -> None:  # fmt: skip
-    """Add the gradient of the weighted features of one group of moments.
-
-    For the neighbours of one element these features are f_j Q(u_j) - w f_j^2, with a
-    polynomial Q that has terms of the two highest degrees only.
-    """
-    n_elements = len(blocks) - 4
-    for a in range(n_elements):
-        lane = a % WIDTH
-        if lane == 0:
-            _collect_weights(parameters, group, degree, n_elements, a, weights, scratch)
-            _collect_polynomials(
-                monomials, degree, n_elements, a, moments, first, scratch, polynomial, derivatives
+        along = splat(0.0)
+        for c in range(n_channels):
+            along = along + load(slopes, (c, j)) * item(work.weights, neighbor.feature + c)
+        x, y, z = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
+        gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
+        if degree == 4:
+            _evaluate_factors(4, x, y, z, work.factors)
+        else:
+            _evaluate_factors(degree, x, y, z, work.factors)
+        for i in range(neighbor.first_moment, neighbor.last_moment):
+            moment, row = tables.moments[i], i - first
+            value, dx, dy, dz = _evaluate_sum_of(
+                moment.degree, row, work.moment_weights, z, work.factors
             )
-        same = derivatives[lane]
-        constant = polynomial[lane] if degree == 1 else 0.0
-        for j in range(blocks[a], blocks[a + 1], WIDTH):
-            f = load(values, (row, j))
-            ux, uy, uz = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
-            gx, gy, gz = _derivatives(monomials, degree - 1, products, derivatives, lane, j)
-            # Euler: a homogeneous polynomial of degree n is u.grad / n
-            radial = gx * ux + gy * uy + gz * uz
-            value = constant - same * f + radial * (1.0 / degree)
-            if degree > 1:
-                hx, hy, hz = _derivatives(monomials, degree - 2, products, derivatives, lane, j)
-                gx, gy, gz = gx + hx, gy + hy, gz + hz
-                rest = hx * ux + hy * uy + hz * uz
-                value = value + rest * (1.0 / (degree - 1))
-                radial = radial + rest
-            inverse_r = load(near, (INVERSE_R, j))
-            f = f * inverse_r
-            along = (value * load(slopes, (row, j)) - f * radial) * inverse_r
-            store(gradient, (GX, j), load(gradient, (GX, j)) + f * gx)
-            store(gradient, (GY, j), load(gradient, (GY, j)) + f * gy)
-            store(gradient, (GZ, j), load(gradient, (GZ, j)) + f * gz)
-            store(gradient, (ALONG, j), load(gradient, (ALONG, j)) + along)
-
-
-@njit(forceinline=True)
-def _collect_weights(
-    parameters: Any, group: Any, degree: int, n_elements: int, a: int, weights: Any, scratch: Any
-) -> None:
-    """Weights of the powers of the cosine: columns elements a to a + 7, row n_rows * d + b.
-
-    ``n_rows`` is the number of elements, padded to fours.
-    """
-    stride, n_rows = _padded(n_elements), (n_elements + 3) // 4 * 4
-    for d in range(degree + 1):
-        for b in range(0, n_rows, 4):
-            w0, w1, w2, w3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-            for s in range(group.n_series):
-                start = group.feature + (s * n_rows + b) * stride + a
-                coefficient = item(parameters, group.series + s * (degree + 1) + d)
-                w0 = w0 + load(weights, start) * coefficient
-                w1 = w1 + load(weights, start + stride) * coefficient
-                w2 = w2 + load(weights, start + 2 * stride) * coefficient
-                w3 = w3 + load(weights, start + 3 * stride) * coefficient
-            store(scratch, WIDTH * (n_rows * d + b), w0)
-            store(scratch, WIDTH * (n_rows * d + b + 1), w1)
-            store(scratch, WIDTH * (n_rows * d + b + 2), w2)
-            store(scratch, WIDTH * (n_rows * d + b + 3), w3)
-
-
-@njit(forceinline=True)
-def _collect_polynomials(
-    monomials: Any, degree: int, n_elements: int, a: int, moments: Any, first: int, scratch: Any,
-    polynomial: Any, derivatives: Any,
-) -> None:  # fmt: skip
-    """Coefficients of the polynomials Q of elements a to a + 7 (columns), by those weights.
-
-    Row m of ``polynomial`` holds the coefficients of monomial m in Q, rows 3 m + 1 to 3 m + 3
-    of ``derivatives`` those in its derivatives, row 0 of it the weights w.
-    """
-    n_rows = (n_elements + 3) // 4 * 4
-    for m in range(monomials.first[degree + 1]):
-        first_weight = n_rows * item(monomials.degrees, m)
-        sum_ = splat(0.0)
-        for b in range(0, n_rows, 4):
-            w = WIDTH * (first_weight + b)
-            one = load(scratch, w) * item(moments, (first + m, b))
-            one = one + load(scratch, w + WIDTH) * item(moments, (first + m, b + 1))
-            two = load(scratch, w + 2 * WIDTH) * item(moments, (first + m, b + 2))
-            two = two + load(scratch, w + 3 * WIDTH) * item(moments, (first + m, b + 3))
-            sum_ = sum_ + (one + two)
-        # a monomial times x^2 + y^2 + z^2 is the same on the sphere, and two degrees higher
-        x, y = item(monomials.lowered, 3 * m), item(monomials.lowered, 3 * m + 1)
-        z = item(monomials.lowered, 3 * m + 2)
-        lower = load(polynomial, WIDTH * x) + load(polynomial, WIDTH * y)
-        lower = lower + load(polynomial, WIDTH * z)
-        store(polynomial, WIDTH * m, sum_ * item(monomials.multinomials, m) + lower)
-    same = splat(0.0)
-    for b in range(n_elements):
-        sum_ = splat(0.0)
-        for d in range(degree + 1):
-            sum_ = sum_ + load(scratch, WIDTH * (n_rows * d + b))
-        same = same + _where_equal(lanes() + float(a), b, sum_)
-    store(derivatives, 0, same)
-    for d in range(max(degree - 2, 0), degree):
-        for i in range(3 * monomials.first[d], 3 * monomials.first[d + 1]):
-            coefficient = load(polynomial, WIDTH * item(monomials.raised, i))
-            store(derivatives, WIDTH * (i + 1), coefficient * item(monomials.exponents, i))
-
-
-@njit(forceinline=True)
-def _where_equal(columns: Any, column: int, value: Any) -> Any:
-    return where(less(absolute(columns - float(column)), splat(0.5)), value, splat(0.0))
-
-
-@njit(forceinline=True)
-def _derivatives(
-    monomials: Any, degree: int, products: Any, derivatives: Any, lane: int, j: int
-) -> Any:
-    """Terms of one degree of the derivatives of Q, at the directions j to j + 7."""
-    gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
-    first = monomials.first[degree]
-    tile = len(monomials.multinomials) * j
-    for m in range(first, first + _n_monomials(degree)):
-        product = load(products, tile + WIDTH * m)
-        i = WIDTH * (3 * m + 1) + lane
-        gx = gx + product * item(derivatives, i)
-        gy = gy + product * item(derivatives, i + WIDTH)
-        gz = gz + product * item(derivatives, i + 2 * WIDTH)
-    return gx, gy, gz
+            f = load(values, (moment.channel, j))
+            value = value + f * (2.0 * item(work.square_weights, row))
+            along = along + value * load(slopes, (moment.channel, j))
+            gx, gy, gz = gx + f * dx, gy + f * dy, gz + f * dz
+        # directions turn, but keep their length
+        inverse_r = load(near, (INVERSE_R, j))
+        along = along - (gx * x + gy * y + gz * z) * inverse_r
+        store(gradient, (GX, j), gx * inverse_r)
+        store(gradient, (GY, j), gy * inverse_r)
+        store(gradient, (GZ, j), gz * inverse_r)
+        store(gradient, (ALONG, j), along * inverse_r)
 
 
 # ---------------------------------------------------------------- features by pairs
@@ -484,22 +520,22 @@ def _derivatives(
 # lanes are in the list, so that quantities can be spread out again.
 
 
-@njit
+@compiled
 def _list_pairs(
-    group: Any, right: float, row: int, blocks: Any, counts: Any, a: int, b: int, near: Any,
-    values: Any, listed: Any, first: int, masks: Any, mask_number: int,
-) -> Any:  # fmt: skip
+    group: Any, pair: Any, right: float, a: int, b: int, first: int, mask_number: int, work: Any
+) -> Any:
     """List pairs of neighbours of elements a and b from column ``first`` on.
 
     Returns the number of pairs and the number of the first unused mask.
     """
+    near, blocks, values, listed = work.near, work.blocks, work.values, work.listed
     n = first
-    for j in range(blocks[a], blocks[a] + counts[a]):
+    for j in range(blocks[a], blocks[a] + work.counts[a]):
         # within one block, k runs from j + 1 on
         start = blocks[b] if b > a else j // WIDTH * WIDTH
         last_excluded = splat(float(j) if a == b else -1.0)
         x_j, y_j, z_j = near[X, j], near[Y, j], near[Z, j]
-        f_j, inverse_j = values[row, j], near[INVERSE_R, j]
+        f_j, inverse_j = values[pair.left, j], near[INVERSE_R, j]
         for k in range(start, blocks[b + 1], WIDTH):
             x_k, y_k, z_k = load(near, (X, k)), load(near, (Y, k)), load(near, (Z, k))
             squared = splat(1.0)
@@ -510,11 +546,11 @@ def _list_pairs(
             squared = where(less(last_excluded, lanes() + float(k)), squared, splat(np.inf))
             included = less(squared, splat(right * right))
             cosine = (x_j * x_k + y_j * y_k + z_j * z_k) * (inverse_j * load(near, (INVERSE_R, k)))
-            store(listed, (PRODUCT, n), compress(included, load(values, (row, k)) * f_j))
+            store(listed, (PRODUCT, n), compress(included, load(values, (pair.right, k)) * f_j))
             store(listed, (COSINE_JK, n), compress(included, cosine))
             if group.narrow != 0:
                 store(listed, (DISTANCE, n), compress(included, squared))
-            masks[mask_number] = to_bits(included)
+            work.masks[mask_number] = to_bits(included)
             mask_number += 1
             n += count(included)
     # fill up the last vector
@@ -524,30 +560,16 @@ def _list_pairs(
     return n - first, mask_number
 
 
-@njit
-def _sum_pairs(
-    tables: Any,
-    group: Any,
-    row: int,
-    blocks: Any,
-    counts: Any,
-    near: Any,
-    values: Any,
-    features: Any,
-    listed: Any,
-    first: int,
-    lengths: Any,
-    masks: Any,
-    mask_number: int,
-) -> Any:
+@compiled
+def _sum_pairs(tables: Any, group: Any, first: int, mask_number: int, work: Any) -> Any:
     """Sum the features of one group over pairs of neighbours.
 
     Returns the first free column of ``listed`` and the first unused mask.
     """
+    features, listed = work.features, work.listed
     pairs, curves, parameters = tables.pairs, tables.curves, tables.parameters
-    channel = tables.channels[group.channel]
-    envelope = tables.envelopes[channel.envelope]
-    n_elements = len(counts)
+    envelope = tables.envelopes[group.envelope]
+    n_elements = len(work.counts)
     pair = group.first_pair - 1
     for a in range(n_elements):
         for b in range(a, n_elements):
@@ -555,15 +577,14 @@ def _sum_pairs(
             if pairs[pair].used == 0:
                 continue
             n, mask_number = _list_pairs(
-                group, envelope.right, row, blocks, counts, a, b, near, values, listed, first,
-                masks, mask_number,
-            )  # fmt: skip
-            lengths[pair] = n
+                group, pairs[pair], envelope.right, a, b, first, mask_number, work
+            )
+            work.lengths[pair] = n
             if group.narrow != 0:
                 for i in range(first, first + n, WIDTH):
                     r = sqrt(load(listed, (DISTANCE, i)))
                     value, slope = _envelope(envelope, r)
-                    value, slope = _gaussian(channel, r, value, slope)
+                    value, slope = _gaussian(group.eta, group.shift, r, value, slope)
                     store(listed, (VALUE, i), value)
                     store(listed, (SLOPE, i), slope / r)
                     store(listed, (PRODUCT, i), load(listed, (PRODUCT, i)) * value)
@@ -589,22 +610,14 @@ def _sum_pairs(
     return first, mask_number
 
 
-@njit
-def _differentiate_list(
-    tables: Any,
-    group: Any,
-    pair: Any,
-    n: int,
-    listed: Any,
-    first: int,
-    weights: Any,
-    series: Any,
-) -> None:
+@compiled
+def _differentiate_list(tables: Any, group: Any, pair: Any, n: int, first: int, work: Any) -> None:
     """Derivatives of the weighted features of the pairs in a list.
 
     With P(c) the weighted sum of series and curves, a pair contributes f_j f_k f_jk P(c).
     Leaves f_jk P in the row VALUE, f_jk P' in COSINE_JK, f_jk' P / r_jk in SLOPE.
     """
+    listed, weights, series = work.listed, work.weights, work.series
     curves, parameters = tables.curves, tables.parameters
     for power_ in range(group.degree + 1):
         series[power_] = 0.0
@@ -631,26 +644,8 @@ def _differentiate_list(
         store(listed, (COSINE_JK, i), dp)
 
 
-@njit
-def _differentiate_pairs(
-    tables: Any,
-    group: Any,
-    row: int,
-    blocks: Any,
-    counts: Any,
-    near: Any,
-    values: Any,
-    slopes: Any,
-    weights: Any,
-    listed: Any,
-    first: int,
-    lengths: Any,
-    masks: Any,
-    mask_number: int,
-    series: Any,
-    gradient: Any,
-    own: Any,
-) -> Any:
+@compiled
+def _differentiate_pairs(tables: Any, group: Any, first: int, mask_number: int, work: Any) -> Any:
     """Add the gradient of the weighted features of one group of pairs.
 
     The gradient of a pair's contribution with respect to one of the two positions is a
@@ -658,8 +653,10 @@ def _differentiate_pairs(
     belongs to the k goes to ``gradient``, what belongs to a j to row j of ``own``, because
     a vector cannot be read at once where single numbers have just been written.
     """
+    near, blocks, values, slopes = work.near, work.blocks, work.values, work.slopes
+    listed, lengths, gradient, own = work.listed, work.lengths, work.gradient, work.own
     pairs = tables.pairs
-    n_elements = len(counts)
+    n_elements = len(work.counts)
     zero = splat(0.0)
     pair = group.first_pair - 1
     for a in range(n_elements):
@@ -667,31 +664,30 @@ def _differentiate_pairs(
             pair += 1
             if pairs[pair].used == 0:
                 continue
-            _differentiate_list(
-                tables, group, pairs[pair], lengths[pair], listed, first, weights, series
-            )
+            _differentiate_list(tables, group, pairs[pair], lengths[pair], first, work)
+            left, right = pairs[pair].left, pairs[pair].right
             at = first
-            for j in range(blocks[a], blocks[a] + counts[a]):
+            for j in range(blocks[a], blocks[a] + work.counts[a]):
                 start = blocks[b] if b > a else j // WIDTH * WIDTH
-                f_j, df_j = values[row, j], slopes[row, j]
+                f_j, df_j = values[left, j], slopes[left, j]
                 x_j, y_j, z_j = near[X, j], near[Y, j], near[Z, j]
                 inverse_j = near[INVERSE_R, j]
                 slope_sum, turn_sum, stretch_sum = zero, zero, zero
                 gx, gy, gz = zero, zero, zero
                 for k in range(start, blocks[b + 1], WIDTH):
-                    included = from_bits(masks[mask_number])
+                    included = from_bits(work.masks[mask_number])
                     mask_number += 1
                     p = expand(listed, (VALUE, at), included)
                     dp = expand(listed, (COSINE_JK, at), included)
                     x_k, y_k, z_k = load(near, (X, k)), load(near, (Y, k)), load(near, (Z, k))
                     inverse_k = load(near, (INVERSE_R, k))
-                    f_k = load(values, (row, k))
+                    f_k = load(values, (right, k))
                     f = f_j * f_k
                     turn = f * dp * (inverse_j * inverse_k)
                     cross = turn
                     # turn times cos / (1/r_j 1/r_k)
                     turn = turn * (x_j * x_k + y_j * y_k + z_j * z_k)
-                    along = (load(slopes, (row, k)) * f_j * p - turn * inverse_k) * inverse_k
+                    along = (load(slopes, (right, k)) * f_j * p - turn * inverse_k) * inverse_k
                     if group.narrow != 0:
                         stretch = f * expand(listed, (SLOPE, at), included)
                         cross = cross - stretch
@@ -717,7 +713,7 @@ def _differentiate_pairs(
 # ---------------------------------------------------------------- networks
 
 
-@njit
+@compiled
 def _activate(activation: int, x: Any) -> Any:
     """Activation and its derivative; numbers follow the letters in ``files.ACTIVATIONS``."""
     one = splat(1.0)
@@ -754,12 +750,13 @@ def _activate(activation: int, x: Any) -> Any:
     return y, -y
 
 
-@njit(forceinline=True)
-def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradient: Any) -> float:
-    """Output of a network; its gradient replaces the first row of ``gradient``.
+@inlined
+def _evaluate_network(tables: Any, element: Any, work: Any) -> float:
+    """Output of a network; its gradient replaces the first row of ``node_gradients``.
 
     Row k of ``nodes`` holds the inputs of layer k; row 0 is given.
     """
+    nodes, slopes, gradient = work.nodes, work.node_slopes, work.node_gradients
     layers, parameters = tables.layers, tables.parameters
     first, last = element.first_layer, element.last_layer
     for k in range(first, last):
@@ -779,70 +776,65 @@ def _evaluate_network(tables: Any, element: Any, nodes: Any, slopes: Any, gradie
             y, dy = _activate(layer.activation, (s0 + s1) + (s2 + s3))
             store(nodes, (depth + 1, o), y)
             store(slopes, (depth, o), dy)
-        for o in range(layer.outputs, stride):
-            nodes[depth + 1, o] = 0.0
-            slopes[depth, o] = 0.0
     depth = last - first
+    # what pads the layers has no weight
     gradient[depth, 0] = 1.0
     for k in range(last - 1, first - 1, -1):
         layer, depth = layers[k], k - first
         stride = _padded(layer.inputs)
-        for o in range(layer.outputs):
-            gradient[depth + 1, o] *= slopes[depth, o]
+        for o in range(0, layer.outputs, WIDTH):
+            slope = load(slopes, (depth, o))
+            store(gradient, (depth + 1, o), load(gradient, (depth + 1, o)) * slope)
         for i in range(0, stride, WIDTH):
-            sum_ = splat(0.0)
-            for o in range(layer.outputs):
-                column = layer.transposed + o * stride + i
-                sum_ = sum_ + load(parameters, column) * item(gradient, (depth + 1, o))
-            store(gradient, (depth, i), sum_)
+            s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+            start = layer.transposed + i
+            for o in range(0, layer.outputs, 4):
+                at = start + o * stride
+                s0 = s0 + load(parameters, at) * item(gradient, (depth + 1, o))
+                s1 = s1 + load(parameters, at + stride) * item(gradient, (depth + 1, o + 1))
+                s2 = s2 + load(parameters, at + 2 * stride) * item(gradient, (depth + 1, o + 2))
+                s3 = s3 + load(parameters, at + 3 * stride) * item(gradient, (depth + 1, o + 3))
+            store(gradient, (depth, i), (s0 + s1) + (s2 + s3))
     return nodes[last - first, 0]
 
 
 # ---------------------------------------------------------------- one atom
 
 
-@njit(forceinline=True)
+@inlined
 def _collect_neighbors(
-    element: Any,
-    points: Any,
-    i: int,
-    candidates: Any,
-    starts: Any,
-    near: Any,
-    indices: Any,
-    blocks: Any,
-    counts: Any,
+    element: Any, points: Any, i: int, candidates: Any, starts: Any, work: Any
 ) -> int:
     """Fill ``near`` with the neighbours of atom i, ``indices`` with their point numbers."""
-    cutoff2 = element.cutoff * element.cutoff
+    near, indices, blocks, counts = work.near, work.indices, work.blocks, work.counts
+    cutoff2, far = element.cutoff * element.cutoff, 2.0 * element.cutoff
     xi, yi, zi = points[i, 0], points[i, 1], points[i, 2]
     n_elements = len(counts)
     n = 0
     for a in range(n_elements):
         blocks[a] = n
-        for c in range(starts[i, a], starts[i, a + 1]):
-            p = item(candidates, c)
-            x, y, z = (
-                item(points, (p, 0)) - xi,
-                item(points, (p, 1)) - yi,
-                item(points, (p, 2)) - zi,
-            )
-            r2 = x * x + y * y + z * z
-            put(near, (X, n), x)
-            put(near, (Y, n), y)
-            put(near, (Z, n), z)
-            put(near, (R, n), r2)
-            put(indices, n, p)
-            n += int(r2 < cutoff2)
+        stop = float(starts[i, a + 1])
+        for c in range(starts[i, a], starts[i, a + 1], WIDTH):
+            x, y, z = gather_rows(points, candidates, c)
+            x, y, z = x - xi, y - yi, z - zi
+            r2 = where(less(lanes() + float(c), splat(stop)), x * x + y * y + z * z, splat(np.inf))
+            inside = less(r2, splat(cutoff2))
+            store(near, (X, n), compress(inside, x))
+            store(near, (Y, n), compress(inside, y))
+            store(near, (Z, n), compress(inside, z))
+            store(near, (R, n), compress(inside, r2))
+            # whole numbers can be moved like others
+            store(indices, n, compress(inside, load(candidates, c)))
+            n += count(inside)
         counts[a] = n - blocks[a]
+        store(near, (X, n), splat(far))
+        store(near, (Y, n), splat(0.0))
+        store(near, (Z, n), splat(0.0))
+        store(near, (R, n), splat(far * far))
         while n % WIDTH != 0:
-            near[X, n] = 2.0 * element.cutoff
-            near[Y, n] = 0.0
-            near[Z, n] = 0.0
-            near[R, n] = 4.0 * cutoff2
+            put(indices, n, i)
             n += 1
-    for a in range(n_elements, len(blocks)):
-        blocks[a] = n
+    blocks[n_elements] = n
     for j in range(0, n, WIDTH):
         r = sqrt(load(near, (R, j)))
         inverse = 1.0 / r
@@ -854,35 +846,7 @@ def _collect_neighbors(
     return n
 
 
-@njit(forceinline=True)
-def _sum_radial(tables: Any, element: Any, blocks: Any, values: Any, features: Any) -> None:
-    for c in range(element.first_channel, element.last_channel):
-        row, start = c - element.first_channel, tables.channels[c].feature
-        for a in range(len(blocks) - 4):
-            sum_ = splat(0.0)
-            for j in range(blocks[a], blocks[a + 1], WIDTH):
-                sum_ = sum_ + load(values, (row, j))
-            features[start + a] = total(sum_)
-
-
-@njit(forceinline=True)
-def _differentiate_radial(
-    tables: Any, element: Any, blocks: Any, near: Any, slopes: Any, weights: Any, gradient: Any
-) -> None:
-    for a in range(len(blocks) - 4):
-        for j in range(blocks[a], blocks[a + 1], WIDTH):
-            sum_ = splat(0.0)
-            for c in range(element.first_channel, element.last_channel):
-                weight = weights[tables.channels[c].feature + a]
-                sum_ = sum_ + load(slopes, (c - element.first_channel, j)) * weight
-            zero = splat(0.0)
-            store(gradient, (GX, j), zero)
-            store(gradient, (GY, j), zero)
-            store(gradient, (GZ, j), zero)
-            store(gradient, (ALONG, j), sum_ * load(near, (INVERSE_R, j)))
-
-
-@njit(forceinline=True)
+@inlined
 def _eight_rows(matrix: Any, row: int, numbers: Any) -> Any:
     """Rows ``row`` to ``row + 7`` of the product of a sparse matrix and an array."""
     sum_ = splat(0.0)
@@ -892,36 +856,35 @@ def _eight_rows(matrix: Any, row: int, numbers: Any) -> Any:
     return sum_
 
 
-@njit(forceinline=True)
-def _combine(
-    tables: Any, element: Any, features: Any, symmetry_functions: Any, i: int, inputs: Any
-) -> int:
+@inlined
+def _combine(tables: Any, element: Any, symmetry_functions: Any, i: int, work: Any) -> int:
     """Symmetry functions and network inputs; returns how many lie outside the training range."""
     functions = tables.functions
     outside = 0
     for f in range(0, element.n_functions, WIDTH):
         row = element.first_function + f
-        value = _eight_rows(tables.combination, row, features)
+        value = _eight_rows(tables.combination, row, work.features)
         store(symmetry_functions, (i, f), value)
         scaled = (value - load(functions.origin, row)) * load(functions.scale, row)
-        store(inputs, f, scaled + element.offset)
+        store(work.nodes, (0, f), scaled + element.offset)
         outside += count(less(value + _MARGIN, load(functions.minimum, row)))
         outside += count(less(load(functions.maximum, row), value - _MARGIN))
     return outside
 
 
-@njit(forceinline=True)
-def _differentiate_functions(tables: Any, element: Any, gradient: Any, weights: Any) -> None:
+@inlined
+def _differentiate_functions(tables: Any, element: Any, work: Any) -> None:
     """Gradient with respect to features from that with respect to network inputs."""
+    gradient = work.node_gradients[0]
     for f in range(0, element.n_functions, WIDTH):
         scale = load(tables.functions.scale, element.first_function + f)
         store(gradient, f, load(gradient, f) * scale)
     for f in range(0, element.n_features, WIDTH):
         row = element.first_feature + f
-        store(weights, f, _eight_rows(tables.distribution, row, gradient))
+        store(work.weights, f, _eight_rows(tables.distribution, row, gradient))
 
 
-@njit(forceinline=True)
+@inlined
 def _padded(n: int) -> int:
     """Smallest multiple of the vector width that holds n numbers."""
     return (n + WIDTH - 1) // WIDTH * WIDTH
@@ -942,6 +905,126 @@ def _row(n: int) -> Any:
     return _rows(1, n)[0]
 
 
+@inlined
+def _add_gradient(unit: float, i: int, n: int, gradients: Any, work: Any) -> None:
+    """Add to the gradient of all that of atom i's energy."""
+    near, gradient = work.near, work.gradient
+    own_x, own_y, own_z = splat(0.0), splat(0.0), splat(0.0)
+    for j in range(0, n, WIDTH):
+        along = load(gradient, (ALONG, j))
+        gx = unit * (load(gradient, (GX, j)) + along * load(near, (X, j)))
+        gy = unit * (load(gradient, (GY, j)) + along * load(near, (Y, j)))
+        gz = unit * (load(gradient, (GZ, j)) + along * load(near, (Z, j)))
+        add_to_rows(gradients, work.indices, j, gx, gy, gz)
+        own_x, own_y, own_z = own_x + gx, own_y + gy, own_z + gz
+    gradients[i, 0] -= total(own_x)
+    gradients[i, 1] -= total(own_y)
+    gradients[i, 2] -= total(own_z)
+
+
+class _Workspace(NamedTuple):
+    """Arrays that are filled anew for every atom; those for vectors begin at 64 bytes.
+
+    Attributes
+    ----------
+    near, indices
+        Neighbours (columns), see X to UZ, and the numbers of their points.
+    blocks, counts
+        First column of each element, and how many of its columns are neighbours.
+    values, slopes
+        Channels (rows) at the neighbours (columns), and their derivatives.
+    harmonics, factors
+        See `_evaluate_harmonics`, `_evaluate_factors`.
+    moments, squares
+        One row per moment: its harmonics; the sum of f_j^2, not yet over lanes.
+    partial
+        Products of moments (rows), not yet summed over lanes.
+    features
+        See `tables`.
+    weights, moment_weights, square_weights
+        Gradient of the energy with respect to features, moments and those squares.
+    listed, masks, lengths, series
+        Pairs of neighbours, see PRODUCT to SLOPE and `_list_pairs`; their number for each pair
+        of elements; weights of the powers of the cosine.
+    nodes, node_slopes, node_gradients
+        Layers of the network (rows).
+    gradient, own
+        With respect to the neighbours, see GX to ALONG; `own` is part of it, transposed.
+    """
+
+    near: Any
+    indices: Any
+    blocks: Any
+    counts: Any
+    values: Any
+    slopes: Any
+    harmonics: Any
+    factors: Any
+    moments: Any
+    squares: Any
+    partial: Any
+    features: Any
+    weights: Any
+    moment_weights: Any
+    square_weights: Any
+    listed: Any
+    masks: Any
+    lengths: Any
+    series: Any
+    nodes: Any
+    node_slopes: Any
+    node_gradients: Any
+    gradient: Any
+    own: Any
+
+
+@compiled
+def _evaluate_atom(
+    tables: Any, number: int, i: int, points: Any, candidates: Any, starts: Any, gradients: Any,
+    symmetry_functions: Any, outside: Any, work: Any,
+) -> float:  # fmt: skip
+    """Energy of atom i, whose element has a number; its gradient is added to that of all."""
+    groups, neighbors = tables.groups, tables.neighbors
+    n_elements = len(tables.elements)
+    element = tables.elements[number]
+    first_neighbor, first_moment = n_elements * number, element.first_moment
+    n = _collect_neighbors(element, points, i, candidates, starts, work)
+    blocks = work.blocks
+    for a in range(n_elements):
+        neighbor, start, stop = neighbors[first_neighbor + a], blocks[a], blocks[a + 1]
+        _evaluate_channels(tables, neighbor, start, stop, work)
+        _sum_channels(neighbor, start, stop, work)
+        if neighbor.degree == 4:  # loops resolved by the compiler
+            _evaluate_harmonics(4, start, stop, work)
+        else:
+            _evaluate_harmonics(neighbor.degree, start, stop, work)
+        _sum_moments(tables, neighbor, first_moment, start, stop, work)
+    _multiply_moments(tables, element, work)
+    column, mask_number = 0, 0
+    for g in range(element.first_group, element.last_group):
+        column, mask_number = _sum_pairs(tables, groups[g], column, mask_number, work)
+
+    outside[number] += _combine(tables, element, symmetry_functions, i, work)
+    energy = _evaluate_network(tables, element, work) * tables.energy_unit + element.energy
+
+    _differentiate_functions(tables, element, work)
+    _differentiate_products(tables, element, work)
+    for a in range(n_elements):
+        neighbor, start, stop = neighbors[first_neighbor + a], blocks[a], blocks[a + 1]
+        _differentiate_neighbors(tables, neighbor, first_moment, start, stop, work)
+    if element.last_group > element.first_group:
+        for j in range(n):
+            store(work.own, (j, 0), splat(0.0))
+        column, mask_number = 0, 0
+        for g in range(element.first_group, element.last_group):
+            column, mask_number = _differentiate_pairs(tables, groups[g], column, mask_number, work)
+        for j in range(n):
+            for k in range(4):
+                work.gradient[k, j] += work.own[j, k]
+    _add_gradient(tables.energy_unit, i, n, gradients, work)
+    return energy
+
+
 @njit
 def _evaluate(
     tables: Any,
@@ -955,118 +1038,59 @@ def _evaluate(
     symmetry_functions: Any,
     outside: Any,
 ) -> None:
-    groups = tables.groups
+    neighbors = tables.neighbors
     n_elements = len(tables.elements)
     capacity = WIDTH
     for i in atoms:
-        capacity = max(capacity, starts[i, n_elements] - starts[i, 0] + n_elements * WIDTH + 1)
-    n_channels, n_features, n_layers, width = 0, 0, 0, WIDTH
+        capacity = max(capacity, starts[i, n_elements] - starts[i, 0] + (n_elements + 1) * WIDTH)
+    n_moments, n_groups, n_features, n_layers, width = 0, 0, 0, 0, WIDTH
     for e in range(n_elements):
         element = tables.elements[e]
-        n_channels = max(n_channels, element.last_channel - element.first_channel)
+        n_moments = max(n_moments, element.last_moment - element.first_moment)
+        n_groups = max(n_groups, element.last_group - element.first_group)
         n_features = max(n_features, element.n_features)
         n_layers = max(n_layers, element.last_layer - element.first_layer)
         width = max(width, element.n_functions)
+    n_channels, degree = 0, 0
+    for i in range(len(neighbors)):
+        n_channels = max(n_channels, neighbors[i].last_channel - neighbors[i].first_channel)
+        degree = max(degree, neighbors[i].degree)
     for k in range(len(tables.layers)):
         width = max(width, tables.layers[k].outputs)
-    n_monomials = len(tables.monomials.multinomials)
+    n_harmonics = _padded(_n_harmonics(degree))
 
-    near, gradient, own = _rows(8, capacity), _rows(4, capacity), np.zeros((capacity, WIDTH))
-    values, slopes = _rows(n_channels, capacity), _rows(n_channels, capacity)
-    products, polynomial = _row(n_monomials * capacity), _row(n_monomials * WIDTH)
-    derivatives = _row((3 * n_monomials + 1) * WIDTH)
-    scratch, series = _row(9 * (n_elements + 3) * WIDTH), np.zeros(9)
-    moments = _rows(max(1, len(groups)) * n_monomials, n_elements + 4)
-    listed, masks = _rows(4, WIDTH), np.zeros(0, np.uint8)
-    lengths = np.zeros(len(tables.pairs), np.int64)
-    features, weights = _row(n_features), _row(n_features)
-    nodes, node_slopes = _rows(n_layers + 1, width), _rows(n_layers, width)
-    node_gradients = _rows(n_layers + 1, width)
-    indices = np.zeros(capacity, np.int64)
-    blocks, counts = np.zeros(n_elements + 4, np.int64), np.zeros(n_elements, np.int64)
-
+    n_listed = n_groups * (capacity + WIDTH) ** 2
+    work = _Workspace(
+        near=_rows(8, capacity),
+        indices=np.zeros(capacity, np.int64),
+        blocks=np.zeros(n_elements + 1, np.int64),
+        counts=np.zeros(n_elements, np.int64),
+        values=_rows(_padded(n_channels), capacity),
+        slopes=_rows(n_channels, capacity),
+        harmonics=_row(n_harmonics * capacity),
+        factors=_row(_legendre_place(0, MAX_POWER + 1)),
+        moments=_rows(n_moments, n_harmonics),
+        squares=_rows(n_moments, WIDTH),
+        partial=_rows(n_features, WIDTH),
+        moment_weights=_rows(n_moments, n_harmonics),
+        square_weights=np.zeros(n_moments),
+        listed=_rows(4, n_listed),
+        masks=np.zeros(n_listed, np.uint8),
+        lengths=np.zeros(len(tables.pairs), np.int64),
+        series=np.zeros(MAX_POWER + 1),
+        features=_row(n_features),
+        weights=_row(n_features),
+        nodes=_rows(n_layers + 1, width),
+        node_slopes=_rows(n_layers, width),
+        node_gradients=_rows(n_layers + 1, width),
+        gradient=_rows(4, capacity),
+        own=np.zeros((capacity, WIDTH)),
+    )
     for i in atoms:
-        element = tables.elements[elements[i]]
-        first_group, last_group = element.first_group, element.last_group
-        n = _collect_neighbors(
-            element, points, i, candidates, starts, near, indices, blocks, counts
-        )
-        _evaluate_channels(tables, element, near, n, values, slopes)
-
-        _sum_radial(tables, element, blocks, values, features)
-        n_listed, degree = 0, -1
-        for g in range(first_group, last_group):
-            if groups[g].moments != 0:
-                degree = max(degree, groups[g].degree)
-            else:
-                n_listed += (n + 2 * WIDTH) ** 2
-        if n_listed > listed.shape[1]:
-            listed, masks = _rows(4, n_listed), np.zeros(n_listed, np.uint8)
-        if degree >= 0:
-            _evaluate_monomials(n_monomials, degree, near, n, products)
-        column, mask_number = 0, 0
-        for g in range(first_group, last_group):
-            row = groups[g].channel - element.first_channel
-            if groups[g].moments != 0:
-                first = (g - first_group) * n_monomials
-                _sum_moments(
-                    tables.monomials, tables.parameters, groups[g], groups[g].degree, row, blocks,
-                    values, products, moments, first, scratch, features,
-                )  # fmt: skip
-            else:
-                column, mask_number = _sum_pairs(
-                    tables, groups[g], row, blocks, counts, near, values, features, listed, column,
-                    lengths, masks, mask_number,
-                )  # fmt: skip
-
-        outside[elements[i]] += _combine(tables, element, features, symmetry_functions, i, nodes[0])
-        output = _evaluate_network(tables, element, nodes, node_slopes, node_gradients)
-        energies[i] = output * tables.energy_unit + element.energy
-
-        _differentiate_functions(tables, element, node_gradients[0], weights)
-        _differentiate_radial(tables, element, blocks, near, slopes, weights, gradient)
-        for j in range(n):
-            store(own, (j, 0), splat(0.0))
-        column, mask_number = 0, 0
-        for g in range(first_group, last_group):
-            row = groups[g].channel - element.first_channel
-            if groups[g].moments != 0:
-                first = (g - first_group) * n_monomials
-                if groups[g].degree == 4:
-                    _differentiate_moments(
-                        tables.monomials, tables.parameters, groups[g], 4, row, blocks,
-                        near, values, slopes, products, moments, first, weights, scratch,
-                        polynomial, derivatives, gradient,
-                    )  # fmt: skip
-                else:
-                    _differentiate_moments(
-                        tables.monomials, tables.parameters, groups[g], groups[g].degree, row,
-                        blocks, near, values, slopes, products, moments, first, weights,
-                        scratch, polynomial, derivatives, gradient,
-                    )  # fmt: skip
-            else:
-                column, mask_number = _differentiate_pairs(
-                    tables, groups[g], row, blocks, counts, near, values, slopes, weights, listed,
-                    column, lengths, masks, mask_number, series, gradient, own,
-                )  # fmt: skip
-
-        unit = tables.energy_unit
-        own_x, own_y, own_z = 0.0, 0.0, 0.0
-        for a in range(n_elements):
-            for j in range(blocks[a], blocks[a] + counts[a]):
-                along, p = gradient[ALONG, j] + own[j, ALONG], indices[j]
-                gx = unit * (gradient[GX, j] + own[j, GX] + along * near[X, j])
-                gy = unit * (gradient[GY, j] + own[j, GY] + along * near[Y, j])
-                gz = unit * (gradient[GZ, j] + own[j, GZ] + along * near[Z, j])
-                gradients[p, 0] += gx
-                gradients[p, 1] += gy
-                gradients[p, 2] += gz
-                own_x += gx
-                own_y += gy
-                own_z += gz
-        gradients[i, 0] -= own_x
-        gradients[i, 1] -= own_y
-        gradients[i, 2] -= own_z
+        energies[i] = _evaluate_atom(
+            tables, elements[i], i, points, candidates, starts, gradients, symmetry_functions,
+            outside, work,
+        )  # fmt: skip
 
 
 def _digest_of_sources() -> str:
@@ -1107,14 +1131,16 @@ def _compile(sources: str) -> Any:
         atoms
             Numbers of the atoms to evaluate.
         points
-            Positions of atoms and of their periodic images, shape [point, xyz], Å.
+            Positions of atoms and of their periodic images, shape [point, 4]: x, y, z and any
+            number, Å.
         candidates, starts
             Neighbour list: ``candidates[starts[i, a]:starts[i, a + 1]]`` are the points of
-            element a near atom i.
+            element a near atom i. There are seven more candidates, of whatever points, than
+            are used.
         energies
             Filled with the energy of each atom, eV.
         gradients
-            The gradient of the energy is added to it, shape [point, xyz], eV/Å.
+            The gradient of the energy is added to it, shape [point, 4], eV/Å.
         symmetry_functions
             Filled, shape [atom, function]; the second size a multiple of the vector width.
         outside

@@ -25,11 +25,12 @@ class NeighborList:
 
     Attributes
     ----------
-    points : array [point, xyz], Å
+    points : array [point, 4], Å
+        x, y, z and a zero: the kernels read and write four numbers at once.
     parents : array [point]
         The atom of which a point is an image.
     candidates : array
-        Point numbers.
+        Point numbers; seven more than ``starts`` tells of, for the kernels read eight at once.
     starts : array [atom, element + 1]
         ``candidates[starts[i, a]:starts[i, a + 1]]`` are the points of element a around atom i.
     """
@@ -94,7 +95,7 @@ class NeighborList:
         Parameters
         ----------
         gradient
-            Shape [point, xyz], eV/Å.
+            Shape [point, 4], eV/Å, like the points.
 
         Returns
         -------
@@ -122,7 +123,8 @@ class NeighborList:
         self.parents, self._shifts = _images(folded, np.where(pbc, reach / heights, -1.0))
         self._folds = folds
         local = positions + folds @ cell
-        self.points = local[self.parents] + self._shifts @ cell
+        self.points = np.zeros((len(self.parents), 4))
+        self.points[:, :3] = local[self.parents] + self._shifts @ cell
         self._reference = self.points.copy()
         self._elements, self._pbc = elements.copy(), np.array(pbc)
         self.starts, self.candidates = _find_candidates(
@@ -239,61 +241,60 @@ def _find_candidates(
     reach: float,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Points within reach of each atom, by element, found with the help of bins."""
-    low = np.empty(3)
+    # bins half as wide as the reach: two on either side hold all that is near, and little else
+    low, width = np.empty(3), 0.5 * reach
     n_bins = np.empty(3, np.int64)
     for k in range(3):
         low[k] = points[:, k].min()
         # a sparse cluster must not make more bins than points
         most = int(len(points) ** (1.0 / 3.0)) + 1
-        n_bins[k] = min(max(int((points[:, k].max() - low[k]) / reach), 1), most)
+        n_bins[k] = min(max(int((points[:, k].max() - low[k]) / width), 1), most)
     widths = np.empty(3)
     for k in range(3):
-        widths[k] = max((points[:, k].max() - low[k]) / n_bins[k], reach) * (1.0 + 1e-12)
-    bins = np.empty(len(points), np.int64)
-    n_cells = n_bins[0] * n_bins[1] * n_bins[2] * n_elements
+        widths[k] = max((points[:, k].max() - low[k]) / n_bins[k], width) * (1.0 + 1e-12)
+    # the points of one element in a column of bins along z follow one another
+    bins = np.empty((len(points), 3), np.int64)
+    n_cells = n_elements * n_bins[0] * n_bins[1] * n_bins[2]
+    cells = np.empty(len(points), np.int64)
     first = np.zeros(n_cells + 1, np.int64)
     for i in range(len(points)):
-        number = 0
+        cells[i] = elements[i]
         for k in range(3):
-            number = number * n_bins[k] + min(
-                int((points[i, k] - low[k]) / widths[k]), n_bins[k] - 1
-            )
-        bins[i] = number
-        first[number * n_elements + elements[i] + 1] += 1
+            bins[i, k] = min(int((points[i, k] - low[k]) / widths[k]), n_bins[k] - 1)
+            cells[i] = cells[i] * n_bins[k] + bins[i, k]
+        first[cells[i] + 1] += 1
     first = np.cumsum(first)
     filled = first.copy()
     order = np.empty(len(points), np.int64)
+    x, y, z = np.empty(len(points)), np.empty(len(points)), np.empty(len(points))
     for i in range(len(points)):
-        cell = bins[i] * n_elements + elements[i]
-        order[filled[cell]] = i
-        filled[cell] += 1
+        at = filled[cells[i]]
+        filled[cells[i]] += 1
+        order[at], x[at], y[at], z[at] = i, points[i, 0], points[i, 1], points[i, 2]
 
     starts = np.empty((n_atoms, n_elements + 1), np.int64)
-    candidates = np.empty(max(64 * n_atoms, 64), np.int64)
+    candidates = np.empty(64 * n_atoms + 7, np.int64)
     n = 0
     for i in range(n_atoms):
-        rest = bins[i]
-        bz = rest % n_bins[2]
-        rest //= n_bins[2]
-        by, bx = rest % n_bins[1], rest // n_bins[1]
+        xi, yi, zi = points[i, 0], points[i, 1], points[i, 2]
+        bx, by, bz = bins[i]
         for a in range(n_elements):
             starts[i, a] = n
-            for ix in range(max(bx - 1, 0), min(bx + 2, n_bins[0])):
-                for iy in range(max(by - 1, 0), min(by + 2, n_bins[1])):
-                    for iz in range(max(bz - 1, 0), min(bz + 2, n_bins[2])):
-                        cell = ((ix * n_bins[1] + iy) * n_bins[2] + iz) * n_elements + a
-                        needed = n + first[cell + 1] - first[cell]
-                        if needed > len(candidates):
-                            larger = np.empty(2 * needed, np.int64)
-                            larger[:n] = candidates[:n]
-                            candidates = larger
-                        for c in range(first[cell], first[cell + 1]):
-                            p = order[c]
-                            dx = points[p, 0] - points[i, 0]
-                            dy = points[p, 1] - points[i, 1]
-                            dz = points[p, 2] - points[i, 2]
-                            candidates[n] = p
-                            near = dx * dx + dy * dy + dz * dz < reach * reach
-                            n += int(near and p != i)
+            for ix in range(max(bx - 2, 0), min(bx + 3, n_bins[0])):
+                for iy in range(max(by - 2, 0), min(by + 3, n_bins[1])):
+                    column = ((a * n_bins[0] + ix) * n_bins[1] + iy) * n_bins[2]
+                    start = first[column + max(bz - 2, 0)]
+                    stop = first[column + min(bz + 3, n_bins[2])]
+                    needed = n + stop - start + 7
+                    if needed > len(candidates):
+                        larger = np.empty(2 * needed, np.int64)
+                        larger[:n] = candidates[:n]
+                        candidates = larger
+                    for c in range(start, stop):
+                        dx, dy, dz = x[c] - xi, y[c] - yi, z[c] - zi
+                        candidates[n] = order[c]
+                        near = dx * dx + dy * dy + dz * dz < reach * reach
+                        n += int(near and order[c] != i)
         starts[i, n_elements] = n
-    return starts, candidates[:n].copy()
+    candidates[n : n + 7] = 0
+    return starts, candidates[: n + 7].copy()

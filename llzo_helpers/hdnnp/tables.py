@@ -7,14 +7,17 @@ Every symmetry function is a weighted sum of few *features* of an atom's surroun
   R(r_ij) R(r_ik) [R(r_jk)] b(cos theta), with a *series* or a *curve* b.
 
 Most functions have one feature; a weighted function (12, 13, 23 to 25) is the sum over
-elements of the plain one, weighted by atomic numbers. All angular functions with the same radial
-channel, narrow or wide, form a *group*; the kernels know about channels, groups, series and
-curves only, never about types.
+elements of the plain one, weighted by atomic numbers. The kernels know about features only,
+never about types; nothing is evaluated that no function of the central element needs.
 
-A series is (1 + lambda cos)^zeta with a whole exponent: a polynomial. All series of a group come
-from the same sums of powers of the cosine. Without R(r_jk) these need no loop over pairs: the
-sum over j and k of f_j f_k (u_j.u_k)^n is a dot product of two moments, sum_j f_j u_j^(x)n, of
-degree n. A curve is anything else: a compact function of the angle, or another exponent.
+A series is (1 + lambda cos)^zeta with a whole exponent: a polynomial of the cosine, hence a sum
+of Legendre polynomials. Without R(r_jk) it needs no loop over pairs of neighbours: by the
+addition theorem, the sum over j and k of f_j f_k P_l(u_j.u_k) is a dot product of two *moments*,
+sums over neighbours of f_j times the spherical harmonics of degree l (see `harmonic_weight`).
+
+A curve is anything else: a compact function of the angle, or another exponent. Curves, and series
+with R(r_jk), are summed over pairs; those with the same radial channel form a *group*, because
+all series of a group come from the same sums of powers of the cosine.
 
 The tables are NumPy structured arrays, one row per item; an item refers to others by row
 numbers. Lengths are in Å, energies in eV.
@@ -24,7 +27,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -56,20 +60,58 @@ _ENVELOPE = np.dtype(
         ("right", "f8"),
     ]
 )
-_CHANNEL = np.dtype([("envelope", "i8"), ("eta", "f8"), ("shift", "f8"), ("feature", "i8")])
+# what the atoms of one element see of neighbours of one element: row central element * number
+# of elements + element of the neighbour
+_NEIGHBOR = np.dtype(
+    [
+        ("first_channel", "i8"),
+        ("last_channel", "i8"),
+        ("feature", "i8"),  # radial one of the first channel; the others follow
+        ("first_moment", "i8"),
+        ("last_moment", "i8"),
+        ("degree", "i8"),  # highest of the moments
+    ]
+)
+_CHANNEL = np.dtype([("envelope", "i8"), ("eta", "f8"), ("shift", "f8")])
+_MOMENT = np.dtype(
+    [
+        ("channel", "i8"),  # counted from the neighbour's first channel
+        ("feature", "i8"),  # radial one of the same channel: the moment of degree 0
+        ("degree", "i8"),
+    ]
+)
+_PRODUCT = np.dtype(
+    [
+        ("left", "i8"),  # moments, counted from the central element's first one
+        ("right", "i8"),
+        ("degree", "i8"),
+        ("first_feature", "i8"),  # one for each series
+        ("last_feature", "i8"),
+        ("series", "i8"),  # in `parameters`: see `_series_weights`
+    ]
+)
 _GROUP = np.dtype(
     [
-        ("channel", "i8"),
+        ("envelope", "i8"),  # of the channel
+        ("eta", "f8"),
+        ("shift", "f8"),
         ("narrow", "i8"),  # whether R(r_jk) stands in the product
-        ("moments", "i8"),  # whether moments replace the sum over pairs
         ("degree", "i8"),  # highest power of the cosine; -1: none
         ("n_series", "i8"),
         ("series", "i8"),  # their coefficients [series, power] in `parameters`
-        ("first_pair", "i8"),  # row of the first pair of elements, unless moments are used
-        ("feature", "i8"),  # with moments: first of the features [series, element, element]
+        ("first_pair", "i8"),  # row of the first pair of elements
     ]
 )
-_PAIR = np.dtype([("used", "i8"), ("feature", "i8"), ("first_curve", "i8"), ("last_curve", "i8")])
+_PAIR = np.dtype(
+    [
+        ("used", "i8"),
+        ("left", "i8"),  # channel, counted from the neighbour's first one
+        ("right", "i8"),
+        ("feature", "i8"),
+        ("first_curve", "i8"),
+        ("last_curve", "i8"),
+    ]
+)
 _CURVE = np.dtype(
     [
         ("of_angle", "i8"),  # compact function of the angle, or (1 + lambda cos)^zeta
@@ -91,10 +133,11 @@ _LAYER = np.dtype(
 )
 _ELEMENT = np.dtype(
     [
-        ("first_envelope", "i8"),
-        ("last_envelope", "i8"),
-        ("first_channel", "i8"),
-        ("last_channel", "i8"),
+        ("first_moment", "i8"),
+        ("last_moment", "i8"),
+        ("first_product", "i8"),
+        ("last_product", "i8"),
+        ("product_feature", "i8"),  # first of those that are products of moments
         ("first_group", "i8"),
         ("last_group", "i8"),
         ("first_function", "i8"),
@@ -108,34 +151,6 @@ _ELEMENT = np.dtype(
         ("energy", "f8"),  # of the atom apart from its network, eV
     ]
 )
-
-
-class Monomials(NamedTuple):
-    """Monomials x^a y^b z^c, lower degrees first; within a degree higher a, then higher b.
-
-    Attributes
-    ----------
-    first
-        Number of the first monomial of each degree, and of the first one beyond them all.
-    degrees
-        Degree of each monomial.
-    multinomials
-        Multinomial coefficients.
-    squared, lowered
-        Number of the monomial times, and divided by, x^2, y^2, z^2; shape [monomial * xyz].
-        Where that is none, the last number of all, for a row of zeros.
-    raised, exponents
-        Number of the monomial times x, y, z and the exponent of x, y, z therein; shape
-        [monomial * xyz].
-    """
-
-    first: NDArray[np.int64]
-    degrees: NDArray[np.int64]
-    multinomials: NDArray[np.float64]
-    squared: NDArray[np.int64]
-    lowered: NDArray[np.int64]
-    raised: NDArray[np.int64]
-    exponents: NDArray[np.float64]
 
 
 class Functions(NamedTuple):
@@ -168,8 +183,11 @@ class SparseMatrix(NamedTuple):
 
 _DTYPES = {
     "elements": _ELEMENT,
+    "neighbors": _NEIGHBOR,
     "envelopes": _ENVELOPE,
     "channels": _CHANNEL,
+    "moments": _MOMENT,
+    "products": _PRODUCT,
     "groups": _GROUP,
     "pairs": _PAIR,
     "curves": _CURVE,
@@ -191,8 +209,11 @@ class Tables(NamedTuple):
     """
 
     elements: NDArray[np.void]
+    neighbors: NDArray[np.void]
     envelopes: NDArray[np.void]
     channels: NDArray[np.void]
+    moments: NDArray[np.void]
+    products: NDArray[np.void]
     groups: NDArray[np.void]
     pairs: NDArray[np.void]
     curves: NDArray[np.void]
@@ -201,7 +222,6 @@ class Tables(NamedTuple):
     combination: SparseMatrix
     distribution: SparseMatrix
     parameters: NDArray[np.float64]
-    monomials: Monomials
     energy_unit: float
 
 
@@ -256,7 +276,10 @@ class _Curve:
 class _Group:
     channel: _Channel
     narrow: bool
-    moments: bool
+
+
+_Product = tuple[_Channel, tuple[int, ...]]  # channel of two moments, elements of neighbours
+_GroupPair = tuple[_Group, tuple[int, ...]]
 
 
 class _Builder:
@@ -275,39 +298,32 @@ class _Builder:
 
     def add_element(self, element: ElementPotential) -> None:
         """Append the rows of one central element to all tables."""
-        n_elements = len(self.symbols)
-        channels = _unique([self._channel(f) for f in element.functions])
-        # neighbours in the table share their envelope
-        channels.sort(key=lambda c: (repr(c.envelope), c.eta, c.shift))
-        envelopes = _unique([channel.envelope for channel in channels])
-        first_envelope = len(self.rows["envelopes"])
-        first_channel = len(self.rows["channels"])
-        first_group = len(self.rows["groups"])
+        firsts = {name: len(rows) for name, rows in self.rows.items()}
         first_function, first_feature = len(self.functions), len(self.distribution)
-        first_layer = len(self.rows["layers"])
-        for envelope in envelopes:
-            self._add_envelope(envelope)
-        last_envelope = len(self.rows["envelopes"])
-        for i, channel in enumerate(channels):
-            row = first_envelope + envelopes.index(channel.envelope)
-            self.rows["channels"].append((row, channel.eta, channel.shift, i * n_elements))
-        features = _Features(channels, n_elements)
-        for group, members in self._groups(element.functions).items():
-            self._add_group(group, members, first_channel + channels.index(group.channel), features)
+        features = _Features(self._channels(element.functions))
+        products, groups = self._products_and_groups(element.functions)
+        self._add_neighbors(products, features)
+        product_feature = features.count
+        for product, series in products.items():
+            self._add_product(product, series, features)
+        features.count = padded(features.count)
+        for group, members in groups.items():
+            self._add_group(group, members, features)
         self._add_functions(element, features)
         self._add_network(element)
         per_atom = self.potential.mean_energy + element.atom_energy
         self.rows["elements"].append(
             (
-                first_envelope,
-                last_envelope,
-                first_channel,
-                len(self.rows["channels"]),
-                first_group,
+                firsts["moments"],
+                len(self.rows["moments"]),
+                firsts["products"],
+                len(self.rows["products"]),
+                product_feature,
+                firsts["groups"],
                 len(self.rows["groups"]),
                 first_function,
                 len(element.functions),
-                first_layer,
+                firsts["layers"],
                 len(self.rows["layers"]),
                 first_feature,
                 features.count,
@@ -318,14 +334,12 @@ class _Builder:
         )
 
     def tables(self) -> Tables:
-        degrees = [row[3] for row in self.rows["groups"] if row[2]]
         return Tables(
             **{name: np.array(self.rows[name], dtype=dtype) for name, dtype in _DTYPES.items()},
-            functions=Functions(*map(np.array, zip(*self.functions, strict=True))),
+            functions=Functions(*map(_aligned, zip(*self.functions, strict=True))),
             combination=_sparse(self.combination),
             distribution=_sparse(self.distribution),
-            parameters=np.array(self.parameters),
-            monomials=_monomials(int(max(degrees, default=0))),
+            parameters=_aligned(self.parameters),
             energy_unit=self.energy_unit / self.potential.conv_energy,
         )
 
@@ -343,18 +357,84 @@ class _Builder:
             envelope, function.eta / unit**2, function.rs * unit if function.eta else 0.0
         )
 
-    def _group(self, function: SymmetryFunction) -> _Group:
-        moments = not function.narrow and _series(function) is not None
-        return _Group(self._channel(function), function.narrow, moments)
+    def _channels(self, functions: tuple[SymmetryFunction, ...]) -> list[list[_Channel]]:
+        """Radial channels for the neighbours of each element."""
+        channels: list[list[_Channel]] = [[] for _ in self.symbols]
+        for function in functions:
+            for a in {a for pair in self._element_weights(function) for a in pair}:
+                channels[a].append(self._channel(function))
+        # neighbours in the table share their envelope
+        return [
+            sorted(_unique(own), key=lambda c: (repr(c.envelope), c.eta, c.shift))
+            for own in channels
+        ]
 
-    def _groups(
+    def _products_and_groups(
         self, functions: tuple[SymmetryFunction, ...]
-    ) -> dict[_Group, list[SymmetryFunction]]:
+    ) -> tuple[dict[_Product, list[_Series]], dict[_Group, list[SymmetryFunction]]]:
+        """Angular functions that are products of moments, and those that need pairs."""
+        products: dict[_Product, list[_Series]] = {}
         groups: dict[_Group, list[SymmetryFunction]] = {}
         for function in functions:
-            if not function.radial:
-                groups.setdefault(self._group(function), []).append(function)
-        return groups
+            if function.radial:
+                continue
+            channel, series = self._channel(function), _series(function)
+            if series and not function.narrow:
+                for pair in self._element_weights(function):
+                    products.setdefault((channel, pair), []).append(series)
+            else:
+                groups.setdefault(_Group(channel, function.narrow), []).append(function)
+        return {product: _unique(series) for product, series in products.items()}, groups
+
+    def _add_neighbors(self, products: dict[_Product, list[_Series]], features: _Features) -> None:
+        """Add channels and moments of the neighbours of all elements."""
+        degrees: dict[tuple[int, _Channel], int] = {}
+        for (channel, pair), series in products.items():
+            for a in pair:
+                degrees[a, channel] = max(degrees.get((a, channel), 0), _degree(series))
+        for a, channels in enumerate(features.channels):
+            first_channel, first_moment = len(self.rows["channels"]), len(self.rows["moments"])
+            feature = features.add_radial(a)
+            for i, channel in enumerate(channels):
+                row = self._envelope_row(channel.envelope)
+                self.rows["channels"].append((row, channel.eta, channel.shift))
+                if (a, channel) in degrees:
+                    features.moments[a, channel] = len(features.moments)
+                    self.rows["moments"].append((i, feature + i, degrees[a, channel]))
+            degree = max((row[2] for row in self.rows["moments"][first_moment:]), default=0)
+            self.rows["neighbors"].append(
+                (
+                    first_channel,
+                    len(self.rows["channels"]),
+                    feature,
+                    first_moment,
+                    len(self.rows["moments"]),
+                    degree,
+                )
+            )
+
+    def _add_product(self, product: _Product, series: list[_Series], features: _Features) -> None:
+        channel, (a, b) = product
+        degree = _degree(series)
+        weights = [_series_weights(*one, degree, alike=a == b) for one in series]
+        feature = features.add_angular(product, series)
+        self.rows["products"].append(
+            (
+                features.moments[a, channel],
+                features.moments[b, channel],
+                degree,
+                feature,
+                feature + len(series),
+                self._add_parameters(np.concatenate(weights)),
+            )
+        )
+
+    def _add_parameters(self, values: NDArray[np.float64]) -> int:
+        """Add parameters at the beginning of a vector."""
+        self.parameters += [0.0] * (padded(len(self.parameters)) - len(self.parameters))
+        first = len(self.parameters)
+        self.parameters += values.ravel().tolist()
+        return first
 
     def _element_weights(self, function: SymmetryFunction) -> dict[tuple[int, ...], float]:
         """Neighbour elements, or pairs of them, that a function sums over, with weights."""
@@ -365,73 +445,65 @@ class _Builder:
             return {(a,): numbers[a] for a in range(len(numbers))}
         return {(a, b): numbers[a] * numbers[b] for a, b in self.element_pairs}
 
-    def _add_envelope(self, envelope: _Envelope) -> int:
-        self.rows["envelopes"].append(
-            (
-                envelope.shape,
-                envelope.two_sided,
-                envelope.asymmetric,
-                envelope.centre,
-                envelope.inverse_width,
-                envelope.left,
-                envelope.right,
-            )
-        )
-        return len(self.rows["envelopes"]) - 1
+    def _envelope_row(self, envelope: _Envelope) -> int:
+        row = astuple(envelope)
+        if row not in self.rows["envelopes"]:
+            self.rows["envelopes"].append(row)
+        return self.rows["envelopes"].index(row)
 
     def _add_group(
-        self,
-        group: _Group,
-        members: list[SymmetryFunction],
-        channel_row: int,
-        features: _Features,
+        self, group: _Group, members: list[SymmetryFunction], features: _Features
     ) -> None:
+        channel = group.channel
         series = _unique([f for f in map(_series, members) if f])
         degree = max((zeta for _, zeta in series), default=-1)
-        first_series = len(self.parameters)
-        for lambda_, zeta in series:
-            self.parameters += [math.comb(zeta, n) * lambda_**n for n in range(degree + 1)]
-        feature = features.add_moments(group, series) if group.moments else 0
+        powers = [
+            math.comb(zeta, n) * lambda_**n for lambda_, zeta in series for n in range(degree + 1)
+        ]
         self.rows["groups"].append(
             (
-                channel_row,
+                self._envelope_row(channel.envelope),
+                channel.eta,
+                channel.shift,
                 group.narrow,
-                group.moments,
                 degree,
                 len(series),
-                first_series,
+                self._add_parameters(np.array(powers)),
                 len(self.rows["pairs"]),
-                feature,
             )
         )
-        for pair in [] if group.moments else self.element_pairs:
+        for pair in self.element_pairs:
             own = [f for f in members if pair in self._element_weights(f)]
+            if not own:
+                self.rows["pairs"].append((False, 0, 0, 0, 0, 0))
+                continue
+            left, right = (features.channels[a].index(channel) for a in pair)
             curves = _unique([_curve(f) for f in own if not _series(f)])
-            feature = features.add_pair(group, pair, series, curves) if own else 0
+            feature = features.add_angular((group, pair), [*series, *curves])
             first_curve = len(self.rows["curves"])
             for i, curve in enumerate(curves):
-                row = self._add_envelope(curve.envelope) if curve.envelope else 0
+                row = self._envelope_row(curve.envelope) if curve.envelope else 0
                 self.rows["curves"].append(
                     (curve.of_angle, curve.lambda_, curve.zeta, row, feature + len(series) + i)
                 )
-            self.rows["pairs"].append((bool(own), feature, first_curve, len(self.rows["curves"])))
+            last_curve = len(self.rows["curves"])
+            self.rows["pairs"].append((True, left, right, feature, first_curve, last_curve))
 
-    def _terms(
-        self, function: SymmetryFunction, features: _Features
-    ) -> list[tuple[int, int, float]]:
-        """Features, their twins and their weights that add up to a symmetry function."""
+    def _terms(self, function: SymmetryFunction, features: _Features) -> list[tuple[int, float]]:
+        """Features and their weights that add up to a symmetry function."""
         weights = self._element_weights(function)
+        channel = self._channel(function)
         if function.radial:
-            channel = self._channel(function)
-            return [(features.radial(channel, a), -1, w) for (a,), w in weights.items()]
+            return [(features.radial(a, channel), w) for (a,), w in weights.items()]
         prefactor = 1.0 if function.compact else 2.0 ** (1.0 - function.zeta)
-        group, shape = self._group(function), _series(function) or _curve(function)
+        series = _series(function)
+        by_moments = series is not None and not function.narrow
+        group = None if by_moments else _Group(channel, function.narrow)
+        shape = series or _curve(function)
         terms = []
-        for (a, b), weight in weights.items():
-            feature, twin = features.angular[group, (a, b), shape]
-            # products of moments count each pair of neighbours of one element twice
-            share = 0.5 if group.moments and a == b else 1.0
-            terms.append((feature, twin, share * weight * prefactor))
+        for pair, weight in weights.items():
+            sum_ = (group, pair) if group else (channel, pair)
+            terms.append((features.angular[sum_, shape], weight * prefactor))
         return terms
 
     def _add_functions(self, element: ElementPotential, features: _Features) -> None:
@@ -439,10 +511,9 @@ class _Builder:
         combination: list[list[tuple[int, float]]] = [[] for _ in range(padded(n))]
         distribution: list[list[tuple[int, float]]] = [[] for _ in range(padded(features.count))]
         for i, function in enumerate(element.functions):
-            for feature, twin, weight in self._terms(function, features):
+            for feature, weight in self._terms(function, features):
                 combination[i].append((feature, weight))
-                for row in (feature, twin) if twin >= 0 else (feature,):
-                    distribution[row].append((i, weight))
+                distribution[feature].append((i, weight))
         self.combination += combination
         self.distribution += distribution
         self.functions += zip(
@@ -460,48 +531,55 @@ class _Builder:
             full[:inputs, :outputs] = weights
             full_biases = np.zeros(padded(outputs))
             full_biases[:outputs] = biases
-            starts = []
-            for block in (full, full.T, full_biases):
-                starts.append(len(self.parameters))
-                self.parameters.extend(block.ravel().tolist())
+            starts = [self._add_parameters(block) for block in (full, full.T, full_biases)]
             self.rows["layers"].append((inputs, outputs, ACTIVATIONS.index(activation), *starts))
 
 
 class _Features:
-    """Numbers of the features of one central element."""
+    """Numbers of the features of one central element.
 
-    def __init__(self, channels: list[_Channel], n_elements: int) -> None:
+    Attributes
+    ----------
+    channels
+        For the neighbours of each element.
+    moments
+        Number of each moment.
+    angular
+        Feature of a product of moments, or a group and a pair of elements, and of its series
+        or curve.
+    """
+
+    def __init__(self, channels: list[list[_Channel]]) -> None:
         self.channels = channels
-        self.n_elements = n_elements
-        self.count = len(channels) * n_elements
-        self.angular: dict[tuple[_Group, tuple[int, int], _Series | _Curve], tuple[int, int]] = {}
-        """Number of a feature and of its twin (-1: none)."""
+        self.moments: dict[tuple[int, _Channel], int] = {}
+        self.angular: dict[tuple[_Product | _GroupPair, _Series | _Curve], int] = {}
+        self.count = 0
+        self._first_radial: list[int] = []
 
-    def radial(self, channel: _Channel, element: int) -> int:
-        return self.channels.index(channel) * self.n_elements + element
+    def add_radial(self, element: int) -> int:
+        self._first_radial.append(self.count)
+        self.count += padded(len(self.channels[element]))
+        return self._first_radial[-1]
 
-    def add_pair(
-        self,
-        group: _Group,
-        pair: tuple[int, int],
-        series: list[_Series],
-        curves: list[_Curve],
-    ) -> int:
+    def radial(self, element: int, channel: _Channel) -> int:
+        return self._first_radial[element] + self.channels[element].index(channel)
+
+    def add_angular(self, sum_: _Product | _GroupPair, shapes: Sequence[_Series | _Curve]) -> int:
         first = self.count
-        shapes: list[_Series | _Curve] = [*series, *curves]
         for shape in shapes:
-            self.angular[group, pair, shape] = self.count, -1
+            self.angular[sum_, shape] = self.count
             self.count += 1
         return first
 
-    def add_moments(self, group: _Group, series: list[_Series]) -> int:
-        first, stride = self.count, padded(self.n_elements)
-        for shape in series:
-            for a, b in itertools.combinations_with_replacement(range(self.n_elements), 2):
-                twins = self.count + a * stride + b, self.count + b * stride + a
-                self.angular[group, (a, b), shape] = twins
-            self.count += -(-self.n_elements // 4) * 4 * stride  # the kernels take four at once
-        return first
+
+def _aligned(numbers: Iterable[float]) -> NDArray[np.float64]:
+    """Array that begins at a multiple of 64 bytes, as processors like to load vectors."""
+    numbers = np.array(numbers, float)
+    buffer = np.empty(numbers.size + WIDTH)
+    offset = (-buffer.ctypes.data % 64) // 8
+    aligned = buffer[offset : offset + numbers.size]
+    aligned[:] = numbers.ravel()
+    return aligned
 
 
 def _unique(items: list[_T]) -> list[_T]:
@@ -517,7 +595,7 @@ def _sparse(rows: list[list[tuple[int, float]]]) -> SparseMatrix:
         entries += itertools.zip_longest(*block, fillvalue=(0, 0.0))
         starts.append(len(entries))
     pairs = np.array(entries).reshape(-1, 2)
-    return SparseMatrix(np.array(starts), pairs[:, 0].astype(np.int64), pairs[:, 1].copy())
+    return SparseMatrix(np.array(starts), pairs[:, 0].astype(np.int64), _aligned(pairs[:, 1]))
 
 
 def _series(function: SymmetryFunction) -> _Series | None:
@@ -529,6 +607,56 @@ def _series(function: SymmetryFunction) -> _Series | None:
     if function.compact or not whole or abs(function.lambda_) > 1.0:
         return None
     return function.lambda_, int(function.zeta)
+
+
+def _degree(series: list[_Series]) -> int:
+    """Highest degree of the moments that series need."""
+    degree = max(zeta for _, zeta in series)
+    return 4 if degree == 3 else degree  # the kernels are made for 1, 2, 4 and any above
+
+
+def n_harmonics(degree: int) -> int:
+    """Number of spherical harmonics of degrees 1 to ``degree``."""
+    return degree * (degree + 2)
+
+
+def harmonic_weight(degree: int, order: int) -> float:
+    """Weight of a harmonic in the addition theorem.
+
+    The kernels' spherical harmonics of degree l and order m are Q_l^m(z) A_m(x, y) and, for
+    order -m, Q_l^m(z) B_m(x, y), with
+
+        A_m + i B_m = (x + i y)^m / m!,    Q_l^m(z) = (d/dz)^m P_l(z) / (2l - 1)!!.
+
+    The factors are chosen so that derivatives are harmonics of the next or last order: dQ_l^m/dz
+    is Q_l^(m+1), dA_m/dx is A_(m-1), dA_m/dy is -B_(m-1). Then P_l(u.v) is the sum over m of
+    weights times products of the harmonics at u and at v.
+    """
+    order = abs(order)
+    factor = math.prod(range(2 * degree - 1, 0, -2)) * math.factorial(order)
+    ratio = math.factorial(degree - order) / math.factorial(degree + order)
+    return (2.0 if order else 1.0) * ratio * factor**2
+
+
+def _series_weights(lambda_: float, zeta: int, degree: int, *, alike: bool) -> NDArray[np.float64]:
+    """Make a series of products of two moments: weights, beginning a new vector.
+
+    The first vector holds the weights of the moments of degree 0 and of the sum of f_j^2,
+    which is subtracted if the two elements are alike: no neighbour makes a pair with itself,
+    and each pair is counted twice. The next ones hold those of degrees 1 to ``degree``, lower
+    degrees and, within a degree, lower orders first.
+    """
+    powers = [math.comb(zeta, n) * lambda_**n for n in range(zeta + 1)]
+    legendre = np.zeros(degree + 1)
+    own = np.polynomial.legendre.poly2leg(powers)
+    legendre[: len(own)] = own
+    weights = np.zeros(WIDTH + padded(n_harmonics(degree)))
+    weights[0] = legendre[0]
+    weights[1] = -((1.0 + lambda_) ** zeta) if alike else 0.0
+    weights[WIDTH : WIDTH + n_harmonics(degree)] = [
+        legendre[n] * harmonic_weight(n, m) for n in range(1, degree + 1) for m in range(-n, n + 1)
+    ]
+    return weights * (0.5 if alike else 1.0)
 
 
 def _curve(function: SymmetryFunction) -> _Curve:
@@ -544,38 +672,3 @@ def _compact(subtype: str, left: float, right: float) -> _Envelope:
     shape = _COMPACT_SHAPES[subtype.rstrip("a")]
     centre, inverse_width = (left + right) / 2.0, 2.0 / (right - left)
     return _Envelope(shape, True, asymmetric, centre, inverse_width, left, right)
-
-
-def _monomials(degree: int) -> Monomials:
-    """All monomials up to a degree."""
-    exponents = [
-        (a, b, n - a - b)
-        for n in range(degree + 1)
-        for a in range(n, -1, -1)
-        for b in range(n - a, -1, -1)
-    ]
-    number: dict[tuple[int, ...], int] = {e: m for m, e in enumerate(exponents)}
-    # the kernels take eight monomials at once, and keep sums of squares behind them all
-    total = len(exponents) + WIDTH
-    multinomials = np.zeros(total)
-    squared = np.full((total, 3), total - 1)
-    lowered, raised = squared.copy(), squared.copy()
-    raised_exponents = np.zeros((total, 3))
-    for m, e in enumerate(exponents):
-        multinomials[m] = math.factorial(sum(e)) / math.prod(map(math.factorial, e))
-        for k in range(3):
-            for table, step in ((squared, 2), (lowered, -2), (raised, 1)):
-                moved = (*e[:k], e[k] + step, *e[k + 1 :])
-                table[m, k] = number.get(moved, total - 1)
-            raised_exponents[m, k] = e[k] + 1
-    first = np.cumsum([0] + [(n + 1) * (n + 2) // 2 for n in range(degree + 1)])
-    degrees = np.array([sum(e) for e in exponents])
-    return Monomials(
-        first,
-        degrees,
-        multinomials,
-        squared.ravel(),
-        lowered.ravel(),
-        raised.ravel(),
-        raised_exponents.ravel(),
-    )

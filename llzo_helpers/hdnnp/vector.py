@@ -160,38 +160,70 @@ def store(typing: Any, array: Any, index: Any, value: Any) -> Any:
     return types.none(array, index, vector), generate
 
 
-@intrinsic
-def store_columns(typing: Any, array: Any, index: Any, v0: Any, v1: Any, v2: Any, v3: Any) -> Any:
-    """Put four vectors into four columns of eight rows, the first item at ``index``.
+_ROW = ir.VectorType(_F64, 4)
 
-    The four columns after them are overwritten with zeros.
+
+def _shuffle(builder: Any, first: Any, second: Any, lanes: Sequence[int]) -> Any:
+    """Chosen lanes of two vectors taken as one."""
+    indices = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), list(lanes))
+    return builder.shuffle_vector(first, second, indices)
+
+
+def _row_pointers(
+    context: Any, builder: Any, sig: Any, array: Any, indices: Any, index: Any
+) -> Any:
+    """Addresses of the eight rows, of four numbers, whose numbers begin at ``index``."""
+    numbers = sig.replace(args=sig.args[1:3])
+    for lane in range(WIDTH):
+        here = builder.add(index, _I64(lane))
+        row = builder.load(_pointer(context, builder, numbers, indices, here))
+        place = cgutils.pack_array(builder, [row, _I64(0)])
+        pointer = _pointer(context, builder, sig, array, place)
+        yield builder.bitcast(pointer, _ROW.as_pointer())
+
+
+@intrinsic
+def gather_rows(typing: Any, array: Any, indices: Any, index: Any) -> Any:
+    """First three columns of rows of a contiguous array of four columns, as three vectors.
+
+    The rows' numbers are the eight that begin at ``index`` of ``indices``.
     """
 
-    def interleave(builder: Any, first: Any, second: Any, start: int) -> Any:
-        order = [start + lane // 2 + WIDTH * (lane % 2) for lane in range(WIDTH)]
-        indices = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order)
-        return builder.shuffle_vector(first, second, indices)
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        rows = [builder.load(p, align=8) for p in _row_pointers(context, builder, sig, *args)]
+        # transpose the rows 0 to 3 and 4 to 7 side by side
+        r0, r1, r2, r3 = (_shuffle(builder, rows[i], rows[i + 4], range(8)) for i in range(4))
+        even, odd = (0, 8, 2, 10, 4, 12, 6, 14), (1, 9, 3, 11, 5, 13, 7, 15)
+        low, high = (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15)
+        xz01, xz23 = _shuffle(builder, r0, r1, even), _shuffle(builder, r2, r3, even)
+        y01, y23 = _shuffle(builder, r0, r1, odd), _shuffle(builder, r2, r3, odd)
+        columns = (
+            _shuffle(builder, xz01, xz23, low),
+            _shuffle(builder, y01, y23, low),
+            _shuffle(builder, xz01, xz23, high),
+        )
+        return context.make_tuple(builder, sig.return_type, columns)
+
+    return types.UniTuple(vector, 3)(array, indices, index), generate
+
+
+@intrinsic
+def add_to_rows(typing: Any, array: Any, indices: Any, index: Any, x: Any, y: Any, z: Any) -> Any:
+    """Add three vectors to the first three columns of such rows; see `gather_rows`."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        array, index, v0, v1, v2, v3 = args
-        row, column = cgutils.unpack_tuple(builder, index)
+        x, y, z = args[3:]
+        even, odd = (0, 8, 2, 10, 4, 12, 6, 14), (1, 9, 3, 11, 5, 13, 7, 15)
         zero = ir.Constant(_VECTOR, [0.0] * WIDTH)
-        for half in (0, WIDTH // 2):
-            even = interleave(builder, v0, v2, half)
-            odd = interleave(builder, v1, v3, half)
-            for quarter in (0, WIDTH // 2):
-                pair = interleave(builder, even, odd, quarter)  # two rows
-                for i in (0, 1):
-                    order = [4 * i + lane if lane < 4 else WIDTH for lane in range(WIDTH)]
-                    indices = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), order)
-                    one = builder.shuffle_vector(pair, zero, indices)
-                    here = builder.add(row, _I64(half + quarter // 2 + i))
-                    place = cgutils.pack_array(builder, [here, column])
-                    address = _address(context, builder, sig, array, place)
-                    builder.store(one, address, align=8)
+        pairs = [(_shuffle(builder, x, y, o), _shuffle(builder, z, zero, o)) for o in (even, odd)]
+        for lane, pointer in enumerate(_row_pointers(context, builder, sig, *args[:3])):
+            first = lane // 2 * 2
+            added = _shuffle(builder, *pairs[lane % 2], (first, first + 1, first + 8, first + 9))
+            row = builder.fadd(builder.load(pointer, align=8), added)
+            builder.store(row, pointer, align=8)
         return context.get_dummy_value()
 
-    return types.none(array, index, vector, vector, vector, vector), generate
+    return types.none(array, indices, index, vector, vector, vector), generate
 
 
 @intrinsic
@@ -221,6 +253,16 @@ def splat(typing: Any, number: Any) -> Any:
         return _splat(builder, args[0])
 
     return vector(types.float64), generate
+
+
+@intrinsic
+def lane(typing: Any, value: Any, number: Any) -> Any:
+    """One of the eight numbers."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.extract_element(*args)
+
+    return types.float64(vector, number), generate
 
 
 @intrinsic
@@ -358,12 +400,10 @@ def totals(
 
 def _add_lanes(builder: Any, first: Any, second: Any, order: list[int], step: int) -> Any:
     """Sums of lanes ``order`` and ``order + step`` of two vectors taken as one of 16."""
-
-    def pick(chosen: list[int]) -> Any:
-        indices = ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), chosen)
-        return builder.shuffle_vector(first, second, indices)
-
-    return builder.fadd(pick(order), pick([lane + step for lane in order]))
+    shifted = [lane + step for lane in order]
+    return builder.fadd(
+        _shuffle(builder, first, second, order), _shuffle(builder, first, second, shifted)
+    )
 
 
 def _elementwise(name: str, n_operands: int, doc: str) -> Any:
@@ -458,21 +498,23 @@ def _taylor(term: Callable[[int], float], n: int) -> Any:
     return _polynomial([term(k) for k in range(n)])
 
 
+def _fitted(function: Callable[[Any], Any], low: float, high: float, degree: int) -> Any:
+    series = np.polynomial.Chebyshev.interpolate(function, degree, domain=[low, high])
+    return _polynomial(series.convert(kind=np.polynomial.Polynomial).coef.tolist())
+
+
 def _acos_ratio(c: Any) -> Any:
     """Return acos(c) / sqrt(1 - c): smooth where the arc cosine itself is not."""
     return np.arccos(c) / np.sqrt(1.0 - c)
 
 
 _exp_series = _taylor(lambda k: 1.0 / math.factorial(k), 13)
+_exp2_series = _fitted(np.exp2, -0.5, 0.5, 11)
 _sin_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k + 1), 8)
 _cos_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k), 9)
 _atanh_series = _taylor(lambda k: 2.0 / (2 * k + 1), 11)
 # argument 2 c - 1, for c from 0 to 1
-_acos_series = _polynomial(
-    np.polynomial.chebyshev.cheb2poly(
-        np.polynomial.Chebyshev.interpolate(_acos_ratio, 20, domain=[0.0, 1.0]).coef
-    ).tolist()
-)
+_acos_series = _fitted(lambda x: _acos_ratio((x + 1.0) / 2.0), -1.0, 1.0, 20)
 
 _ROUND = 1.5 * 2.0**52  # adding and subtracting it rounds to an integer
 _LOG2_E = 1.0 / math.log(2.0)
@@ -490,6 +532,14 @@ def exp(x: Any) -> Any:
     remainder = (x - n * _LOG_2_HIGH) - n * _LOG_2_LOW
     result = _add_to_exponent(_exp_series(remainder), shifted)
     return where(less(x, splat(-708.0)), splat(0.0), result)
+
+
+@njit
+def exp2(x: Any) -> Any:
+    """Two to the power of a number below 1024; zero below the range of normal numbers."""
+    shifted = x + _ROUND
+    result = _add_to_exponent(_exp2_series(x - (shifted - _ROUND)), shifted)
+    return where(less(x, splat(-1021.0)), splat(0.0), result)
 
 
 @njit
