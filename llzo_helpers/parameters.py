@@ -182,7 +182,7 @@ MELT_QUENCH_PRESETS: dict[str, dict[str, Any]] = {
     # paper begins with an ab initio glass, which is not public: a melt stands for it, superheated
     # no more than the network was trained for
     "ml": {
-        "superheat_K": 3500.0,
+        "superheat_K": 4000.0,
         "li_per_formula": 7.0,
         "volume_ratio": (13.5 / 13.0) ** 3,
         "timestep_fs": 0.5,
