@@ -12,9 +12,11 @@ reference potential.
 n2p2 (2.3.0 in LAMMPS 4Feb2025) took 0.206 ms per atom and step on one AVX-512 core for the
 reference potential of types 2 and 3, and 0.348 ms for 112 functions per element of types 2 and 9.
 It is not installed here. On a busy machine everything takes longer, so a calibration
-(multiply-add of vectors in the first cache) runs before and after every evaluation; times are
-given as measured, best and median, and scaled to what the calibration takes on a quiet core of
-the machine on which n2p2 was timed.
+(multiply-add of vectors in the first cache) runs after every evaluation; times are given as
+measured, best and median, and the best is scaled by the best calibration to what that takes on a
+quiet core of the machine on which n2p2 was timed. (Medians say how busy the machine is. Where
+another thread shares the core, the calibration suffers more than the evaluator does, and scaled
+times flatter: trust runs whose calibration is at its quiet best.)
 """
 
 import itertools
@@ -114,12 +116,12 @@ def measure(name, folder, repeats, seconds=6.0):
     times, calibrations = [], []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        before = calibration()
         began = time.perf_counter()
         network.evaluate(*arguments)
         times.append(1e3 * (time.perf_counter() - began) / len(atoms))
-        calibrations.append((before + calibration()) / 2)
-    scaled = np.median(np.array(times) * QUIET_CALIBRATION_US / np.array(calibrations))
+        calibration()  # brings its numbers back into the first cache
+        calibrations.append(calibration())
+    scaled = min(times) * QUIET_CALIBRATION_US / min(calibrations)
     ratios = N2P2_MS[name] / min(times), N2P2_MS[name] / scaled
     print(
         f"{name}, {len(atoms):4d} atoms: best {min(times):.5f}, median {np.median(times):.5f}, "

@@ -379,23 +379,41 @@ def _differentiate_products(tables: Any, element: Any, work: Any) -> None:
         stride = WIDTH + _padded(n)
         left_feature = tables.moments[element.first_moment + left].feature
         right_feature = tables.moments[element.first_moment + right].feature
-        factor = splat(0.0)
+        factor, factor0, factor1, factor2 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+        series = product.series
         for s in range(first, last):
-            series = product.series + (s - first) * stride
-            factor = factor + load(parameters, series) * item(weights, s)
+            weight = item(weights, s)
+            factor = factor + load(parameters, series) * weight
+            factor0 = factor0 + load(parameters, series + WIDTH) * weight
+            if n > WIDTH:
+                factor1 = factor1 + load(parameters, series + 2 * WIDTH) * weight
+                factor2 = factor2 + load(parameters, series + 3 * WIDTH) * weight
+            series += stride
         constant = lane(factor, 0)
         weights[left_feature] += constant * item(features, right_feature)
         weights[right_feature] += constant * item(features, left_feature)
         square_weights[left] += lane(factor, 1)
-        for h in range(0, n, WIDTH):
+        _differentiate_dot(moments, moment_weights, left, right, 0, factor0)
+        if n > WIDTH:
+            _differentiate_dot(moments, moment_weights, left, right, WIDTH, factor1)
+            _differentiate_dot(moments, moment_weights, left, right, 2 * WIDTH, factor2)
+        for h in range(3 * WIDTH, n, WIDTH):
             factor = splat(0.0)
             for s in range(first, last):
                 series = product.series + (s - first) * stride + WIDTH + h
                 factor = factor + load(parameters, series) * item(weights, s)
-            weight = load(moment_weights, (left, h)) + factor * load(moments, (right, h))
-            store(moment_weights, (left, h), weight)
-            weight = load(moment_weights, (right, h)) + factor * load(moments, (left, h))
-            store(moment_weights, (right, h), weight)
+            _differentiate_dot(moments, moment_weights, left, right, h, factor)
+
+
+@inlined
+def _differentiate_dot(
+    moments: Any, moment_weights: Any, left: int, right: int, h: int, factor: Any
+) -> None:
+    """Add the gradient of the harmonics h to h + 7 of a product of moments."""
+    weight = load(moment_weights, (left, h)) + factor * load(moments, (right, h))
+    store(moment_weights, (left, h), weight)
+    weight = load(moment_weights, (right, h)) + factor * load(moments, (left, h))
+    store(moment_weights, (right, h), weight)
 
 
 # the factors of harmonics lie in one array: A_m, B_m and Q_l^m from these places on

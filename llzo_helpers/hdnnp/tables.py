@@ -292,6 +292,7 @@ class _Builder:
         self.element_pairs = list(itertools.combinations_with_replacement(range(n), 2))
         self.rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in _DTYPES}
         self.parameters: list[float] = []
+        self.series: dict[tuple[tuple[_Series, ...], bool], int] = {}
         self.functions: list[tuple[float, float, float, float]] = []
         self.combination: list[list[tuple[int, float]]] = []
         self.distribution: list[list[tuple[int, float]]] = []
@@ -416,7 +417,11 @@ class _Builder:
     def _add_product(self, product: _Product, series: list[_Series], features: _Features) -> None:
         channel, (a, b) = product
         degree = _degree(series)
-        weights = [_series_weights(*one, degree, alike=a == b) for one in series]
+        # most products have the same series: few numbers stay in the fastest memory
+        key = (tuple(series), a == b)
+        if key not in self.series:
+            weights = [_series_weights(*one, degree, alike=a == b) for one in series]
+            self.series[key] = self._add_parameters(np.concatenate(weights))
         feature = features.add_angular(product, series)
         self.rows["products"].append(
             (
@@ -425,7 +430,7 @@ class _Builder:
                 degree,
                 feature,
                 feature + len(series),
-                self._add_parameters(np.concatenate(weights)),
+                self.series[key],
             )
         )
 
