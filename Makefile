@@ -47,4 +47,4 @@ lint: setup
 # Needs uv; the result holds hashes and no addresses
 lock:
 	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --quiet --custom-compile-command "make lock" -o requirements.txt
+	    --no-strip-extras --no-emit-index-url --quiet --custom-compile-command "make lock" -o requirements.txt
