@@ -31,8 +31,7 @@ class ChainSettings(Model):
     """Keys that must be whole numbers of frame intervals."""
     launcher: Literal["serial", "mpi", "openmp", "gpu", "kokkos"] = "serial"
     processes: Annotated[int, Field(ge=1)] = 1
-    """MPI ranks (`mpi`), threads (`openmp`) or GPUs (`gpu`, `kokkos`) of one run. Where forces come
-    from Python, ranks are threads of one process."""
+    """MPI ranks (`mpi`), threads (`openmp`) or GPUs (`gpu`, `kokkos`) of one run."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -182,7 +181,7 @@ MELT_QUENCH_PRESETS: dict[str, dict[str, Any]] = {
     # paper begins with an ab initio glass, which is not public: a melt stands for it, superheated
     # no more than the network was trained for
     "ml": {
-        "superheat_K": 4000.0,
+        "superheat_K": 3500.0,
         "li_per_formula": 7.0,
         "volume_ratio": (13.5 / 13.0) ** 3,
         "timestep_fs": 0.5,

@@ -63,7 +63,7 @@ def command(lmp: Path, settings: ChainSettings, potential: Potential) -> list[st
     """Return the words that start LAMMPS as `settings.launcher` says, before its own options."""
     n = str(settings.processes)
     if needs_python(lmp, potential):
-        threads = [] if settings.launcher == "serial" else ["-pk", "omp", n]
+        threads = ["-pk", "omp", n] if settings.launcher == "openmp" else []
         return [sys.executable, "-m", "llzo_helpers.md.callback", *threads]
     match settings.launcher:
         case "serial":
@@ -113,10 +113,10 @@ def require_capabilities(lmp: Path, settings: ChainSettings, potential: Potentia
         )
     script = potential.directory / "potential.lmp"
     if needs_python(lmp, potential):
-        if settings.launcher not in ("serial", "openmp", "mpi"):
+        if settings.launcher not in ("serial", "openmp"):
             raise InputError(
                 f"launcher = {settings.launcher!r}: forces of {potential.name} come from Python, "
-                "on the processor; choose 'serial', or 'openmp' for threads"
+                "in one process; choose 'serial', or 'openmp' for threads"
             )
         if potential.kind == "hdnnp":
             from llzo_helpers.hdnnp.files import read_potential
