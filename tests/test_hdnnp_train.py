@@ -19,6 +19,7 @@ from llzo_helpers.figures.training import pair_distributions_figure
 from llzo_helpers.hdnnp import HDNNP, HDNNPCalculator
 from llzo_helpers.hdnnp.train.descriptors import describe, tabulate
 from llzo_helpers.hdnnp.train.functions import choose_functions, function_pool
+from llzo_helpers.hdnnp.train.gradients import channels_of, compress
 from llzo_helpers.hdnnp.train.label import fingerprint, force_atoms, is_held_out, label
 from llzo_helpers.hdnnp.train.network import FittedNetwork, Scaling, write_network
 from llzo_helpers.hdnnp.train.publish import (
@@ -69,9 +70,8 @@ FIT = Fit(
     hidden_layers=[6, 5],
     force_atoms=10,
     energy_weight=100.0,
-    epochs=3,
-    round_iterations=20,
-    iterations=40,
+    round_epochs=3,
+    epochs=6,
 )
 SYMBOLS = ("Li", "O", "Zr", "La")
 
@@ -164,6 +164,32 @@ def test_neighbours_in_small_cells_are_images_of_the_atom_itself():
     np.testing.assert_allclose(slopes, expected, atol=1e-6 * np.abs(expected).max())
 
 
+def test_compressed_gradients_are_the_whole_ones(structures):
+    """In a cell so small that atoms meet their own images."""
+    atoms = structures[0][np.arange(12)]
+    atoms.set_cell(np.diag([4.0, 5.0, 6.0]))
+    table = random_network(structures).table
+    numbers = table.element_numbers(atoms)
+    found = describe(atoms, table, np.arange(len(atoms)))
+    rng = np.random.default_rng(0)
+    sigma = rng.uniform(0.5, 2.0, table.columns.shape)
+    gradients = compress(found, numbers, sigma, channels_of(table))
+    slopes = rng.normal(size=found.values.shape).astype(np.float32)
+    every = np.zeros((len(atoms), 3))
+    scaled = (slopes / sigma[numbers])[found.centres]
+    np.subtract.at(every, found.moved, np.einsum("pxf,pf->px", found.gradients, scaled))
+    moved = np.array([7, 2, 3])
+    forces = gradients.push(slopes, moved)
+    np.testing.assert_allclose(forces, every[moved], atol=1e-5 * np.abs(every).max())
+    # the change of a sum of forces with the slopes, by what it makes of these slopes
+    weights = rng.normal(size=forces.shape).astype(np.float32)
+    pulled = gradients.pull(weights, moved)
+    assert (pulled * slopes).sum() == pytest.approx((weights * forces).sum(), rel=1e-4)
+    # nothing that is always zero is kept
+    assert np.count_nonzero(gradients.values) == np.count_nonzero(found.gradients)
+    assert len(gradients.values) < 0.8 * found.gradients.size
+
+
 def test_functions_that_say_the_same_are_chosen_once(structures):
     doubled = POOL.model_copy(update={"radial": [(0.05, 0.0), (0.0500001, 0.0)], "per_element": 20})
     chosen = choose_functions(doubled, structures[:1], FIT)
@@ -211,11 +237,9 @@ def test_close_pairs_are_of_all_elements_and_closer(structures):
 def test_forces_of_all_elements_are_fitted_alike():
     atoms = crystal(li_per_formula=7.0, seed=0, draws=1)
     symbols = np.array(atoms.get_chemical_symbols())
-    some = force_atoms(atoms, FIT, np.random.default_rng(0))
+    some = force_atoms(atoms.numbers, 10, np.random.default_rng(0))
     assert Counter(symbols[some].tolist()) == dict.fromkeys(SYMBOLS, 10)
-    every = force_atoms(
-        atoms, FIT.model_copy(update={"force_atoms": 999}), np.random.default_rng(0)
-    )
+    every = force_atoms(atoms.numbers, 999, np.random.default_rng(0))
     np.testing.assert_array_equal(every, np.arange(len(atoms)))
 
 
@@ -531,9 +555,8 @@ SMALL = {
         "force_atoms": 10,
         "energy_weight": 100.0,
         "batch": 2,
-        "epochs": 3,
-        "round_iterations": 20,
-        "iterations": 40,
+        "round_epochs": 3,
+        "epochs": 6,
         "held_out": 0.5,
     },
 }
@@ -560,7 +583,7 @@ def test_a_small_training_from_end_to_end(tmp_path: Path):
     assert set(learning_curve(training, tmp_path, labelled).fit) == {"round_1/fit", "final"}
 
     # the same labels and seed give the same network; what is there is not made again
-    again = fit(training, tmp_path, "again", labelled, members=1, iterations=40)
+    again = fit(training, tmp_path, "again", labelled, members=1, epochs=6)
     for path in sorted((committee / "member_0").glob("*.data")):
         assert path.read_bytes() == (again / "member_0" / path.name).read_bytes()
     before = {path: path.stat().st_mtime_ns for path in committee.rglob("*")}

@@ -110,6 +110,9 @@ class Descriptors:
     centres, moved
         For each gradient the atom whose functions change, and the place in `atoms` of that which
         moves, [gradient].
+    elements
+        Element of the neighbour that moves, or the number of elements if the centre itself does,
+        [gradient].
     gradients
         Change of the functions with the position, 1/Å, [gradient, axis, function].
     """
@@ -117,6 +120,7 @@ class Descriptors:
     values: NDArray[np.float64]
     centres: NDArray[np.int32]
     moved: NDArray[np.int32]
+    elements: NDArray[np.int32]
     gradients: NDArray[np.float32]
 
 
@@ -145,6 +149,7 @@ def describe(
     values = np.empty((len(atoms), n_functions))
     centres = np.empty(gradients_of, np.int32)
     moved = np.empty(gradients_of, np.int32)
+    elements = np.empty(gradients_of, np.int32)
     gradients = np.empty((gradients_of, 3, n_functions), np.float32)
     _describe(
         numbers,
@@ -158,9 +163,10 @@ def describe(
         values,
         centres,
         moved,
+        elements,
         gradients,
     )
-    return Descriptors(values, centres, moved, gradients)
+    return Descriptors(values, centres, moved, elements, gradients)
 
 
 @njit(cache=True)
@@ -176,6 +182,7 @@ def _describe(
     values: NDArray[np.float32],
     centres: NDArray[np.int32],
     moved: NDArray[np.int32],
+    elements: NDArray[np.int32],
     gradients: NDArray[np.float32],
 ) -> None:
     n_functions = columns.shape[1]
@@ -190,7 +197,7 @@ def _describe(
         values[i] = value
         if place[i] >= 0:
             # functions depend on differences: moving the centre undoes moving all neighbours
-            centres[written], moved[written] = i, place[i]
+            centres[written], moved[written], elements[written] = i, place[i], len(columns)
             for axis in range(3):
                 for f in range(n_functions):
                     gradients[written, axis, f] = -gradient[:, axis, f].sum()
@@ -198,7 +205,7 @@ def _describe(
         for n in range(end - begin):
             j = neighbours[begin + n]
             if place[j] >= 0:
-                centres[written], moved[written] = i, place[j]
+                centres[written], moved[written], elements[written] = i, place[j], kinds[n]
                 gradients[written] = gradient[n]
                 written += 1
 

@@ -1,6 +1,6 @@
 """Fitting networks to energies and forces, with PyTorch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,15 +10,19 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from scipy import sparse
+from pytorch_optimizer import SOAP
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, describe
+from llzo_helpers.hdnnp.train.gradients import Channels, Gradients, channels_of, compress
 from llzo_helpers.hdnnp.train.label import force_atoms, force_weights, is_held_out
 from llzo_helpers.hdnnp.train.network import FittedNetwork, Scaling
 from llzo_helpers.hdnnp.train.settings import Fit
+
+_Network = list[tuple[Tensor, Tensor]]
+"""Weights [input, output] and biases [output] of each layer, of one element."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,13 @@ class _Example:
     inputs: NDArray[np.float32]
     """[atom, function]."""
     numbers: NDArray[np.int64]
-    gradients: sparse.csr_array
-    """Change of all inputs (atom by atom) with the places of the atoms whose forces are fitted,
-    [moved atom and axis, input]."""
+    gradients: Gradients
     energy: float
     energy_weight: float
     forces: NDArray[np.float32]
-    """[moved atom and axis]."""
+    """[atom, axis]."""
     force_weights: NDArray[np.float32]
+    """[atom]."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ class _Batch:
     """Where each atom of the structures, one after another, stands in the inputs."""
     structures: Tensor
     """The structure of each atom of the inputs."""
-    gradients: list[sparse.csr_array]
+    gradients: list[Gradients]
+    moved: list[NDArray[np.int64]]
+    """For each structure the atoms whose forces count."""
     sizes: Tensor
     energies: Tensor
     energy_weights: Tensor
@@ -57,24 +62,26 @@ class _Batch:
 
 
 class _Forces(torch.autograd.Function):  # type: ignore[misc]
-    """Forces from the slopes of the energy, by sparse matrices: linear, so its own derivative."""
+    """Forces from the slopes of the energy: linear, so its own derivative."""
 
     @staticmethod
-    def forward(ctx: Any, slopes: Tensor, gradients: list[sparse.csr_array]) -> Tensor:
-        """[moved atom and axis] from slopes [input]."""
-        ctx.gradients = gradients
-        parts = slopes.numpy(force=True)
-        ends = np.cumsum([matrix.shape[1] for matrix in gradients])[:-1]
-        pushes = zip(gradients, np.split(parts, ends), strict=True)
-        return torch.from_numpy(np.concatenate([-(matrix @ part) for matrix, part in pushes]))
+    def forward(ctx: Any, slopes: Tensor, batch: _Batch) -> Tensor:
+        """[moved atom, axis] from slopes [atom, function]."""
+        ctx.batch = batch
+        parts = np.split(slopes.numpy(force=True), np.cumsum(batch.sizes.numpy())[:-1])
+        structures = zip(batch.gradients, parts, batch.moved, strict=True)
+        return torch.from_numpy(
+            np.concatenate([g.push(part, moved) for g, part, moved in structures])
+        )
 
     @staticmethod
     def backward(ctx: Any, derivative: Tensor) -> tuple[Tensor, None]:
         """Back to the slopes."""
-        parts = derivative.numpy(force=True)
-        ends = np.cumsum([matrix.shape[0] for matrix in ctx.gradients])[:-1]
-        pulls = zip(ctx.gradients, np.split(parts, ends), strict=True)
-        pulled = [-(matrix.T @ np.ascontiguousarray(part)) for matrix, part in pulls]
+        batch = ctx.batch
+        ends = np.cumsum([len(moved) for moved in batch.moved])[:-1]
+        parts = np.split(derivative.numpy(force=True), ends)
+        structures = zip(batch.gradients, parts, batch.moved, strict=True)
+        pulled = [g.pull(np.ascontiguousarray(part), moved) for g, part, moved in structures]
         return torch.from_numpy(np.concatenate(pulled)), None
 
 
@@ -89,10 +96,8 @@ class FittingData:
     held_out: list[_Example]
 
 
-def prepare(
-    structures: Sequence[ase.Atoms], table: FunctionTable, settings: Fit, *, seed: int
-) -> FittingData:
-    """Evaluate symmetry functions and their gradients for labelled structures.
+def prepare(structures: Sequence[ase.Atoms], table: FunctionTable, settings: Fit) -> FittingData:
+    """Evaluate symmetry functions and their gradients, some 4 MB, for labelled structures.
 
     Parameters
     ----------
@@ -101,16 +106,13 @@ def prepare(
     table
         The symmetry functions.
     settings
-        Says what is held out and how many forces are fitted.
-    seed
-        Of the choice of the atoms whose forces are fitted.
+        Says what is held out and what large forces weigh.
 
     Raises
     ------
     InputError
         If no structure is left to be fitted, or none to test with.
     """
-    rng = np.random.default_rng(seed)
     fitted = [a for a in structures if not is_held_out(a, settings.held_out)]
     held_out = [a for a in structures if is_held_out(a, settings.held_out)]
     if not fitted or not held_out:
@@ -119,10 +121,11 @@ def prepare(
             f"{len(held_out)} held out (whole runs go one way); change it, or sample more runs"
         )
     atom_energies = _atom_energies(fitted, table)
+    channels = channels_of(table)
     scaling = _scaling(fitted, table)
     fitted_examples, held_out_examples = (
         [
-            _example(atoms, table, scaling, atom_energies, settings, rng)
+            _example(atoms, table, channels, scaling, atom_energies, settings)
             for atoms in tqdm(group, desc=f"symmetry functions, {what}", unit="structure")
         ]
         for group, what in ((fitted, "fitted"), (held_out, "held out"))
@@ -130,21 +133,18 @@ def prepare(
     return FittingData(table, scaling, atom_energies, fitted_examples, held_out_examples)
 
 
-def fit_network(
-    data: FittingData,
-    settings: Fit,
-    *,
-    epochs: int,
-    iterations: int,
-    seed: int,
-) -> FittedNetwork:
-    """Fit a network: Adam from random weights, then L-BFGS on all structures at once.
+def fit_network(data: FittingData, settings: Fit, *, epochs: int, seed: int) -> FittedNetwork:
+    """Fit a network from random weights, by SOAP.
+
+    SOAP (Vyas et al., arXiv:2409.11321 (2024)) is Adam in the eigenbasis of Shampoo's
+    preconditioner: a layer's inputs are strongly correlated, and after as many epochs the errors
+    are half of those of Adam.
 
     The loss is the mean square error of force components plus `energy_weight` times that of the
     energies per atom, both with the weight 1 / (1 + (F / large_force)^2), F the force on the atom
     or the root mean square force of the structure: of two atoms pushed together, a relative error
-    counts. The learning rate of Adam falls to zero along a cosine. The same data, settings and
-    seed give the same network on the same machine.
+    counts. The learning rate falls to zero along a cosine. The same data, settings and seed give
+    the same network on the same machine.
 
     Parameters
     ----------
@@ -153,90 +153,52 @@ def fit_network(
     settings
         Networks and optimisation.
     epochs
-        How often Adam goes through all structures.
-    iterations
-        Of L-BFGS.
+        How often the fit goes through all structures.
     seed
-        Of the initial weights and the order of structures.
+        Of the initial weights, the order of structures and the atoms whose forces are fitted.
     """
     n_elements = len(data.table.symbols)
-    generator = torch.Generator().manual_seed(seed)
     sizes = [data.table.columns.shape[1], *settings.hidden_layers, 1]
-    layers = _initial_layers(sizes, n_elements, generator)
-    tests = _batches(data.held_out, n_elements)
-    history: list[dict[str, Any]] = []
-
-    def record(stage: str, epoch: int, fitted: Tensor) -> None:
-        with torch.no_grad():
-            held_out = _mean_errors(layers, tests)
-        row = {"stage": stage, "epoch": epoch}
-        for name, errors in (("fitted", fitted), ("held_out", held_out)):
-            row |= {f"force_{name}": errors[0].item(), f"energy_{name}": errors[1].item()}
-        history.append(row)
-
-    _adam(data.fitted, layers, n_elements, settings, epochs, seed, record)
-    _lbfgs(_batches(data.fitted, n_elements), layers, settings, iterations, record)
-    frozen = [(w.detach().double().numpy(), b.detach()[:, 0].double().numpy()) for w, b in layers]
-    table = pd.DataFrame(history)
-    return FittedNetwork(data.table, data.scaling, data.atom_energies, frozen, table)
-
-
-def _adam(
-    examples: list[_Example],
-    layers: list[tuple[Tensor, Tensor]],
-    n_elements: int,
-    settings: Fit,
-    epochs: int,
-    seed: int,
-    record: Callable[[str, int, Tensor], None],
-) -> None:
+    networks = _initial_networks(sizes, n_elements, torch.Generator().manual_seed(seed))
     rng = np.random.default_rng(seed)
-    optimizer = torch.optim.Adam([p for layer in layers for p in layer], lr=settings.learning_rate)
-    n_batches = -(-len(examples) // settings.batch)
+    drawn = settings.force_atoms, rng
+    tests = list(_batches(data.held_out, n_elements, range(len(data.held_out)), 32))
+    n_batches = -(-len(data.fitted) // settings.batch)
+    optimizer = SOAP(
+        [tensor for network in networks for layer in network for tensor in layer],
+        lr=settings.learning_rate,
+        weight_decay=0.0,
+    )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * n_batches)
-    for epoch in tqdm(range(1, epochs + 1), desc="Adam", unit="epoch"):
+    history = []
+    progress = tqdm(range(1, epochs + 1), desc="fit", unit="epoch")
+    for epoch in progress:
         squares = []
-        for part in np.array_split(rng.permutation(len(examples)), n_batches):
-            errors = _square_errors(layers, _batch([examples[k] for k in part], n_elements))
+        order = rng.permutation(len(data.fitted))
+        for batch in _batches(data.fitted, n_elements, order, settings.batch, drawn):
+            errors = _square_errors(networks, batch)
             optimizer.zero_grad(set_to_none=True)
             (errors[0] + settings.energy_weight * errors[1]).backward()
             optimizer.step()
             schedule.step()
             squares.append(errors.detach())
         if epoch % 10 == 0 or epoch == epochs:
-            record("Adam", epoch, torch.stack(squares).mean(dim=0).sqrt())
+            fitted = torch.stack(squares).mean(dim=0).sqrt()
+            history.append(_errors_row(epoch, fitted, _mean_errors(networks, tests)))
+            progress.set_postfix({k: f"{v:.4f}" for k, v in history[-1].items() if k != "epoch"})
+    layers = [
+        tuple(torch.stack(parts).detach().double().numpy() for parts in zip(*layer, strict=True))
+        for layer in zip(*networks, strict=True)
+    ]
+    table = pd.DataFrame(history)
+    return FittedNetwork(data.table, data.scaling, data.atom_energies, layers, table)
 
 
-def _lbfgs(
-    batches: list[_Batch],
-    layers: list[tuple[Tensor, Tensor]],
-    settings: Fit,
-    iterations: int,
-    record: Callable[[str, int, Tensor], None],
-) -> None:
-    """Few thousand weights and a smooth loss: second order pays."""
-    chunk = 20
-    optimizer = torch.optim.LBFGS(
-        [p for layer in layers for p in layer],
-        max_iter=chunk,
-        history_size=50,
-        line_search_fn="strong_wolfe",
-    )
-    total = sum(len(batch.sizes) for batch in batches)
-    errors = torch.zeros(2)
-
-    def closure() -> Tensor:
-        optimizer.zero_grad(set_to_none=True)
-        errors.zero_()
-        for batch in batches:
-            own = _square_errors(layers, batch) * (len(batch.sizes) / total)
-            (own[0] + settings.energy_weight * own[1]).backward()
-            errors.add_(own.detach())
-        return errors[0] + settings.energy_weight * errors[1]
-
-    for done in tqdm(range(0, iterations, chunk), desc="L-BFGS", unit=f"{chunk} iterations"):
-        optimizer.step(closure)
-        record("L-BFGS", done + chunk, errors.sqrt())
+def _errors_row(epoch: int, fitted: Tensor, held_out: Tensor) -> dict[str, float]:
+    row: dict[str, float] = {"epoch": epoch}
+    for name, errors in (("fitted", fitted), ("held_out", held_out)):
+        row |= {f"force_{name}": errors[0].item(), f"energy_{name}": errors[1].item()}
+    return row
 
 
 def _atom_energies(structures: list[ase.Atoms], table: FunctionTable) -> NDArray[np.float64]:
@@ -266,105 +228,107 @@ def _scaling(structures: list[ase.Atoms], table: FunctionTable) -> Scaling:
 def _example(
     atoms: ase.Atoms,
     table: FunctionTable,
+    channels: Channels,
     scaling: Scaling,
     atom_energies: NDArray[np.float64],
     settings: Fit,
-    rng: np.random.Generator,
 ) -> _Example:
     energy, forces = atoms.get_potential_energy(), atoms.get_forces()
     numbers = table.element_numbers(atoms)
-    moving = force_atoms(atoms, settings, rng)
-    found = describe(atoms, table, moving)
+    found = describe(atoms, table, np.arange(len(atoms)))
     inputs = (found.values - scaling.mean[numbers]) / scaling.sigma[numbers]
-    gradients = found.gradients / scaling.sigma[numbers[found.centres]][:, None, :]
-    pair, axis, function = np.nonzero(gradients)
-    n_functions = inputs.shape[1]
-    matrix = sparse.coo_array(
-        (
-            gradients[pair, axis, function].astype(np.float32),
-            (3 * found.moved[pair] + axis, n_functions * found.centres[pair] + function),
-        ),
-        shape=(3 * len(moving), inputs.size),
-    )
     return _Example(
         inputs=inputs.astype(np.float32),
         numbers=numbers,
-        gradients=matrix.tocsr(),
+        gradients=compress(found, numbers, scaling.sigma, channels),
         energy=energy - atom_energies[numbers].sum(),
         energy_weight=float(force_weights(np.sqrt((forces**2).mean(axis=0)), settings)),
-        forces=forces[moving].astype(np.float32).ravel(),
-        force_weights=force_weights(forces[moving], settings).repeat(3).astype(np.float32),
+        forces=forces.astype(np.float32),
+        force_weights=force_weights(forces, settings).astype(np.float32),
     )
 
 
-def _batch(examples: list[_Example], n_elements: int) -> _Batch:
+def _batch(examples: list[_Example], n_elements: int, moved: list[NDArray[np.int64]]) -> _Batch:
     numbers = np.concatenate([e.numbers for e in examples])
     structures = np.repeat(np.arange(len(examples)), [len(e.numbers) for e in examples])
     inputs = np.concatenate([e.inputs for e in examples])
     order = np.argsort(numbers, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
+    chosen = list(zip(examples, moved, strict=True))
     return _Batch(
         inputs=[torch.from_numpy(inputs[order[numbers[order] == k]]) for k in range(n_elements)],
         place=torch.from_numpy(place),
         structures=torch.from_numpy(structures[order]),
         gradients=[e.gradients for e in examples],
+        moved=moved,
         sizes=torch.tensor([len(e.numbers) for e in examples]),
         energies=torch.tensor([e.energy for e in examples], dtype=torch.float32),
         energy_weights=torch.tensor([e.energy_weight for e in examples], dtype=torch.float32),
-        forces=torch.from_numpy(np.concatenate([e.forces for e in examples])),
-        force_weights=torch.from_numpy(np.concatenate([e.force_weights for e in examples])),
+        forces=torch.from_numpy(np.concatenate([e.forces[own] for e, own in chosen])),
+        force_weights=torch.from_numpy(np.concatenate([e.force_weights[own] for e, own in chosen])),
     )
 
 
-def _batches(examples: list[_Example], n_elements: int, size: int = 32) -> list[_Batch]:
-    return [_batch(examples[k : k + size], n_elements) for k in range(0, len(examples), size)]
+def _batches(
+    examples: list[_Example],
+    n_elements: int,
+    order: Sequence[int] | NDArray[np.int64],
+    size: int,
+    drawn: tuple[int, np.random.Generator] | None = None,
+) -> Iterator[_Batch]:
+    """Batches in an order, with all forces or those of `drawn` atoms of each element."""
+    for part in np.array_split(order, -(-len(order) // size)):
+        own = [examples[k] for k in part]
+        moved = [
+            force_atoms(e.numbers, *drawn) if drawn else np.arange(len(e.numbers)) for e in own
+        ]
+        yield _batch(own, n_elements, moved)
 
 
-def _initial_layers(
+def _initial_networks(
     sizes: list[int], n_elements: int, generator: torch.Generator
-) -> list[tuple[Tensor, Tensor]]:
-    layers = []
-    for n, m in pairwise(sizes):
-        weights = torch.randn(n_elements, n, m, generator=generator) / n**0.5
-        biases = torch.zeros(n_elements, 1, m)
-        layers.append((weights.requires_grad_(), biases.requires_grad_()))
-    return layers
+) -> list[_Network]:
+    def layer(n: int, m: int) -> tuple[Tensor, Tensor]:
+        weights = torch.randn(n, m, generator=generator) / n**0.5
+        return weights.requires_grad_(), torch.zeros(m, requires_grad=True)
+
+    return [[layer(n, m) for n, m in pairwise(sizes)] for _ in range(n_elements)]
 
 
-def _evaluate(layers: list[tuple[Tensor, Tensor]], batch: _Batch) -> tuple[Tensor, Tensor]:
-    """Energies [structure] and forces [moved atom and axis]."""
+def _evaluate(networks: list[_Network], batch: _Batch) -> tuple[Tensor, Tensor]:
+    """Energies [structure] and forces [moved atom, axis]."""
     energies, slopes = [], []
-    for element, inputs in enumerate(batch.inputs):
-        own = [(w[element], b[element]) for w, b in layers]
+    for layers, inputs in zip(networks, batch.inputs, strict=True):
         nodes = [inputs]
-        for weights, biases in own[:-1]:
+        for weights, biases in layers[:-1]:
             nodes.append(torch.tanh(torch.addmm(biases, nodes[-1], weights)))
-        energies.append(torch.addmm(own[-1][1], nodes[-1], own[-1][0])[:, 0])
+        last, constant = layers[-1]
+        energies.append(torch.addmm(constant, nodes[-1], last)[:, 0])
         # backwards, by hand: the derivative with respect to the inputs is itself fitted
-        slope = own[-1][0].T.expand(len(inputs), -1)
-        for (weights, _), node in zip(own[-2::-1], nodes[:0:-1], strict=True):
+        slope = last.T.expand(len(inputs), -1)
+        for (weights, _), node in zip(layers[-2::-1], nodes[:0:-1], strict=True):
             slope = (slope * (1.0 - node * node)) @ weights.T
         slopes.append(slope)
     total = torch.zeros(len(batch.sizes)).index_add(0, batch.structures, torch.cat(energies))
-    forces = _Forces.apply(torch.cat(slopes)[batch.place].ravel(), batch.gradients)
-    return total, forces
+    return total, _Forces.apply(torch.cat(slopes)[batch.place], batch)
 
 
-def _square_errors(layers: list[tuple[Tensor, Tensor]], batch: _Batch) -> Tensor:
+def _square_errors(networks: list[_Network], batch: _Batch) -> Tensor:
     """Weighted mean square errors of forces and of energies per atom, [2]."""
-    energies, forces = _evaluate(layers, batch)
+    energies, forces = _evaluate(networks, batch)
     energy_errors = (energies - batch.energies) / batch.sizes
     return torch.stack(
         [
-            (batch.force_weights * (forces - batch.forces) ** 2).mean(),
+            (batch.force_weights[:, None] * (forces - batch.forces) ** 2).mean(),
             (batch.energy_weights * energy_errors**2).mean(),
         ]
     )
 
 
-def _mean_errors(layers: list[tuple[Tensor, Tensor]], batches: list[_Batch]) -> Tensor:
+@torch.no_grad()
+def _mean_errors(networks: list[_Network], batches: list[_Batch]) -> Tensor:
     """Root mean square errors over batches, [2]."""
     sizes = torch.tensor([len(batch.sizes) for batch in batches], dtype=torch.float32)
-    errors = torch.stack([_square_errors(layers, batch) for batch in batches])
+    errors = torch.stack([_square_errors(networks, batch) for batch in batches])
     return ((sizes / sizes.sum()) @ errors).sqrt()

@@ -85,9 +85,9 @@ def _linear_forces(
     atoms: ase.Atoms, table: FunctionTable, settings: Fit, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Forces of unit coefficients [component, element and function] and true forces, weighted."""
-    moving = force_atoms(atoms, settings, rng)
-    found = describe(atoms, table, moving)
     numbers = table.element_numbers(atoms)
+    moving = force_atoms(numbers, settings.force_atoms, rng)
+    found = describe(atoms, table, moving)
     n_elements, n_functions = table.columns.shape
     pushes = np.zeros((len(moving), n_elements, 3, n_functions))
     np.subtract.at(pushes, (found.moved, numbers[found.centres]), found.gradients)

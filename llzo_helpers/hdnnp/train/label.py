@@ -85,19 +85,16 @@ def is_held_out(atoms: ase.Atoms, fraction: float) -> bool:
     return int.from_bytes(hashlib.sha256(run).digest()[:4]) < fraction * 2**32
 
 
-def force_atoms(atoms: ase.Atoms, settings: Fit, rng: np.random.Generator) -> NDArray[np.intp]:
+def force_atoms(
+    elements: NDArray[np.int64], number: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
     """Draw the atoms whose forces are fitted: as many of each element, or all that there are.
 
     Zirconium is rare, and its forces are the largest: drawn from all atoms alike it would hardly
     be learnt.
     """
-    symbols = np.array(atoms.get_chemical_symbols())
-    groups = [np.flatnonzero(symbols == s) for s in sorted(set(symbols))]
-    return np.sort(
-        np.concatenate(
-            [rng.choice(g, min(settings.force_atoms, len(g)), replace=False) for g in groups]
-        )
-    )
+    groups = [np.flatnonzero(elements == k) for k in np.unique(elements)]
+    return np.sort(np.concatenate([rng.permutation(group)[:number] for group in groups]))
 
 
 def force_weights(forces: NDArray[np.float64], settings: Fit) -> NDArray[np.float64]:

@@ -39,9 +39,8 @@ class FittedNetwork:
         For each layer the weights [element, input, output] and biases [element, output]; tanh
         between them.
     history
-        Root mean square errors, weighted as in the loss: columns `stage` ("Adam" or "L-BFGS"),
-        `epoch`, `force_fitted`, `force_held_out` (eV/Å), `energy_fitted`, `energy_held_out`
-        (eV/atom).
+        Root mean square errors, weighted as in the loss: columns `epoch`, `force_fitted`,
+        `force_held_out` (eV/Å), `energy_fitted`, `energy_held_out` (eV/atom).
     """
 
     table: FunctionTable

@@ -105,14 +105,13 @@ def further_round(
     """Fit what there is, run molecular dynamics with it, label where it is least sure."""
     folder = directory / f"round_{number}"
     if not (folder / SELECTED).is_file():
-        iterations = training.fit.round_iterations
         committee = fit(
             training,
             directory,
             f"round_{number}/fit",
             labelled,
             members=training.fit.committee,
-            iterations=iterations,
+            epochs=training.fit.round_epochs,
         )
         seed = training.seed + 10_000 * number
         network = load_potential("member_0", committee)
@@ -204,8 +203,8 @@ def choose_frames(
 
 def last_fit(training: Training, directory: Path, labelled: list[ase.Atoms]) -> Path:
     """Fit the network that is to be kept, `final/member_0/`; return `final/`."""
-    iterations = training.fit.iterations
-    return fit(training, directory, "final", labelled, members=1, iterations=iterations)
+    epochs = training.fit.epochs
+    return fit(training, directory, "final", labelled, members=1, epochs=epochs)
 
 
 def fit(
@@ -215,7 +214,7 @@ def fit(
     labelled: list[ase.Atoms],
     *,
     members: int,
-    iterations: int,
+    epochs: int,
 ) -> Path:
     """Fit a committee and write it, `member_N/`, the best first; return its folder.
 
@@ -238,12 +237,10 @@ def fit(
         largest = settings.largest_force_eV_A
         known = [a for a in labelled if np.abs(a.get_forces()).max() < largest]
         table = _function_table(training, known)
-        data = prepare(known, table, settings, seed=training.seed)
+        data = prepare(known, table, settings)
     for member in missing:
         seed = training.seed + member
-        network = fit_network(
-            data, settings, epochs=settings.epochs, iterations=iterations, seed=seed
-        )
+        network = fit_network(data, settings, epochs=epochs, seed=seed)
         write_network(network, paths[member])
         _write_member_files(paths[member], name)
         _write_table(paths[member] / "history.csv", network.history)

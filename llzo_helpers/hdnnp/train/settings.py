@@ -78,26 +78,24 @@ class FunctionPool(Model):
 
 
 class Fit(Model):
-    """Networks and their optimisation: Adam, then L-BFGS."""
+    """Networks and their optimisation."""
 
     hidden_layers: Annotated[list[int], Field(min_length=1)]
     committee: Annotated[int, Field(ge=2)] = 3
     """Networks of different initial weights between rounds; that of the least held-out error runs
     the next round's molecular dynamics."""
-    force_atoms: Annotated[int, Field(ge=1)] = 24
-    """Atoms of each element and structure, drawn at random, whose forces are fitted."""
+    force_atoms: Annotated[int, Field(ge=1)] = 12
+    """Atoms of each element and structure whose forces are fitted in an epoch, drawn at random."""
     energy_weight: Positive
     """Weight of (error of energy per atom / eV)^2 against (error of force / (eV/Å))^2."""
     large_force_eV_A: Positive = 3.0
     """Errors of forces well above this count relative to the force."""
-    learning_rate: Positive = 2e-3
-    batch: Annotated[int, Field(ge=1)] = 8
+    learning_rate: Positive = 3e-3
+    batch: Annotated[int, Field(ge=1)] = 4
+    round_epochs: Annotated[int, Field(ge=1)]
+    """How often a fit between rounds goes through all structures."""
     epochs: Annotated[int, Field(ge=1)]
-    """Of Adam, from random weights."""
-    round_iterations: Annotated[int, Field(ge=0)]
-    """Of L-BFGS after it, between rounds."""
-    iterations: Annotated[int, Field(ge=0)]
-    """Of L-BFGS in the last fit."""
+    """The same of the last fit."""
     largest_force_eV_A: Positive = 60.0
     """Structures with larger forces are not fitted: no reference knows them."""
     largest_tested_force_eV_A: Positive = 20.0
