@@ -8,11 +8,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from one_node_slurm import NoSlurmError, running_slurm, write_profile
 from playwright.sync_api import Page, sync_playwright
 
-from llzo_helpers.paths import NOTEBOOKS, ROOT
+from llzo_helpers.paths import ROOT
 from llzo_helpers.structures import crystal, write_structure
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -25,10 +27,20 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a JupyterLab over a copy of the notebooks."""
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, its Slurm profile adapted as README says."""
     root = tmp_path_factory.mktemp("lab")
-    shutil.copytree(NOTEBOOKS, root / "notebooks")
+    for name in ("data", "llzo_helpers", "notebooks", "parameters", "potentials", "workflow"):
+        shutil.copytree(ROOT / name, root / name)
+    shutil.rmtree(root / "workflow/profiles/slurm")
+    write_profile(root / "workflow/profiles/slurm")
+    return root
+
+
+@pytest.fixture(scope="module")
+def lab(project: Path) -> Iterator[str]:
+    """Address of a JupyterLab over it."""
+    root = project
     # what notebook 02 starts from by default
     name = "C-Li6.25-V101-1x1x1-r1"
     atoms = crystal(li_per_formula=6.25, volume_ratio=1.01, seed=1)
@@ -59,7 +71,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 **os.environ,
                 "HOME": str(root),
                 "LLZO_RESULTS": str(root / "results"),
-                "PYTHONPATH": str(ROOT),
+                "PYTHONPATH": str(root),
             },
         )
     # a workspace of its own for each notebook: the last one's tabs stay closed
@@ -120,12 +132,28 @@ def test_a_run_started_from_the_panel(page: Page, lab: str):
 
 def test_a_campaign_started_and_cancelled_from_the_panel(page: Page, lab: str):
     """In notebook 02 as the test before left it; a run chosen, met at work, and cancelled."""
+    start_and_cancel(page)
+
+
+def test_a_campaign_on_slurm_from_the_panel(page: Page, lab: str, project: Path):
+    try:
+        with running_slurm(cpus=2):
+            page.locator(".jupyter-widgets select").nth(1).select_option("slurm")
+            start_and_cancel(page, by="Slurm job")
+            jobs = subprocess.run(["squeue", "-h"], capture_output=True, text=True, check=True)
+            assert jobs.stdout == ""
+    except NoSlurmError as error:
+        pytest.skip(f"no Slurm: {error}")
+
+
+def start_and_cancel(page: Page, by: str = "") -> None:
     page.locator(".jupyter-widgets select").first.select_option("smoke")
     table = page.locator(".llzo-runs")
     table.get_by_text("waiting").first.wait_for()
     page.locator(".jupyter-widgets select[multiple]").select_option(index=[0])
     page.locator("button.jupyter-button", has_text="Start").click()
     table.get_by_text("running").wait_for(timeout=120_000)
+    table.get_by_text(by).first.wait_for()
     page.locator("button.jupyter-button", has_text="Cancel").click()
     # the table follows by itself until the engine has ended
     page.locator("button.jupyter-button:enabled", has_text="Start").wait_for(timeout=60_000)

@@ -39,6 +39,16 @@ def test_given_a_speed_the_hours_follow():
 
 
 @pytest.mark.slow
+def test_a_campaign_of_glasses_alone():
+    smoke = load_campaign("smoke")
+    glasses = [system for system in smoke.systems if system.phase == "amorphous"]
+    campaign = smoke.model_copy(update={"systems": glasses, "vibration": None})
+    structures, _, _ = plan.estimate(campaign, cores=2, steps_per_second=100)
+    steps = sum(glass.melt_quench.total_steps for glass in campaign.glasses)
+    assert structures.core_hours > steps / 100 / 3600 > 0
+
+
+@pytest.mark.slow
 def test_the_benchmark_agrees_with_a_run(finished_run: Path, tmp_path: Path):
     """Two measurements on a busy machine: within a factor of five."""
     measured = plan._measure_speed(load_campaign("smoke"), RUN, SHORT, tmp_path)

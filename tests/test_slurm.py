@@ -36,9 +36,8 @@ def slurm_on_this_machine() -> Iterator[None]:
 
 def test_a_campaign_with_two_ranks_a_run(tmp_path: Path):
     values = yaml.safe_load((ROOT / "parameters/smoke.yaml").read_text())
-    # one run, at a temperature whose sites are not analysed: four steps tell what ten do
-    values["systems"] = [values["systems"][0] | {"temperature_K": 1400}]
-    values["md"]["production_ps"] = 1
+    # one run, with its sites and its order; the glasses are left to the local campaign's test
+    values["systems"] = [values["systems"][0] | {"temperature_K": 1100}]
     values.pop("vibration", None)
     campaign = tmp_path / "smoke.yaml"
     campaign.write_text(yaml.safe_dump(values))

@@ -6,6 +6,7 @@ import ase
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import ArrayLike
 
 from llzo_helpers.figures.style import ELEMENT_COLOURS, SEQUENCE, new_figure, new_panels
 from llzo_helpers.order import PairDistribution
@@ -50,16 +51,12 @@ def learning_figure(curve: pd.DataFrame) -> go.Figure:
             "round: labels were added where the committee of the round before disagreed most."
         ),
     )
-    for colour, (group, part) in zip(SEQUENCE, curve.groupby("phase", sort=False), strict=False):
-        figure.add_scatter(
-            x=part.labels,
-            y=part.force_rmse_eV_A,
-            mode="lines+markers",
-            line={"color": colour},
-            name=str(group),
-        )
+    curves = {
+        str(phase): (part.labels, part.force_rmse_eV_A)
+        for phase, part in curve.groupby("phase", sort=False)
+    }
     figure.update_yaxes(rangemode="tozero")
-    return figure
+    return _with_lines(figure, curves, mode="lines+markers")
 
 
 def parity_figure(table: pd.DataFrame) -> go.Figure:
@@ -123,15 +120,11 @@ def equation_of_state_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
         y="energy above the minimum (meV/atom)",
         caption="Energy of tetragonal Li7 against volume, ions relaxed at each volume.",
     )
-    for colour, (name, table) in zip(SEQUENCE, tables.items(), strict=False):
-        figure.add_scatter(
-            x=table.volume_ratio,
-            y=1000 * (table.energy_eV - table.energy_eV.min()),
-            mode="lines+markers",
-            line={"color": colour},
-            name=name,
-        )
-    return figure
+    curves = {
+        name: (table.volume_ratio, 1000 * (table.energy_eV - table.energy_eV.min()))
+        for name, table in tables.items()
+    }
+    return _with_lines(figure, curves, mode="lines+markers")
 
 
 def conservation_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
@@ -147,15 +140,11 @@ def conservation_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
         y="total energy − its start (meV/atom)",
         caption="Total energy without thermostat: what the forces and the time step conserve.",
     )
-    for colour, (name, table) in zip(SEQUENCE, tables.items(), strict=False):
-        figure.add_scatter(
-            x=table.time_ps,
-            y=1000 * (table.energy_eV - table.energy_eV.iloc[0]),
-            mode="lines",
-            line={"color": colour, "width": 1},
-            name=name,
-        )
-    return figure
+    curves = {
+        name: (table.time_ps, 1000 * (table.energy_eV - table.energy_eV.iloc[0]))
+        for name, table in tables.items()
+    }
+    return _with_lines(figure, curves, width=1)
 
 
 def vibrations_figure(modes: Mapping[str, pd.DataFrame], *, width_THz: float = 0.4) -> go.Figure:
@@ -176,18 +165,13 @@ def vibrations_figure(modes: Mapping[str, pd.DataFrame], *, width_THz: float = 0
             f"Gaussians of {width_THz:g} THz. Integrals are one."
         ),
     )
-    for colour, (name, table) in zip(SEQUENCE, modes.items(), strict=False):
+    curves = {}
+    for name, table in modes.items():
         x = np.linspace(0, table.frequency_THz.max() + 2, 600)
         peaks = np.exp(-0.5 * ((x[:, None] - table.frequency_THz.to_numpy()) / width_THz) ** 2)
         density = peaks @ table["O"].to_numpy()
-        figure.add_scatter(
-            x=x,
-            y=density / np.trapezoid(density, x),
-            mode="lines",
-            line={"color": colour},
-            name=name,
-        )
-    return figure
+        curves[name] = (x, density / np.trapezoid(density, x))
+    return _with_lines(figure, curves)
 
 
 def pair_distributions_figure(
@@ -223,4 +207,16 @@ def pair_distributions_figure(
             )
         figure.update_xaxes(title="r (Å)", range=[1.2, None], **place)
         figure.update_yaxes(title="g(r)", **place)
+    return figure
+
+
+def _with_lines(
+    figure: go.Figure,
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    mode: str = "lines",
+    width: float = 2,
+) -> go.Figure:
+    for colour, (name, (x, y)) in zip(SEQUENCE, curves.items(), strict=False):
+        figure.add_scatter(x=x, y=y, mode=mode, line={"color": colour, "width": width}, name=name)
     return figure
