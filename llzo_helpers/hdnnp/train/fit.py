@@ -1,6 +1,7 @@
 """Fitting networks to energies and forces, with PyTorch."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -133,6 +134,18 @@ def prepare(structures: Sequence[ase.Atoms], table: FunctionTable, settings: Fit
     return FittingData(table, scaling, atom_energies, fitted_examples, held_out_examples)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Thousands of small matrices: threads would only wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@_one_thread()
 def fit_network(data: FittingData, settings: Fit, *, epochs: int, seed: int) -> FittedNetwork:
     """Fit a network from random weights, by SOAP.
 
@@ -182,7 +195,7 @@ def fit_network(data: FittingData, settings: Fit, *, epochs: int, seed: int) -> 
             optimizer.step()
             schedule.step()
             squares.append(errors.detach())
-        if epoch % 10 == 0 or epoch == epochs:
+        if epoch % 10 == 0 or epoch in (1, epochs):
             fitted = torch.stack(squares).mean(dim=0).sqrt()
             history.append(_errors_row(epoch, fitted, _mean_errors(networks, tests)))
             progress.set_postfix({k: f"{v:.4f}" for k, v in history[-1].items() if k != "epoch"})
