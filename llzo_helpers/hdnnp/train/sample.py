@@ -235,7 +235,7 @@ def close_pairs(structures: Sequence[ase.Atoms], number: int, *, seed: int) -> l
     """Structures in each of which one atom and its nearest neighbour of an element are squeezed.
 
     Hot melts come this near now and then; a network that has not seen what it costs lets atoms
-    fuse. All pairs of elements are taken in turn, at 0.45 to 0.9 of their distance.
+    fuse. All pairs of elements are taken in turn, at 0.4 to 0.9 of their distance.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ def close_pairs(structures: Sequence[ase.Atoms], number: int, *, seed: int) -> l
         others = np.flatnonzero((symbols == second) & (np.arange(len(atoms)) != i))
         j = int(others[atoms.get_distances(i, others, mic=True).argmin()])
         bond, _ = find_mic(atoms.positions[j] - atoms.positions[i], atoms.cell)
-        shift = bond * (1 - rng.uniform(0.45, 0.9)) / 2
+        shift = bond * (1 - rng.uniform(0.4, 0.9)) / 2
         atoms.positions[i] += shift
         atoms.positions[j] -= shift
         atoms.info |= {"perturbed": "close pair"}
