@@ -34,6 +34,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, root / name)
     shutil.rmtree(root / "workflow/profiles/slurm")
     write_profile(root / "workflow/profiles/slurm")
+    # runs that are still at work when the table, which is read every 5 s, shows and cancels them
+    smoke = root / "parameters/smoke.yaml"
+    smoke.write_text(smoke.read_text().replace("  production_ps: 2\n", "  production_ps: 200\n"))
     return root
 
 
