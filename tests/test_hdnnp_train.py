@@ -17,6 +17,7 @@ from ase.spacegroup import Spacegroup
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.training import pair_distributions_figure
 from llzo_helpers.hdnnp import HDNNP, HDNNPCalculator
+from llzo_helpers.hdnnp.repulsion import repulsion_of
 from llzo_helpers.hdnnp.train.descriptors import describe, tabulate
 from llzo_helpers.hdnnp.train.functions import choose_functions, function_pool
 from llzo_helpers.hdnnp.train.gradients import channels_of, compress
@@ -32,6 +33,7 @@ from llzo_helpers.hdnnp.train.rounds import (
     Disagreement,
     choose_frames,
     disagreement,
+    fitted_labels,
     read_selected,
     write_selected,
 )
@@ -345,6 +347,19 @@ def test_labels_packed_and_unpacked(structures, tmp_path: Path):
         assert labelled.info["seed"] == number
 
 
+def test_what_is_fitted_is_the_label_less_the_repulsion(structures):
+    training = Training.model_validate(SMALL)
+    near, nearer = structures[0].copy(), structures[0].copy()
+    for atoms, distance in ((near, 1.1), (nearer, 0.9)):
+        atoms.set_distance(0, 1, distance, fix=0)
+        atoms.calc = SinglePointCalculator(atoms, energy=3.0, forces=np.ones((len(atoms), 3)))
+    (rest,) = fitted_labels(training, [near, nearer])
+    energy, forces, _ = repulsion_of(near, 0.7, 1.3)
+    assert energy > 0.1
+    assert rest.get_potential_energy() + energy == pytest.approx(3.0)
+    np.testing.assert_allclose(rest.get_forces() + forces, 1.0)
+
+
 def test_errors_of_known_deviations():
     atoms = ase.Atoms("LiO", positions=[[0, 0, 0], [2, 0, 0]], cell=[9, 9, 9], pbc=True)
     atoms.info = {"phase": "crystal", "volume_ratio": 1.0, "temperature_K": 300.0}
@@ -549,6 +564,7 @@ SMALL = {
     },
     "rounds": {"labels": [10, 3], "close_pairs": 5},
     "functions": POOL.model_dump(),
+    "repulsion": {"inner_A": 0.7, "outer_A": 1.3},
     "fit": {
         "hidden_layers": [6, 6],
         "committee": 2,

@@ -13,6 +13,7 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp import kernels
 from llzo_helpers.hdnnp.files import read_potential
 from llzo_helpers.hdnnp.neighbors import NeighborList
+from llzo_helpers.hdnnp.repulsion import read_repulsion
 from llzo_helpers.hdnnp.tables import build_tables, padded
 
 
@@ -49,7 +50,8 @@ class HDNNP:
     Parameters
     ----------
     directory
-        Folder with ``input.nn``, ``scaling.data`` and ``weights.NNN.data``.
+        Folder with ``input.nn``, ``scaling.data`` and ``weights.NNN.data``; the repulsion
+        (``zbl``) that its ``potential.lmp``, if there is one, puts beside the network is added.
     length_unit, energy_unit
         The potential's units in Å and eV: 1 and 1 by default; `ase.units.Bohr` and
         `ase.units.Hartree` for a potential in atomic units.
@@ -79,6 +81,7 @@ class HDNNP:
         self.symbols = tuple(element.symbol for element in potential.elements)
         self.cutoff_radius = potential.cutoff_radius * length_unit
         self._tables = build_tables(potential, length_unit, energy_unit)
+        self._repulsion = read_repulsion(self.directory, self.symbols)
         self._neighbors = NeighborList(self.cutoff_radius, skin, len(self.symbols))
         self._n_functions = padded(max(len(element.functions) for element in potential.elements))
         self._threads = threads
@@ -193,6 +196,8 @@ class HDNNP:
             parts = np.array_split(np.arange(n), self._threads)
             list(self._pool.map(evaluate, range(self._threads), parts))
         gradient = gradients[0] if self._pool is None else gradients.sum(axis=0)
+        if self._repulsion:
+            self._repulsion.add(elements, neighbors, energies, gradient)
         forces, virial = neighbors.fold(gradient)
         evaluation = Evaluation(
             energy=float(energies.sum()),

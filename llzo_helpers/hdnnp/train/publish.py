@@ -18,6 +18,7 @@ from llzo_helpers.files import write_text, written_aside
 from llzo_helpers.hdnnp.train.label import label_path, write_label
 from llzo_helpers.hdnnp.train.rounds import (
     SELECTED,
+    fitted_labels,
     read_selected,
     write_potential_lmp,
     write_selected,
@@ -64,7 +65,7 @@ def publish(
     training
         How it was made: gives the trusted range.
     labelled
-        The labelled structures: give the shortest distances.
+        The labelled structures: those that are fitted give the shortest distances.
     reference
         What it was fitted to: gives citations.
     tables
@@ -75,7 +76,7 @@ def publish(
         if path.name == "input.nn" or path.suffix == ".data":
             with written_aside(directory / path.name) as aside:
                 shutil.copy(path, aside)
-    write_potential_lmp(directory)
+    write_potential_lmp(directory, training.repulsion)
     phases = training.sampling.phases
     contents = [x for phase in phases for x in phase.li_per_formula]
     volumes = [v for phase in phases for v in phase.volume_ratio]
@@ -96,7 +97,7 @@ def publish(
             "li_per_formula": [min(contents), max(contents)],
             "volume_ratio": [min(volumes), max(volumes)],
             "temperature_K": [300.0, max(temperatures)],
-            "shortest_distance_A": shortest_distances(labelled),
+            "shortest_distance_A": shortest_distances(fitted_labels(training, labelled)),
         },
     }
     text = yaml.safe_dump(keys, sort_keys=False, allow_unicode=True, width=100)

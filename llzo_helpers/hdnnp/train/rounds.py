@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from pathlib import Path
 
 import ase
@@ -9,27 +10,33 @@ import numpy as np
 import pandas as pd
 import yaml
 from ase.calculators.calculator import Calculator
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.data import atomic_numbers
+from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import read_json, write_json, write_text, written_aside
 from llzo_helpers.hdnnp import HDNNP, HDNNPCalculator
 from llzo_helpers.hdnnp.files import read_potential
+from llzo_helpers.hdnnp.repulsion import repulsion_of
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, tabulate
 from llzo_helpers.hdnnp.train.functions import choose_functions
 from llzo_helpers.hdnnp.train.label import is_held_out, label
 from llzo_helpers.hdnnp.train.network import write_network
 from llzo_helpers.hdnnp.train.sample import close_pairs, perturbed, sample
-from llzo_helpers.hdnnp.train.settings import Training
+from llzo_helpers.hdnnp.train.settings import Repulsion, Training
 from llzo_helpers.hdnnp.train.validate import errors, parity
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.structures import ELEMENTS
 
 _POTENTIAL_LMP = """\
 # Where LAMMPS has no ML-HDNNP, llzo_helpers.md.callback gives the forces instead.
-pair_style hdnnp {cutoff:g} dir ${{potential}} showew no showewsum 1000 resetew yes &
-           maxew 100000000 cflength 1.0 cfenergy 1.0
-pair_coeff * * {elements}
+# Closer than any atoms that the network was fitted to, the repulsion of the nuclei remains.
+pair_style hybrid/overlay zbl {inner:g} {outer:g} hdnnp {cutoff:g} dir ${{potential}} showew no &
+           showewsum 1000 resetew yes maxew 100000000 cflength 1.0 cfenergy 1.0
+pair_coeff * * hdnnp {elements}
+{pairs}
 """
 
 
@@ -234,15 +241,14 @@ def fit(
     paths = [folder / f"fitted_{member}" for member in range(members)]
     missing = [member for member, path in enumerate(paths) if not _is_fitted(path)]
     if missing:
-        largest = settings.largest_force_eV_A
-        known = [a for a in labelled if np.abs(a.get_forces()).max() < largest]
+        known = fitted_labels(training, labelled)
         table = _function_table(training, known)
         data = prepare(known, table, settings)
     for member in missing:
         seed = training.seed + member
         network = fit_network(data, settings, epochs=epochs, seed=seed)
         write_network(network, paths[member])
-        _write_member_files(paths[member], name)
+        _write_member_files(paths[member], name, training.repulsion)
         _write_table(paths[member] / "history.csv", network.history)
     histories = [
         pd.read_csv(path / "history.csv").assign(member=member) for member, path in enumerate(paths)
@@ -256,6 +262,27 @@ def fit(
     return folder
 
 
+def fitted_labels(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
+    """Labels that the reference knows, less the repulsion: what is left to the networks."""
+    settings = training.fit
+    return [
+        without_repulsion(atoms, training.repulsion)
+        for atoms in labelled
+        if np.abs(atoms.get_forces()).max() < settings.largest_force_eV_A
+        and len(neighbor_list("d", atoms, settings.shortest_distance_A)) == 0
+    ]
+
+
+def without_repulsion(atoms: ase.Atoms, repulsion: Repulsion) -> ase.Atoms:
+    """Return a labelled structure from whose energy and forces the repulsion is taken."""
+    energy, forces, _ = repulsion_of(atoms, repulsion.inner_A, repulsion.outer_A)
+    rest = atoms.copy()
+    rest.calc = SinglePointCalculator(
+        rest, energy=atoms.get_potential_energy() - energy, forces=atoms.get_forces() - forces
+    )
+    return rest
+
+
 def _is_fitted(member: Path) -> bool:
     return (member / "history.csv").is_file()
 
@@ -265,16 +292,25 @@ def _write_table(path: Path, table: pd.DataFrame) -> None:
         table.to_csv(aside, index=False)
 
 
-def write_potential_lmp(directory: Path) -> None:
-    """Write the `potential.lmp` of a network."""
-    cutoff = read_potential(directory).cutoff_radius
-    text = _POTENTIAL_LMP.format(cutoff=cutoff + 0.01, elements=" ".join(ELEMENTS))
+def write_potential_lmp(directory: Path, repulsion: Repulsion) -> None:
+    """Write the `potential.lmp` of a network and the repulsion beside it."""
+    pairs = [
+        f"pair_coeff {first} {second} zbl {atomic_numbers[first]} {atomic_numbers[second]}"
+        for first, second in combinations_with_replacement(ELEMENTS, 2)
+    ]
+    text = _POTENTIAL_LMP.format(
+        inner=repulsion.inner_A,
+        outer=repulsion.outer_A,
+        cutoff=read_potential(directory).cutoff_radius + 0.01,
+        elements=" ".join(ELEMENTS),
+        pairs="\n".join(pairs),
+    )
     write_text(directory / "potential.lmp", text)
 
 
-def _write_member_files(directory: Path, fit_name: str) -> None:
+def _write_member_files(directory: Path, fit_name: str, repulsion: Repulsion) -> None:
     """Make a member of a committee a potential, so that molecular dynamics runs with it."""
-    write_potential_lmp(directory)
+    write_potential_lmp(directory, repulsion)
     keys = {
         "description": f"Member of the committee {fit_name}, for sampling only",
         "kind": "hdnnp",

@@ -77,6 +77,21 @@ class FunctionPool(Model):
     """Labelled structures by which they are chosen."""
 
 
+class Repulsion(Model):
+    """Of the nuclei (ZBL), beside the network: see `llzo_helpers.hdnnp.repulsion`."""
+
+    inner_A: Positive
+    """Where it begins to be switched off."""
+    outer_A: Positive
+    """Where nothing of it is left."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.inner_A >= self.outer_A:
+            raise ValueError(f"outer_A = {self.outer_A:g}: it must be above inner_A")
+        return self
+
+
 class Fit(Model):
     """Networks and their optimisation."""
 
@@ -98,6 +113,8 @@ class Fit(Model):
     """The same of the last fit."""
     largest_force_eV_A: Positive = 60.0
     """Structures with larger forces are not fitted: no reference knows them."""
+    shortest_distance_A: Positive = 0.95
+    """Nor are structures with atoms nearer than this, where the reference may not repel them."""
     largest_tested_force_eV_A: Positive = 20.0
     """Structures with larger forces are not tested with: of a run in which atoms have fused."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
@@ -113,6 +130,7 @@ class Training(Model):
     sampling: Sampling
     rounds: Rounds
     functions: FunctionPool
+    repulsion: Repulsion
     fit: Fit
 
 

@@ -1,0 +1,160 @@
+"""Repulsion of nuclei at distances that no reference knows: Ziegler, Biersack and Littmark (ZBL).
+
+A network says nothing sensible about atoms closer than any that it was fitted to, and hot melts
+bring some there. LAMMPS's own `pair_style zbl` stands beside the network in `potential.lmp`; here
+is the same for the network's evaluation in Python.
+"""
+
+import re
+from pathlib import Path
+
+import ase
+import numpy as np
+from ase.data import atomic_numbers
+from numba import njit
+from numpy.typing import NDArray
+
+from llzo_helpers.errors import InputError
+from llzo_helpers.hdnnp.neighbors import NeighborList
+
+COULOMB = 14.399645
+"""Of two elementary charges, eV Å, as in LAMMPS's metal units."""
+
+_AMPLITUDES = np.array([0.02817, 0.28022, 0.50986, 0.18175])
+_DECAYS = np.array([0.20162, 0.40290, 0.94229, 3.19980])
+
+
+class Repulsion:
+    """ZBL repulsion of pairs of atoms, switched off smoothly between two distances.
+
+    Ziegler, Biersack, Littmark, The Stopping and Range of Ions in Matter, Pergamon (1985); with
+    LAMMPS's switching: energy, force and its derivative vanish at the outer distance.
+
+    Parameters
+    ----------
+    symbols
+        Chemical symbols, in the order of the element numbers.
+    inner, outer
+        Where switching begins, and where nothing is left, Å.
+    """
+
+    def __init__(self, symbols: tuple[str, ...], inner: float, outer: float) -> None:
+        self.inner, self.outer = inner, outer
+        self._charges = np.array([float(atomic_numbers[symbol]) for symbol in symbols])
+
+    def add(
+        self,
+        elements: NDArray[np.int64],
+        neighbors: NeighborList,
+        energies: NDArray[np.float64],
+        gradient: NDArray[np.float64],
+    ) -> None:
+        """Add to energies [atom], eV, and to their sum's gradient [point, 4], eV/Å."""
+        _add(
+            self._charges,
+            self.inner,
+            self.outer,
+            elements,
+            neighbors.points,
+            neighbors.parents,
+            neighbors.candidates,
+            neighbors.starts,
+            energies,
+            gradient,
+        )
+
+
+def read_repulsion(directory: Path, symbols: tuple[str, ...]) -> Repulsion | None:
+    """Return the repulsion that the `potential.lmp` of a folder adds to its network, if any.
+
+    Raises
+    ------
+    InputError
+        If its distances are not two rising numbers.
+    """
+    script = directory / "potential.lmp"
+    text = script.read_text(encoding="utf-8") if script.is_file() else ""
+    match = re.search(r"^\s*pair_style\s[^#\n]*\bzbl\s+(\S+)\s+(\S+)", text, re.MULTILINE)
+    if match is None:
+        return None
+    try:
+        inner, outer = float(match[1]), float(match[2])
+    except ValueError:
+        inner, outer = 0.0, 0.0
+    if not 0 < inner < outer:
+        raise InputError(
+            f"{script}: zbl {match[1]} {match[2]}: give two distances in Å, the smaller one first"
+        )
+    return Repulsion(symbols, inner, outer)
+
+
+def repulsion_of(
+    atoms: ase.Atoms, inner: float, outer: float
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """Energy (eV), forces [atom, xyz] (eV/Å) and virial [xyz, xyz] (eV) of a structure's atoms."""
+    symbols = tuple(sorted(set(atoms.get_chemical_symbols())))
+    elements = np.array([symbols.index(symbol) for symbol in atoms.get_chemical_symbols()])
+    neighbors = NeighborList(outer, 0.1, len(symbols))
+    neighbors.update(atoms.positions, atoms.cell.array, atoms.pbc, elements)
+    energies, gradient = np.zeros(len(atoms)), np.zeros(neighbors.points.shape)
+    Repulsion(symbols, inner, outer).add(elements, neighbors, energies, gradient)
+    return float(energies.sum()), *neighbors.fold(gradient)
+
+
+@njit(cache=True, nogil=True)
+def _screened(charge: float, decay: float, r: float) -> tuple[float, float, float]:
+    """Energy and its first two derivatives, not switched; `charge` in eV Å, `decay` in 1/Å."""
+    value, first, second = 0.0, 0.0, 0.0
+    for k in range(len(_DECAYS)):
+        rate = decay * _DECAYS[k]
+        term = _AMPLITUDES[k] * np.exp(-rate * r)
+        value += term
+        first -= rate * term
+        second += rate * rate * term
+    return (
+        charge * value / r,
+        charge * (first - value / r) / r,
+        charge * (second - 2.0 * first / r + 2.0 * value / (r * r)) / r,
+    )
+
+
+@njit(cache=True, nogil=True)
+def _add(
+    charges: NDArray[np.float64],
+    inner: float,
+    outer: float,
+    elements: NDArray[np.int64],
+    points: NDArray[np.float64],
+    parents: NDArray[np.int64],
+    candidates: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    energies: NDArray[np.float64],
+    gradient: NDArray[np.float64],
+) -> None:
+    width = outer - inner
+    for i in range(len(energies)):
+        for c in range(starts[i, 0], starts[i, -1]):
+            p = candidates[c]
+            dx = points[p, 0] - points[i, 0]
+            dy = points[p, 1] - points[i, 1]
+            dz = points[p, 2] - points[i, 2]
+            squared = dx * dx + dy * dy + dz * dz
+            if squared >= outer * outer:
+                continue
+            r = np.sqrt(squared)
+            z1, z2 = charges[elements[i]], charges[elements[parents[p]]]
+            charge, decay = COULOMB * z1 * z2, (z1**0.23 + z2**0.23) / 0.46850
+            energy, slope, _ = _screened(charge, decay, r)
+            end, end_slope, end_bend = _screened(charge, decay, outer)
+            energy += -end + width / 2.0 * end_slope - width * width / 12.0 * end_bend
+            if r > inner:
+                a = (width * end_bend - 3.0 * end_slope) / width**2
+                b = (2.0 * end_slope - width * end_bend) / width**3
+                x = r - inner
+                energy += a / 3.0 * x**3 + b / 4.0 * x**4
+                slope += a * x**2 + b * x**3
+            # the pair is met twice, from either atom
+            energies[i] += 0.5 * energy
+            for k, d in enumerate((dx, dy, dz)):
+                gradient[p, k] += 0.5 * slope * d / r
+                gradient[i, k] -= 0.5 * slope * d / r
