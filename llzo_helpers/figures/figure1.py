@@ -1,13 +1,12 @@
 """Figure 1 of the paper: diffusivity (A) and activation energy (B) against volume."""
 
-from typing import Any
-
 import pandas as pd
 import plotly.graph_objects as go
 
-from llzo_helpers.figures.style import BLACK, SEQUENCE, new_figure
+from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, curve_name, new_figure
 
 _SYMBOLS = {"crystal": "circle", "amorphous": "square"}
+_PAPER_LINES = ({"color": BLACK, "dash": "dash"}, {"color": GREY, "dash": "dashdot"})
 EXPERIMENT_E_A_EV = 0.35
 """Average of experiments, as the paper draws it (its reference 14)."""
 
@@ -82,21 +81,16 @@ def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> N
             mode="lines+markers",
             marker={"symbol": _SYMBOLS[phase], "size": 10, "color": colour},
             line={"color": colour, "width": 1.5},
-            name=_label(key),
+            name=curve_name(key),
         )
-
-
-def _label(key: tuple[Any, ...]) -> str:
-    """Name phase, lithium, and potential; also that of the structure where it is another."""
-    phase, structure, md, lithium = key
-    potential = f"{md} in {structure}" if isinstance(structure, str) and structure != md else md
-    return f"{phase[0].upper()}-Li<sub>{lithium:g}</sub> {potential}"
 
 
 def _add_paper(figure: go.Figure, table: pd.DataFrame) -> None:
     keys = ["phase", "structure_potential", "md_potential", "li_per_formula"]
+    # the paper's potentials differ by line and shade, as phases do by symbol
+    lines = dict(zip(sorted(table["md_potential"].unique()), _PAPER_LINES, strict=False))
     for key, rows in table.groupby(keys, dropna=False, sort=True):
-        phase = str(key[0])
+        phase, line = str(key[0]), lines[key[2]]
         points = rows.sort_values("volume_ratio")
         figure.add_scatter(
             x=100 * points["volume_ratio"],
@@ -105,9 +99,9 @@ def _add_paper(figure: go.Figure, table: pd.DataFrame) -> None:
             marker={
                 "symbol": f"{_SYMBOLS[phase]}-open",
                 "size": 11,
-                "color": BLACK,
+                "color": line["color"],
                 "line": {"width": 1.5},
             },
-            line={"color": BLACK, "width": 1, "dash": "dash"},
-            name=f"paper: {_label(key)}",
+            line={"width": 1, **line},
+            name=f"paper: {curve_name(key)}",
         )

@@ -15,6 +15,7 @@ from llzo_helpers.figures.style import (
     SEQUENCE,
     VERMILION,
     add_band,
+    curve_name,
     new_figure,
     new_panels,
 )
@@ -200,9 +201,9 @@ def _systems(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
     The name is empty if there is only one such system.
     """
-    keys = ["phase", "li_per_formula", "structure_potential", "md_potential"]
+    keys = ["phase", "structure_potential", "md_potential", "li_per_formula"]
     groups = [
-        (f", {key[0]} Li{key[1]:g} {key[3]}", rows.sort_values("volume_ratio"))
+        (f", {curve_name(key)}", rows.sort_values("volume_ratio"))
         for key, rows in table.groupby(keys, dropna=False, sort=False)
     ]
     return groups if len(groups) > 1 else [("", rows) for _, rows in groups]

@@ -69,6 +69,16 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
     return figure
 
 
+def curve_name(key: tuple[Any, ...]) -> str:
+    """Name a curve against volume by phase, potential of the structure, potential and lithium.
+
+    That of the structure is told only where it is another; NaN means none.
+    """
+    phase, structure, md, lithium = key
+    potential = f"{md} in {structure}" if isinstance(structure, str) and structure != md else md
+    return f"{phase[0].upper()}-Li<sub>{lithium:g}</sub> {potential}"
+
+
 def legend_at_right(figure: go.Figure, *, gap: float = 0.02) -> None:
     """Put the legend beside the axes, for many or long names, and make room for it."""
     figure.update_layout(
