@@ -25,7 +25,7 @@ from llzo_helpers.hdnnp.train.functions import choose_functions
 from llzo_helpers.hdnnp.train.label import is_held_out, label
 from llzo_helpers.hdnnp.train.network import write_network
 from llzo_helpers.hdnnp.train.sample import close_pairs, perturbed, sample
-from llzo_helpers.hdnnp.train.settings import Repulsion, Training
+from llzo_helpers.hdnnp.train.settings import Fit, Repulsion, Training
 from llzo_helpers.hdnnp.train.validate import errors, parity
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.structures import ELEMENTS
@@ -268,9 +268,14 @@ def fitted_labels(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase
     return [
         without_repulsion(atoms, training.repulsion)
         for atoms in labelled
-        if np.abs(atoms.get_forces()).max() < settings.largest_force_eV_A
-        and len(neighbor_list("d", atoms, settings.shortest_distance_A)) == 0
+        if _is_known(atoms, settings, settings.largest_force_eV_A)
     ]
+
+
+def _is_known(atoms: ase.Atoms, settings: Fit, largest_force_eV_A: float) -> bool:
+    """Whether a labelled structure is one that the reference knows."""
+    near = neighbor_list("d", atoms, settings.shortest_distance_A)
+    return len(near) == 0 and np.abs(atoms.get_forces()).max() < largest_force_eV_A
 
 
 def without_repulsion(atoms: ase.Atoms, repulsion: Repulsion) -> ase.Atoms:
@@ -360,9 +365,10 @@ def held_out(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atom
 
 def whole(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
     """Labelled structures as molecular dynamics makes them: not perturbed, no atoms fused."""
-    largest = training.fit.largest_tested_force_eV_A
+    settings = training.fit
     return [
         atoms
         for atoms in labelled
-        if atoms.info.get("perturbed", "no") == "no" and np.abs(atoms.get_forces()).max() < largest
+        if atoms.info.get("perturbed", "no") == "no"
+        and _is_known(atoms, settings, settings.largest_tested_force_eV_A)
     ]

@@ -114,7 +114,8 @@ class Fit(Model):
     largest_force_eV_A: Positive = 60.0
     """Structures with larger forces are not fitted: no reference knows them."""
     shortest_distance_A: Positive = 0.95
-    """Nor are structures with atoms nearer than this, where the reference may not repel them."""
+    """Structures with atoms nearer than this, where the reference may not repel them, are neither
+    fitted nor tested."""
     largest_tested_force_eV_A: Positive = 20.0
     """Structures with larger forces are not tested with: of a run in which atoms have fused."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
