@@ -191,7 +191,7 @@ def _content(campaign: Campaign) -> Any:
             (_table_html(name, table), caption)
             for name, caption in section.tables
             if (path := campaign.directory / f"{name}.csv").is_file()
-            and len(table := pd.read_csv(path))
+            and len(table := _read_table(path))
         ]
         if not figures and not tables:
             return None
@@ -203,6 +203,14 @@ def _content(campaign: Campaign) -> Any:
         }
 
     return content
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Read a table; what a campaign has nothing of has not even columns."""
+    try:
+        return pd.read_csv(path)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
 
 
 def _table_html(name: str, table: pd.DataFrame) -> str:
