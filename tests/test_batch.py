@@ -97,6 +97,17 @@ def test_the_report_stands_alone(smoke: Path):
 
 
 @pytest.mark.slow
+def test_the_report_leaves_out_tables_of_nothing(smoke_to_change: Path):
+    """A campaign of glasses alone has no switches from one structure to another, for example."""
+    folder = smoke_to_change / "smoke"
+    assert "vibration" in (folder / "report.html").read_text()
+    (folder / "vibration.csv").write_text("\n")
+    process = run("llzo_helpers.report", "smoke", results=smoke_to_change)
+    assert process.returncode == 0
+    assert (folder / "report.html").is_file()
+
+
+@pytest.mark.slow
 def test_a_second_call_does_only_what_is_missing(smoke_to_change: Path):
     results = smoke_to_change
     before = {p: p.stat().st_mtime_ns for p in results.rglob("*.ipynb")}
