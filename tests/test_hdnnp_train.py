@@ -578,6 +578,48 @@ SMALL = {
 }
 
 
+def test_a_killed_fit_goes_on_as_if_it_had_not_been(structures, tmp_path: Path, monkeypatch):
+    pytest.importorskip("torch", reason="a fit needs torch: pip install .[train]")
+    from llzo_helpers.hdnnp.train import fit
+
+    settings = FIT.model_copy(update={"held_out": 0.5})
+    of_runs = []
+    for seed in range(6):  # whole runs are held out: some of these, not all
+        of_runs.append(structures[seed % 2].copy())
+        of_runs[-1].calc = structures[seed % 2].calc
+        of_runs[-1].info["seed"] = seed
+    data = fit.prepare(of_runs, tabulate(choose_functions(POOL, structures, FIT)), settings)
+
+    def fitted(name: str, seed: int = 0) -> FittedNetwork:
+        checkpoint = tmp_path / f"{name}.pt"
+        return fit.fit_network(data, settings, epochs=14, seed=seed, checkpoint=checkpoint)
+
+    def killed(course: fit._Course, path: Path) -> None:
+        if course.history[-1]["epoch"] == 14:
+            raise KeyboardInterrupt
+        write(course, path)
+
+    write = fit._Course.write
+    whole, other = fitted("whole"), fitted("other", seed=1)
+    monkeypatch.setattr(fit._Course, "write", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fitted("killed")
+    monkeypatch.undo()
+    resumed = fitted("killed")
+    assert resumed.history.epoch.tolist() == [1, 10, 14]
+    assert same_layers(resumed, whole)
+    # a checkpoint of another fit is not taken up
+    assert same_layers(fitted("killed", seed=1), other)
+
+
+def same_layers(one: FittedNetwork, other: FittedNetwork) -> bool:
+    return all(
+        np.array_equal(a, b)
+        for layers in zip(one.layers, other.layers, strict=True)
+        for a, b in zip(*layers, strict=True)
+    )
+
+
 @pytest.mark.slow
 def test_a_small_training_from_end_to_end(tmp_path: Path):
     """Lennard-Jones labels stand for the reference: any calculator of ASE may."""

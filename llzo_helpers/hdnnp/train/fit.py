@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import ase
@@ -16,6 +17,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.files import written_aside
 from llzo_helpers.hdnnp.train.descriptors import FunctionTable, describe
 from llzo_helpers.hdnnp.train.gradients import Channels, Gradients, channels_of, compress
 from llzo_helpers.hdnnp.train.label import force_atoms, force_weights, is_held_out
@@ -145,8 +147,62 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+@dataclass(frozen=True)
+class _Course:
+    """All that changes in the course of a fit, so that a killed one goes on as if it had not been.
+
+    Attributes
+    ----------
+    of
+        What is fitted: a checkpoint of another fit is not taken up.
+    """
+
+    of: list[Any]
+    networks: list[_Network]
+    optimizer: SOAP
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    rng: np.random.Generator
+    history: list[dict[str, float]]
+
+    def write(self, path: Path) -> None:
+        """Write a checkpoint."""
+        state = {
+            "of": self.of,
+            "networks": self.networks,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "history": self.history,
+        }
+        with written_aside(path) as aside:
+            torch.save(state, aside)
+
+    def read(self, path: Path) -> None:
+        """Go to where a checkpoint was written, if there is one of this fit."""
+        if not path.is_file():
+            return
+        state = torch.load(path)
+        if state["of"] != self.of:
+            return
+        with torch.no_grad():
+            for tensor, saved in zip(
+                _tensors(self.networks), _tensors(state["networks"]), strict=True
+            ):
+                tensor.copy_(saved)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.rng.bit_generator.state = state["rng"]
+        self.history.extend(state["history"])
+
+
+def _tensors(networks: list[_Network]) -> list[Tensor]:
+    return [tensor for network in networks for layer in network for tensor in layer]
+
+
 @_one_thread()
-def fit_network(data: FittingData, settings: Fit, *, epochs: int, seed: int) -> FittedNetwork:
+def fit_network(
+    data: FittingData, settings: Fit, *, epochs: int, seed: int, checkpoint: Path
+) -> FittedNetwork:
     """Fit a network from random weights, by SOAP.
 
     SOAP (Vyas et al., arXiv:2409.11321 (2024)) is Adam in the eigenbasis of Shampoo's
@@ -157,7 +213,7 @@ def fit_network(data: FittingData, settings: Fit, *, epochs: int, seed: int) -> 
     energies per atom, both with the weight 1 / (1 + (F / large_force)^2), F the force on the atom
     or the root mean square force of the structure: of two atoms pushed together, a relative error
     counts. The learning rate falls to zero along a cosine. The same data, settings and seed give
-    the same network on the same machine.
+    the same network on the same machine, killed in between or not.
 
     Parameters
     ----------
@@ -169,6 +225,8 @@ def fit_network(data: FittingData, settings: Fit, *, epochs: int, seed: int) -> 
         How often the fit goes through all structures.
     seed
         Of the initial weights, the order of structures and the atoms whose forces are fitted.
+    checkpoint
+        File that is written every ten epochs, and from which a killed fit goes on.
     """
     n_elements = len(data.table.symbols)
     sizes = [data.table.columns.shape[1], *settings.hidden_layers, 1]
@@ -177,14 +235,18 @@ def fit_network(data: FittingData, settings: Fit, *, epochs: int, seed: int) -> 
     drawn = settings.force_atoms, rng
     tests = list(_batches(data.held_out, n_elements, range(len(data.held_out)), 32))
     n_batches = -(-len(data.fitted) // settings.batch)
-    optimizer = SOAP(
-        [tensor for network in networks for layer in network for tensor in layer],
-        lr=settings.learning_rate,
-        weight_decay=0.0,
+    optimizer = SOAP(_tensors(networks), lr=settings.learning_rate, weight_decay=0.0)
+    course = _Course(
+        of=[settings.model_dump(), epochs, seed, len(data.fitted), len(data.held_out)],
+        networks=networks,
+        optimizer=optimizer,
+        schedule=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * n_batches),
+        rng=rng,
+        history=[],
     )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * n_batches)
-    history = []
-    progress = tqdm(range(1, epochs + 1), desc="fit", unit="epoch")
+    course.read(checkpoint)
+    done = int(course.history[-1]["epoch"]) if course.history else 0
+    progress = tqdm(range(done + 1, epochs + 1), "fit", initial=done, total=epochs, unit="epoch")
     for epoch in progress:
         squares = []
         order = rng.permutation(len(data.fitted))
@@ -193,17 +255,19 @@ def fit_network(data: FittingData, settings: Fit, *, epochs: int, seed: int) -> 
             optimizer.zero_grad(set_to_none=True)
             (errors[0] + settings.energy_weight * errors[1]).backward()
             optimizer.step()
-            schedule.step()
+            course.schedule.step()
             squares.append(errors.detach())
         if epoch % 10 == 0 or epoch in (1, epochs):
             fitted = torch.stack(squares).mean(dim=0).sqrt()
-            history.append(_errors_row(epoch, fitted, _mean_errors(networks, tests)))
-            progress.set_postfix({k: f"{v:.4f}" for k, v in history[-1].items() if k != "epoch"})
+            row = _errors_row(epoch, fitted, _mean_errors(networks, tests))
+            course.history.append(row)
+            course.write(checkpoint)
+            progress.set_postfix({k: f"{v:.4f}" for k, v in row.items() if k != "epoch"})
     layers = [
         tuple(torch.stack(parts).detach().double().numpy() for parts in zip(*layer, strict=True))
         for layer in zip(*networks, strict=True)
     ]
-    table = pd.DataFrame(history)
+    table = pd.DataFrame(course.history)
     return FittedNetwork(data.table, data.scaling, data.atom_energies, layers, table)
 
 

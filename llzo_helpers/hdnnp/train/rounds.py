@@ -246,10 +246,12 @@ def fit(
         data = prepare(known, table, settings)
     for member in missing:
         seed = training.seed + member
-        network = fit_network(data, settings, epochs=epochs, seed=seed)
+        checkpoint = folder / f"checkpoint_{member}.pt"
+        network = fit_network(data, settings, epochs=epochs, seed=seed, checkpoint=checkpoint)
         write_network(network, paths[member])
         _write_member_files(paths[member], name, training.repulsion)
         _write_table(paths[member] / "history.csv", network.history)
+        checkpoint.unlink()
     histories = [
         pd.read_csv(path / "history.csv").assign(member=member) for member, path in enumerate(paths)
     ]
