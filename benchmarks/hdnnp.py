@@ -163,10 +163,10 @@ FIX = "fix forces all external pf/callback 1 1\nfix_modify forces energy yes vir
 
 def start(folder, source, repeats, temperature, timestep=0.001):
     """LAMMPS with a potential, and the time spent in its forces (a list)."""
+    (folder / "potential.lmp").touch()
     for file in source.iterdir():
-        if file.name in ("input.nn", "scaling.data") or file.name.startswith("weights."):
+        if file.name in ("input.nn", "potential.lmp") or file.suffix == ".data":
             (folder / file.name).write_bytes(file.read_bytes())
-    (folder / "potential.lmp").write_text("")
     (folder / "potential.yaml").write_text(
         "{description: a, kind: hdnnp, elements: [Li, La, Zr, O], citation: [a], licence: a}"
     )
