@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,8 +23,17 @@ import pandas as pd
 
 from llzo_helpers.diffusion import tracer_diffusion_coefficient
 from llzo_helpers.errors import InputError, SimulationError
-from llzo_helpers.md import nvt_schedule, plan_segments, run_md
-from llzo_helpers.parameters import Campaign, MDSettings, Run, Structure, load_campaign
+from llzo_helpers.md import Stage, nvt_schedule, plan_segments, run_md
+from llzo_helpers.md.melt_quench import schedules
+from llzo_helpers.parameters import (
+    Campaign,
+    ChainSettings,
+    Glass,
+    MDSettings,
+    Run,
+    Structure,
+    load_campaign,
+)
 from llzo_helpers.paths import NOTEBOOKS
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.structures import (
@@ -62,14 +72,32 @@ def atom_count(structure: Structure) -> int:
     return n_li + 17 * FORMULA_UNITS_PER_CELL * structure.supercell**3
 
 
-def disk_bytes(run: Run, settings: MDSettings) -> int:
+def disk_bytes(schedule: Sequence[Stage], n_atoms: int, settings: ChainSettings) -> int:
     """Return what the folder of a run will hold, in bytes; mostly frames."""
-    n_atoms = atom_count(run.structure)
-    segments = plan_segments(nvt_schedule(run.temperature_K, settings), settings)
+    segments = plan_segments(schedule, settings)
     frames = sum(dcd_bytes(segment.n_frames, n_atoms) for segment in segments)
     rows = segments[-1].last_step // settings.frame_steps
     per_segment = _RESTART_BYTES_PER_ATOM * n_atoms + _LOG_BYTES_PER_SEGMENT
-    return frames + rows * _THERMO_BYTES_PER_FRAME + len(segments) * per_segment + _NOTEBOOK_BYTES
+    return frames + rows * _THERMO_BYTES_PER_FRAME + len(segments) * per_segment
+
+
+def run_bytes(run: Run, settings: MDSettings) -> int:
+    """Return what the folder of a run will hold with its notebook, in bytes."""
+    schedule = nvt_schedule(run.temperature_K, settings)
+    return disk_bytes(schedule, atom_count(run.structure), settings) + _NOTEBOOK_BYTES
+
+
+def glass_bytes(glass: Glass) -> int:
+    """Return what the folder of a glass will hold, in bytes; the melt is of one cell."""
+    n_atoms = atom_count(glass.as_quenched)
+    return sum(
+        disk_bytes(
+            schedule,
+            n_atoms // glass.supercell**3 if name == "melt" else n_atoms,
+            glass.melt_quench,
+        )
+        for name, schedule in schedules(glass.melt_quench).items()
+    )
 
 
 def molecular_dynamics(campaign: Campaign) -> list[tuple[Run, MDSettings, Path]]:
@@ -87,8 +115,9 @@ def require_disk_space(campaign: Campaign) -> None:
     """Raise InputError if what a campaign still has to write does not fit on the disk."""
     needed = 0
     for run, settings, folder in molecular_dynamics(campaign):
-        present = sum(path.stat().st_size for path in folder.glob("segment_????/*"))
-        needed += max(0, disk_bytes(run, settings) - present)
+        needed += max(0, run_bytes(run, settings) - _present_bytes(folder))
+    for glass in campaign.glasses:
+        needed += max(0, glass_bytes(glass) - _present_bytes(campaign.glass_directory(glass)))
     existing = campaign.directory
     while not existing.exists():
         existing = existing.parent
@@ -99,6 +128,10 @@ def require_disk_space(campaign: Campaign) -> None:
             f"{free / 1e9:.1f} GB are free; free some, set LLZO_RESULTS to another disk, or raise "
             "frame_interval_fs"
         )
+
+
+def _present_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("segment_????/*"))
 
 
 def estimate(
@@ -144,7 +177,8 @@ def estimate(
         # as fast as runs of that size; with a potential that no run has, as the slowest
         generate += glass.melt_quench.total_steps / speeds.get(kind, min(speeds.values()))
     diffusion = notebook_seconds + _time_diffusion(campaign) * len(campaign.runs)
-    disk = sum(disk_bytes(run, settings) for run, settings, _ in runs)
+    disk = sum(run_bytes(run, settings) for run, settings, _ in runs)
+    glasses = sum(glass_bytes(glass) for glass in campaign.glasses)
     notebooks = _NOTEBOOK_BYTES / 1e6
     return [
         StageCost(
@@ -152,7 +186,7 @@ def estimate(
             len(campaign.structures),
             generate / 3600,
             generate / min(cores, len(campaign.structures)) / 3600,
-            len(campaign.structures) * notebooks,
+            glasses / 1e6 + len(campaign.structures) * notebooks,
         ),
         StageCost(
             "02 molecular dynamics", len(runs), sum(core_seconds) / 3600, wall / 3600, disk / 1e6

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from llzo_helpers import amorphous_results
+from llzo_helpers import amorphous_results, plan
 from llzo_helpers.amorphous import shortest_lithium_distance
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.files import read_json, sha256
@@ -119,6 +119,12 @@ def test_a_crystal_that_does_not_melt_is_an_error(tmp_path: Path):
     with pytest.raises(SimulationError, match=r"melt at 3000 K is still crystalline .*superheat_K"):
         make_glass(tmp_path / "glass", cold, seed=5)
     assert not (tmp_path / "glass" / "provenance.json").exists()
+
+
+@pytest.mark.slow
+def test_a_glass_takes_the_disk_foreseen(glass: Path):
+    present = sum(path.stat().st_size for path in glass.rglob("*") if path.is_file())
+    assert 0.7 * present < plan.glass_bytes(glass_of()) < 1.5 * present
 
 
 # --------------------------------------------------------------------------- from the glass

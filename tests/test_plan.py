@@ -23,7 +23,7 @@ def test_atoms_are_counted_as_built(structure: Path):
 
 def test_a_run_takes_the_disk_foreseen(finished_run: Path):
     present = sum(path.stat().st_size for path in finished_run.rglob("*") if path.is_file())
-    foreseen = plan.disk_bytes(RUN, SHORT) - plan._NOTEBOOK_BYTES
+    foreseen = plan.run_bytes(RUN, SHORT) - plan._NOTEBOOK_BYTES
     assert present < foreseen < 1.5 * present
 
 

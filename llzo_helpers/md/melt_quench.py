@@ -102,15 +102,14 @@ def make_glass(
     _melt(directory, glass, potential, seed, on_progress)
     atoms, relaxation = _quench(directory, glass, potential, seed, on_progress)
     write_structure(atoms, directory / "quenched", {"made by": "make_glass"})
-    stages = [_constant("glass", protocol.glass_ps, protocol.end_K, protocol)]
-    if protocol.sites_ps:
-        stages.append(_constant("sites", protocol.sites_ps, protocol.sites_K, protocol))
-    for number, stage in enumerate(stages, start=3):
+    for number, name in enumerate(("glass", "sites"), start=3):
+        if name not in schedules(protocol):
+            continue
         run_schedule(
-            directory / stage.name,
+            directory / name,
             structure=directory / "quenched",
             potential=potential,
-            schedule=[stage],
+            schedule=schedules(protocol)[name],
             seed=seed + number,
             settings=protocol,
             on_progress=on_progress,
@@ -130,6 +129,28 @@ def make_glass(
         record["relaxation"] = _relaxation_record(relaxation)
     write_structure(atoms, directory, record)
     return dict(read_json(directory / "provenance.json"))
+
+
+def schedules(protocol: MeltQuench) -> dict[str, list[Stage]]:
+    """Return the stages of the runs that make a glass, by the folder of each run."""
+
+    def stage(name: str, duration_ps: float, start_K: float, end_K: float | None = None) -> Stage:
+        interval = protocol.frame_interval_fs
+        return Stage(name, duration_ps, start_K, start_K if end_K is None else end_K, interval)
+
+    found = {
+        "melt": [
+            stage("crystal", protocol.crystal_ps, protocol.end_K),
+            stage("superheat", protocol.superheat_ps, protocol.superheat_K),
+        ],
+        "quench": [stage("hold", protocol.hold_ps, protocol.hold_K)],
+        "glass": [stage("glass", protocol.glass_ps, protocol.end_K)],
+    }
+    if protocol.quench_ps:
+        found["quench"].append(stage("quench", protocol.quench_ps, protocol.hold_K, protocol.end_K))
+    if protocol.sites_ps:
+        found["sites"] = [stage("sites", protocol.sites_ps, protocol.sites_K)]
+    return found
 
 
 def _require_same(directory: Path, identity: dict[str, Any]) -> dict[str, Any]:
@@ -163,10 +184,7 @@ def _melt(
         directory / "melt",
         structure=start,
         potential=potential,
-        schedule=[
-            _constant("crystal", protocol.crystal_ps, protocol.end_K, protocol),
-            _constant("superheat", protocol.superheat_ps, protocol.superheat_K, protocol),
-        ],
+        schedule=schedules(protocol)["melt"],
         seed=seed + 1,
         settings=protocol,
         on_progress=on_progress,
@@ -188,17 +206,7 @@ def _quench(
 ) -> tuple[ase.Atoms, Relaxation | None]:
     """Hold the melt, see that it is one, and take it to the end of the quench."""
     protocol = glass.melt_quench
-    schedule = [_constant("hold", protocol.hold_ps, protocol.hold_K, protocol)]
-    if protocol.quench_ps:
-        schedule.append(
-            Stage(
-                "quench",
-                protocol.quench_ps,
-                protocol.hold_K,
-                protocol.end_K,
-                protocol.frame_interval_fs,
-            )
-        )
+    schedule = schedules(protocol)["quench"]
     run_schedule(
         directory / "quench",
         structure=directory / "melt_supercell",
@@ -214,11 +222,6 @@ def _quench(
         return atoms, None
     relaxation = relax_cell(atoms, directory / "relaxation", potential=potential)
     return relaxation.atoms, relaxation
-
-
-def _constant(name: str, duration_ps: float, temperature_K: float, protocol: MeltQuench) -> Stage:
-    interval = protocol.frame_interval_fs
-    return Stage(name, duration_ps, temperature_K, temperature_K, interval)
 
 
 def stage_state(run: Path, stage: str) -> FrameworkState:
