@@ -26,14 +26,15 @@ from llzo_helpers.hdnnp.train.network import FittedNetwork, Scaling, write_netwo
 from llzo_helpers.hdnnp.train.publish import (
     pack_labels,
     publish,
-    shortest_distances,
     unpack_labels,
 )
 from llzo_helpers.hdnnp.train.rounds import (
+    TOO_CLOSE,
     Disagreement,
     choose_frames,
     disagreement,
     fitted_labels,
+    held_out,
     read_selected,
     write_selected,
 )
@@ -42,6 +43,7 @@ from llzo_helpers.hdnnp.train.sample import (
     draw_conditions,
     perturbed,
     shortest_distance,
+    shortest_distances,
 )
 from llzo_helpers.hdnnp.train.settings import Fit, FunctionPool, Training, load_training
 from llzo_helpers.hdnnp.train.validate import (
@@ -358,6 +360,26 @@ def test_what_is_fitted_is_the_label_less_the_repulsion(structures):
     assert energy > 0.1
     assert rest.get_potential_energy() + energy == pytest.approx(3.0)
     np.testing.assert_allclose(rest.get_forces() + forces, 1.0)
+
+
+def test_structures_whose_atoms_begin_to_fuse_are_tested_apart(structures):
+    training = Training.model_validate(SMALL)
+    labels = []
+    for seed in range(40):
+        atoms = structures[0].copy()
+        atoms.info = {"phase": "crystal", "seed": seed}
+        if seed % 2:  # lithium nearer to zirconium than in the first round, but not fused
+            zr = int(np.flatnonzero(atoms.symbols == "Zr")[0])
+            atoms.positions[0] = atoms.positions[zr] + [1.2, 0.0, 0.0]
+        atoms.calc = SinglePointCalculator(atoms, energy=1.0, forces=np.ones((len(atoms), 3)))
+        labels.append(atoms)
+    labels = labels[::2] + labels[1::2]  # those of the first round come first
+    tests = held_out(training, labels)
+    assert 0 < len(tests) < len(labels)
+    assert all((a.info["phase"] == TOO_CLOSE) == bool(a.info["seed"] % 2) for a in tests)
+    assert {a.info["phase"] for a in tests} == {"crystal", TOO_CLOSE}
+    assert tests[0].get_potential_energy() == 1.0
+    assert {a.info["phase"] for a in labels} == {"crystal"}
 
 
 def test_errors_of_known_deviations():

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 import pandas as pd
 import yaml
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.neighborlist import neighbor_list
 
 from llzo_helpers.files import write_text, written_aside
 from llzo_helpers.hdnnp.train.label import label_path, write_label
@@ -23,27 +21,12 @@ from llzo_helpers.hdnnp.train.rounds import (
     write_potential_lmp,
     write_selected,
 )
+from llzo_helpers.hdnnp.train.sample import shortest_distances
 from llzo_helpers.hdnnp.train.settings import Training
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import ELEMENTS
 
 _INFO = ("phase", "li_per_formula", "volume_ratio", "temperature_K", "seed", "perturbed")
-
-
-def shortest_distances(structures: Sequence[ase.Atoms]) -> dict[str, float]:
-    """Shortest distance of each pair of elements that come nearer than 4 Å, Å."""
-    shortest: dict[str, float] = {}
-    pairs = ["-".join(pair) for pair in combinations_with_replacement(ELEMENTS, 2)]
-    for atoms in structures:
-        i, j, d = neighbor_list("ijd", atoms, 4.0)
-        symbols = np.array(atoms.get_chemical_symbols())
-        order = np.array([ELEMENTS.index(s) for s in symbols])
-        for number, pair in enumerate(combinations_with_replacement(range(len(ELEMENTS)), 2)):
-            own = d[(order[i] == pair[0]) & (order[j] == pair[1])]
-            name = pairs[number]
-            if len(own):
-                shortest[name] = min(float(own.min()), shortest.get(name, np.inf))
-    return {name: round(d, 2) for name, d in shortest.items()}
 
 
 def publish(

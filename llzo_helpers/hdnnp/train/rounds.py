@@ -24,7 +24,7 @@ from llzo_helpers.hdnnp.train.descriptors import FunctionTable, tabulate
 from llzo_helpers.hdnnp.train.functions import choose_functions
 from llzo_helpers.hdnnp.train.label import is_held_out, label
 from llzo_helpers.hdnnp.train.network import write_network
-from llzo_helpers.hdnnp.train.sample import close_pairs, perturbed, sample
+from llzo_helpers.hdnnp.train.sample import close_pairs, perturbed, sample, shortest_distances
 from llzo_helpers.hdnnp.train.settings import Fit, Repulsion, Training
 from llzo_helpers.hdnnp.train.validate import errors, parity
 from llzo_helpers.potentials import load_potential
@@ -40,6 +40,11 @@ pair_coeff * * hdnnp {elements}
 """
 
 
+TOO_CLOSE = "atoms too close"
+"""Stands for the phase of structures in which atoms have begun to fuse."""
+_FUSING = 0.8
+"""Of the shortest distance of a pair of elements in the first round, whose potential lets no atoms
+fuse."""
 SELECTED = "selected.extxyz"
 """File of a round's folder: the structures that are labelled."""
 
@@ -359,10 +364,24 @@ def learning_curve(training: Training, directory: Path, labelled: list[ase.Atoms
 
 
 def held_out(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
-    """Labelled structures that no fit has seen, without those perturbed or come apart."""
-    return [
-        atoms for atoms in whole(training, labelled) if is_held_out(atoms, training.fit.held_out)
-    ]
+    """Labelled structures that no fit has seen, without those perturbed or come apart.
+
+    Those in which atoms have begun to fuse, as only networks of early rounds let them, are a phase
+    of their own, `TOO_CLOSE`: no molecular dynamics with the reference or the last network goes
+    there, and few as they are, they would hide the errors of what it does see.
+    """
+    first = labelled[: training.rounds.labels[0]]
+    closest = shortest_distances([a for a in first if not _is_perturbed(a)])
+    tests = []
+    for atoms in whole(training, labelled):
+        if is_held_out(atoms, training.fit.held_out):
+            test = atoms.copy()
+            test.calc = atoms.calc
+            distances = shortest_distances([atoms])
+            if any(d < _FUSING * closest.get(pair, 0.0) for pair, d in distances.items()):
+                test.info["phase"] = TOO_CLOSE
+            tests.append(test)
+    return tests
 
 
 def whole(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
@@ -371,6 +390,10 @@ def whole(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
     return [
         atoms
         for atoms in labelled
-        if atoms.info.get("perturbed", "no") == "no"
+        if not _is_perturbed(atoms)
         and _is_known(atoms, settings, settings.largest_tested_force_eV_A)
     ]
+
+
+def _is_perturbed(atoms: ase.Atoms) -> bool:
+    return bool(atoms.info.get("perturbed", "no") != "no")

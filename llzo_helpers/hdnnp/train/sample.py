@@ -208,6 +208,22 @@ def shortest_distance(atoms: ase.Atoms) -> float:
     return float(np.min(neighbor_list("d", atoms, 3.0), initial=np.inf))
 
 
+def shortest_distances(structures: Sequence[ase.Atoms]) -> dict[str, float]:
+    """Shortest distance of each pair of elements that come nearer than 4 Å, Å."""
+    shortest: dict[str, float] = {}
+    pairs = ["-".join(pair) for pair in combinations_with_replacement(ELEMENTS, 2)]
+    for atoms in structures:
+        i, j, d = neighbor_list("ijd", atoms, 4.0)
+        symbols = np.array(atoms.get_chemical_symbols())
+        order = np.array([ELEMENTS.index(s) for s in symbols])
+        for number, pair in enumerate(combinations_with_replacement(range(len(ELEMENTS)), 2)):
+            own = d[(order[i] == pair[0]) & (order[j] == pair[1])]
+            name = pairs[number]
+            if len(own):
+                shortest[name] = min(float(own.min()), shortest.get(name, np.inf))
+    return {name: round(d, 2) for name, d in shortest.items()}
+
+
 def perturbed(atoms: ase.Atoms, sampling: Sampling, *, seed: int) -> ase.Atoms:
     """Return the frame as it is, with all atoms displaced, or with two pushed together.
 
