@@ -32,7 +32,7 @@ from llzo_helpers.structures import ELEMENTS
 
 _POTENTIAL_LMP = """\
 # Where LAMMPS has no ML-HDNNP, llzo_helpers.md.callback gives the forces instead.
-# Closer than any atoms that the network was fitted to, the repulsion of the nuclei remains.
+# Nearer than 1 Å the reference draws some atoms together: the repulsion of the nuclei parts them.
 pair_style hybrid/overlay zbl {inner:g} {outer:g} hdnnp {cutoff:g} dir ${{potential}} showew no &
            showewsum 1000 resetew yes maxew 100000000 cflength 1.0 cfenergy 1.0
 pair_coeff * * hdnnp {elements}
