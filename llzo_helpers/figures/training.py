@@ -70,6 +70,8 @@ def parity_figure(table: pd.DataFrame) -> go.Figure:
     phases = list(dict.fromkeys(table.phase))
     figure, places = new_panels(
         phases,
+        columns=2,
+        panel_size=(300, 300),
         caption=(
             "Force components of held-out structures: network against reference. At most 3000 "
             "points a panel, drawn at random; the diagonal is perfect agreement."
