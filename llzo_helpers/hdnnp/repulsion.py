@@ -41,6 +41,8 @@ class Repulsion:
     def __init__(self, symbols: tuple[str, ...], inner: float, outer: float) -> None:
         self.inner, self.outer = inner, outer
         self._charges = np.array([float(atomic_numbers[symbol]) for symbol in symbols])
+        self._pairs: NDArray[np.int64]
+        self._listed: tuple[NeighborList | None, int] = None, 0
 
     def add(
         self,
@@ -50,6 +52,11 @@ class Repulsion:
         gradient: NDArray[np.float64],
     ) -> None:
         """Add to energies [atom], eV, and to their sum's gradient [point, 4], eV/Å."""
+        # few pairs come so near: they are looked for when the neighbour list is new
+        if self._listed != (neighbors, neighbors.n_builds):
+            reach = self.outer + neighbors.skin
+            self._pairs = _near(neighbors.points, neighbors.candidates, neighbors.starts, reach)
+            self._listed = neighbors, neighbors.n_builds
         _add(
             self._charges,
             self.inner,
@@ -57,8 +64,7 @@ class Repulsion:
             elements,
             neighbors.points,
             neighbors.parents,
-            neighbors.candidates,
-            neighbors.starts,
+            self._pairs,
             energies,
             gradient,
         )
@@ -119,6 +125,28 @@ def _screened(charge: float, decay: float, r: float) -> tuple[float, float, floa
 
 
 @njit(cache=True, nogil=True)
+def _near(
+    points: NDArray[np.float64],
+    candidates: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    reach: float,
+) -> NDArray[np.int64]:
+    """Atoms and points within reach of them, [pair, 2]."""
+    pairs = np.empty((starts[-1, -1], 2), np.int64)
+    n = 0
+    for i in range(len(starts)):
+        for c in range(starts[i, 0], starts[i, -1]):
+            p = candidates[c]
+            squared = 0.0
+            for k in range(3):
+                squared += (points[p, k] - points[i, k]) ** 2
+            if squared < reach * reach:
+                pairs[n, 0], pairs[n, 1] = i, p
+                n += 1
+    return pairs[:n].copy()
+
+
+@njit(cache=True, nogil=True)
 def _add(
     charges: NDArray[np.float64],
     inner: float,
@@ -126,35 +154,32 @@ def _add(
     elements: NDArray[np.int64],
     points: NDArray[np.float64],
     parents: NDArray[np.int64],
-    candidates: NDArray[np.int64],
-    starts: NDArray[np.int64],
+    pairs: NDArray[np.int64],
     energies: NDArray[np.float64],
     gradient: NDArray[np.float64],
 ) -> None:
     width = outer - inner
-    for i in range(len(energies)):
-        for c in range(starts[i, 0], starts[i, -1]):
-            p = candidates[c]
-            dx = points[p, 0] - points[i, 0]
-            dy = points[p, 1] - points[i, 1]
-            dz = points[p, 2] - points[i, 2]
-            squared = dx * dx + dy * dy + dz * dz
-            if squared >= outer * outer:
-                continue
-            r = np.sqrt(squared)
-            z1, z2 = charges[elements[i]], charges[elements[parents[p]]]
-            charge, decay = COULOMB * z1 * z2, (z1**0.23 + z2**0.23) / 0.46850
-            energy, slope, _ = _screened(charge, decay, r)
-            end, end_slope, end_bend = _screened(charge, decay, outer)
-            energy += -end + width / 2.0 * end_slope - width * width / 12.0 * end_bend
-            if r > inner:
-                a = (width * end_bend - 3.0 * end_slope) / width**2
-                b = (2.0 * end_slope - width * end_bend) / width**3
-                x = r - inner
-                energy += a / 3.0 * x**3 + b / 4.0 * x**4
-                slope += a * x**2 + b * x**3
-            # the pair is met twice, from either atom
-            energies[i] += 0.5 * energy
-            for k, d in enumerate((dx, dy, dz)):
-                gradient[p, k] += 0.5 * slope * d / r
-                gradient[i, k] -= 0.5 * slope * d / r
+    for i, p in pairs:
+        dx = points[p, 0] - points[i, 0]
+        dy = points[p, 1] - points[i, 1]
+        dz = points[p, 2] - points[i, 2]
+        squared = dx * dx + dy * dy + dz * dz
+        if squared >= outer * outer:
+            continue
+        r = np.sqrt(squared)
+        z1, z2 = charges[elements[i]], charges[elements[parents[p]]]
+        charge, decay = COULOMB * z1 * z2, (z1**0.23 + z2**0.23) / 0.46850
+        energy, slope, _ = _screened(charge, decay, r)
+        end, end_slope, end_bend = _screened(charge, decay, outer)
+        energy += -end + width / 2.0 * end_slope - width * width / 12.0 * end_bend
+        if r > inner:
+            a = (width * end_bend - 3.0 * end_slope) / width**2
+            b = (2.0 * end_slope - width * end_bend) / width**3
+            x = r - inner
+            energy += a / 3.0 * x**3 + b / 4.0 * x**4
+            slope += a * x**2 + b * x**3
+        # the pair is met twice, from either atom
+        energies[i] += 0.5 * energy
+        for k, d in enumerate((dx, dy, dz)):
+            gradient[p, k] += 0.5 * slope * d / r
+            gradient[i, k] -= 0.5 * slope * d / r

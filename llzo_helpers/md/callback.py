@@ -286,7 +286,7 @@ class _Callback:
         v = result.virial
         virial = [v[0, 0], v[1, 1], v[2, 2], v[0, 1], v[0, 2], v[1, 2]]
         self._lmp.fix_external_set_virial_global(_FIX, virial)
-        if result.extrapolations:
+        if any(result.extrapolations.values()):
             self._count(step, result.extrapolations, sorted_positions - origin, cell)
 
     def _count(
