@@ -102,9 +102,8 @@ def make_glass(
     _melt(directory, glass, potential, seed, on_progress)
     atoms, relaxation = _quench(directory, glass, potential, seed, on_progress)
     write_structure(atoms, directory / "quenched", {"made by": "make_glass"})
-    for number, name in enumerate(("glass", "sites"), start=3):
-        if name not in schedules(protocol):
-            continue
+    from_quenched = ("glass", "sites") if protocol.sites_ps else ("glass",)
+    for number, name in enumerate(from_quenched, start=3):
         run_schedule(
             directory / name,
             structure=directory / "quenched",

@@ -154,7 +154,8 @@ class _Course:
     Attributes
     ----------
     of
-        What is fitted: a checkpoint of another fit is not taken up.
+        What tells this fit from others, of other settings, labels or symmetry functions: their
+        checkpoints are not taken up.
     """
 
     of: list[Any]
@@ -237,7 +238,13 @@ def fit_network(
     n_batches = -(-len(data.fitted) // settings.batch)
     optimizer = SOAP(_tensors(networks), lr=settings.learning_rate, weight_decay=0.0)
     course = _Course(
-        of=[settings.model_dump(), epochs, seed, len(data.fitted), len(data.held_out)],
+        of=[
+            settings.model_dump(),
+            epochs,
+            seed,
+            data.atom_energies.tolist(),
+            data.scaling.mean.tolist(),
+        ],
         networks=networks,
         optimizer=optimizer,
         schedule=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * n_batches),
