@@ -24,10 +24,10 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	@touch $@
 
 reproduce: setup
-	@$(BIN)/python -m llzo_helpers.batch $(CAMPAIGN) --profile $(PROFILE)
+	@$(BIN)/python -m llzo_helpers.jobs.engine $(CAMPAIGN) --profile $(PROFILE)
 
 plan: setup
-	@$(BIN)/python -m llzo_helpers.plan $(CAMPAIGN) $(if $(CORES),--cores $(CORES)) \
+	@$(BIN)/python -m llzo_helpers.jobs.plan $(CAMPAIGN) $(if $(CORES),--cores $(CORES)) \
 	    $(if $(STEPS_PER_SECOND),--steps-per-second $(STEPS_PER_SECOND))
 
 test: setup

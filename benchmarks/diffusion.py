@@ -9,7 +9,7 @@ import time
 import numpy as np
 import tidynamics
 
-from llzo_helpers.diffusion import mean_squared_displacement, tracer_diffusion_coefficient
+from llzo_helpers.analysis.diffusion import mean_squared_displacement, tracer_diffusion_coefficient
 
 
 def main() -> None:

@@ -33,12 +33,7 @@ from numba import njit
 
 from llzo_helpers.hdnnp import HDNNP
 from llzo_helpers.hdnnp.vector import load, splat, store
-from llzo_helpers.md.callback import (
-    _Callback,
-    extrapolation_variables,
-    hdnnp_forces,
-    open_lammps,
-)
+from llzo_helpers.md.callback import _Callback, extrapolation_variables, hdnnp_forces, open_lammps
 from llzo_helpers.potentials import load_potential
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -16,8 +16,8 @@ import numpy as np
 from MDAnalysis.analysis.rdf import InterRDF
 from scipy.fft import rfft
 
-from llzo_helpers.order import bond_angles, coordination_numbers, pair_distributions
-from llzo_helpers.vibration import vibrational_density_of_states
+from llzo_helpers.analysis.order import bond_angles, coordination_numbers, pair_distributions
+from llzo_helpers.analysis.vibration import vibrational_density_of_states
 
 
 def best_of(repeats: int, run: Callable[[], object]) -> float:

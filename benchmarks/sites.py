@@ -35,8 +35,8 @@ CASES = (
 def measure(repeats: tuple[int, int, int], n_frames: int, clustering: str) -> dict[str, float]:
     import numpy as np
 
-    from llzo_helpers.sites import find_stays, jump_statistics, landmark_analysis
-    from llzo_helpers.sites.frames import nearest_image
+    from llzo_helpers.analysis.periodic import nearest_image
+    from llzo_helpers.analysis.sites import find_stays, jump_statistics, landmark_analysis
 
     data = np.load(REFERENCE, allow_pickle=False)
     # Repeated cells run at different times, so that their ions are not in step.

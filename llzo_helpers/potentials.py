@@ -14,6 +14,11 @@ from llzo_helpers.schema import Model, load_yaml, validate
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
+import re
+
+from pydantic import AfterValidator
+
+from llzo_helpers.garnet import ELEMENTS
 
 
 class TrustedRange(Model):
@@ -114,6 +119,18 @@ def make_calculator(potential: Potential) -> "Calculator":
         raise InputError(f"{source}: calculator_options: {error}") from None
 
 
+def short_name(potential: str, folder: Path = POTENTIALS) -> str:
+    """Return the paper's name for a potential, if it is the only one that stands for it.
+
+    Otherwise, or if the paper has none, the potential's own name: short names are unique.
+    """
+    label = load_potential(potential, folder).paper_label
+    others = [path.parent.name for path in folder.glob("*/potential.yaml")]
+    others.remove(potential)
+    taken = {*others, *(load_potential(other, folder).paper_label for other in others)}
+    return label if label and label not in taken else potential
+
+
 def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:
     """Read the potential `name` of a folder of potentials.
 
@@ -133,3 +150,15 @@ def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:
     if not (directory / "potential.lmp").is_file():
         raise InputError(f"{directory / 'potential.lmp'}: not found; a potential needs this file")
     return potential
+
+
+def _existing_potential(name: str) -> str:
+    # part of the names of folders and jobs
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError("must be the name of a folder of potentials/: letters, digits, . _ -")
+    potential = load_potential(name)
+    potential.require_elements(ELEMENTS)
+    return potential.name
+
+
+PotentialName = Annotated[str, AfterValidator(_existing_potential)]

@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from llzo_helpers.errors import InputError
 
@@ -105,3 +105,32 @@ def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list
                     break
                 candidates.extend(getattr(candidate, "__args__", ()))
     return sorted(model.model_fields)
+
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+Temperature = Annotated[float, Field(gt=0, le=10_000)]
+Duration = Annotated[float, Field(ge=0)]
+
+
+Item = TypeVar("Item")
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
+def _without_repetition(values: list[Item]) -> list[Item]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value} stands twice; remove one")
+    return values
+
+
+OneOrMore = Annotated[
+    list[Item],
+    Field(min_length=1),
+    BeforeValidator(_as_list),
+    AfterValidator(_without_repetition),
+]

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from short_run import SHORT
 
-from llzo_helpers.md import run_md
+from llzo_helpers.generate.crystal import crystal
+from llzo_helpers.md.chain import run_md
 from llzo_helpers.potentials import Potential, load_potential
-from llzo_helpers.structures import crystal, write_structure
+from llzo_helpers.structures import write_structure
 
 
 @pytest.fixture(scope="session")

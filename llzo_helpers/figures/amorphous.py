@@ -7,8 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from llzo_helpers.analysis.order import CoordinationNumbers, PairDistribution
 from llzo_helpers.figures.style import BLACK, BLUE, GREY, VERMILION, new_figure
-from llzo_helpers.order import CoordinationNumbers, PairDistribution
 
 _COLOURS = {"crystal": BLACK, "melt": VERMILION, "glass": BLUE, "start": GREY, "end": BLUE}
 _PAIRS = (("Zr", "Zr"), ("O", "O"), ("Zr", "O"), ("La", "La"), ("La", "O"), ("Li", "O"))
@@ -120,7 +120,7 @@ def quench_figure(energy: pd.DataFrame) -> go.Figure:
     Parameters
     ----------
     energy
-        See `llzo_helpers.amorphous_results.quench_energy`.
+        See `llzo_helpers.campaign.glasses.quench_energy`.
     """
     figure = new_figure(
         x="T (K)",

@@ -7,8 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from llzo_helpers.amorphous_results import Switch
-from llzo_helpers.crossover import FactorialDecomposition
+from llzo_helpers.analysis.factorial import FactorialDecomposition
+from llzo_helpers.campaign.crossover import Switch
 from llzo_helpers.figures.style import BLACK, SEQUENCE, new_figure
 
 _PAIRS = (("Zr", "O"), ("O", "O"))
@@ -35,10 +35,11 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Fig
         ),
     )
     rows = table[table["temperature_K"] == temperature_K]
-    keys = ["structure_potential", "li_per_formula", "volume_ratio"]
+    keys = ["structure_potential", "li_per_formula", "volume_ratio", "supercell"]
     for colour, (_, group) in zip(SEQUENCE * 9, rows.groupby(keys, sort=False), strict=False):
-        origin, lithium, volume = group[keys].iloc[0]
-        name = f"{origin} structure, Li<sub>{lithium:g}</sub> {100 * volume:g} %"
+        origin, lithium, volume, n = group[keys].iloc[0]
+        size = f" {n}x{n}x{n}" if n > 1 else ""
+        name = f"{origin} structure, Li<sub>{lithium:g}</sub> {100 * volume:g} %{size}"
         figure.add_scatter(
             x=group["md_potential"],
             y=group["tracer_D_cm2_s"],

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from llzo_helpers.diffusion import Arrhenius, TracerDiffusion
+from llzo_helpers.analysis.diffusion import Arrhenius, TracerDiffusion
+from llzo_helpers.campaign.labels import system_label
+from llzo_helpers.campaign.tables import SystemKey, system_key
 from llzo_helpers.figures.style import SEQUENCE, add_band, new_figure
-from llzo_helpers.results import system_label
 
 
 def msd_figure(results: Mapping[str, TracerDiffusion]) -> go.Figure:
@@ -57,7 +58,7 @@ def msd_figure(results: Mapping[str, TracerDiffusion]) -> go.Figure:
     return figure
 
 
-def arrhenius_figure(diffusion: pd.DataFrame, fits: Mapping[str, Arrhenius]) -> go.Figure:
+def arrhenius_figure(diffusion: pd.DataFrame, fits: Mapping[SystemKey, Arrhenius]) -> go.Figure:
     """Arrhenius plot: points with errors, fits with their bands.
 
     Parameters
@@ -65,7 +66,7 @@ def arrhenius_figure(diffusion: pd.DataFrame, fits: Mapping[str, Arrhenius]) -> 
     diffusion
         Table of diffusion coefficients, replicas combined.
     fits
-        Fits by system, as `llzo_helpers.results.system_label` names it.
+        Fits by system, see `llzo_helpers.campaign.tables.system_key`.
     """
     figure = new_figure(
         x="1000 / T (1/K)",
@@ -76,9 +77,10 @@ def arrhenius_figure(diffusion: pd.DataFrame, fits: Mapping[str, Arrhenius]) -> 
             "its standard error."
         ),
     )
-    labels = pd.Series([system_label(row) for row in diffusion.to_dict("records")], dtype=str)
-    for colour, (name, fit) in zip(SEQUENCE * 50, fits.items(), strict=False):
-        rows = diffusion[(labels == name).to_numpy()].sort_values("temperature_K")
+    keys = [system_key(row) for row in diffusion.to_dict("records")]
+    for colour, (system, fit) in zip(SEQUENCE * 50, fits.items(), strict=False):
+        rows = diffusion[[key == system for key in keys]].sort_values("temperature_K")
+        name = system_label(rows.iloc[0].to_dict())
         figure.add_scatter(
             x=1000 / rows["temperature_K"],
             y=rows["tracer_D_cm2_s"],

@@ -3,7 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, curve_name, new_figure
+from llzo_helpers.figures.style import BLACK, CURVE_COLUMNS, GREY, SEQUENCE, curve_name, new_figure
 
 _SYMBOLS = {"crystal": "circle", "amorphous": "square"}
 _PAPER_LINES = ({"color": BLACK, "dash": "dash"}, {"color": GREY, "dash": "dashdot"})
@@ -68,11 +68,10 @@ def figure_1b(arrhenius: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
 
 
 def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> None:
-    keys = ["phase", "structure_potential", "md_potential", "li_per_formula"]
-    for colour, (key, rows) in zip(
-        SEQUENCE * 9, table.groupby(keys, dropna=False, sort=True), strict=False
+    for colour, (_, rows) in zip(
+        SEQUENCE * 9, table.groupby(CURVE_COLUMNS, dropna=False, sort=True), strict=False
     ):
-        phase = str(key[0])
+        phase = rows["phase"].iloc[0]
         points = rows.sort_values("volume_ratio")
         figure.add_scatter(
             x=100 * points["volume_ratio"],
@@ -81,16 +80,16 @@ def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> N
             mode="lines+markers",
             marker={"symbol": _SYMBOLS[phase], "size": 10, "color": colour},
             line={"color": colour, "width": 1.5},
-            name=curve_name(key),
+            name=curve_name(rows.iloc[0].to_dict()),
         )
 
 
 def _add_paper(figure: go.Figure, table: pd.DataFrame) -> None:
-    keys = ["phase", "structure_potential", "md_potential", "li_per_formula"]
     # the paper's potentials differ by line and shade, as phases do by symbol
     lines = dict(zip(sorted(table["md_potential"].unique()), _PAPER_LINES, strict=False))
-    for key, rows in table.groupby(keys, dropna=False, sort=True):
-        phase, line = str(key[0]), lines[key[2]]
+    columns = [column for column in CURVE_COLUMNS if column in table]
+    for _, rows in table.groupby(columns, dropna=False, sort=True):
+        phase, line = rows["phase"].iloc[0], lines[rows["md_potential"].iloc[0]]
         points = rows.sort_values("volume_ratio")
         figure.add_scatter(
             x=100 * points["volume_ratio"],
@@ -103,5 +102,5 @@ def _add_paper(figure: go.Figure, table: pd.DataFrame) -> None:
                 "line": {"width": 1.5},
             },
             line={"width": 1, **line},
-            name=f"paper: {curve_name(key)}",
+            name=f"paper: {curve_name(rows.iloc[0].to_dict())}",
         )

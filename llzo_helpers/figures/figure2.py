@@ -1,41 +1,18 @@
 """Figure 2 of the paper: the density of lithium, coloured by residence time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 from plotly.colors import sample_colorscale
 
+from llzo_helpers.arrays import FloatArray
+from llzo_helpers.campaign.site_panels import DensityPanel
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.residence_colour import COLORSCALE, ResidenceColour
 from llzo_helpers.figures.style import GREY, new_panels
-from llzo_helpers.sites import Surface
-
-
-@dataclass(frozen=True)
-class DensityPanel:
-    """One system of Figure 2.
-
-    Attributes
-    ----------
-    title : str
-        Names the system.
-    surface : Surface
-        Isosurface of the probability density.
-    residence_time : ndarray, shape [vertex]
-        Of the site nearest to each vertex, ps.
-    cell : ndarray, shape [vector, axis]
-        Cell of the density, Å.
-    """
-
-    title: str
-    surface: Surface
-    residence_time: NDArray[np.float64]
-    cell: NDArray[np.float64]
 
 
 def figure_2(panels: Sequence[DensityPanel], *, columns: int = 3) -> go.Figure:
@@ -146,7 +123,7 @@ def density_view(panel: DensityPanel) -> Any:
     return view
 
 
-def _cell_edges(cell: NDArray[np.float64]) -> NDArray[np.float64]:
+def _cell_edges(cell: FloatArray) -> FloatArray:
     """Return the twelve edges of a cell as one line [point, axis], broken by NaN."""
     corners = np.array(list(np.ndindex(2, 2, 2)))
     lines = [

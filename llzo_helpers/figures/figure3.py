@@ -8,7 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from llzo_helpers.connectivity import RankCorrelation
+from llzo_helpers.analysis.networks.connectivity import RankCorrelation
+from llzo_helpers.analysis.networks.gop import counting_limit
+from llzo_helpers.analysis.networks.resampling import Dependence
+from llzo_helpers.analysis.order import BondAngles, PairDistribution
+from llzo_helpers.analysis.vibration import THZ_TO_WAVENUMBER, VibrationalDensityOfStates
 from llzo_helpers.figures.style import (
     BLACK,
     GREY,
@@ -18,10 +22,6 @@ from llzo_helpers.figures.style import (
     log_ticks,
     new_figure,
 )
-from llzo_helpers.gop import counting_limit
-from llzo_helpers.order import BondAngles, PairDistribution
-from llzo_helpers.resampling import Dependence
-from llzo_helpers.vibration import THZ_TO_WAVENUMBER, VibrationalDensityOfStates
 
 PAPER_GOP = {"CIP": -100.0, "ML": -250.0}
 """About, of the paper's amorphous structures."""

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from llzo_helpers.figures.volume_histograms import VolumePanel, volume_histograms
+from llzo_helpers.campaign.site_panels import VolumePanel
+from llzo_helpers.figures.volume_histograms import volume_histograms
 
 
 def figure_4(panels: Sequence[VolumePanel]) -> go.Figure:
@@ -13,7 +14,7 @@ def figure_4(panels: Sequence[VolumePanel]) -> go.Figure:
     Parameters
     ----------
     panels
-        With volumes of `llzo_helpers.sites.static_site_volumes`.
+        With volumes of `llzo_helpers.analysis.sites.static_site_volumes`.
     """
     return volume_histograms(
         panels,

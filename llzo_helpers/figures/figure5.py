@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from llzo_helpers.figures.volume_histograms import VolumePanel, volume_histograms
+from llzo_helpers.campaign.site_panels import VolumePanel
+from llzo_helpers.figures.volume_histograms import volume_histograms
 
 
 def figure_5(
@@ -15,7 +16,7 @@ def figure_5(
     Parameters
     ----------
     panels
-        With `fixed_samples` of `llzo_helpers.sites.accessible_volumes`.
+        With `fixed_samples` of `llzo_helpers.analysis.sites.accessible_volumes`.
     n_samples
         Positions in each hull.
     """

@@ -2,14 +2,16 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from llzo_helpers.analysis.sites import SuperbasinScan, Survival
+from llzo_helpers.campaign.site_sensitivity import SensitivityPoint
 from llzo_helpers.figures.style import (
     BLUE,
+    CURVE_COLUMNS,
     GREEN,
     GREY,
     SEQUENCE,
@@ -19,7 +21,6 @@ from llzo_helpers.figures.style import (
     new_figure,
     new_panels,
 )
-from llzo_helpers.sites import SuperbasinScan, Survival
 
 
 def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
@@ -121,29 +122,6 @@ def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str,
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
-@dataclass(frozen=True)
-class SensitivityPoint:
-    """Results of one way to analyse a trajectory.
-
-    Attributes
-    ----------
-    system
-        Names what was analysed.
-    method
-        Names the clustering.
-    assignment_threshold
-        Least similarity.
-    values, errors
-        By quantity with its unit; an error may be missing.
-    """
-
-    system: str
-    method: str
-    assignment_threshold: float
-    values: Mapping[str, float]
-    errors: Mapping[str, float]
-
-
 def sensitivity_figure(points: Sequence[SensitivityPoint]) -> go.Figure:
     """How results depend on the assignment threshold and the clustering method.
 
@@ -201,10 +179,9 @@ def _systems(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
     The name is empty if there is only one such system.
     """
-    keys = ["phase", "structure_potential", "md_potential", "li_per_formula"]
     groups = [
-        (f", {curve_name(key)}", rows.sort_values("volume_ratio"))
-        for key, rows in table.groupby(keys, dropna=False, sort=False)
+        (f", {curve_name(rows.iloc[0].to_dict())}", rows.sort_values("volume_ratio"))
+        for _, rows in table.groupby(CURVE_COLUMNS, dropna=False, sort=False)
     ]
     return groups if len(groups) > 1 else [("", rows) for _, rows in groups]
 

@@ -4,10 +4,10 @@ import ase
 import ase.data
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from llzo_helpers.arrays import FloatArray
 from llzo_helpers.figures.style import ELEMENT_COLOURS, GREY
-from llzo_helpers.structures import ELEMENTS
+from llzo_helpers.garnet import ELEMENTS
 
 _SIZES = {"Li": 6, "La": 11, "Zr": 9, "O": 5}
 
@@ -45,7 +45,7 @@ def structure_figure(atoms: ase.Atoms) -> go.Figure:
     return figure
 
 
-def _cell_edges(cell: NDArray[np.float64]) -> NDArray[np.float64]:
+def _cell_edges(cell: FloatArray) -> FloatArray:
     """Corners along the twelve edges, with gaps (NaN) between them, [point, axis]."""
     gap = np.full(3, np.nan)
     points = []

@@ -7,8 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from llzo_helpers.analysis.structure_map import StructureMap
 from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, legend_at_right, log_ticks, new_figure
-from llzo_helpers.structure_map import StructureMap
 
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "triangle-down", "cross", "star")
 _DASHES = ("dash", "dot", "dashdot", "longdash")

@@ -69,14 +69,20 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
     return figure
 
 
-def curve_name(key: tuple[Any, ...]) -> str:
-    """Name a curve against volume by phase, potential of the structure, potential and lithium.
+CURVE_COLUMNS = ["phase", "structure_potential", "md_potential", "li_per_formula", "supercell"]
+"""What the points of a curve against volume have in common; the paper's have no supercell."""
 
-    That of the structure is told only where it is another; NaN means none.
+
+def curve_name(row: Mapping[Any, Any]) -> str:
+    """Name a curve against volume by phase, lithium, potential and supercell.
+
+    The potential of the structure is told only where it is another; NaN means none.
     """
-    phase, structure, md, lithium = key
+    structure, md = row["structure_potential"], row["md_potential"]
     potential = f"{md} in {structure}" if isinstance(structure, str) and structure != md else md
-    return f"{phase[0].upper()}-Li<sub>{lithium:g}</sub> {potential}"
+    n = row.get("supercell", 1)
+    size = f" {n}x{n}x{n}" if n > 1 else ""
+    return f"{row['phase'][0].upper()}-Li<sub>{row['li_per_formula']:g}</sub> {potential}{size}"
 
 
 def legend_at_right(figure: go.Figure, *, gap: float = 0.02) -> None:

@@ -13,7 +13,7 @@ def thermo_figure(thermo: pd.DataFrame, n_atoms: int, temperature_K: float) -> g
     Parameters
     ----------
     thermo
-        See `llzo_helpers.trajectory.read_thermo`.
+        See `llzo_helpers.md.folder.read_thermo`.
     n_atoms
         Energies are shown per atom.
     temperature_K

@@ -8,8 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import ArrayLike
 
+from llzo_helpers.analysis.order import PairDistribution
 from llzo_helpers.figures.style import ELEMENT_COLOURS, SEQUENCE, new_figure, new_panels
-from llzo_helpers.order import PairDistribution
 
 
 def conditions_figure(structures: Sequence[ase.Atoms]) -> go.Figure:
@@ -41,7 +41,7 @@ def learning_figure(curve: pd.DataFrame) -> go.Figure:
     Parameters
     ----------
     curve
-        From `llzo_helpers.hdnnp.train.rounds.learning_curve`.
+        From `llzo_helpers.training.rounds.learning_curve`.
     """
     figure = new_figure(
         x="labelled structures",
@@ -65,7 +65,7 @@ def parity_figure(table: pd.DataFrame) -> go.Figure:
     Parameters
     ----------
     table
-        From `llzo_helpers.hdnnp.train.validate.parity`.
+        From `llzo_helpers.training.validate.parity`.
     """
     phases = list(dict.fromkeys(table.phase))
     figure, places = new_panels(
@@ -115,7 +115,7 @@ def equation_of_state_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
     Parameters
     ----------
     tables
-        By name of the calculator, see `llzo_helpers.hdnnp.train.validate.equation_of_state`.
+        By name of the calculator, see `llzo_helpers.training.validate.equation_of_state`.
     """
     figure = new_figure(
         x="V / V<sub>exp</sub>",
@@ -135,7 +135,7 @@ def conservation_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
     Parameters
     ----------
     tables
-        By name of the run, see `llzo_helpers.hdnnp.train.validate.energy_conservation`.
+        By name of the run, see `llzo_helpers.training.validate.energy_conservation`.
     """
     figure = new_figure(
         x="time (ps)",
@@ -155,7 +155,7 @@ def vibrations_figure(modes: Mapping[str, pd.DataFrame], *, width_THz: float = 0
     Parameters
     ----------
     modes
-        By name of the calculator, see `llzo_helpers.hdnnp.train.validate.vibrations`.
+        By name of the calculator, see `llzo_helpers.training.validate.vibrations`.
     width_THz
         Standard deviation of the Gaussians.
     """
@@ -184,7 +184,7 @@ def pair_distributions_figure(
     Parameters
     ----------
     found
-        From `llzo_helpers.hdnnp.train.validate.pair_distributions_of`.
+        From `llzo_helpers.training.validate.pair_distributions_of`.
     title
         What was run.
     """

@@ -1,37 +1,15 @@
 """Histograms of site volumes coloured by residence time: the form of Figures 4 and 5."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
+from llzo_helpers.arrays import FloatArray, IntArray
+from llzo_helpers.campaign.site_panels import VolumePanel
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.residence_colour import ResidenceColour
 from llzo_helpers.figures.style import BLACK, new_panels
-
-
-@dataclass(frozen=True)
-class VolumePanel:
-    """One system of a figure of site volumes.
-
-    Attributes
-    ----------
-    title
-        Names the system.
-    volumes
-        Å3, [site]; NaN is left out.
-    residence_time
-        ps, [site]; infinite where no ion was seen to leave.
-    types
-        Kind of each site, [site]; the frequent ones are named at their mean volume.
-    """
-
-    title: str
-    volumes: NDArray[np.float64]
-    residence_time: NDArray[np.float64]
-    types: NDArray[np.str_]
 
 
 def volume_histograms(
@@ -102,9 +80,7 @@ def volume_histograms(
     return figure
 
 
-def _bars(
-    panel: VolumePanel, bin_width: float
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+def _bars(panel: VolumePanel, bin_width: float) -> tuple[FloatArray, IntArray, FloatArray]:
     """Return middle, number of sites and mean residence time of each bar that has sites."""
     present = np.isfinite(panel.volumes)
     bins, member, count = np.unique(

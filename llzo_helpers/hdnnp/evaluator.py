@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp import kernels
 from llzo_helpers.hdnnp.files import read_potential
-from llzo_helpers.hdnnp.neighbors import NeighborList
+from llzo_helpers.hdnnp.neighbours import NeighborList
 from llzo_helpers.hdnnp.repulsion import read_repulsion
 from llzo_helpers.hdnnp.tables import build_tables, padded
 

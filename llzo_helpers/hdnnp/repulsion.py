@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.hdnnp.neighbors import NeighborList
+from llzo_helpers.hdnnp.neighbours import NeighborList
 
 COULOMB = 14.399645
 """Of two elementary charges, eV Å, as in LAMMPS's metal units."""

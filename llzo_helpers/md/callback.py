@@ -24,8 +24,8 @@ from typing import Any, NoReturn, Protocol
 
 import ase
 import numpy as np
-from numpy.typing import NDArray
 
+from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.hdnnp import HDNNP
 from llzo_helpers.md import STOPPED_FRAME
@@ -55,15 +55,15 @@ class Forces:
     """
 
     energy: float
-    forces: NDArray[np.float64]
-    virial: NDArray[np.float64]
+    forces: FloatArray
+    virial: FloatArray
     extrapolations: dict[str, int]
 
 
 class ForceProvider(Protocol):
     """Anything that gives `Forces` for positions and cell."""
 
-    def __call__(self, positions: NDArray[np.float64], cell: NDArray[np.float64]) -> Forces:
+    def __call__(self, positions: FloatArray, cell: FloatArray) -> Forces:
         """Evaluate a periodic structure; positions [atom, xyz] and cell [vector, xyz] in Å."""
 
 
@@ -86,7 +86,7 @@ def hdnnp_forces(potential: Potential, symbols: list[str], threads: int) -> Forc
     elements = network.element_numbers(symbols)
     periodic = np.array([True, True, True])
 
-    def provide(positions: NDArray[np.float64], cell: NDArray[np.float64]) -> Forces:
+    def provide(positions: FloatArray, cell: FloatArray) -> Forces:
         result = network.evaluate(positions, cell, periodic, elements)
         return Forces(result.energy, result.forces, result.virial, result.extrapolations)
 
@@ -99,7 +99,7 @@ def ase_forces(potential: Potential, symbols: list[str], threads: int) -> ForceP
     atoms = ase.Atoms(symbols, pbc=True)
     has_stress = "stress" in calculator.implemented_properties
 
-    def provide(positions: NDArray[np.float64], cell: NDArray[np.float64]) -> Forces:
+    def provide(positions: FloatArray, cell: FloatArray) -> Forces:
         atoms.set_cell(cell)
         atoms.positions = positions
         calculator.calculate(atoms, ["energy", "forces", *(["stress"] if has_stress else [])])
@@ -260,9 +260,9 @@ class _Callback:
         _: object,
         step: int,
         n_atoms: int,
-        ids: NDArray[np.int64],
-        positions: NDArray[np.float64],
-        forces: NDArray[np.float64],
+        ids: IntArray,
+        positions: FloatArray,
+        forces: FloatArray,
     ) -> None:
         # an exception can't pass through LAMMPS, which would go on with forces of zero
         try:
@@ -273,9 +273,9 @@ class _Callback:
     def _evaluate(
         self,
         step: int,
-        ids: NDArray[np.int64],
-        positions: NDArray[np.float64],
-        forces: NDArray[np.float64],
+        ids: IntArray,
+        positions: FloatArray,
+        forces: FloatArray,
     ) -> None:
         order = np.argsort(ids, kind="stable")
         cell, origin = _cell(self._lmp)
@@ -293,8 +293,8 @@ class _Callback:
         self,
         step: int,
         extrapolations: dict[str, int],
-        positions: NDArray[np.float64],
-        cell: NDArray[np.float64],
+        positions: FloatArray,
+        cell: FloatArray,
     ) -> None:
         """Add up extrapolations for the thermo table; stop at the limit, keeping the frame."""
         for symbol, count in extrapolations.items():
@@ -315,7 +315,7 @@ class _Callback:
         self._lmp.set_string_variable("extrapolations", ",".join(map(str, counts)))
 
 
-def _cell(lmp: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _cell(lmp: Any) -> tuple[FloatArray, FloatArray]:
     """Cell vectors in rows, and the corner from which LAMMPS counts positions."""
     low, high, xy, yz, xz, _, _ = lmp.extract_box()
     lengths = np.subtract(high, low)

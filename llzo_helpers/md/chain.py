@@ -24,61 +24,26 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-import llzo_helpers
 from llzo_helpers import slurm
 from llzo_helpers.errors import InputError, OutOfTimeError, SimulationError
-from llzo_helpers.files import flush_to_disk, read_json, sha256, write_json, write_text
+from llzo_helpers.files import flush_to_disk, read_json, sha256, write_json
 from llzo_helpers.md import STOPPED_FRAME, launch
+from llzo_helpers.md.dcd import dcd_bytes, erase_creation_time
+from llzo_helpers.md.folder import (
+    check_completed,
+    completed_segments,
+    last_step,
+    prepare,
+    summarise,
+)
 from llzo_helpers.md.lock import locked
-from llzo_helpers.parameters import ChainSettings, MDSettings
+from llzo_helpers.md.segments import Segment, Stage, nvt_schedule, plan_segments
+from llzo_helpers.md.settings import ChainSettings, MDSettings
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import read_structure
-from llzo_helpers.trajectory import completed_segments, dcd_bytes, read_thermo
-
-# Bytes of a DCD file's header where LAMMPS writes the time of day
-_DCD_REMARK = slice(180, 260)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of a run, at one temperature or on a straight line from one to another."""
-
-    name: str
-    duration_ps: float
-    start_K: float
-    end_K: float
-    frame_interval_fs: float | None = None
-    """Time between frames; None to keep none."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One piece of a stage: the steps after `first_step` up to `last_step`."""
-
-    index: int
-    stage: str
-    first_step: int
-    last_step: int
-    start_K: float
-    end_K: float
-    frame_steps: int
-    """Steps between frames; 0 to keep none."""
-
-    @property
-    def name(self) -> str:
-        """Name of the segment's folder."""
-        return f"segment_{self.index:04d}"
-
-    @property
-    def n_frames(self) -> int:
-        """Number of frames that it keeps."""
-        return (self.last_step - self.first_step) // self.frame_steps if self.frame_steps else 0
 
 
 @dataclass(frozen=True)
@@ -96,41 +61,6 @@ class Progress:
         if self.steps_per_second == 0:
             return None
         return (self.steps_total - self.steps_done) / self.steps_per_second
-
-
-def nvt_schedule(temperature_K: float, settings: MDSettings) -> list[Stage]:
-    """Return equilibration, production and jump run at one temperature."""
-    T = temperature_K
-    return [
-        Stage("equilibration", settings.equilibration_ps, T, T),
-        Stage("production", settings.production_ps, T, T, settings.frame_interval_fs),
-        Stage("jumps", settings.jump_run_ps, T, T, settings.jump_frame_interval_fs),
-    ]
-
-
-def plan_segments(schedule: Sequence[Stage], settings: ChainSettings) -> list[Segment]:
-    """Divide the stages into segments of at most `segment_ps`."""
-    length = settings.steps(settings.segment_ps)
-    segments: list[Segment] = []
-    begin = 0
-    for stage in schedule:
-        steps = settings.steps(stage.duration_ps)
-        slope = (stage.end_K - stage.start_K) / max(steps, 1)
-        for done in range(0, steps, length):
-            after = min(done + length, steps)
-            segments.append(
-                Segment(
-                    index=len(segments),
-                    stage=stage.name,
-                    first_step=begin + done,
-                    last_step=begin + after,
-                    start_K=stage.start_K + slope * done,
-                    end_K=stage.start_K + slope * after,
-                    frame_steps=settings.interval_steps(stage.frame_interval_fs or 0),
-                )
-            )
-        begin += steps
-    return segments
 
 
 def run_md(
@@ -233,8 +163,8 @@ def _run(
     directory.mkdir(parents=True, exist_ok=True)
     segments = plan_segments(schedule, settings)
     with locked(directory) as lock:
-        _prepare(directory, structure, potential, segments[0], seed, settings, identity)
-        done = _check_completed(directory, segments)
+        prepare(directory, structure, potential, segments[0], seed, settings, identity)
+        done = check_completed(directory, segments)
         _require_disk_space(directory, segments[done:])
         meter = _Meter(segments[-1].last_step, on_progress)
         for segment in segments[done:]:
@@ -247,141 +177,7 @@ def _run(
                     "again: complete segments are safe"
                 ) from error
         meter.report(segments[-1].last_step)
-        return _summarise(directory)
-
-
-def run_progress(directory: Path) -> int:
-    """Return the last step that a run's files show, its unfinished segment included."""
-    records = completed_segments(directory)
-    last = records[-1]["last_step"] if records else 0
-    for part in directory.glob("segment_????.part/thermo.csv"):
-        last = max(last, _last_step(part) or 0)
-    return int(last)
-
-
-# --------------------------------------------------------------------------- the run's folder
-
-
-def _prepare(
-    directory: Path,
-    structure: Path,
-    potential: Potential,
-    first: Segment,
-    seed: int,
-    settings: ChainSettings,
-    identity: dict[str, Any],
-) -> None:
-    """Write the run's inputs, or check that those there are the ones asked for."""
-    inputs = {
-        **identity,
-        "seed": seed,
-        "timestep_fs": settings.timestep_fs,
-        "frame_interval_fs": settings.frame_interval_fs,
-        "segment_ps": settings.segment_ps,
-        "thermostat_damping_fs": settings.thermostat_damping_fs,
-        "structure.lmp": sha256(structure / "structure.lmp"),
-        "potential": {"name": potential.name, **potential.sha256()},
-    }
-    record_path = directory / "run.json"
-    if record_path.exists():
-        _require_same(directory, read_json(record_path), inputs)
-        return
-    shutil.copy(structure / "structure.lmp", directory)
-    (directory / "potential").mkdir(exist_ok=True)
-    for file in potential.files():
-        shutil.copy(file, directory / "potential")
-    write_text(directory / "in.lmp", _script(first, seed, settings))
-    write_json(
-        record_path,
-        {
-            "inputs": inputs,
-            "in.lmp": sha256(directory / "in.lmp"),
-            "structure": read_json(structure / "provenance.json"),
-            "versions": {"llzo_helpers": llzo_helpers.__version__},
-        },
-    )
-
-
-def _script(first: Segment, seed: int, settings: ChainSettings) -> str:
-    """Fill in this run's values as the defaults of the script's variables."""
-    values = {
-        "temperature": f"{first.start_K:.10g}",
-        "timestep": f"{settings.timestep_fs / 1000:.10g}",
-        "damping": f"{settings.thermostat_damping_fs / 1000:.10g}",
-        "velocity_seed": str(seed),
-        "last_step": str(first.last_step),
-        "frame_steps": str(settings.frame_steps),
-        "thermo_steps": str(settings.frame_steps),
-    }
-    script = (files("llzo_helpers.md") / "nvt.lmp").read_text(encoding="utf-8")
-    for name, value in values.items():
-        default = re.compile(rf"^(variable +{name} +index )\S+ *", re.MULTILINE)
-        match = default.search(script)
-        assert match, name
-        line = (match[1] + value + " ").ljust(len(match[0]))
-        script = script[: match.start()] + line + script[match.end() :]
-    return script
-
-
-def _require_same(directory: Path, record: dict[str, Any], inputs: dict[str, Any]) -> None:
-    """Raise InputError if the folder's run differs from the one asked for, or was touched."""
-    for key, value in inputs.items():
-        there = record["inputs"].get(key)
-        if there != value:
-            raise InputError(
-                f"{directory / 'run.json'}: {key}: {_difference(there, value)}; delete the folder "
-                "to start anew, or give the campaign another name"
-            )
-    for path, expected in (
-        (directory / "in.lmp", record["in.lmp"]),
-        (directory / "structure.lmp", inputs["structure.lmp"]),
-        *(
-            (directory / "potential" / name, digest)
-            for name, digest in inputs["potential"].items()
-            if name != "name"
-        ),
-    ):
-        if not path.is_file() or sha256(path) != expected:
-            raise InputError(
-                f"{path}: changed since the run began; restore it or delete the folder"
-            )
-
-
-def _difference(there: Any, wanted: Any) -> str:
-    """Say in few words how what is there differs from what is asked for."""
-    if isinstance(wanted, list):
-        return "another one there than asked for"
-    if not isinstance(wanted, dict):
-        return f"{there} there, {wanted} asked for"
-    if there["name"] != wanted["name"]:
-        return f"{there['name']} there, {wanted['name']} asked for"
-    return f"the files of {wanted['name']} have changed"
-
-
-def _check_completed(directory: Path, segments: list[Segment]) -> int:
-    """Return how many segments are complete; InputError if they don't fit the plan."""
-    records = completed_segments(directory)
-    for record, segment in zip(records, segments, strict=False):
-        folder = directory / f"segment_{record['index']:04d}"
-        if any(record[key] != value for key, value in asdict(segment).items()):
-            raise InputError(
-                f"{folder}: {record['stage']} up to step {record['last_step']}, where the "
-                f"parameters want {segment.stage} up to {segment.last_step}; restore them, or "
-                "delete this folder and later ones"
-            )
-    if len(records) > len(segments):
-        raise InputError(
-            f"{directory}: holds {len(records)} segments, more than the {len(segments)} of "
-            "production_ps; restore it, or delete the later ones"
-        )
-    if records:
-        restart = directory / segments[len(records) - 1].name / "end.restart"
-        if not restart.is_file() or sha256(restart) != records[-1]["sha256"]["end.restart"]:
-            raise InputError(
-                f"{restart}: damaged (its SHA-256 differs from segment.json); delete the folder "
-                f"{restart.parent.name} to repeat this segment"
-            )
-    return len(records)
+        return summarise(directory)
 
 
 def _require_disk_space(directory: Path, segments: list[Segment]) -> None:
@@ -431,9 +227,6 @@ def _require_time(
 
 def _frames_bytes(segment: Segment, n_atoms: int) -> int:
     return dcd_bytes(segment.n_frames, n_atoms) if segment.frame_steps else 0
-
-
-# --------------------------------------------------------------------------- one segment
 
 
 class _Meter:
@@ -488,7 +281,7 @@ def _run_segment(
     began = time.monotonic()
     with terminated(launch.start(words, part, lock)) as process:
         while True:
-            meter.report(_last_step(part / "thermo.csv") or segment.first_step)
+            meter.report(last_step(part / "thermo.csv") or segment.first_step)
             try:
                 code = process.wait(timeout=0.5)
                 break
@@ -527,18 +320,6 @@ def terminated(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[by
             process.wait()
 
 
-def _last_step(thermo: Path) -> int | None:
-    """Return the step of the last whole row of a `thermo.csv`; None if there is none yet."""
-    try:
-        with thermo.open("rb") as file:
-            file.seek(max(0, thermo.stat().st_size - 1000))
-            rows = file.read().decode().split("\n")[:-1]
-    except FileNotFoundError:
-        return None
-    step = rows[-1].split(",")[0] if rows else ""
-    return int(step) if step.isdigit() else None
-
-
 def failure(part: Path, code: int) -> str:
     """Say in one line why LAMMPS failed, in its own words."""
     for name in ("log.lammps", "stderr.txt"):
@@ -563,7 +344,7 @@ def _check_segment(directory: Path, part: Path, segment: Segment, settings: Chai
             f"LAMMPS ran on {ranks} MPI ranks instead of {wanted}: mpiexec is not the one of its "
             f"MPI; set {launch.MPIEXEC_VARIABLE} (log: {part / 'log.lammps'})"
         )
-    if _last_step(part / "thermo.csv") != segment.last_step:
+    if last_step(part / "thermo.csv") != segment.last_step:
         raise SimulationError(f"{part / 'thermo.csv'}: cut short; is the disk full?")
     if segment.frame_steps:
         frames = part / "frames.dcd"
@@ -573,46 +354,4 @@ def _check_segment(directory: Path, part: Path, segment: Segment, settings: Chai
             raise SimulationError(
                 f"{frames}: {frames.stat().st_size} bytes instead of {expected}; is the disk full?"
             )
-        _erase_creation_time(frames)
-
-
-def _erase_creation_time(frames: Path) -> None:
-    """Replace the remark that holds the time of day, so that equal runs make equal files."""
-    remark = b"REMARKS unwrapped positions in angstrom"
-    with frames.open("r+b") as file:
-        file.seek(_DCD_REMARK.start)
-        file.write(remark.ljust(_DCD_REMARK.stop - _DCD_REMARK.start))
-
-
-def _summarise(directory: Path) -> dict[str, Any]:
-    """Write and return what is worth knowing of a finished run."""
-    records = completed_segments(directory)
-    stages = [record["stage"] for record in records]
-    thermo = read_thermo(directory, "production" if "production" in stages else stages[-1])
-    wall = sum(record["wall_seconds"] for record in records)
-    summary = {
-        "steps": records[-1]["last_step"],
-        "n_frames": sum(record["n_frames"] for record in records),
-        "lammps_seconds": round(wall, 3),
-        "steps_per_second": round(records[-1]["last_step"] / wall, 1),
-        "lammps": records[-1]["lammps"],
-        "mean_temperature_K": round(float(thermo["temperature_K"].mean()), 3),
-        "mean_potential_energy_eV": round(float(thermo["potential_energy_eV"].mean()), 6),
-        "mean_pressure_bar": round(float(thermo["pressure_bar"].mean()), 1),
-        **_extrapolations(directory),
-    }
-    write_json(directory / "summary.json", summary)
-    return summary
-
-
-def _extrapolations(directory: Path) -> dict[str, int]:
-    """Symmetry functions found outside the training range, in all and by element.
-
-    Each segment counts anew. Where nobody counted, nothing is returned.
-    """
-    last_rows = pd.DataFrame(
-        pd.read_csv(directory / f"segment_{record['index']:04d}" / "thermo.csv").iloc[-1]
-        for record in completed_segments(directory)
-    )
-    counts = last_rows.filter(regex="^extrapolations").dropna(axis="columns").sum()
-    return {str(name): int(count) for name, count in counts.items()}
+        erase_creation_time(frames)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.parameters import ChainSettings
+from llzo_helpers.md.settings import ChainSettings
 from llzo_helpers.potentials import Potential
 
 LMP_VARIABLE = "LLZO_LMP"

@@ -14,7 +14,7 @@ from llzo_helpers.errors import SimulationError
 from llzo_helpers.md import launch
 from llzo_helpers.md.chain import failure, terminated
 from llzo_helpers.md.lock import locked
-from llzo_helpers.parameters import ChainSettings
+from llzo_helpers.md.settings import ChainSettings
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import write_structure
 
@@ -50,7 +50,7 @@ def relax(atoms: ase.Atoms, directory: Path, *, potential: Potential) -> Relaxat
     Parameters
     ----------
     atoms
-        Sorted as `llzo_helpers.structures.ELEMENTS`.
+        Sorted as `llzo_helpers.garnet.ELEMENTS`.
     directory
         Folder for the script, the log and the result; what was there goes.
     potential

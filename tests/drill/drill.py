@@ -32,9 +32,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from one_node_slurm import NoSlurmError, running_slurm, start_requeued, write_profile  # noqa: E402
 
 from llzo_helpers import slurm  # noqa: E402
+from llzo_helpers.campaign.model import load_campaign  # noqa: E402
 from llzo_helpers.files import read_json  # noqa: E402
-from llzo_helpers.parameters import load_campaign  # noqa: E402
-from llzo_helpers.trajectory import dcd_bytes  # noqa: E402
+from llzo_helpers.md.dcd import dcd_bytes  # noqa: E402
 
 CAMPAIGN = {
     "description": "One run, to be disturbed",
@@ -86,7 +86,7 @@ class Drill:
             "PYTHONPATH": str(ROOT),
             "LLZO_RESULTS": str(self.directory / "results"),
         }
-        command = [sys.executable, "-m", "llzo_helpers.batch", str(self.campaign)]
+        command = [sys.executable, "-m", "llzo_helpers.jobs.engine", str(self.campaign)]
         command += ["--profile", self.profile, "--only", self.run.name]
         with self.log.open("ab") as log:
             return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

@@ -1,0 +1,1 @@
+"""Analyses of trajectories and networks of any material: arrays in, small results out."""

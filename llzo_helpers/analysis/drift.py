@@ -1,0 +1,59 @@
+"""How far a framework goes from where it began."""
+
+from dataclasses import dataclass
+
+import ase
+import numpy as np
+from ase.geometry import find_mic
+from numpy.typing import ArrayLike
+
+from llzo_helpers.arrays import FloatArray
+from llzo_helpers.garnet import ELEMENTS
+
+
+@dataclass(frozen=True)
+class FrameworkDrift:
+    """How far the framework went from where a run began.
+
+    Attributes
+    ----------
+    times_ps
+        Since the end of equilibration, [frame].
+    displacement
+        Root mean square over each element's atoms, Å, by element, [frame].
+    moved_fraction
+        Fraction of framework atoms farther than 1 Å from their start, [frame].
+    """
+
+    times_ps: FloatArray
+    displacement: dict[str, FloatArray]
+    moved_fraction: FloatArray
+
+
+def framework_drift(positions: ArrayLike, times_ps: ArrayLike, start: ase.Atoms) -> FrameworkDrift:
+    """Displacement of the framework from the structure a run began with.
+
+    Parameters
+    ----------
+    positions
+        Unwrapped positions of all atoms, Å, [frame, atom, axis].
+    times_ps
+        [frame]
+    start
+        The structure at the start, equilibration included in what is shown.
+    """
+    frames = np.asarray(positions, dtype=float)
+    names = np.array(start.get_chemical_symbols())
+    framework = names != "Li"
+    # whole cells between the two records of the same atoms, from wrapping
+    first, _ = find_mic(frames[0] - start.positions, start.cell)
+    displacement = frames - frames[0] + first
+    displacement -= displacement[:, framework].mean(axis=1, keepdims=True)
+    squares = (displacement**2).sum(axis=2)
+    return FrameworkDrift(
+        times_ps=np.asarray(times_ps, dtype=float),
+        displacement={
+            element: np.sqrt(squares[:, names == element].mean(axis=1)) for element in ELEMENTS[1:]
+        },
+        moved_fraction=(squares[:, framework] > 1.0).mean(axis=1),
+    )

@@ -1,0 +1,1 @@
+"""Networks of jumps: order parameter, connectivity, and how sure they are."""

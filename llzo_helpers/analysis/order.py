@@ -1,0 +1,364 @@
+"""Order of a structure: pair distributions, coordination numbers, bond angles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.ndimage import gaussian_filter1d
+
+from llzo_helpers.analysis.frames import Frames, frame_chunks
+from llzo_helpers.analysis.periodic import (
+    atoms_of,
+    check_cutoff,
+    checked_cell,
+    fractional_positions,
+    image_vector,
+    largest_distance,
+)
+from llzo_helpers.arrays import FloatArray, IntArray
+from llzo_helpers.errors import InputError
+
+
+@dataclass(frozen=True)
+class PairDistribution:
+    """Distances from atoms of one species to those of another.
+
+    Attributes
+    ----------
+    radii : ndarray, shape [bin]
+        Middle of each bin, Å.
+    values : ndarray, shape [bin]
+        g(r): 1 where neighbours are as frequent as in a gas of that density.
+    standard_error : ndarray, shape [bin]
+        Of `values`, from blocks of consecutive frames; NaN if there is only one.
+    coordination : ndarray, shape [bin]
+        Mean number of atoms of the second species around one of the first, up to the
+        upper edge of the bin.
+    """
+
+    radii: FloatArray
+    values: FloatArray
+    standard_error: FloatArray
+    coordination: FloatArray
+
+
+@dataclass(frozen=True)
+class CoordinationNumbers:
+    """Numbers of neighbours.
+
+    Attributes
+    ----------
+    cutoff : float
+        Largest distance of a neighbour, Å.
+    numbers : ndarray, shape [frame, atom]
+        Of each atom of the central species, in the order of the frames.
+    """
+
+    cutoff: float
+    numbers: IntArray
+
+    @property
+    def mean(self) -> float:
+        """Mean over atoms and frames."""
+        return float(self.numbers.mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Of `mean`, from 5 blocks of consecutive frames; NaN of a single frame."""
+        blocks = np.array_split(self.numbers, min(5, len(self.numbers)))
+        means = [block.mean() for block in blocks]
+        return float(np.std(means, ddof=1) / np.sqrt(len(means))) if len(means) > 1 else np.nan
+
+    @property
+    def distribution(self) -> FloatArray:
+        """Fraction of atoms with 0, 1, 2, ... neighbours."""
+        return np.bincount(self.numbers.ravel()) / self.numbers.size
+
+
+@dataclass(frozen=True)
+class BondAngles:
+    """Angles between two bonds of an atom.
+
+    Attributes
+    ----------
+    angles : ndarray, shape [bin]
+        Middle of each bin, degrees.
+    density : ndarray, shape [bin]
+        Fraction of angles per degree; its integral is 1.
+    relative_to_random : ndarray, shape [bin]
+        `density` relative to that of directions without order, which goes as the sine.
+    n_angles : int
+        Number of angles counted.
+    """
+
+    angles: FloatArray
+    density: FloatArray
+    relative_to_random: FloatArray
+    n_angles: int
+
+
+def pair_distributions(
+    frames: ArrayLike | Frames,
+    cell: ArrayLike,
+    species: Sequence[str],
+    *,
+    r_max: float | None = None,
+    bin_width: float = 0.02,
+    blocks: int = 5,
+) -> dict[tuple[str, str], PairDistribution]:
+    """Return the partial pair distributions of every pair of species, in both orders.
+
+    Parameters
+    ----------
+    frames : array_like, shape [frame, atom, axis], or Frames
+        Positions, Å.
+    cell : array_like, shape [vector, axis]
+        Å.
+    species : sequence of str, shape [atom]
+        Element of each atom.
+    r_max : float, optional
+        Largest distance, Å; half the smallest height of the cell if not given.
+    bin_width : float
+        Å.
+    blocks : int
+        Blocks of frames that the standard errors come from, at most: chunks stay whole.
+
+    Raises
+    ------
+    InputError
+        Shapes that don't fit, no frame, or distances for which the cell is too small.
+    """
+    box = checked_cell(cell)
+    limit = largest_distance(box)
+    reach = limit if r_max is None else r_max
+    if not bin_width < reach <= limit * (1 + 1e-12):
+        raise InputError(
+            f"r_max: {reach:g} Å; give more than a bin of {bin_width:g} Å and at most half the "
+            f"smallest height of the cell, {limit:.3f} Å"
+        )
+    names, kinds = np.unique(np.asarray(species), return_inverse=True)
+    n_bins = int(np.floor(reach / bin_width * (1 + 1e-12)))
+    counts, n_frames = [], []
+    for chunk in frame_chunks(frames, len(kinds), at_least=blocks):
+        counted = np.zeros((len(names), len(names), n_bins), dtype=np.int64)
+        _count_pairs(fractional_positions(chunk, box), box, kinds, bin_width, counted)
+        counts.append(counted + counted.transpose(1, 0, 2))
+        n_frames.append(len(chunk))
+    groups = [
+        group
+        for group in np.array_split(np.arange(len(counts)), min(blocks, len(counts)))
+        if len(group)
+    ]
+    # [block, species, species, bin]: per frame, neighbours of all atoms of the first species
+    per_block = np.array([sum(counts[c] for c in g) / sum(n_frames[c] for c in g) for g in groups])
+    mean = np.sum(counts, axis=0) / sum(n_frames)
+
+    edges = np.arange(n_bins + 1) * bin_width
+    shells = 4 / 3 * np.pi * np.diff(edges**3)
+    volume = abs(float(np.linalg.det(box)))
+    totals = np.bincount(kinds)
+    results = {}
+    for a, first in enumerate(names.tolist()):
+        for b, second in enumerate(names.tolist()):
+            # an atom is not its own neighbour
+            n_pairs = totals[a] * (totals[b] - (a == b))
+            to_density = volume / (max(n_pairs, 1) * shells)
+            spread = per_block[:, a, b] * to_density
+            results[first, second] = PairDistribution(
+                radii=(edges[:-1] + edges[1:]) / 2,
+                values=mean[a, b] * to_density,
+                standard_error=(
+                    np.std(spread, axis=0, ddof=1) / np.sqrt(len(spread))
+                    if len(spread) > 1
+                    else np.full(n_bins, np.nan)
+                ),
+                coordination=np.cumsum(mean[a, b]) / totals[a],
+            )
+    return results
+
+
+def first_minimum(pair: PairDistribution, *, smoothing: float = 0.05) -> float:
+    """Return the distance of the first minimum after the first peak, Å: a cutoff of bonds.
+
+    Parameters
+    ----------
+    pair : PairDistribution
+        Of the two species.
+    smoothing : float
+        Standard deviation of the Gaussian that g(r) is smoothed with before, Å.
+
+    Raises
+    ------
+    InputError
+        No minimum within the distances counted.
+    """
+    smooth = gaussian_filter1d(pair.values, smoothing / (pair.radii[1] - pair.radii[0]))
+    slope = np.sign(np.diff(smooth))
+    # a peak stands above a gas
+    peaks = np.flatnonzero((slope[:-1] > 0) & (slope[1:] <= 0) & (smooth[1:-1] > 1)) + 1
+    rises = np.flatnonzero(slope[peaks[0] :] > 0) + peaks[0] if len(peaks) else peaks
+    if not len(rises):
+        raise InputError(
+            f"pair distribution: no minimum after a first peak up to {pair.radii[-1]:.2f} Å; "
+            "give a larger r_max, or the cutoff itself"
+        )
+    # where nothing lies between two shells the minimum is flat: take its middle
+    end = rises[0]
+    start = peaks[0] + np.argmax(smooth[peaks[0] : end + 1] <= smooth[end] + 1e-9)
+    return float((pair.radii[start] + pair.radii[end]) / 2)
+
+
+def coordination_numbers(
+    frames: ArrayLike | Frames,
+    cell: ArrayLike,
+    species: Sequence[str],
+    *,
+    central: str,
+    neighbour: str,
+    cutoff: float,
+) -> CoordinationNumbers:
+    """Return the number of neighbours of each atom in each frame.
+
+    Parameters
+    ----------
+    frames, cell, species
+        As for `pair_distributions`.
+    central, neighbour : str
+        Elements.
+    cutoff : float
+        Largest distance of a neighbour, Å (see `first_minimum`).
+
+    Raises
+    ------
+    InputError
+        Shapes that don't fit, no frame, an element that isn't there, or a cutoff for which
+        the cell is too small.
+    """
+    box = checked_cell(cell)
+    check_cutoff(cutoff, box)
+    centres, others = atoms_of(species, central), atoms_of(species, neighbour)
+    numbers = [
+        _count_neighbours(fractional_positions(chunk, box), box, centres, others, cutoff)
+        for chunk in frame_chunks(frames, len(species))
+    ]
+    return CoordinationNumbers(cutoff=cutoff, numbers=np.concatenate(numbers))
+
+
+def bond_angles(
+    frames: ArrayLike | Frames,
+    cell: ArrayLike,
+    species: Sequence[str],
+    *,
+    central: str,
+    neighbour: str,
+    cutoff: float,
+    bin_width: float = 2.0,
+) -> BondAngles:
+    """Return the distribution of angles neighbour - central - neighbour.
+
+    Parameters
+    ----------
+    frames, cell, species, central, neighbour, cutoff
+        As for `coordination_numbers`.
+    bin_width : float
+        Degrees.
+
+    Raises
+    ------
+    InputError
+        As for `coordination_numbers`; or no atom with two neighbours.
+    """
+    box = checked_cell(cell)
+    check_cutoff(cutoff, box)
+    centres, others = atoms_of(species, central), atoms_of(species, neighbour)
+    n_bins = round(180 / bin_width)
+    edges = np.linspace(0, 180, n_bins + 1)
+    counts = np.zeros(n_bins, dtype=np.int64)
+    for chunk in frame_chunks(frames, len(species)):
+        _count_angles(fractional_positions(chunk, box), box, centres, others, cutoff, counts)
+    total = int(counts.sum())
+    if total == 0:
+        raise InputError(
+            f"cutoff: {cutoff:g} Å; no {central} has two {neighbour} so near: give a larger one"
+        )
+    fractions = counts / total
+    random = np.diff(-np.cos(np.radians(edges))) / 2
+    return BondAngles(
+        angles=(edges[:-1] + edges[1:]) / 2,
+        density=fractions / np.diff(edges),
+        relative_to_random=fractions / random,
+        n_angles=total,
+    )
+
+
+@numba.njit(cache=True)
+def _count_pairs(
+    fractional: FloatArray,
+    cell: FloatArray,
+    kinds: IntArray,
+    bin_width: float,
+    counts: IntArray,
+) -> None:
+    """Add the pairs of every frame to `counts` [kind, kind, bin], each pair once."""
+    n_frames, n_atoms, _ = fractional.shape
+    n_bins = counts.shape[2]
+    limit = (n_bins * bin_width) ** 2
+    for frame in range(n_frames):
+        at = fractional[frame]
+        for i in range(n_atoms - 1):
+            for j in range(i + 1, n_atoms):
+                square = image_vector(at[i], at[j], cell)[3]
+                if square < limit:
+                    where = min(int(np.sqrt(square) / bin_width), n_bins - 1)
+                    counts[kinds[i], kinds[j], where] += 1
+
+
+@numba.njit(cache=True)
+def _count_neighbours(
+    fractional: FloatArray, cell: FloatArray, centres: IntArray, others: IntArray, cutoff: float
+) -> IntArray:
+    """Return the number of neighbours [frame, centre]."""
+    numbers = np.zeros((fractional.shape[0], len(centres)), dtype=np.int64)
+    for frame in range(fractional.shape[0]):
+        at = fractional[frame]
+        for c, i in enumerate(centres):
+            for j in others:
+                if i != j and image_vector(at[i], at[j], cell)[3] <= cutoff * cutoff:
+                    numbers[frame, c] += 1
+    return numbers
+
+
+@numba.njit(cache=True)
+def _count_angles(
+    fractional: FloatArray,
+    cell: FloatArray,
+    centres: IntArray,
+    others: IntArray,
+    cutoff: float,
+    counts: IntArray,
+) -> None:
+    """Add the angles at the centres of every frame to `counts` [bin] of 0 to 180 degrees."""
+    directions = np.empty((len(others), 3))
+    n_bins = len(counts)
+    for frame in range(fractional.shape[0]):
+        at = fractional[frame]
+        for i in centres:
+            found = 0
+            for j in others:
+                x, y, z, square = image_vector(at[i], at[j], cell)
+                # two atoms at one point have no direction
+                if i != j and 0 < square <= cutoff * cutoff:
+                    length = np.sqrt(square)
+                    directions[found, 0] = x / length
+                    directions[found, 1] = y / length
+                    directions[found, 2] = z / length
+                    found += 1
+            for a in range(found - 1):
+                for b in range(a + 1, found):
+                    cosine = 0.0
+                    for axis in range(3):
+                        cosine += directions[a, axis] * directions[b, axis]
+                    angle = np.arccos(min(1.0, max(-1.0, cosine)))
+                    counts[min(int(angle / np.pi * n_bins), n_bins - 1)] += 1

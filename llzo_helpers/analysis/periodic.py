@@ -1,0 +1,73 @@
+"""Distances in a periodic cell of any shape."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from llzo_helpers.arrays import FloatArray, IntArray
+from llzo_helpers.errors import InputError
+
+
+def checked_cell(cell: ArrayLike) -> FloatArray:
+    """Return the cell [vector, axis] in Å as float64, refused unless it spans a volume."""
+    matrix = np.asarray(cell, dtype=float)
+    if matrix.shape != (3, 3):
+        raise InputError(f"cell: shape {matrix.shape}; give its three vectors as rows, 3x3, in Å")
+    if not np.all(np.isfinite(matrix)) or abs(np.linalg.det(matrix)) < 1e-6:
+        raise InputError("cell: its vectors don't span a volume; give three independent rows in Å")
+    return matrix
+
+
+def largest_distance(cell: FloatArray) -> float:
+    """Return half the smallest height of the cell, Å: nearer than that is one image only."""
+    return float(0.5 / np.linalg.norm(np.linalg.inv(cell), axis=0).max())
+
+
+def check_cutoff(cutoff: float, cell: FloatArray) -> None:
+    """Refuse a cutoff, Å, within which an atom may have two images."""
+    limit = largest_distance(cell)
+    if not 0 < cutoff <= limit:
+        raise InputError(
+            f"cutoff: {cutoff:g} Å; give at most half the smallest height of the cell, "
+            f"{limit:.3f} Å"
+        )
+
+
+def fractional_positions(positions: NDArray[Any], cell: FloatArray) -> FloatArray:
+    """Return fractional coordinates [..., vector] of positions [..., axis], Å."""
+    return np.ascontiguousarray(positions @ np.linalg.inv(cell))
+
+
+@numba.njit(cache=True, inline="always")
+def image_vector(a, b, cell):  # type: ignore[no-untyped-def]
+    """Return the vector from fractional a to the nearest image of b, and its square."""
+    u, v, w = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+    u -= np.rint(u)
+    v -= np.rint(v)
+    w -= np.rint(w)
+    x = u * cell[0, 0] + v * cell[1, 0] + w * cell[2, 0]
+    y = u * cell[0, 1] + v * cell[1, 1] + w * cell[2, 1]
+    z = u * cell[0, 2] + v * cell[1, 2] + w * cell[2, 2]
+    return x, y, z, x * x + y * y + z * z
+
+
+def atoms_of(species: Sequence[str], element: str) -> IntArray:
+    """Return the indices of the atoms of an element, refused if there is none."""
+    atoms = np.flatnonzero(np.asarray(species) == element)
+    if not len(atoms):
+        raise InputError(f"species: no {element}; there are {', '.join(sorted(set(species)))}")
+    return atoms
+
+
+def nearest_image(displacements: NDArray[Any], cell: FloatArray) -> FloatArray:
+    """Return displacements [..., axis] brought to the image nearest in fractional coordinates.
+
+    It is the nearest image in space, too, for whatever is shorter than half the smallest
+    height of the cell; for longer vectors use `ase.geometry.find_mic`.
+    """
+    fractional = displacements @ np.linalg.inv(cell)
+    fractional -= np.round(fractional)
+    return np.asarray(fractional @ cell)

@@ -1,0 +1,109 @@
+"""Sites of mobile ions, the jumps between them, their network and volumes.
+
+The way through it: `landmark_analysis` finds the sites of a trajectory and who is where;
+`find_stays` and `jump_statistics` make residence times and rates of that; `site_network`,
+`percolation` and `superbasins` say how the sites connect, `static_site_volumes` and
+`accessible_volumes` how large they are, `jump_diffusion` what all this means for diffusion,
+and `probability_density` draws it.
+"""
+
+from llzo_helpers.analysis.frames import Frames
+from llzo_helpers.analysis.sites.analysis import UNASSIGNED, SiteAnalysis, landmark_analysis
+from llzo_helpers.analysis.sites.density import (
+    ProbabilityDensity,
+    Surface,
+    isosurface,
+    probability_density,
+    value_of_nearest_site,
+)
+from llzo_helpers.analysis.sites.jumps import (
+    BackJumps,
+    JumpStatistics,
+    Stays,
+    Survival,
+    back_jumps,
+    find_stays,
+    jump_statistics,
+    jump_table,
+    kaplan_meier,
+)
+from llzo_helpers.analysis.sites.kinetics import (
+    JumpDiffusion,
+    flux_path,
+    jump_diffusion,
+    network_diffusion,
+)
+from llzo_helpers.analysis.sites.landmarks import Landmarks, voronoi_landmarks
+from llzo_helpers.analysis.sites.network import (
+    PercolatingCluster,
+    Superbasins,
+    SuperbasinScan,
+    critical_rate,
+    hop_vectors,
+    percolation,
+    site_network,
+    superbasin_scan,
+    superbasins,
+)
+from llzo_helpers.analysis.sites.site_types import (
+    coordination_types,
+    garnet_types,
+    oxygen_coordination,
+)
+from llzo_helpers.analysis.sites.volumes import (
+    PAPER_RADII,
+    AccessibleVolumes,
+    ExploredPositions,
+    accessible_volumes,
+    explored_positions,
+    polyhedron_volumes,
+    radical_voronoi_volumes,
+    static_site_volumes,
+)
+
+__all__ = [
+    "PAPER_RADII",
+    "UNASSIGNED",
+    "AccessibleVolumes",
+    "BackJumps",
+    "ExploredPositions",
+    "Frames",
+    "JumpDiffusion",
+    "JumpStatistics",
+    "Landmarks",
+    "PercolatingCluster",
+    "ProbabilityDensity",
+    "SiteAnalysis",
+    "Stays",
+    "SuperbasinScan",
+    "Superbasins",
+    "Surface",
+    "Survival",
+    "accessible_volumes",
+    "back_jumps",
+    "coordination_types",
+    "critical_rate",
+    "explored_positions",
+    "find_stays",
+    "flux_path",
+    "garnet_types",
+    "hop_vectors",
+    "isosurface",
+    "jump_diffusion",
+    "jump_statistics",
+    "jump_table",
+    "kaplan_meier",
+    "landmark_analysis",
+    "network_diffusion",
+    "oxygen_coordination",
+    "percolation",
+    "polyhedron_volumes",
+    "probability_density",
+    "radical_voronoi_volumes",
+    "site_network",
+    "static_site_volumes",
+    "superbasin_scan",
+    "superbasins",
+    "value_of_nearest_site",
+    "voronoi_landmarks",
+]

@@ -1,0 +1,165 @@
+"""From jumps to diffusion: what the measured network of sites says the coefficient is.
+
+An ion that walks on the network with the measured rates and no memory has the diffusion
+tensor that the master equation gives. Compared with the tracer diffusion coefficient from mean
+squared displacements, it says how much of the correlation between jumps is in the network and
+how much in the memory of the ion and its neighbours.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.sparse.csgraph import connected_components
+
+from llzo_helpers.analysis.sites.jumps import Stays, jump_statistics
+from llzo_helpers.analysis.sites.network import hop_vectors
+from llzo_helpers.arrays import FloatArray
+
+ANGSTROM2_PER_PS = 1e-4  # cm2/s
+
+
+@dataclass(frozen=True)
+class JumpDiffusion:
+    """Diffusion on a network of sites, cm2/s.
+
+    Attributes
+    ----------
+    tensor : ndarray, shape [axis, axis]
+        Of an ion without memory on the network (master equation).
+    coefficient : float
+        A third of its trace, D_jump.
+    standard_error : float
+        Of the coefficient, by bootstrap over ions.
+    uncorrelated : float
+        Of independent jumps, sum of rate times distance squared over 6.
+    network_correlation : float
+        coefficient / uncorrelated: 1 on a lattice of equivalent sites; less where a network
+        has dead ends and fast pairs.
+    net_flux : ndarray, shape [axis, from, to]
+        Net jumps per ps and ion along each link in a unit gradient (1/Å) along each axis:
+        where diffusion really runs. Antisymmetric in the sites.
+    """
+
+    tensor: FloatArray
+    coefficient: float
+    standard_error: float
+    uncorrelated: float
+    network_correlation: float
+    net_flux: FloatArray
+
+
+def jump_diffusion(
+    stays: Stays,
+    centers: FloatArray,
+    cell: ArrayLike,
+    frame_interval: float,
+    *,
+    n_bootstrap: int = 50,
+    seed: int = 0,
+) -> JumpDiffusion:
+    """Return the diffusion tensor of the measured network by its master equation.
+
+    Jumps i to j and back are averaged, as they are equally frequent in equilibrium.
+
+    Parameters
+    ----------
+    stays : Stays
+        From `find_stays`.
+    centers : ndarray, shape [site, axis]
+        Å.
+    cell : array_like, shape [vector, axis]
+        Å.
+    frame_interval : float
+        Time between frames, ps.
+    n_bootstrap, seed : int
+        Resamplings of the ions for the standard error.
+    """
+
+    def flux(ion_weights: FloatArray | None) -> FloatArray:
+        statistics = jump_statistics(stays, frame_interval, ion_weights=ion_weights)
+        jumps = statistics.n_ij - np.diag(np.diag(statistics.n_ij))
+        return np.asarray((jumps + jumps.T) / (2 * statistics.time_at_site.sum()))
+
+    exchange = flux(None)
+    vectors = hop_vectors(centers, cell, exchange > 0)
+    tensor, net_flux = network_diffusion(exchange, vectors)
+    uncorrelated = np.einsum("ij,ijx,ijx", exchange, vectors, vectors) / 6
+    rng = np.random.default_rng(seed)
+    resampled = []
+    for _ in range(n_bootstrap):
+        draw = rng.integers(stays.n_ions, size=stays.n_ions)
+        weights = np.bincount(draw, minlength=stays.n_ions).astype(float)
+        resampled.append(np.trace(network_diffusion(flux(weights), vectors)[0]) / 3)
+    coefficient = float(np.trace(tensor) / 3)
+    return JumpDiffusion(
+        tensor=tensor * ANGSTROM2_PER_PS,
+        coefficient=coefficient * ANGSTROM2_PER_PS,
+        standard_error=float(np.std(resampled, ddof=1)) * ANGSTROM2_PER_PS,
+        uncorrelated=float(uncorrelated) * ANGSTROM2_PER_PS,
+        network_correlation=coefficient / float(uncorrelated) if uncorrelated > 0 else np.nan,
+        net_flux=net_flux,
+    )
+
+
+def network_diffusion(exchange: FloatArray, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the diffusion tensor of a random walk on a periodic network in equilibrium.
+
+    With c_ij the frequency of jumps i to j, equal to that of j to i, and v_ij their vectors,
+    D = 1/2 sum_ij c_ij w_ij w_ij with w_ij = v_ij + x_j - x_i, where the shifts x make the
+    drift sum_j c_ij w_ij vanish at every site (homogenisation of the master equation; the
+    resistor network of the jumps).
+
+    Parameters
+    ----------
+    exchange : ndarray, shape [from, to]
+        Symmetric frequencies of jumps, per ion.
+    vectors : ndarray, shape [from, to, axis]
+        Antisymmetric in the sites.
+
+    Returns
+    -------
+    tensor : ndarray, shape [axis, axis]
+        Length squared times frequency.
+    net_flux : ndarray, shape [axis, from, to]
+        c_ij w_ij.
+    """
+    laplacian = np.diag(exchange.sum(axis=1)) - exchange
+    drift = np.einsum("ij,ijx->ix", exchange, vectors)
+    # Shifts are free up to a constant in each connected part: its first site stays.
+    _, part = connected_components(exchange > 0, directed=False)
+    moved = np.ones(len(exchange), dtype=bool)
+    moved[np.unique(part, return_index=True)[1]] = False
+    shifts = np.zeros_like(drift)
+    shifts[moved] = np.linalg.solve(laplacian[np.ix_(moved, moved)], drift[moved])
+    corrected = vectors + shifts[None] - shifts[:, None]
+    tensor = np.einsum("ij,ijx,ijy->xy", exchange, corrected, corrected) / 2
+    return tensor, np.einsum("ij,ijx->xij", exchange, corrected)
+
+
+def flux_path(net_flux: FloatArray) -> list[int]:
+    """Return the sites along the strongest net flux, as a cycle through the periodic network.
+
+    From the link with the largest net flux on, each next link is the one that carries most out
+    of the site reached, until a site comes again.
+
+    Parameters
+    ----------
+    net_flux : ndarray, shape [from, to]
+        Along one axis, from `JumpDiffusion`.
+
+    Returns
+    -------
+    list of int
+        The first site stands again at the end; empty if nothing flows.
+    """
+    # where nothing percolates, rounding errors remain
+    outward = np.where(net_flux > 1e-12, net_flux, 0.0)
+    if outward.size == 0 or outward.max() == 0:
+        return []
+    path = [int(np.unravel_index(outward.argmax(), outward.shape)[0])]
+    while True:
+        following = int(outward[path[-1]].argmax())
+        if following in path:
+            return [*path[path.index(following) :], following]
+        path.append(following)

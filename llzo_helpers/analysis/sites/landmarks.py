@@ -1,0 +1,553 @@
+"""Landmarks: where a mobile ion is, said by its distances to the framework around it.
+
+The landmark vector of an ion has one component per Voronoi node of the time-averaged
+framework. A component is near 1 while the ion is within the polyhedron of framework atoms
+around that node and falls to 0 outside of it (Kahle, Musaelian, Marzari, Kozinsky,
+Phys. Rev. Materials 3, 055404 (2019)). As framework atoms move, so do their polyhedra: the
+vector follows the site, not a point in space.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import Voronoi, cKDTree
+
+from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames
+from llzo_helpers.analysis.periodic import nearest_image
+from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
+from llzo_helpers.errors import InputError
+
+# A component counts as zero where the cutoff function has fallen to this.
+NEGLIGIBLE = 1e-4
+VOXEL_SIZE = 0.8  # Å
+# Atoms in a plane, as in a cubic lattice, enclose nothing: the place of their Voronoi node is
+# an accident of noise. The flattest polyhedra of the garnet have 0.04.
+FLAT = 0.02
+
+
+@dataclass(frozen=True)
+class Framework:
+    """The time-averaged framework.
+
+    Attributes
+    ----------
+    positions : ndarray, shape [framework atom, axis]
+        Mean positions, Å (not wrapped).
+    largest_displacement : float
+        Largest distance of a framework atom from its mean position in any frame, Å.
+    """
+
+    positions: FloatArray
+    largest_displacement: float
+
+
+def average_framework(
+    frames: Frames, cell: FloatArray, mobile: BoolArray, movement_limit: float
+) -> Framework:
+    """Average the framework over a trajectory, in two streams.
+
+    Parameters
+    ----------
+    frames : Frames
+        The trajectory.
+    cell : ndarray, shape [vector, axis]
+        Å.
+    mobile : ndarray of bool, shape [atom]
+        True for the mobile ions; the framework is the rest.
+    movement_limit : float
+        Largest distance from its mean position, Å, that a framework atom may have.
+
+    Raises
+    ------
+    InputError
+        Positions that are not finite, or a framework that moved beyond the limit.
+    """
+    first: FloatArray | None = None
+    total = np.zeros(((~mobile).sum(), 3))
+    n_frames = 0
+    for chunk in frames.chunks(frames=CHUNK_FRAMES):
+        if chunk.shape[1:] != (len(mobile), 3):
+            raise InputError(
+                f"positions: {chunk.shape[1]} atoms, but the mask `mobile` has {len(mobile)}; "
+                "give one entry per atom"
+            )
+        finite = np.isfinite(chunk).all(axis=(1, 2))
+        if not finite.all():
+            raise InputError(
+                f"positions: not finite in frame {n_frames + int(np.argmin(finite))}; "
+                "cut the trajectory before the simulation failed"
+            )
+        framework = chunk[:, ~mobile].astype(float)
+        if first is None:
+            first = framework[0]
+        total += nearest_image(framework - first, cell).sum(axis=0)
+        n_frames += len(chunk)
+    assert first is not None
+    mean = first + total / n_frames
+
+    largest, worst_atom, drift = 0.0, 0, 0.0
+    for chunk in frames.chunks(frames=CHUNK_FRAMES):
+        displacement = nearest_image(chunk[:, ~mobile].astype(float) - mean, cell)
+        distance = np.linalg.norm(displacement, axis=2)
+        drift = max(drift, float(np.linalg.norm(displacement.mean(axis=1), axis=1).max()))
+        if distance.max() > largest:
+            largest = float(distance.max())
+            worst_atom = int(np.flatnonzero(~mobile)[distance.max(axis=0).argmax()])
+    if largest > movement_limit:
+        remedy = (
+            f"the framework drifted as a whole by {drift:.1f} Å: subtract its centre of mass first"
+            if drift > largest / 2
+            else "it melted or rearranged: analyse a solid stretch of the run, or raise "
+            "static_movement_threshold if this is vibration"
+        )
+        raise InputError(
+            f"positions: framework atom {worst_atom} moves {largest:.2f} Å from its mean position "
+            f"(static_movement_threshold is {movement_limit:g} Å); {remedy}"
+        )
+    return Framework(positions=mean, largest_displacement=largest)
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Voronoi nodes of the mean framework and the atoms around each.
+
+    Attributes
+    ----------
+    centers : ndarray, shape [landmark, axis]
+        Å.
+    vertices : ndarray of int, shape [landmark, vertex]
+        Framework atoms at the corners of the polyhedron, padded with -1.
+    offsets : ndarray, shape [landmark, vertex, axis]
+        From the centre to the mean position of each vertex atom, Å (the image at the corner).
+    """
+
+    centers: FloatArray
+    vertices: IntArray
+    offsets: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.centers)
+
+    @classmethod
+    def from_nodes(
+        cls, centers: FloatArray, vertices: IntArray, framework: FloatArray, cell: FloatArray
+    ) -> "Landmarks":
+        """Make landmarks of nodes found elsewhere, such as by Zeo++.
+
+        Each vertex is taken at the image nearest to its node: the cell must be larger than
+        two polyhedra.
+        """
+        centers = (centers @ np.linalg.inv(cell) % 1.0) @ cell
+        offsets = nearest_image(framework[vertices] - centers[:, None], cell)
+        offsets[vertices < 0] = 0.0
+        return cls(centers=centers, vertices=vertices, offsets=offsets)
+
+
+def voronoi_landmarks(
+    framework: FloatArray, cell: FloatArray, merge_distance: float = 0.025
+) -> Landmarks:
+    """Return the Voronoi nodes of a periodic framework.
+
+    Parameters
+    ----------
+    framework : ndarray, shape [framework atom, axis]
+        Mean positions, Å.
+    cell : ndarray, shape [vector, axis]
+        Å; any shape.
+    merge_distance : float
+        Nodes nearer than this, Å, become one landmark with the union of their vertices. An
+        ideal octahedral hole has one node with six vertices; in a mean structure it splits
+        into several nodes, as far apart as the mean is noisy.
+    """
+    inverse = np.linalg.inv(cell)
+    heights = 1 / np.linalg.norm(inverse, axis=0)
+    # The published package passes the framework on in a CIF file, with five decimals, and
+    # reads back nodes with six digits. That decides about 4 in 100 000 assignments; rounding
+    # alike gives its very assignments.
+    rounded = np.round(framework @ inverse % 1.0, 5) @ cell
+
+    # A node is right if the images around the cell reach as far as its empty sphere.
+    margin = 6.0
+    while True:
+        points, atoms = _images_within(rounded, cell, inverse, margin / heights)
+        voronoi = Voronoi(points)
+        generators = _generators(voronoi)
+        scaled = voronoi.vertices @ inverse
+        inside = np.all((scaled > -0.05) & (scaled < 1.05), axis=1)
+        first = np.array([generators[node][0] for node in np.flatnonzero(inside)])
+        radii = np.linalg.norm(voronoi.vertices[inside] - points[first], axis=1)
+        if radii.max() <= margin:
+            break
+        margin = 1.2 * float(radii.max())
+
+    # Merge among all images, then keep the merged nodes of one cell: no seam at its faces.
+    nodes = voronoi.vertices[inside]
+    generators = [generators[node] for node in np.flatnonzero(inside)]
+    pairs = cKDTree(nodes).query_pairs(merge_distance, output_type="ndarray")
+    linked = csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(nodes),) * 2)
+    n_groups, group = connected_components(linked, directed=False)
+    centers = np.array([np.bincount(group, nodes[:, axis]) for axis in range(3)]).T
+    centers /= np.bincount(group)[:, None]
+    corners: list[set[int]] = [set() for _ in range(n_groups)]
+    for node, members in enumerate(generators):
+        corners[group[node]].update(members)
+    scaled = centers @ inverse
+    kept = np.flatnonzero(np.all((scaled >= -1e-6) & (scaled < 1 - 1e-6), axis=1))
+
+    n_vertices = max(len(corners[node]) for node in kept)
+    vertices = np.full((len(kept), n_vertices), -1)
+    offsets = np.zeros((len(kept), n_vertices, 3))
+    centers = _six_digits(centers)
+    rounding = nearest_image(framework - rounded, cell)
+    for landmark, node in enumerate(kept):
+        members = sorted(corners[node])
+        vertices[landmark, : len(members)] = atoms[members]
+        offsets[landmark, : len(members)] = (
+            points[members] + rounding[atoms[members]] - centers[node]
+        )
+    enclosing = np.array(
+        [_flatness(row[atom >= 0]) > FLAT for row, atom in zip(offsets, vertices, strict=True)]
+    )
+    return Landmarks(centers[kept][enclosing], vertices[enclosing], offsets[enclosing])
+
+
+def _flatness(offsets: FloatArray) -> float:
+    """Return the thickness of a set of points [point, axis] relative to their radius."""
+    spread = np.linalg.svd(offsets - offsets.mean(axis=0), compute_uv=False)
+    return float(spread[-1] / np.linalg.norm(offsets, axis=1).mean())
+
+
+def _six_digits(values: FloatArray) -> FloatArray:
+    """Round to six significant digits."""
+    magnitude = np.floor(np.log10(np.maximum(np.abs(values), 1e-9)))
+    step = 10.0 ** (magnitude - 5)
+    return np.asarray(np.round(values / step) * step)
+
+
+def _images_within(
+    wrapped: FloatArray, cell: FloatArray, inverse: NDArray[Any], margin: NDArray[Any]
+) -> tuple[FloatArray, IntArray]:
+    """Return the images of points in the cell widened by fractional margins, and their atoms."""
+    reach = np.ceil(margin).astype(int)
+    shifts = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), axis=-1)
+    points = (wrapped[None] + shifts.reshape(-1, 1, 3) @ cell).reshape(-1, 3)
+    atoms = np.tile(np.arange(len(wrapped)), len(points) // len(wrapped))
+    scaled = points @ inverse
+    near = np.all((scaled > -margin) & (scaled < 1 + margin), axis=1)
+    return points[near], atoms[near]
+
+
+def _generators(voronoi: Voronoi) -> list[list[int]]:
+    """Return the points whose cells meet at each Voronoi node."""
+    generators: list[list[int]] = [[] for _ in voronoi.vertices]
+    for point, region in enumerate(voronoi.point_region):
+        for node in voronoi.regions[region]:
+            if node >= 0:
+                generators[node].append(point)
+    return generators
+
+
+@dataclass(frozen=True)
+class LandmarkVectors:
+    """Landmark vectors of the mobile ions along a trajectory, computed chunk by chunk.
+
+    Iterating gives, for each chunk, the positions [frame, ion, axis] of the mobile ions and
+    their landmark vectors as a sparse matrix [frame x ion, landmark], ions running fastest.
+    Each iteration computes them anew: about a dozen of some hundred components are not zero,
+    and computing them takes less time than keeping them on disk.
+    """
+
+    frames: Frames
+    cell: FloatArray
+    mobile: BoolArray
+    framework: Framework
+    landmarks: Landmarks
+    cutoff_midpoint: float = 1.5
+    cutoff_steepness: float = 30.0
+
+    def __iter__(self) -> Iterator[tuple[FloatArray, csr_array]]:
+        for chunk in self.frames.chunks(frames=CHUNK_FRAMES):
+            positions = chunk[:, self.mobile].astype(float)
+            displacements = nearest_image(
+                chunk[:, ~self.mobile].astype(float) - self.framework.positions, self.cell
+            )
+            indptr, indices, data = _fill(
+                positions,
+                displacements,
+                self.landmarks.centers,
+                self.landmarks.vertices,
+                self.landmarks.offsets,
+                self._radii,
+                self._largest_ratio,
+                self.cutoff_midpoint,
+                self.cutoff_steepness,
+                self.cell,
+                np.linalg.inv(self.cell),
+                self._voxels,
+                *self._candidates,
+            )
+            n_rows = positions.shape[0] * positions.shape[1]
+            yield positions, csr_array((data, indices, indptr), shape=(n_rows, len(self.landmarks)))
+
+    @property
+    def _radii(self) -> FloatArray:
+        """Mean distance of each vertex from its landmark [landmark, vertex], Å."""
+        return np.asarray(np.linalg.norm(self.landmarks.offsets, axis=2))
+
+    @property
+    def _largest_ratio(self) -> float:
+        """Distance of an ion from a vertex, over the mean one, at which a component is zero."""
+        return self.cutoff_midpoint + float(np.log(1 / NEGLIGIBLE - 1)) / self.cutoff_steepness
+
+    @property
+    def _voxels(self) -> IntArray:
+        """Voxels along each cell vector."""
+        return np.asarray(np.ceil(np.linalg.norm(self.cell, axis=1) / VOXEL_SIZE), dtype=np.int64)
+
+    @cached_property
+    def _candidates(self) -> tuple[Any, ...]:
+        """Landmarks that an ion in each voxel could be near to, see `_list_candidates`."""
+        lists = _list_candidates(
+            self.landmarks.centers,
+            self.landmarks.vertices,
+            self.landmarks.offsets,
+            self._radii * self._largest_ratio,
+            self.framework.largest_displacement,
+            self.cell,
+            np.linalg.inv(self.cell),
+            self._voxels,
+        )
+        return tuple(lists)
+
+
+@numba.njit(cache=True)
+def _list_candidates(
+    centers: Any,
+    vertices: Any,
+    offsets: Any,
+    reach: Any,
+    movement: Any,
+    cell: Any,
+    inverse: Any,
+    shape: Any,
+) -> Any:
+    """List, for each voxel of the cell, the landmarks that an ion in it could be near to.
+
+    A landmark is a candidate if no vertex is farther from the voxel's centre than its reach,
+    the largest framework displacement and half the voxel's diagonal together. The lists hold
+    images: entry e is landmark `entries[e]` moved by `shift_vectors[shifts[e]]`.
+    """
+    slack = movement + _half_diagonal(cell, shape)
+    low, high = _voxel_boxes(centers, vertices, offsets, reach, slack, inverse, shape)
+    images = np.empty(3, np.int64)
+    for i in range(3):
+        images[i] = max(-np.floor(low[:, i].min() / shape[i]), high[:, i].max() // shape[i])
+    n_images = 2 * images + 1
+    shift_vectors = np.empty((n_images.prod(), 3))
+    for image in range(len(shift_vectors)):
+        a, rest = divmod(image, n_images[1] * n_images[2])
+        b, c = divmod(rest, n_images[2])
+        for i in range(3):
+            shift_vectors[image, i] = (
+                (a - images[0]) * cell[0, i]
+                + (b - images[1]) * cell[1, i]
+                + (c - images[2]) * cell[2, i]
+            )
+
+    # Count the entries of each voxel, then fill them in.
+    first = np.zeros(shape.prod() + 1, np.int64)
+    place = np.zeros(shape.prod(), np.int64)
+    entries = np.empty(0, np.int32)
+    shifts = np.empty(0, np.int32)
+    for filling in (False, True):
+        if filling:
+            first[1:] = np.cumsum(place)
+            place[:] = first[:-1]
+            entries = np.empty(first[-1], np.int32)
+            shifts = np.empty(first[-1], np.int32)
+        for k in range(len(centers)):
+            for a in range(low[k, 0], high[k, 0] + 1):
+                for b in range(low[k, 1], high[k, 1] + 1):
+                    for c in range(low[k, 2], high[k, 2] + 1):
+                        if not _within_reach(
+                            a, b, c, k, centers, vertices, offsets, reach, slack, cell, shape
+                        ):
+                            continue
+                        # The voxel is in the cell (ia, ib, ic): brought to the home cell, the
+                        # landmark is shifted the other way.
+                        ia, ib, ic = a // shape[0], b // shape[1], c // shape[2]
+                        voxel = ((a - ia * shape[0]) * shape[1] + (b - ib * shape[1])) * shape[
+                            2
+                        ] + (c - ic * shape[2])
+                        if filling:
+                            entries[place[voxel]] = k
+                            shifts[place[voxel]] = (
+                                (images[0] - ia) * n_images[1] + (images[1] - ib)
+                            ) * n_images[2] + (images[2] - ic)
+                        place[voxel] += 1
+    return first, entries, shifts, shift_vectors
+
+
+@numba.njit(cache=True)
+def _half_diagonal(cell: Any, shape: Any) -> Any:
+    """Return half the longest diagonal of a voxel."""
+    longest = 0.0
+    for sign_b in (-1, 1):
+        for sign_c in (-1, 1):
+            diagonal = (
+                cell[0] / shape[0] + sign_b * cell[1] / shape[1] + sign_c * cell[2] / shape[2]
+            )
+            longest = max(longest, np.sqrt((diagonal**2).sum()))
+    return longest / 2
+
+
+@numba.njit(cache=True)
+def _voxel_boxes(
+    centers: Any, vertices: Any, offsets: Any, reach: Any, slack: Any, inverse: Any, shape: Any
+) -> Any:
+    """Return the first and last voxel [landmark, axis] within reach of all vertices."""
+    low = np.empty((len(centers), 3), np.int64)
+    high = np.empty((len(centers), 3), np.int64)
+    for i in range(3):
+        per_length = np.sqrt((inverse[:, i] ** 2).sum()) * shape[i]
+        for k in range(len(centers)):
+            lowest, highest = -np.inf, np.inf
+            for v in range(vertices.shape[1]):
+                if vertices[k, v] < 0:
+                    break
+                middle = ((centers[k] + offsets[k, v]) * inverse[:, i]).sum() * shape[i]
+                span = (reach[k, v] + slack) * per_length
+                lowest, highest = max(lowest, middle - span), min(highest, middle + span)
+            low[k, i], high[k, i] = int(np.floor(lowest)), int(np.floor(highest))
+    return low, high
+
+
+@numba.njit(cache=True, inline="always")
+def _within_reach(
+    a: Any,
+    b: Any,
+    c: Any,
+    k: Any,
+    centers: Any,
+    vertices: Any,
+    offsets: Any,
+    reach: Any,
+    slack: Any,
+    cell: Any,
+    shape: Any,
+) -> Any:
+    """Tell whether the middle of voxel (a, b, c) is within reach of all vertices of landmark k."""
+    fa, fb, fc = (a + 0.5) / shape[0], (b + 0.5) / shape[1], (c + 0.5) / shape[2]
+    for v in range(vertices.shape[1]):
+        if vertices[k, v] < 0:
+            break
+        distance2 = 0.0
+        for i in range(3):
+            difference = (
+                fa * cell[0, i]
+                + fb * cell[1, i]
+                + fc * cell[2, i]
+                - centers[k, i]
+                - offsets[k, v, i]
+            )
+            distance2 += difference * difference
+        if distance2 > (reach[k, v] + slack) ** 2:
+            return False
+    return True
+
+
+@numba.njit(cache=True)
+def _fill(
+    positions: Any,
+    displacements: Any,
+    centers: Any,
+    vertices: Any,
+    offsets: Any,
+    radii: Any,
+    limit: Any,
+    midpoint: Any,
+    steepness: Any,
+    cell: Any,
+    inverse: Any,
+    shape: Any,
+    first: Any,
+    entries: Any,
+    shifts: Any,
+    shift_vectors: Any,
+) -> Any:
+    """Return the landmark vectors of a chunk as the three arrays of a CSR matrix."""
+    n_frames, n_ions = positions.shape[:2]
+    indptr = np.zeros(n_frames * n_ions + 1, np.int32)
+    indices = np.empty(24 * n_frames * n_ions, np.int32)
+    data = np.empty(24 * n_frames * n_ions)
+    n_data = 0
+    fractional = np.empty(3)
+    voxel = np.empty(3, np.int64)
+    point = np.empty(3)
+    ratios = np.empty(vertices.shape[1])
+    for frame in range(n_frames):
+        for ion in range(n_ions):
+            for i in range(3):
+                f = (
+                    positions[frame, ion, 0] * inverse[0, i]
+                    + positions[frame, ion, 1] * inverse[1, i]
+                    + positions[frame, ion, 2] * inverse[2, i]
+                )
+                fractional[i] = f - np.floor(f)
+                voxel[i] = min(int(fractional[i] * shape[i]), shape[i] - 1)
+            for i in range(3):
+                point[i] = (
+                    fractional[0] * cell[0, i]
+                    + fractional[1] * cell[1, i]
+                    + fractional[2] * cell[2, i]
+                )
+            v_index = (voxel[0] * shape[1] + voxel[1]) * shape[2] + voxel[2]
+            if n_data + first[v_index + 1] - first[v_index] > len(data):
+                size = 2 * len(data) + first[v_index + 1] - first[v_index]
+                grown_indices, grown_data = np.empty(size, np.int32), np.empty(size)
+                grown_indices[:n_data] = indices[:n_data]
+                grown_data[:n_data] = data[:n_data]
+                indices, data = grown_indices, grown_data
+            row_start = n_data
+            for e in range(first[v_index], first[v_index + 1]):
+                k = entries[e]
+                wx = point[0] - centers[k, 0] - shift_vectors[shifts[e], 0]
+                wy = point[1] - centers[k, 1] - shift_vectors[shifts[e], 1]
+                wz = point[2] - centers[k, 2] - shift_vectors[shifts[e], 2]
+                n_vertices = 0
+                for v in range(vertices.shape[1]):
+                    atom = vertices[k, v]
+                    if atom < 0:
+                        break
+                    dx = wx - offsets[k, v, 0] - displacements[frame, atom, 0]
+                    dy = wy - offsets[k, v, 1] - displacements[frame, atom, 1]
+                    dz = wz - offsets[k, v, 2] - displacements[frame, atom, 2]
+                    d2 = dx * dx + dy * dy + dz * dz
+                    far = limit * radii[k, v]
+                    if d2 > far * far:
+                        n_vertices = 0
+                        break
+                    ratios[v] = np.sqrt(d2) / radii[k, v]
+                    n_vertices += 1
+                if n_vertices == 0:
+                    continue
+                product = 1.0
+                for v in range(n_vertices):
+                    product /= 1.0 + np.exp(steepness * (ratios[v] - midpoint))
+                value = product ** (1.0 / n_vertices)
+                if n_data > row_start and indices[n_data - 1] == k:
+                    # another image of the same landmark, in a small cell: the nearer counts
+                    data[n_data - 1] = max(data[n_data - 1], value)
+                else:
+                    indices[n_data] = k
+                    data[n_data] = value
+                    n_data += 1
+            indptr[frame * n_ions + ion + 1] = n_data
+    return indptr, indices[:n_data].copy(), data[:n_data].copy()

@@ -1,0 +1,83 @@
+"""What kind of site: by its neighbours, and by symmetry in a crystal."""
+
+import numpy as np
+from ase.spacegroup import Spacegroup
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linear_sum_assignment
+
+from llzo_helpers.analysis.periodic import checked_cell, nearest_image
+from llzo_helpers.arrays import FloatArray, IntArray
+from llzo_helpers.garnet import GARNET_LI_SITES, GARNET_SPACE_GROUP
+
+
+def oxygen_coordination(
+    centers: FloatArray, oxygens: FloatArray, cell: ArrayLike, *, cutoff: float = 2.9
+) -> IntArray:
+    """Count the oxygens around each site.
+
+    Parameters
+    ----------
+    centers : ndarray, shape [site, axis]
+        Å.
+    oxygens : ndarray, shape [oxygen, axis]
+        Mean positions, Å.
+    cell : array_like, shape [vector, axis]
+        Å.
+    cutoff : float
+        Å. In the garnet the bonds end at 2.0 (tetrahedron) and 2.5 Å (octahedron) and the next
+        oxygens are beyond 3.4 Å.
+
+    Returns
+    -------
+    ndarray of int, shape [site]
+    """
+    bonds = nearest_image(oxygens[None] - centers[:, None], checked_cell(cell))
+    return np.asarray((np.linalg.norm(bonds, axis=2) < cutoff).sum(axis=1))
+
+
+def coordination_types(coordination: NDArray[np.integer]) -> NDArray[np.str_]:
+    """Name sites by their number of oxygens [site]: tetrahedral (4), octahedral (6), "5-fold"."""
+    names = {4: "tetrahedral", 6: "octahedral"}
+    return np.array([names.get(int(number), f"{number}-fold") for number in coordination])
+
+
+def garnet_types(
+    centers: FloatArray,
+    cell: ArrayLike,
+    *,
+    repeats: tuple[int, int, int] = (1, 1, 1),
+    tolerance: float = 0.8,
+) -> NDArray[np.str_]:
+    """Name sites of the cubic garnet by their Wyckoff position.
+
+    Parameters
+    ----------
+    centers : ndarray, shape [site, axis]
+        Å; the garnet in its standard setting, Zr at the origin.
+    cell : array_like, shape [vector, axis]
+        Of the simulation, Å.
+    repeats : tuple of int
+        Cubic cells along each vector.
+    tolerance : float
+        Largest distance from the ideal position, Å.
+
+    Returns
+    -------
+    ndarray of str, shape [site]
+        "24d", "48g" or "other"; an ideal position goes to one site at most.
+    """
+    cell = checked_cell(cell)
+    spacegroup = Spacegroup(GARNET_SPACE_GROUP)
+    shifts = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), axis=-1).reshape(-1, 3)
+    ideal, names = [], []
+    for name, position in GARNET_LI_SITES.items():
+        orbit, _ = spacegroup.equivalent_sites([position])
+        ideal.append((orbit[None] + shifts[:, None]).reshape(-1, 3) / repeats)
+        names += [name] * len(ideal[-1])
+    offsets = nearest_image(np.concatenate(ideal) @ cell - centers[:, None], cell)
+    distance = np.linalg.norm(offsets, axis=2)
+    site, place = linear_sum_assignment(np.minimum(distance, 10 * tolerance))
+    types = np.full(len(centers), "other", dtype="<U5")
+    near = distance[site, place] <= tolerance
+    types[site[near]] = np.array(names)[place[near]]
+    return types

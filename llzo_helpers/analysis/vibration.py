@@ -1,0 +1,233 @@
+"""Vibrational density of states, from velocities or positions a few femtoseconds apart."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy  # signal loads at its first use: slow, and not for reading parameters
+from numpy.typing import ArrayLike, NDArray
+from scipy.constants import Avogadro, Boltzmann, speed_of_light
+from scipy.fft import next_fast_len, rfft, rfftfreq
+
+from llzo_helpers.arrays import FloatArray
+from llzo_helpers.errors import InputError
+
+THZ_TO_WAVENUMBER = 1e12 / (100 * speed_of_light)  # 1 THz in cm^-1
+BOLTZMANN = Boltzmann * Avogadro / 10  # u Å2/ps2 per K
+HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of a Hann window, in 1/duration
+ATOMS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class VibrationalDensityOfStates:
+    """Vibrational density of states of some atoms.
+
+    Attributes
+    ----------
+    frequencies : ndarray, shape [frequency]
+        THz, from 0 to half the sampling rate.
+    density : ndarray, shape [frequency]
+        States per THz; its integral is the number of degrees of freedom.
+    standard_error : ndarray, shape [frequency]
+        Of `density`, from the segments; NaN if there is only one.
+    resolution : float
+        THz: equivalent noise bandwidth of the window.
+    mean_frequency, mean_frequency_error : float
+        First moment of `density` over its integral, and its standard error from the
+        segments, THz.
+    segment_frames, segments, padded_frames : int
+        Frames in a segment, number of segments, and frames with the zeros added.
+    """
+
+    frequencies: FloatArray
+    density: FloatArray
+    standard_error: FloatArray
+    resolution: float
+    mean_frequency: float
+    mean_frequency_error: float
+    segment_frames: int
+    segments: int
+    padded_frames: int
+
+    @property
+    def wavenumbers(self) -> FloatArray:
+        """Frequencies in cm^-1."""
+        return self.frequencies * THZ_TO_WAVENUMBER
+
+    @property
+    def degrees_of_freedom(self) -> float:
+        """Integral of `density`: three per atom, if the motion has the temperature given."""
+        return float(np.trapezoid(self.density, self.frequencies))
+
+
+def frames_needed(resolution: float, time_step: float) -> int:
+    """Return how many frames, `time_step` fs apart, resolve `resolution` THz."""
+    return int(np.ceil(HANN_BANDWIDTH / (resolution * time_step * 1e-3) * (1 - 1e-12)))
+
+
+def vibrational_density_of_states(
+    velocities: NDArray[Any],
+    masses: ArrayLike,
+    *,
+    time_step: float,
+    temperature: float,
+    resolution: float = 0.5,
+    highest_frequency: float = 40.0,
+) -> VibrationalDensityOfStates:
+    """Return the density of states: the power spectrum of mass-weighted velocities.
+
+    It is the Fourier transform of the velocity autocorrelation (Wiener and Khinchin), as
+    an average over segments that overlap by half (Welch, IEEE Trans. Audio Electroacoust.
+    15, 70 (1967)). Each segment is multiplied by a Hann window, as long as the resolution
+    asks for, and zero-padded to at least twice its length, so that a peak's position is
+    seen between the points of the bare transform; zeros add points, not resolution. With
+    S_j the one-sided power spectrum of the velocity of atom j, normalised to its mean
+    square,
+
+        g(f) = sum_j m_j S_j(f) / (k T).
+
+    At zero frequency it shows diffusion, D = k T g(0) / (12 N m) for N atoms of one kind.
+
+    Parameters
+    ----------
+    velocities : ndarray, shape [frame, atom, axis]
+        Å/ps. It may be memory-mapped: a few atoms are read at a time.
+    masses : array_like, shape [atom]
+        u.
+    time_step : float
+        Between frames, fs.
+    temperature : float
+        K, of the thermostat.
+    resolution : float
+        THz.
+    highest_frequency : float
+        Above any vibration, THz. Frames must be near enough to one another to see it, as
+        otherwise it shows at a frequency where there is none.
+
+    Raises
+    ------
+    InputError
+        Shapes that don't fit, or frames too few for the resolution or too far apart.
+    """
+    frequencies, spectra = _power_spectra(
+        velocities, masses, time_step, temperature, resolution, highest_frequency
+    )
+    return _density_of_states(frequencies, spectra, time_step, resolution)
+
+
+def vibrational_density_of_states_from_positions(
+    positions: NDArray[Any],
+    masses: ArrayLike,
+    *,
+    time_step: float,
+    temperature: float,
+    resolution: float = 0.5,
+    highest_frequency: float = 40.0,
+) -> VibrationalDensityOfStates:
+    """Return the density of states from unwrapped positions instead of velocities.
+
+    The difference of two frames over their time step is the velocity half way, but for a
+    factor: of an oscillation of frequency f it is sin(pi f dt) / (pi f dt), exactly. Its
+    square is divided out of the spectrum.
+
+    Parameters
+    ----------
+    positions : ndarray, shape [frame, atom, axis]
+        Unwrapped, Å.
+    masses, time_step, temperature, resolution, highest_frequency
+        As for `vibrational_density_of_states`.
+
+    Raises
+    ------
+    InputError
+        As `vibrational_density_of_states`.
+    """
+    if positions.ndim != 3:
+        raise InputError(f"positions: shape {positions.shape}; give [frame, atom, axis]")
+    frequencies, spectra = _power_spectra(
+        np.diff(positions, axis=0) / np.float32(time_step * 1e-3),
+        masses,
+        time_step,
+        temperature,
+        resolution,
+        highest_frequency,
+    )
+    spectra /= np.square(np.sinc(frequencies * time_step * 1e-3))
+    return _density_of_states(frequencies, spectra, time_step, resolution)
+
+
+def _power_spectra(
+    velocities: NDArray[Any],
+    masses: ArrayLike,
+    time_step: float,
+    temperature: float,
+    resolution: float,
+    highest_frequency: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Return frequencies [frequency], THz, and spectra [segment, frequency] in units of k T."""
+    mass = np.asarray(masses, dtype=float)
+    if velocities.ndim != 3 or velocities.shape[1:] != (len(mass), 3):
+        raise InputError(
+            f"velocities: shape {velocities.shape}; give [frame, atom, axis] for {len(mass)} masses"
+        )
+    for name, value in (
+        ("time_step", time_step),
+        ("temperature", temperature),
+        ("resolution", resolution),
+    ):
+        if value <= 0:
+            raise InputError(f"{name}: {value:g}; give a positive number")
+    interval = time_step * 1e-3  # ps
+    if 0.5 / interval < highest_frequency:
+        raise InputError(
+            f"time_step: {time_step:g} fs between frames; give at most "
+            f"{500 / highest_frequency:g} fs to see {highest_frequency:g} THz"
+        )
+    n_frames = len(velocities)
+    length = frames_needed(resolution, time_step)
+    if n_frames < length:
+        raise InputError(
+            f"velocities: {n_frames} frames; {resolution:g} THz takes at least {length} frames of "
+            f"{time_step:g} fs: run longer, or ask for {resolution * length / n_frames:.2g} THz"
+        )
+    window = scipy.signal.windows.hann(length, sym=False).astype(np.float32)
+    padded = _padded(length)
+    starts = np.arange(0, n_frames - length + 1, max(length // 2, 1))
+    spectra = np.zeros((len(starts), padded // 2 + 1))
+    for first in range(0, len(mass), ATOMS_AT_ONCE):
+        some = slice(first, first + ATOMS_AT_ONCE)
+        # [atom, axis, frame], contiguous in time
+        series = np.ascontiguousarray(velocities[:, some].transpose(1, 2, 0), dtype=np.float32)
+        for segment, start in enumerate(starts):
+            amplitude = rfft(series[:, :, start : start + length] * window, padded)
+            power = np.square(amplitude.real) + np.square(amplitude.imag)
+            spectra[segment] += mass[some] @ power.sum(axis=1, dtype=float)
+    spectra *= 2 * interval / np.sum(np.square(window, dtype=float)) / (BOLTZMANN * temperature)
+    return rfftfreq(padded, interval), spectra
+
+
+def _padded(length: int) -> int:
+    return 2 * next_fast_len(length, real=True)
+
+
+def _density_of_states(
+    frequencies: FloatArray, spectra: FloatArray, time_step: float, resolution: float
+) -> VibrationalDensityOfStates:
+    """Average the spectra [segment, frequency] of the segments."""
+    length, segments = frames_needed(resolution, time_step), len(spectra)
+    means = np.sum(spectra * frequencies, axis=1) / np.sum(spectra, axis=1)
+    error, mean_error = np.full(len(frequencies), np.nan), np.nan
+    if segments > 1:
+        error = spectra.std(axis=0, ddof=1) / np.sqrt(segments)
+        mean_error = float(means.std(ddof=1) / np.sqrt(segments))
+    return VibrationalDensityOfStates(
+        frequencies=frequencies,
+        density=spectra.mean(axis=0),
+        standard_error=error,
+        resolution=HANN_BANDWIDTH / (length * time_step * 1e-3),
+        mean_frequency=float(means.mean()),
+        mean_frequency_error=mean_error,
+        segment_frames=length,
+        segments=segments,
+        padded_frames=_padded(length),
+    )

@@ -1,0 +1,267 @@
+"""The crossover of a campaign: every structure with every potential."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from llzo_helpers.analysis.drift import FrameworkDrift, framework_drift
+from llzo_helpers.analysis.factorial import FactorialDecomposition, decompose
+from llzo_helpers.analysis.order import (
+    pair_distributions,
+)
+from llzo_helpers.arrays import FloatArray
+from llzo_helpers.campaign.diffusion import combine
+from llzo_helpers.campaign.glasses import PairDistributions, _take
+from llzo_helpers.campaign.model import Campaign, Run
+from llzo_helpers.campaign.paper import paper_value
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS
+from llzo_helpers.errors import InputError
+from llzo_helpers.md.folder import read_start, read_thermo
+from llzo_helpers.md.trajectory import Trajectory
+from llzo_helpers.potentials import Potential, load_potential
+
+_DESIGN = ["li_per_formula", "volume_ratio", "supercell", "temperature_K"]
+"""What the runs of one crossover have in common."""
+
+
+def crossover_runs(diffusion: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `diffusion.csv` in a crossover: amorphous, several potentials compared."""
+    amorphous = diffusion[diffusion["phase"] == "amorphous"]
+    several = amorphous.groupby(_DESIGN)["md_potential"].transform("nunique") > 1
+    return amorphous[several]
+
+
+def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
+    """Table 1 of the paper: D of every structure origin with every potential, and its ratios.
+
+    Returns
+    -------
+    DataFrame
+        A row per origin, potential and condition; `ratio` is D over that of the first origin with
+        its own potential, `paper` and `paper_ratio` the paper's counterparts, if it has any.
+    """
+    runs = crossover_runs(diffusion)
+    if runs.empty:
+        return pd.DataFrame(columns=[*SYSTEM_COLUMNS, "temperature_K", "tracer_D_cm2_s", "paper"])
+    combined = combine(runs)
+    rows = []
+    for _, group in combined.groupby(_DESIGN, sort=False):
+        cells = group.to_dict("records")
+        own = [cell for cell in cells if cell["structure_potential"] == cell["md_potential"]]
+        reference = (own or cells)[0]
+        for cell in cells:
+            ratio = cell["tracer_D_cm2_s"] / reference["tracer_D_cm2_s"]
+            error = np.hypot(_relative_error(cell), _relative_error(reference))
+            theirs, of = (paper_value(row, "tracer_D_cm2_s") for row in (cell, reference))
+            known = theirs is not None and of is not None
+            rows.append(
+                {
+                    **cell,
+                    "ratio": ratio,
+                    "ratio_std": 0.0 if cell is reference else ratio * error,
+                    "paper": theirs["value"] if known else np.nan,
+                    "paper_ratio": theirs["value"] / of["value"] if known else np.nan,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _relative_error(row: Mapping[Any, Any]) -> float:
+    return float(row["tracer_D_std_cm2_s"] / row["tracer_D_cm2_s"])
+
+
+def crossover_effects(
+    diffusion: pd.DataFrame,
+) -> tuple[pd.DataFrame, dict[str, FactorialDecomposition]]:
+    """Decompose ln D for every pair of potentials that makes and runs structures.
+
+    Structures that lack a run with one of the two, or have a D that is not positive, are left out.
+
+    Returns
+    -------
+    table
+        A row per pair, condition and effect: factor in D with its 95 % interval.
+    decompositions
+        By label, for the figure.
+    """
+    rows, decompositions = [], {}
+    for _, group in crossover_runs(diffusion).groupby(_DESIGN, sort=False):
+        condition = group[_DESIGN].head(1).to_dict("records")[0]
+        makers = list(dict.fromkeys(group["structure_potential"]))
+        for first, second in combinations(makers, 2):
+            require_same_elements({name: load_potential(name) for name in (first, second)})
+            sides = [_structures(group, origin, (first, second)) for origin in (first, second)]
+            if any(len(values) == 0 for values, _ in sides):
+                continue
+            effects = decompose(*sides[0], *sides[1])
+            label = (
+                f"{first} → {second}, Li{condition['li_per_formula']:g} "
+                f"{100 * condition['volume_ratio']:g} %{_size(condition)}, "
+                f"{condition['temperature_K']:g} K"
+            )
+            decompositions[label] = effects
+            for name in ("structure", "potential", "interaction"):
+                effect = getattr(effects, name)
+                low, high = effect.factor_interval()
+                rows.append(
+                    {
+                        "from": first,
+                        "to": second,
+                        **condition,
+                        "effect": name,
+                        "factor": effect.factor,
+                        "factor_low_95": low,
+                        "factor_high_95": high,
+                        "ln_D": effect.value,
+                        "ln_D_std": effect.std,
+                        "structures": " + ".join(map(str, effects.replicas)),
+                        "errors_from": "spread" if effects.from_spread else "D of single runs",
+                    }
+                )
+    columns = None if rows else ["from", "to", *_DESIGN, "effect", "factor"]
+    return pd.DataFrame(rows, columns=columns), decompositions
+
+
+def _size(condition: Mapping[Any, Any]) -> str:
+    n = condition["supercell"]
+    return f" {n}x{n}x{n}" if n > 1 else ""
+
+
+def _structures(
+    group: pd.DataFrame, origin: str, potentials: tuple[str, str]
+) -> tuple[FloatArray, FloatArray]:
+    """Return D and its errors, [structure, potential], of one origin."""
+    rows = group[(group["structure_potential"] == origin) & group["md_potential"].isin(potentials)]
+    tables = [
+        rows.pivot(index="structure", columns="md_potential", values=values).reindex(
+            columns=list(potentials)
+        )
+        for values in ("tracer_D_cm2_s", "tracer_D_std_cm2_s")
+    ]
+    whole = ((tables[0] > 0) & tables[1].notna()).all(axis=1)
+    D, std = (table[whole].to_numpy(dtype=float) for table in tables)
+    return D, std
+
+
+@dataclass(frozen=True)
+class Switch:
+    """What a structure went through when molecular dynamics began with a potential.
+
+    Attributes
+    ----------
+    run
+        The run.
+    time_ps
+        Since the beginning of equilibration, [row].
+    energy_eV_atom
+        Potential energy less its mean over the last half of production, [row]: the energies of
+        two potentials have no common zero.
+    drift
+        Of the framework from the structure the run began with.
+    start, end
+        Pair distributions of the structure at the start, and of the last fifth of production.
+    """
+
+    run: Run
+    time_ps: FloatArray
+    energy_eV_atom: FloatArray
+    drift: FrameworkDrift
+    start: PairDistributions
+    end: PairDistributions
+
+
+def switch(campaign: Campaign, run: Run) -> Switch:
+    """Look at how a structure took to the potential of a run."""
+    directory = campaign.run_directory(run)
+    trajectory = Trajectory(directory)
+    start = read_start(directory)
+    thermo = read_thermo(directory, None)
+    energy = thermo["potential_energy_eV"].to_numpy() / len(start)
+    chosen = np.unique(np.linspace(0, len(trajectory) - 1, 200).round().astype(int))
+    frames = np.concatenate(list(_take(trajectory, chosen)))
+    symbols = trajectory.symbols.tolist()
+    return Switch(
+        run=run,
+        time_ps=thermo["time_ps"].to_numpy(),
+        energy_eV_atom=energy - energy[len(energy) // 2 :].mean(),
+        drift=framework_drift(frames, trajectory.times_ps[chosen], start),
+        start=pair_distributions(start.positions[np.newaxis], trajectory.cell, symbols),
+        end=pair_distributions(frames[-len(frames) // 5 :], trajectory.cell, symbols),
+    )
+
+
+def observed_switches(
+    campaign: Campaign, diffusion: pd.DataFrame, temperature_K: float | None
+) -> list[Switch]:
+    """Return the switches of all runs of the crossover at one temperature, first replicas only."""
+    names = set(crossover_runs(diffusion)["run"])
+    return [
+        switch(campaign, run)
+        for run in campaign.finished_runs
+        if run.name in names and run.temperature_K == temperature_K and run.structure.replica == 1
+    ]
+
+
+def switch_table(switches: list[Switch]) -> pd.DataFrame:
+    """Say of each run how far its framework went, and whether it still does."""
+    rows = []
+    for each in switches:
+        drift = each.drift
+        half = len(drift.times_ps) // 2
+        rows.append(
+            {
+                "structure_potential": each.run.structure.structure_potential,
+                "md_potential": each.run.md_potential,
+                "volume_ratio": each.run.structure.volume_ratio,
+                **{
+                    f"{element} moved (Å)": values[-1]
+                    for element, values in drift.displacement.items()
+                },
+                "moved > 1 Å": drift.moved_fraction[-1],
+                "moved > 1 Å at half time": drift.moved_fraction[half],
+                "Zr-O neighbours at start": _neighbours(each.start),
+                "Zr-O neighbours at end": _neighbours(each.end),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _neighbours(pairs: PairDistributions, radius: float = 2.7) -> float:
+    """Oxygen around Zr within `radius`, Å, which lies between the first two shells."""
+    pair = pairs["Zr", "O"]
+    return float(np.interp(radius, pair.radii, pair.coordination))
+
+
+def crossover_temperature(diffusion: pd.DataFrame, wanted: float | None = None) -> float | None:
+    """Return the temperature to look at: the one wanted, or the lowest; None without a crossover.
+
+    Raises
+    ------
+    InputError
+        If the campaign has no crossover at the temperature wanted.
+    """
+    known = sorted(set(crossover_runs(diffusion)["temperature_K"]))
+    if wanted is None:
+        return float(known[0]) if known else None
+    if wanted not in known:
+        raise InputError(
+            f"temperature_K = {wanted:g}: no two potentials have runs there in amorphous "
+            f"structures; there are {', '.join(f'{value:g}' for value in known) or 'none'}"
+        )
+    return wanted
+
+
+def require_same_elements(potentials: Mapping[str, Potential]) -> None:
+    """Raise InputError if the potentials of a crossover cover different elements."""
+    elements = {name: sorted(potential.elements) for name, potential in potentials.items()}
+    (first, wanted), *others = elements.items()
+    for name, found in others:
+        if found != wanted:
+            raise InputError(
+                f"{potentials[name].directory / 'potential.yaml'}: elements = {found}: {first} has "
+                f"{wanted}; a crossover needs potentials of the same elements"
+            )

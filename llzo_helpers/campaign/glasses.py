@@ -1,0 +1,148 @@
+"""The glasses of a campaign: verdicts, and crystal, melt and glass side by side."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from llzo_helpers.analysis.order import (
+    CoordinationNumbers,
+    PairDistribution,
+    coordination_numbers,
+    first_minimum,
+    pair_distributions,
+)
+from llzo_helpers.campaign.model import Campaign
+from llzo_helpers.files import read_json
+from llzo_helpers.md.folder import read_thermo
+from llzo_helpers.md.trajectory import Trajectory
+
+BONDS = (("Li", "O"), ("La", "O"), ("Zr", "O"))
+"""Cations and the anion they are coordinated by."""
+
+
+PairDistributions = dict[tuple[str, str], PairDistribution]
+
+
+def glass_table(campaign: Campaign) -> pd.DataFrame:
+    """Verdict and defects of all finished glasses of a campaign, the content of `glasses.csv`."""
+    rows = []
+    for glass in campaign.glasses:
+        path = campaign.glass_directory(glass) / "provenance.json"
+        if not path.is_file():
+            continue
+        record = read_json(path)
+        protocol = glass.melt_quench
+        rate = f"{protocol.quench_K_ps:g}" if protocol.quench_K_ps else "none"
+        rows.append(
+            {
+                "glass": glass.name,
+                "verdict": record["verdict"],
+                **{
+                    f"{stage}: {element} sites left": _vacated(record[stage]["defects"][element])
+                    for stage in ("crystal", "melt", "quenched")
+                    for element in ("La", "Zr")
+                },
+                "melt: framework D (cm2/s)": record["melt"]["framework_D_cm2_s"],
+                "quench (K/ps)": rate,
+                "LAMMPS (min)": round(record["lammps_seconds"] / 60, 1),
+            }
+        )
+    return pd.DataFrame(rows, columns=None if rows else ["glass", "verdict"])
+
+
+def _vacated(defects: Mapping[str, float]) -> str:
+    return f"{defects['vacated']:.1f} of {defects['sites']:g}"
+
+
+def glass_stages(glass: Path) -> dict[str, Trajectory]:
+    """Return the frames of a glass's crystal, melt and quenched cell."""
+    return {
+        "crystal": Trajectory(glass / "melt", "crystal"),
+        "melt": Trajectory(glass / "quench", "hold"),
+        "glass": Trajectory(glass / "glass", "glass"),
+    }
+
+
+def stage_pair_distributions(glass: Path) -> dict[str, PairDistributions]:
+    """Return the partial pair distributions of crystal, melt and glass.
+
+    The crystal and the glass are at the end temperature of the quench, the melt at that of the
+    hold.
+    """
+    return {
+        name: pair_distributions(_some_frames(stage), stage.cell, stage.symbols.tolist())
+        for name, stage in glass_stages(glass).items()
+    }
+
+
+def stage_coordination(
+    glass: Path, pairs: Mapping[str, PairDistributions]
+) -> dict[str, dict[tuple[str, str], CoordinationNumbers]]:
+    """Return the oxygen neighbours of each cation in crystal, melt and glass.
+
+    The bond lengths are counted up to the first minimum of the glass's pair distribution, the same
+    for all three.
+    """
+    return {
+        name: {
+            bond: coordination_numbers(
+                _some_frames(stage),
+                stage.cell,
+                stage.symbols.tolist(),
+                central=bond[0],
+                neighbour=bond[1],
+                cutoff=first_minimum(pairs["glass"][bond]),
+            )
+            for bond in BONDS
+        }
+        for name, stage in glass_stages(glass).items()
+    }
+
+
+def coordination_table(
+    coordination: Mapping[str, Mapping[tuple[str, str], CoordinationNumbers]],
+) -> pd.DataFrame:
+    """Mean coordination numbers, a row per stage."""
+    return pd.DataFrame(
+        {
+            stage: {
+                f"{cation}-{anion} (< {numbers.cutoff:.2f} Å)": numbers.mean
+                for (cation, anion), numbers in bonds.items()
+            }
+            for stage, bonds in coordination.items()
+        }
+    ).T
+
+
+def quench_energy(glass: Path) -> pd.DataFrame | None:
+    """Return temperature and potential energy (eV per atom) during the quench; None without one."""
+    thermo = read_thermo(glass / "quench", "quench") if _has_quench(glass) else None
+    if thermo is None:
+        return None
+    n_atoms = read_json(glass / "provenance.json")["n_atoms"]
+    energy = thermo["potential_energy_eV"] / n_atoms
+    return pd.DataFrame(
+        {"temperature_K": thermo["temperature_K"], "potential_energy_eV_atom": energy}
+    )
+
+
+def _has_quench(glass: Path) -> bool:
+    schedule = read_json(glass / "quench" / "run.json")["inputs"]["schedule"]
+    return any(stage["name"] == "quench" for stage in schedule)
+
+
+def _some_frames(trajectory: Trajectory, at_most: int = 200) -> NDArray[np.float32]:
+    """Return evenly chosen frames, [frame, atom, axis], so that any length of run can be taken."""
+    wanted = np.unique(np.linspace(0, len(trajectory) - 1, at_most).round().astype(int))
+    return np.concatenate(list(_take(trajectory, wanted)))
+
+
+def _take(trajectory: Trajectory, wanted: NDArray[np.intp]) -> Iterator[NDArray[np.float32]]:
+    begin = 0
+    for chunk in trajectory.chunks():
+        inside = wanted[(wanted >= begin) & (wanted < begin + len(chunk))]
+        yield chunk[inside - begin]
+        begin += len(chunk)

@@ -1,0 +1,53 @@
+"""Names of systems for people: one a system, unique in a campaign.
+
+`C-Li6.25 112 % CIP` is a crystal of that composition and volume run with the potential that stands
+for the paper's CIP; `A-Li6.25 112 % ML on CIP (quick)` a glass made by CIP with the protocol
+`quick` and run with ML, the paper's A-D with subscript CIP and superscript ML. A supercell other
+than one cell follows. Nothing is looked up by these names: tables are joined by their columns,
+runs by their own names.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from llzo_helpers.campaign.model import Run
+from llzo_helpers.campaign.tables import system_columns
+from llzo_helpers.generate.settings import Glass
+from llzo_helpers.potentials import short_name
+
+
+def system_label(row: Mapping[Any, Any]) -> str:
+    """Return the name of a system.
+
+    Parameters
+    ----------
+    row
+        The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`. As each of them is part of
+        the name, and potentials' short names are unique, so is it.
+    """
+    md_potential, origin = row["md_potential"], row["structure_potential"]
+    label = (
+        f"{row['phase'][0].upper()}-Li{row['li_per_formula']:g} {100 * row['volume_ratio']:g} % "
+        f"{short_name(md_potential)}"
+    )
+    if row["phase"] == "amorphous":
+        label += f" on {short_name(origin)}" if origin != md_potential else ""
+        label += f" ({row['melt_quench']})"
+    return label + _size(row["supercell"])
+
+
+def run_label(run: Run) -> str:
+    """Return the name of a run's system, and which replica it is if not the first."""
+    replica = run.structure.replica
+    return system_label(system_columns(run)) + (f" r{replica}" if replica > 1 else "")
+
+
+def glass_label(glass: Glass) -> str:
+    """Return the name of a glass."""
+    replica = f" r{glass.replica}" if glass.replica > 1 else ""
+    name = f"{short_name(glass.structure_potential)} ({glass.melt_quench.name})"
+    return name + _size(glass.supercell) + replica
+
+
+def _size(supercell: int) -> str:
+    return " " + "x".join([str(supercell)] * 3) if supercell > 1 else ""

@@ -1,0 +1,250 @@
+"""Campaigns: what to simulate and how, read from YAML and checked before any work starts."""
+
+import hashlib
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from llzo_helpers.campaign.settings import (
+    DiffusionSettings,
+    OrderSettings,
+    SiteSettings,
+    VibrationSettings,
+)
+from llzo_helpers.errors import InputError
+from llzo_helpers.generate.settings import Glass, Protocol, Structure
+from llzo_helpers.md.settings import MDSettings
+from llzo_helpers.paths import PARAMETERS, RESULTS
+from llzo_helpers.potentials import PotentialName
+from llzo_helpers.schema import Model, OneOrMore, Temperature, load_yaml, validate
+
+
+class Run(Model):
+    """One molecular dynamics run: a structure, a potential and a temperature."""
+
+    structure: Structure
+    md_potential: str
+    temperature_K: float
+
+    @property
+    def name(self) -> str:
+        """Label, unique in a campaign; also the name of the run's folder."""
+        return f"{self.structure.name}-{self.md_potential}-{self.temperature_K:g}K"
+
+
+class System(Model):
+    """A block of runs: every combination of the values given, one or several of each."""
+
+    phase: Literal["crystal", "amorphous"]
+    structure_potential: OneOrMore[PotentialName] | None = None
+    """Of an amorphous phase: makes the structures. With several, and as many `md_potential`, every
+    structure runs with every potential."""
+    melt_quench: Protocol | None = None
+    """Of an amorphous phase: how its structures are made."""
+    li_per_formula: OneOrMore[float]
+    volume_ratio: OneOrMore[float]
+    md_potential: OneOrMore[PotentialName]
+    temperature_K: OneOrMore[Temperature]
+    supercell: int = 1
+    replicas: Annotated[int, Field(ge=1)] = 1
+    """Independent structures and runs of each, from different seeds."""
+
+    @model_validator(mode="after")
+    def _possible_structures(self) -> Self:
+        self.runs()
+        return self
+
+    def runs(self) -> list[Run]:
+        """Return all combinations."""
+        origins: list[str | None] = list(self.structure_potential or ()) or [None]
+        return [
+            Run(
+                structure=Structure(
+                    phase=self.phase,
+                    li_per_formula=li,
+                    volume_ratio=ratio,
+                    supercell=self.supercell,
+                    replica=replica,
+                    structure_potential=origin,
+                    melt_quench=self.melt_quench,
+                ),
+                md_potential=potential,
+                temperature_K=temperature,
+            )
+            for origin, li, ratio, replica, potential, temperature in itertools.product(
+                origins,
+                self.li_per_formula,
+                self.volume_ratio,
+                range(1, self.replicas + 1),
+                self.md_potential,
+                self.temperature_K,
+            )
+        ]
+
+
+class Campaign(Model):
+    """A set of runs and how they are made and analysed."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """That of the YAML file; also of its folder in `results/`."""
+    description: str
+    seed: Annotated[int, Field(ge=0)]
+    """All random choices derive from it."""
+    md: MDSettings = MDSettings()
+    diffusion: DiffusionSettings = DiffusionSettings()
+    sites: SiteSettings = SiteSettings()
+    order: OrderSettings = OrderSettings()
+    systems: Annotated[list[System], Field(min_length=1)]
+    vibration: VibrationSettings | None = None
+
+    @model_validator(mode="after")
+    def _vibration_of_existing_structures(self) -> Self:
+        ratios = {structure.volume_ratio for structure in self.structures}
+        for ratio in self.vibration.volume_ratio if self.vibration else []:
+            if ratio not in ratios:
+                raise ValueError(
+                    f"vibration.volume_ratio = {ratio:g}: no system has it; there are "
+                    f"{', '.join(f'{known:g}' for known in sorted(ratios))}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _no_duplicates(self) -> Self:
+        seen: dict[str, int] = {}
+        glasses: dict[str, Glass] = {}
+        for index, system in enumerate(self.systems):
+            for run in system.runs():
+                if run.name in seen:
+                    raise ValueError(
+                        f"systems[{index}]: {run.name} stands already in "
+                        f"systems[{seen[run.name]}]; remove one of them"
+                    )
+                seen[run.name] = index
+                glass = run.structure.glass
+                if glass and glasses.setdefault(glass.name, glass) != glass:
+                    raise ValueError(
+                        f"systems[{index}]: melt_quench: another protocol of this campaign is "
+                        f"named {glass.melt_quench.name}, too; give one of them a 'name'"
+                    )
+        return self
+
+    @property
+    def runs(self) -> list[Run]:
+        """All runs."""
+        return [run for system in self.systems for run in system.runs()]
+
+    @property
+    def finished_runs(self) -> list[Run]:
+        """The runs that are complete."""
+        return [run for run in self.runs if (self.run_directory(run) / "summary.json").is_file()]
+
+    @property
+    def compared_runs(self) -> list[Run]:
+        """The finished runs whose structures are compared: first replicas, one temperature."""
+        return by_volume(
+            run
+            for run in self.finished_runs
+            if run.temperature_K == self.order.temperature_K and run.structure.replica == 1
+        )
+
+    @property
+    def structures(self) -> list[Structure]:
+        """All structures, each once."""
+        return list({run.structure.name: run.structure for run in self.runs}.values())
+
+    @property
+    def glasses(self) -> list[Glass]:
+        """All glasses, each once."""
+        glasses = (structure.glass for structure in self.structures)
+        return list({glass.name: glass for glass in glasses if glass}.values())
+
+    @property
+    def potentials(self) -> list[str]:
+        """Names of all potentials, those that make structures included."""
+        made_with = {glass.structure_potential for glass in self.glasses}
+        return sorted(made_with | {run.md_potential for run in self.runs})
+
+    @property
+    def site_runs(self) -> list[Run]:
+        """The runs whose sites are analysed."""
+        return [run for run in self.runs if run.temperature_K == self.sites.temperature_K]
+
+    def md_settings(self, run: Run) -> MDSettings:
+        """Settings of one run: `md`, with the jump run only where sites are analysed."""
+        if run.temperature_K == self.sites.temperature_K:
+            return self.md
+        return self.md.model_copy(update={"jump_run_ps": 0.0})
+
+    @property
+    def vibration_runs(self) -> list[Run]:
+        """The short runs for the spectrum of vibrations."""
+        if self.vibration is None:
+            return []
+        runs = [
+            run.model_copy(update={"temperature_K": self.vibration.temperature_K})
+            for run in self.runs
+            if run.structure.replica == 1
+            and run.structure.volume_ratio in self.vibration.volume_ratio
+            and run.structure.structure_potential in (None, run.md_potential)
+        ]
+        return list({run.name: run for run in runs}.values())
+
+    @property
+    def directory(self) -> Path:
+        """Where the results go."""
+        return RESULTS / self.name
+
+    def glass_directory(self, glass: Glass) -> Path:
+        """Folder of a glass's files."""
+        return self.directory / "glasses" / glass.name
+
+    def structure_directory(self, structure: Structure) -> Path:
+        """Folder of a structure's files."""
+        return self.directory / "structures" / structure.name
+
+    def run_directory(self, run: Run) -> Path:
+        """Folder of a run's files."""
+        return self.directory / "runs" / run.name
+
+    def vibration_directory(self, run: Run) -> Path:
+        """Folder of the files of a short run for the spectrum of vibrations."""
+        return self.directory / "vibration" / run.name
+
+    def seed_of(self, label: str) -> int:
+        """Return the seed of one random choice, named by `label`: independent and reproducible."""
+        digest = hashlib.sha256(f"{self.seed}:{label}".encode()).digest()
+        # LAMMPS takes positive 32-bit integers
+        return int.from_bytes(digest[:4], "big") % 900_000_000 + 1
+
+
+def by_volume(runs: Iterable[Run]) -> list[Run]:
+    """Return runs in the order in which figures show them."""
+    return sorted(
+        runs, key=lambda run: (run.structure.phase != "crystal", run.structure.volume_ratio)
+    )
+
+
+def load_campaign(name: str) -> Campaign:
+    """Read a campaign.
+
+    Parameters
+    ----------
+    name
+        Of a file in `parameters/` ("quick"), or the path of a YAML file.
+
+    Raises
+    ------
+    InputError
+        In one line: file, key, value and remedy.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else PARAMETERS / f"{name}.yaml"
+    if not path.is_file():
+        available = ", ".join(sorted(p.stem for p in PARAMETERS.glob("*.yaml")))
+        raise InputError(f"{path}: no such campaign; available: {available}, or give a .yaml file")
+    values = load_yaml(path)
+    if "name" in values:
+        raise InputError(f"{path}: name: a campaign is named by its file; remove this key")
+    return validate(Campaign, {**values, "name": path.stem}, path)

@@ -1,0 +1,203 @@
+"""Order parameters and connectivity of the networks of jumps of a campaign."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from llzo_helpers.analysis.networks.connectivity import (
+    RankCorrelation,
+    algebraic_connectivity,
+    effective_conductance,
+    largest_component_fraction,
+    rank_correlation,
+)
+from llzo_helpers.analysis.networks.gop import (
+    dependence_on_sites,
+    graph_order_parameter,
+    rewired_order_parameters,
+)
+from llzo_helpers.analysis.networks.resampling import Dependence, dependence_on_length
+from llzo_helpers.analysis.sites import JumpStatistics, critical_rate, percolation
+from llzo_helpers.arrays import FloatArray
+from llzo_helpers.campaign.labels import run_label
+from llzo_helpers.campaign.model import Campaign, by_volume
+from llzo_helpers.campaign.settings import OrderSettings
+from llzo_helpers.campaign.site_files import SiteNetwork, load_network
+from llzo_helpers.campaign.tables import run_columns
+from llzo_helpers.errors import InputError
+
+
+@dataclass(frozen=True)
+class NetworkResults:
+    """Order parameters and connectivity of the networks of jumps of a campaign.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row per run, the content of `gop.csv`. What follows is of first replicas, by system.
+    by_sites, by_length : dict of Dependence
+        theta (k = 3) of pieces of the network, and of windows of the trajectory (in frames).
+    rewired : dict of ndarray, shape [draw]
+        theta (k = 3) of random networks with the same degrees.
+    frame_intervals_ps : dict of float
+        Time between frames.
+    graphs : dict of networkx.DiGraph
+        The network.
+    """
+
+    table: pd.DataFrame
+    by_sites: dict[str, Dependence]
+    by_length: dict[str, Dependence]
+    rewired: dict[str, FloatArray]
+    frame_intervals_ps: dict[str, float]
+    graphs: dict[str, "nx.DiGraph[int]"]
+
+    @property
+    def first_replicas(self) -> pd.DataFrame:
+        """The rows of `table` of first replicas."""
+        return self.table[self.table["replica"] == 1]
+
+
+def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResults:
+    """Order parameters and connectivity of all networks that notebook 04 has written.
+
+    Parameters
+    ----------
+    campaign
+        The campaign.
+    diffusion
+        The content of `diffusion.csv`.
+
+    Raises
+    ------
+    InputError
+        If there is no network in which ions jump.
+    """
+    rows = []
+    results = NetworkResults(pd.DataFrame(), {}, {}, {}, {}, {})
+    for run in by_volume(campaign.finished_runs):
+        network = load_network(campaign, run)
+        if network is None or not network.graph.number_of_edges():
+            continue
+        label, seed = run_label(run), campaign.seed_of(f"gop {run.name}")
+        rows.append(
+            {"system": label} | run_columns(run) | _network_columns(network, campaign.order, seed)
+        )
+        if run.structure.replica > 1:
+            continue
+        connected = len(max(nx.weakly_connected_components(network.graph), key=len))
+        sizes = [size for size in (5, 10, 20, 50, 100, 200, 500) if size < connected]
+        n_frames = len(network.assignments)
+        results.graphs[label] = network.graph
+        results.frame_intervals_ps[label] = network.frame_interval_ps
+        results.rewired[label] = rewired_order_parameters(network.graph, draws=5, seed=seed)
+        results.by_sites[label] = dependence_on_sites(
+            network.graph, sizes=[*sizes, connected], seed=seed
+        )
+        results.by_length[label] = dependence_on_length(
+            network.assignments,
+            network.n_sites,
+            network.frame_interval_ps,
+            theta,
+            lengths=sorted({max(2, n_frames // parts) for parts in (32, 16, 8, 4, 2, 1)}),
+        )
+    if not rows:
+        raise InputError(
+            f"{campaign.directory / 'sites'}: no network in which ions jump; run notebook 04, or "
+            "longer or hotter runs"
+        )
+    tracer = diffusion[["run", "tracer_D_cm2_s", "tracer_D_std_cm2_s"]]
+    return replace(results, table=pd.DataFrame(rows).merge(tracer, on="run", how="left"))
+
+
+def theta(statistics: JumpStatistics, exponent: int = 3) -> float:
+    """Return the graph order parameter; 0, that of isolated sites, where nothing jumped."""
+    if not np.any(statistics.rates):
+        return 0.0
+    return graph_order_parameter(statistics.p_ij, exponent=exponent).value
+
+
+def _network_columns(network: SiteNetwork, settings: OrderSettings, seed: int) -> dict[str, float]:
+    """Return the columns of `gop.csv` that describe a network."""
+
+    def binned(statistics: JumpStatistics) -> float:
+        if not np.any(statistics.rates):
+            return 0.0
+        return graph_order_parameter(statistics.p_ij, bins=settings.bins).normalised
+
+    cubed = network.uncertain(theta, settings.resamples, seed)
+    simple = network.uncertain(partial(theta, exponent=1), settings.resamples, seed)
+    normalised = network.uncertain(binned, settings.resamples, seed)
+    clusters = percolation(network.graph)
+    conductance = effective_conductance(network.graph, network.cell)
+    d_x, d_y, d_z = np.diag(conductance.diffusivity)
+    return {
+        "n_sites": network.n_sites,
+        "n_jumps": int(network.graph.size(weight="jumps")),
+        "gop_k1": simple.value,
+        "gop_k1_std": simple.standard_error,
+        "gop_k3": cubed.value,
+        "gop_k3_std": cubed.standard_error,
+        "gop_k3_resampling_shift": cubed.resampling_shift,
+        "gop_k3_counting_limit": graph_order_parameter(network.graph).counting_limit,
+        "gop_binned": normalised.value,
+        "gop_binned_std": normalised.standard_error,
+        "largest_component": largest_component_fraction(network.graph),
+        "percolation_rank": clusters[0].rank,
+        "critical_rate_per_ps": critical_rate(network.graph),
+        "algebraic_connectivity_per_ps": algebraic_connectivity(network.graph),
+        "network_D_cm2_s": conductance.mean_diffusivity,
+        "network_D_x_cm2_s": d_x,
+        "network_D_y_cm2_s": d_y,
+        "network_D_z_cm2_s": d_z,
+    }
+
+
+PREDICTORS = {
+    "gop_k3": "order parameter, k = 3",
+    "gop_k1": "order parameter, k = 1",
+    "gop_binned": "order parameter, binned, normalised",
+    "largest_component": "largest component",
+    "critical_rate_per_ps": "critical rate",
+    "algebraic_connectivity_per_ps": "algebraic connectivity",
+    "network_D_cm2_s": "conductance of the network",
+}
+"""Measures of the network that may foretell D, by column of `gop.csv`."""
+
+
+def correlate_with_diffusion(table: pd.DataFrame) -> dict[str, RankCorrelation]:
+    """Return the rank correlation of each measure with D, by its name.
+
+    A measure that is the same in all systems, and any measure of fewer than five systems,
+    is left out.
+    """
+    known = table[np.isfinite(table["tracer_D_cm2_s"])]
+    if len(known) < 5:
+        return {}
+    return {
+        name: rank_correlation(known[column], known["tracer_D_cm2_s"])
+        for column, name in PREDICTORS.items()
+        if known[column].nunique() > 1
+    }
+
+
+def correlation_table(correlations: Mapping[str, RankCorrelation]) -> pd.DataFrame:
+    """Return the content of `predictors.csv`, the strongest first."""
+    rows = [
+        {
+            "measure": name,
+            "rank_correlation": found.coefficient,
+            "interval_low": found.interval[0],
+            "interval_high": found.interval[1],
+            "p_value": found.p_value,
+            "systems": found.n,
+        }
+        for name, found in correlations.items()
+    ]
+    columns = ["measure", "rank_correlation", "interval_low", "interval_high", "p_value", "systems"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values("rank_correlation", key=np.abs, ascending=False)

@@ -1,0 +1,123 @@
+"""The paper's numbers, and ours beside them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from llzo_helpers.campaign.labels import system_label
+from llzo_helpers.campaign.model import Campaign
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS
+from llzo_helpers.paths import DATA
+from llzo_helpers.potentials import load_potential
+
+
+def paper_values() -> pd.DataFrame:
+    """Return the paper's numbers, `data/paper_values.csv`."""
+    return pd.read_csv(DATA / "paper_values.csv")
+
+
+def paper_label(potential: str | None) -> str | None:
+    """Return the paper's name for a potential; None if it has none."""
+    return load_potential(potential).paper_label if potential else None
+
+
+def paper_values_for(campaign: Campaign) -> pd.DataFrame:
+    """Return the paper's numbers for the phases and potentials that a campaign has."""
+    paper = paper_values()
+    ours = {
+        (
+            run.structure.phase,
+            paper_label(run.structure.structure_potential),
+            paper_label(run.md_potential),
+        )
+        for run in campaign.runs
+    }
+    columns = ["phase", "structure_potential", "md_potential"]
+    keys = paper[columns].replace({np.nan: None}).itertuples(index=False, name=None)
+    return paper[[key in ours for key in keys]]
+
+
+COMPARISON_COLUMNS = [
+    *("quantity", *SYSTEM_COLUMNS, "temperature_K", "paper", "this_work", "this_work_std"),
+    *("ratio", "deviation_sigma", "source"),
+]
+"""Of `compare_with_paper`."""
+
+
+def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
+    """Our numbers beside the paper's.
+
+    Returns
+    -------
+    DataFrame
+        A row per number of the paper that there is a counterpart for: `paper`, `this_work`,
+        `this_work_std`, `ratio` and `deviation_sigma`, their difference in our standard errors
+        (the paper gives none).
+    """
+    rows = []
+    for table, value, std in (
+        (combined, "tracer_D_cm2_s", "tracer_D_std_cm2_s"),
+        (arrhenius, "E_a_eV", "E_a_std_eV"),
+    ):
+        for row in table.to_dict("records"):
+            match = paper_value(row, value)
+            if match is not None:
+                ours, error, theirs = row[value], row[std], match["value"]
+                rows.append(
+                    {
+                        "quantity": value,
+                        **{key: row[key] for key in SYSTEM_COLUMNS},
+                        "temperature_K": row.get("temperature_K", np.nan),
+                        "paper": theirs,
+                        "this_work": ours,
+                        "this_work_std": error,
+                        "ratio": ours / theirs,
+                        "deviation_sigma": (ours - theirs) / error,
+                        "source": match["source"],
+                    }
+                )
+    # with no counterpart at all, still a table that can be read
+    return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
+
+
+def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Put `compare_with_paper`'s table into words and rounded numbers, for people."""
+    formats = {"tracer_D_cm2_s": ("D (cm2/s)", ".2e", ".1e"), "E_a_eV": ("E_a (eV)", ".2f", ".2f")}
+    rows = []
+    for row in comparison.to_dict("records"):
+        name, value, error = formats[row["quantity"]]
+        rows.append(
+            {
+                "quantity": name,
+                "system": system_label(row),
+                "T (K)": "" if np.isnan(row["temperature_K"]) else f"{row['temperature_K']:g}",
+                "paper": f"{row['paper']:{value}}",
+                "this work": f"{row['this_work']:{value}} ± {row['this_work_std']:{error}}",
+                "ratio": f"{row['ratio']:.2f}",
+                "deviation (σ)": f"{row['deviation_sigma']:+.1f}",
+                "in the paper": row["source"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
+    """Return the paper's row of a quantity for one of our rows; None if it has none."""
+    paper = paper_values()
+    label = paper_label(row["md_potential"])
+    origin = paper_label(row["structure_potential"]) if row["phase"] == "amorphous" else None
+    same = (
+        (paper["quantity"] == quantity)
+        & (paper["phase"] == row["phase"])
+        & (paper["md_potential"] == label)
+        & (paper["structure_potential"].fillna("") == (origin or ""))
+        # the paper's Table 1 does not say
+        & ((paper["li_per_formula"] == row["li_per_formula"]) | paper["li_per_formula"].isna())
+        & np.isclose(paper["volume_ratio"], row["volume_ratio"], atol=0.001)
+    )
+    if "temperature_K" in row:
+        same &= paper["temperature_K"] == row["temperature_K"]
+    matches = paper[same]
+    return matches.iloc[0] if len(matches) else None

@@ -1,0 +1,74 @@
+"""How the runs of a campaign are analysed."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from llzo_helpers.analysis.vibration import frames_needed
+from llzo_helpers.md.settings import MDSettings
+from llzo_helpers.schema import Model, OneOrMore, Positive, Temperature
+
+
+class DiffusionSettings(Model):
+    """How the tracer diffusion coefficient is taken from a mean squared displacement."""
+
+    fit_window: tuple[Positive, Positive] = (0.1, 0.5)
+    """First and last lag of the fit, as fractions of the production run."""
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if not self.fit_window[0] < self.fit_window[1] < 1:
+            raise ValueError(
+                f"fit_window = {list(self.fit_window)}: must rise and stay below 1, as [0.1, 0.5]"
+            )
+        return self
+
+
+class SiteSettings(Model):
+    """Whose sites are analysed, and how (see `llzo_helpers.analysis.sites.landmark_analysis`)."""
+
+    temperature_K: Positive = 1100.0
+    """Of the runs that are analysed; only they are followed by a jump run."""
+    clustering: Literal["dotprod", "mcl"] = "dotprod"
+    clustering_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Of "dotprod". The published 0.45 puts some 24d sites of the crystal together with a 48g site;
+    0.5 gives 24 + 48 (measured on eight runs of one cell at 86 and 101 %)."""
+    assignment_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
+    static_movement_threshold: Positive = 3.0
+    """Largest distance of a framework atom from its mean position, Å; beyond, the framework counts
+    as melted. In expanded cells single oxygens move 2 Å (measured), which the landmarks bear."""
+    hull_samples: Annotated[int, Field(ge=5)] = 300
+    """Number of positions whose hull is a site's accessible volume."""
+
+
+class OrderSettings(Model):
+    """How order is measured: that of the networks of jumps, and that of structures."""
+
+    temperature_K: Positive = 1100.0
+    """Of the runs whose structures are compared."""
+    bins: Annotated[int, Field(ge=2)] = 20
+    """Of the degrees in the binned graph order parameter."""
+    resamples: Annotated[int, Field(ge=10)] = 100
+    """Of ions and time blocks, for standard errors."""
+
+
+class VibrationSettings(Model):
+    """Short runs with frames a few femtoseconds apart, for the spectrum of vibrations."""
+
+    volume_ratio: OneOrMore[float]
+    """Of the structures of the campaign to look at: their first replica, and of an amorphous one
+    the potential that made it."""
+    temperature_K: Temperature = 1100.0
+    resolution_THz: Positive = 0.5
+    md: MDSettings
+
+    @model_validator(mode="after")
+    def _resolved(self) -> Self:
+        needed = frames_needed(self.resolution_THz, self.md.frame_interval_fs)
+        production_ps = needed * self.md.frame_interval_fs / 1000
+        if self.md.production_ps <= production_ps:
+            raise ValueError(
+                f"md.production_ps = {self.md.production_ps:g}: a resolution of "
+                f"{self.resolution_THz:g} THz needs {needed} frames, more than {production_ps:g} ps"
+            )
+        return self

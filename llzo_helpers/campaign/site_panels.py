@@ -1,0 +1,139 @@
+"""What the figures of sites show of each run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llzo_helpers.analysis.sites import (
+    SuperbasinScan,
+    Surface,
+    Survival,
+    isosurface,
+    kaplan_meier,
+    probability_density,
+    superbasin_scan,
+    value_of_nearest_site,
+)
+from llzo_helpers.arrays import FloatArray
+from llzo_helpers.campaign.sites import RunSites
+
+
+@dataclass(frozen=True)
+class DensityPanel:
+    """One system of Figure 2.
+
+    Attributes
+    ----------
+    title : str
+        Names the system.
+    surface : Surface
+        Isosurface of the probability density.
+    residence_time : ndarray, shape [vertex]
+        Of the site nearest to each vertex, ps.
+    cell : ndarray, shape [vector, axis]
+        Cell of the density, Å.
+    """
+
+    title: str
+    surface: Surface
+    residence_time: FloatArray
+    cell: FloatArray
+
+
+@dataclass(frozen=True)
+class VolumePanel:
+    """One system of a figure of site volumes.
+
+    Attributes
+    ----------
+    title
+        Names the system.
+    volumes
+        Å3, [site]; NaN is left out.
+    residence_time
+        ps, [site]; infinite where no ion was seen to leave.
+    types
+        Kind of each site, [site]; the frequent ones are named at their mean volume.
+    """
+
+    title: str
+    volumes: FloatArray
+    residence_time: FloatArray
+    types: NDArray[np.str_]
+
+
+def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPanel:
+    """Return a run's panel of Figure 2.
+
+    Parameters
+    ----------
+    system
+        Of `analyse_sites`.
+    relative_level
+        Density at the isosurface over the mean density of the ions.
+    """
+    crystal = system.run.structure.phase == "crystal"
+    repeats = (system.run.structure.supercell if crystal else 1,) * 3
+    density = probability_density(
+        system.trajectory,
+        system.trajectory.cell,
+        system.trajectory.symbols == "Li",
+        spacing=0.35,
+        repeats=repeats,
+        smoothing=0.25,
+    )
+    surface = isosurface(density, relative_level * float(density.values.mean()))
+    times = value_of_nearest_site(
+        surface.vertices,
+        system.analysis.centers,
+        system.statistics.residence_time,
+        system.trajectory.cell,
+        repeats=repeats,
+    )
+    return DensityPanel(system.title, surface, times, density.cell)
+
+
+def volume_panels(systems: Sequence[RunSites], *, accessible: bool) -> list[VolumePanel]:
+    """Return the panels of Figure 5 (accessible volumes) or Figure 4 (static volumes)."""
+    return [
+        VolumePanel(
+            title=system.title,
+            volumes=system.accessible.fixed_samples if accessible else system.static_volume,
+            residence_time=system.statistics.residence_time,
+            types=system.kinds,
+        )
+        for system in systems
+    ]
+
+
+def survival_curves(systems: Sequence[RunSites]) -> dict[str, dict[str, Survival]]:
+    """Return the survival of stays at the frequent kinds of site of each run."""
+    curves: dict[str, dict[str, Survival]] = {}
+    for system in systems:
+        arrived = np.zeros(system.analysis.n_sites, dtype=bool)
+        arrived[system.stays.site[system.stays.previous >= 0]] = True
+        curves[system.title] = {
+            kind: kaplan_meier(
+                system.stays, system.trajectory.frame_interval_ps, system.kinds == kind
+            )
+            for kind in system.kind_names
+            if arrived[system.kinds == kind].any()
+        }
+    return curves
+
+
+def superbasin_scans(systems: Sequence[RunSites]) -> dict[str, SuperbasinScan]:
+    """Return the scan of each run."""
+    return {system.title: superbasin_scan(system.network) for system in systems}
+
+
+def nearest_crystals(systems: Sequence[RunSites], volume_ratios: Sequence[float]) -> list[RunSites]:
+    """Return the crystals whose volumes are nearest to some volume ratios, each once."""
+    crystals = [system for system in systems if system.run.structure.phase == "crystal"]
+    volumes = np.array([system.run.structure.volume_ratio for system in crystals])
+    if not crystals:
+        return []
+    nearest = [int(np.abs(volumes - ratio).argmin()) for ratio in volume_ratios]
+    return [crystals[index] for index in dict.fromkeys(nearest)]

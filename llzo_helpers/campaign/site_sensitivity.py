@@ -1,0 +1,94 @@
+"""How much of what is said of sites depends on the way they are defined."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llzo_helpers.analysis.sites import (
+    back_jumps,
+    find_stays,
+    garnet_types,
+    jump_diffusion,
+    jump_statistics,
+)
+from llzo_helpers.campaign.settings import SiteSettings
+from llzo_helpers.campaign.sites import RunSites, find_sites, pooled_residence_time
+
+
+@dataclass(frozen=True)
+class SensitivityPoint:
+    """Results of one way to analyse a trajectory.
+
+    Attributes
+    ----------
+    system
+        Names what was analysed.
+    method
+        Names the clustering.
+    assignment_threshold
+        Least similarity.
+    values, errors
+        By quantity with its unit; an error may be missing.
+    """
+
+    system: str
+    method: str
+    assignment_threshold: float
+    values: Mapping[str, float]
+    errors: Mapping[str, float]
+
+
+CHOICES: tuple[dict[str, Any], ...] = (
+    {"clustering": "dotprod", "assignment_threshold": 0.7},
+    {"clustering": "dotprod", "assignment_threshold": 0.8},
+    {"clustering": "dotprod", "assignment_threshold": 0.9},
+    {"clustering": "dotprod", "assignment_threshold": 0.8, "clustering_threshold": 0.45},
+    {"clustering": "dotprod", "assignment_threshold": 0.8, "clustering_threshold": 0.6},
+    {"clustering": "mcl", "assignment_threshold": 0.5},
+    {"clustering": "mcl", "assignment_threshold": 0.6},
+)
+"""Ways to analyse a run that `sensitivity` compares: arguments of `landmark_analysis`, where the
+campaign's are to be replaced."""
+
+
+def sensitivity(
+    system: RunSites, settings: SiteSettings, choices: Sequence[dict[str, Any]] = CHOICES
+) -> list[SensitivityPoint]:
+    """Analyse a crystal in other ways, too.
+
+    Parameters
+    ----------
+    system
+        Of `analyse_sites`.
+    settings
+        For all else.
+    choices
+        Arguments of `landmark_analysis` for each analysis.
+    """
+    points = []
+    cell, interval = system.trajectory.cell, system.trajectory.frame_interval_ps
+    for choice in choices:
+        sites = find_sites(system.trajectory, settings, **choice)
+        stays = find_stays(sites.assignments, sites.n_sites)
+        statistics = jump_statistics(stays, interval)
+        returns = back_jumps(stays)
+        diffusion = jump_diffusion(stays, sites.centers, cell, interval)
+        kinds = garnet_types(sites.centers, cell, repeats=(system.run.structure.supercell,) * 3)
+        values = {"number of sites": float(sites.n_sites)}
+        errors = {}
+        for kind in ("24d", "48g"):
+            name = f"residence time {kind} (ps)"
+            values[name], errors[name] = pooled_residence_time(statistics, kinds == kind)
+        values["back-jumps (%)"] = 100 * returns.fraction
+        errors["back-jumps (%)"] = 100 * returns.standard_error
+        name = "network D (10<sup>-5</sup> cm<sup>2</sup>/s)"
+        values[name] = 1e5 * diffusion.coefficient
+        errors[name] = 1e5 * diffusion.standard_error
+        values["unassigned (%)"] = 100 * sites.unassigned_fraction
+        method = choice["clustering"]
+        if "clustering_threshold" in choice:
+            method += f", joining at {choice['clustering_threshold']:g}"
+        points.append(
+            SensitivityPoint(system.title, method, choice["assignment_threshold"], values, errors)
+        )
+    return points

@@ -1,0 +1,1 @@
+"""Stage 01: crystals, melts, glasses."""

@@ -1,0 +1,255 @@
+"""Making amorphous LLZO by molecular dynamics: melt, quench, and what derives from the glass.
+
+A glass is a folder:
+
+    crystal/            one garnet cell
+    melt/               run: the crystal at end_K, then superheated
+    melt_supercell/     the melt, repeated to the supercell
+    quench/             run: hold, quench
+    relaxation/         of ions and cell, where the protocol wants it
+    quenched/           what came out
+    glass/              run at end_K: is it frozen?
+    sites/              run at sites_K, in which the sites for added lithium are found
+    structure.*         the quenched cell
+    provenance.json     what made it, and the verdict; written last
+
+Each run is a chain of segments (`llzo_helpers.md.chain`), so a glass goes on where it stopped.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ase
+import numpy as np
+
+import llzo_helpers
+from llzo_helpers.errors import InputError
+from llzo_helpers.files import read_json
+from llzo_helpers.garnet import ELEMENTS
+from llzo_helpers.generate.crystal import crystal
+from llzo_helpers.generate.framework import (
+    FrameworkState,
+    as_record,
+    framework_state,
+    require_melted,
+    verdict,
+)
+from llzo_helpers.generate.settings import Glass, MeltQuench
+from llzo_helpers.md.chain import Progress, run_schedule
+from llzo_helpers.md.relax import Relaxation, relax_cell
+from llzo_helpers.md.segments import Stage
+from llzo_helpers.md.trajectory import Trajectory
+from llzo_helpers.potentials import Potential, load_potential
+from llzo_helpers.structures import write_structure
+
+
+def make_glass(
+    directory: Path,
+    glass: Glass,
+    *,
+    seed: int,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> dict[str, Any]:
+    """Make a glass by melting and quenching, or go on where that stopped.
+
+    Parameters
+    ----------
+    directory
+        Folder of the glass; made if it is not there.
+    glass
+        Potential, protocol, supercell.
+    seed
+        Of the crystal's lithium and of all velocities.
+    on_progress
+        Called about twice a second, with the progress of the present run.
+
+    Returns
+    -------
+    dict
+        The content of `provenance.json`; its `verdict` is "glass", "crystal" (it crystallised
+        again) or "not frozen".
+
+    Raises
+    ------
+    InputError
+        If the folder belongs to another glass.
+    SimulationError
+        If the crystal did not melt, or LAMMPS fails.
+    """
+    potential = load_potential(glass.structure_potential)
+    protocol = glass.melt_quench
+    identity = {
+        "glass": glass.model_dump(exclude={"melt_quench": {"launcher", "processes"}}),
+        "seed": seed,
+        "potential": {"name": potential.name, **potential.sha256()},
+    }
+    if (directory / "provenance.json").is_file():
+        return _require_same(directory, identity)
+
+    _melt(directory, glass, potential, seed, on_progress)
+    atoms, relaxation = _quench(directory, glass, potential, seed, on_progress)
+    write_structure(atoms, directory / "quenched", {"made by": "make_glass"})
+    from_quenched = ("glass", "sites") if protocol.sites_ps else ("glass",)
+    for number, name in enumerate(from_quenched, start=3):
+        run_schedule(
+            directory / name,
+            structure=directory / "quenched",
+            potential=potential,
+            schedule=schedules(protocol)[name],
+            seed=seed + number,
+            settings=protocol,
+            on_progress=on_progress,
+        )
+
+    quenched = stage_state(directory / "glass", "glass")
+    record: dict[str, Any] = {
+        **identity,
+        "verdict": verdict(quenched),
+        "crystal": as_record(stage_state(directory / "melt", "crystal")),
+        "melt": as_record(stage_state(directory / "quench", "hold")),
+        "quenched": as_record(quenched),
+        "lammps_seconds": _lammps_seconds(directory),
+        "versions": {"llzo_helpers": llzo_helpers.__version__},
+    }
+    if relaxation is not None:
+        record["relaxation"] = relaxation_record(relaxation)
+    write_structure(atoms, directory, record)
+    return dict(read_json(directory / "provenance.json"))
+
+
+def schedules(protocol: MeltQuench) -> dict[str, list[Stage]]:
+    """Return the stages of the runs that make a glass, by the folder of each run."""
+
+    def stage(name: str, duration_ps: float, start_K: float, end_K: float | None = None) -> Stage:
+        interval = protocol.frame_interval_fs
+        return Stage(name, duration_ps, start_K, start_K if end_K is None else end_K, interval)
+
+    found = {
+        "melt": [
+            stage("crystal", protocol.crystal_ps, protocol.end_K),
+            stage("superheat", protocol.superheat_ps, protocol.superheat_K),
+        ],
+        "quench": [stage("hold", protocol.hold_ps, protocol.hold_K)],
+        "glass": [stage("glass", protocol.glass_ps, protocol.end_K)],
+    }
+    if protocol.quench_ps:
+        found["quench"].append(stage("quench", protocol.quench_ps, protocol.hold_K, protocol.end_K))
+    if protocol.sites_ps:
+        found["sites"] = [stage("sites", protocol.sites_ps, protocol.sites_K)]
+    return found
+
+
+def _require_same(directory: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    path = directory / "provenance.json"
+    record = read_json(path)
+    for key, value in identity.items():
+        if record.get(key) != value:
+            raise InputError(
+                f"{path}: {key}: made with other values than those asked for; delete the folder to "
+                "start anew, or name another"
+            )
+    return dict(record)
+
+
+def _melt(
+    directory: Path,
+    glass: Glass,
+    potential: Potential,
+    seed: int,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Superheat one cell of the crystal, and repeat the melt to the supercell."""
+    protocol = glass.melt_quench
+    start = directory / "crystal"
+    if not (start / "provenance.json").is_file():
+        atoms = crystal(
+            li_per_formula=protocol.li_per_formula, volume_ratio=protocol.volume_ratio, seed=seed
+        )
+        write_structure(atoms, start, {"seed": seed})
+    run_schedule(
+        directory / "melt",
+        structure=start,
+        potential=potential,
+        schedule=schedules(protocol)["melt"],
+        seed=seed + 1,
+        settings=protocol,
+        on_progress=on_progress,
+    )
+    melt = last_frame(directory / "melt", "superheat")
+    # here already, before the long part begins
+    require_melted(stage_state(directory / "melt", "superheat"), protocol.superheat_K)
+    n = glass.supercell
+    supercell = melt.repeat((n, n, n))
+    write_structure(_sorted(supercell), directory / "melt_supercell", {"repeated": [n, n, n]})
+
+
+def _quench(
+    directory: Path,
+    glass: Glass,
+    potential: Potential,
+    seed: int,
+    on_progress: Callable[[Progress], None],
+) -> tuple[ase.Atoms, Relaxation | None]:
+    """Hold the melt, see that it is one, and take it to the end of the quench."""
+    protocol = glass.melt_quench
+    schedule = schedules(protocol)["quench"]
+    run_schedule(
+        directory / "quench",
+        structure=directory / "melt_supercell",
+        potential=potential,
+        schedule=schedule,
+        seed=seed + 2,
+        settings=protocol,
+        on_progress=on_progress,
+    )
+    require_melted(stage_state(directory / "quench", "hold"), protocol.hold_K)
+    atoms = last_frame(directory / "quench", schedule[-1].name)
+    if not protocol.relax_cell:
+        return atoms, None
+    relaxation = relax_cell(atoms, directory / "relaxation", potential=potential)
+    return relaxation.atoms, relaxation
+
+
+def stage_state(run: Path, stage: str) -> FrameworkState:
+    """Return what a stage of a run shows of its framework."""
+    trajectory = Trajectory(run, stage)
+    return framework_state(
+        trajectory.positions(),
+        trajectory.cell,
+        trajectory.symbols,
+        trajectory.frame_interval_ps,
+    )
+
+
+def last_frame(run: Path, stage: str) -> ase.Atoms:
+    """Return the last frame of a stage as a structure, wrapped into its cell."""
+    trajectory = Trajectory(run, stage)
+    for frames in trajectory.chunks():
+        last = frames[-1]
+    atoms = ase.Atoms(trajectory.symbols, last, cell=trajectory.cell, pbc=True)
+    atoms.wrap()
+    return atoms
+
+
+def _sorted(atoms: ase.Atoms) -> ase.Atoms:
+    """Return the atoms in the order of `ELEMENTS`."""
+    symbols = np.array(atoms.get_chemical_symbols())
+    return atoms[np.concatenate([np.flatnonzero(symbols == element) for element in ELEMENTS])]
+
+
+def _lammps_seconds(directory: Path) -> float:
+    runs = (directory / name / "summary.json" for name in ("melt", "quench", "glass", "sites"))
+    return round(sum(read_json(path)["lammps_seconds"] for path in runs if path.is_file()), 1)
+
+
+def relaxation_record(relaxation: Relaxation) -> dict[str, float]:
+    """Return what a relaxation did, as plain values for a JSON file."""
+    return {
+        "released_eV_per_atom": round(relaxation.released_eV_per_atom, 6),
+        "energy_before_eV": relaxation.energy_before_eV,
+        "energy_after_eV": relaxation.energy_after_eV,
+        "largest_force_eV_A": relaxation.largest_force_eV_A,
+        "pressure_bar": relaxation.pressure_bar,
+        "steps": relaxation.steps,
+    }

@@ -1,0 +1,1 @@
+"""Running campaigns: engine, control of single runs, plan, report."""

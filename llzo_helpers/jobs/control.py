@@ -1,0 +1,172 @@
+"""A campaign's runs seen from outside: how they are, start them, cancel them.
+
+All of it is read from the results folder, so that it does not matter who started what, or where:
+this machine, Slurm, or a notebook that was closed since.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from llzo_helpers import slurm
+from llzo_helpers.campaign.model import Campaign, Run, load_campaign
+from llzo_helpers.errors import InputError
+from llzo_helpers.jobs.engine import notebook_error
+from llzo_helpers.md.folder import completed_segments, run_progress
+from llzo_helpers.md.lock import holder, local_process
+from llzo_helpers.md.segments import nvt_schedule, plan_segments
+from llzo_helpers.paths import ROOT
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """How a run is."""
+
+    run: str
+    state: Literal["waiting", "running", "done", "failed"]
+    progress: float
+    """Steps done over all steps."""
+    steps_per_second: float | None
+    """Of the segment under way."""
+    reason: str
+    """Of a failure; of a run under way, who works on it."""
+
+
+_INTERRUPTIONS = {"KeyboardInterrupt": "cancelled", "OutOfTimeError": "out of the job's time"}
+"""Ends of a notebook that are no failures: the run goes on when it is started again."""
+
+
+def run_status(campaign: Campaign, run: Run) -> RunStatus:
+    """Return how a run of a campaign is, from its files and its lock."""
+    folder = campaign.run_directory(run)
+    settings = campaign.md_settings(run)
+    steps = plan_segments(nvt_schedule(run.temperature_K, settings), settings)[-1].last_step
+    progress = run_progress(folder) / steps
+    if (folder / "summary.json").is_file():
+        return RunStatus(run.name, "done", progress, None, "")
+    if worker := holder(folder):
+        return RunStatus(run.name, "running", progress, _present_speed(folder), worker)
+    notebook = folder / "02_run_md.ipynb"
+    if notebook.is_file() and (error := notebook_error(notebook)):
+        if interruption := _INTERRUPTIONS.get(error.partition(":")[0]):
+            return RunStatus(run.name, "waiting", progress, None, interruption)
+        return RunStatus(run.name, "failed", progress, None, error)
+    return RunStatus(run.name, "waiting", progress, None, "")
+
+
+def run_table(campaign: Campaign) -> pd.DataFrame:
+    """Return the state of all runs of a campaign, a row each."""
+    return pd.DataFrame([asdict(run_status(campaign, run)) for run in campaign.runs])
+
+
+def last_words(campaign: Campaign) -> str:
+    """Return the last line that the batch engine, started by `start`, has printed."""
+    log = campaign.directory / "batch.log"
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    return lines[-1] if lines else ""
+
+
+def start(
+    campaign_name: str, *, profile: str = "local", only: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """Start the batch engine apart from this process, which may end: the engine goes on.
+
+    What it prints goes to `batch.log` in the campaign's folder.
+
+    Parameters
+    ----------
+    campaign_name
+        As in `load_campaign`.
+    profile
+        Folder of `workflow/profiles`: `local` or `slurm`.
+    only
+        Names of runs; all, and the analyses after them, by default.
+
+    Returns
+    -------
+    Popen
+        The engine. It may take some seconds before it holds the campaign's lock.
+
+    Raises
+    ------
+    InputError
+        If the campaign is wrong, or runs already.
+    """
+    campaign = load_campaign(campaign_name)
+    if controller := holder(campaign.directory):
+        raise InputError(f"{campaign.name}: runs already ({controller}); wait for it or cancel it")
+    campaign.directory.mkdir(parents=True, exist_ok=True)
+    command = [
+        sys.executable,
+        "-m",
+        "llzo_helpers.jobs.engine",
+        campaign_name,
+        "--profile",
+        profile,
+    ]
+    command += ["--only", *only] if only else []
+    with (campaign.directory / "batch.log").open("ab") as log:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            # notebooks run by the engine have nobody before them
+            env={key: value for key, value in os.environ.items() if not _of_a_session(key)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def cancel(campaign: Campaign) -> None:
+    """End the batch engine of a campaign, its Slurm jobs, and runs that a killed engine left.
+
+    Whole segments are kept.
+
+    Raises
+    ------
+    InputError
+        If the engine works on another machine.
+    """
+    if controller := holder(campaign.directory):
+        process = local_process(controller)
+        if process is None:
+            raise InputError(f"{campaign.name}: run by {controller}; cancel it there")
+        if os.getpgid(process) == process:
+            # what Ctrl-C does: all of the group, so that notebooks end, too
+            os.killpg(process, signal.SIGINT)
+        else:
+            os.kill(process, signal.SIGINT)
+    else:
+        left = (holder(campaign.run_directory(run)) for run in campaign.runs)
+        for process in filter(None, map(local_process, filter(None, left))):
+            os.kill(process, signal.SIGINT)
+    slurm.cancel_jobs_in(campaign.directory)
+
+
+def _of_a_session(variable: str) -> bool:
+    return variable.startswith("JPY_") or variable == "VSCODE_PID"
+
+
+def _present_speed(folder: Path) -> float | None:
+    """Return the steps per second of the segment under way; None before there are any."""
+    records = completed_segments(folder)
+    first_step = records[-1]["last_step"] if records else 0
+    steps = run_progress(folder) - first_step
+    for part in folder.glob("segment_????.part"):
+        try:
+            # LAMMPS's messages are none, so the file is as old as the segment
+            began = (part / "stderr.txt").stat().st_mtime
+            seconds = (part / "thermo.csv").stat().st_mtime - began
+        except FileNotFoundError:
+            continue
+        if steps > 0 and seconds > 0:
+            return steps / seconds
+    return None

@@ -1,0 +1,284 @@
+"""Running a campaign: `python -m llzo_helpers.jobs.engine CAMPAIGN`.
+
+Checks the parameters, lets Snakemake run the notebooks, shows how far it is, and ends by naming
+the report. Call it again after any interruption: only what is missing is done.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from llzo_helpers import slurm
+from llzo_helpers.campaign.model import Campaign, load_campaign
+from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.jobs.plan import require_disk_space
+from llzo_helpers.md.folder import run_progress
+from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities
+from llzo_helpers.md.lock import holder, locked, slurm_job
+from llzo_helpers.paths import ROOT
+from llzo_helpers.potentials import load_potential
+from llzo_helpers.schema import load_yaml
+
+CAMPAIGN_VARIABLE = "LLZO_CAMPAIGN"
+"""Tells the Snakefile which campaign: as an argument it would pass shells on its way to Slurm."""
+
+_WORKFLOW = ROOT / "workflow"
+
+
+def main() -> int:
+    """Run a campaign from the command line; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m llzo_helpers.jobs.engine", description=__doc__)
+    parser.add_argument("campaign", help="name of a file in parameters/, or a path")
+    parser.add_argument("--profile", default="local", help="folder of workflow/profiles")
+    parser.add_argument("--cores", type=int, help="cores to use (profile local; default: all)")
+    parser.add_argument("--only", nargs="+", default=[], help="names of runs; no analyses then")
+    arguments = parser.parse_args()
+    # how a campaign is cancelled; a shell's `&` and some servers have it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return run_campaign(
+            arguments.campaign, arguments.profile, arguments.cores, only=arguments.only
+        )
+    except (InputError, SimulationError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[str] = ()) -> int:
+    """Run all that a campaign lacks.
+
+    Parameters
+    ----------
+    name
+        Of the campaign.
+    profile
+        Folder of `workflow/profiles`.
+    cores
+        Cores to use on this machine; all by default.
+    only
+        Names of runs to make, and nothing else; all runs and analyses by default.
+
+    Returns
+    -------
+    int
+        0 if everything was done, 1 if some of it failed; the report then says what is missing.
+
+    Raises
+    ------
+    InputError
+        If the campaign, the profile or LAMMPS is not as it must be, the disk has no room for the
+        results, or another process runs the campaign.
+    """
+    if name.endswith((".yaml", ".yml")):
+        name = str(Path(name).absolute())
+    campaign = load_campaign(name)
+    # a folder elsewhere does, too
+    profile_directory = _WORKFLOW / "profiles" / profile
+    if not profile_directory.is_dir():
+        known = ", ".join(sorted(path.name for path in profile_directory.parent.iterdir()))
+        raise InputError(f"{profile_directory}: no such profile; there are: {known}")
+    if unknown := set(only) - {run.name for run in campaign.runs}:
+        raise InputError(f"{name}: no such run as {unknown.pop()}; see the campaign's report")
+    if _executor(profile_directory) != "local":
+        _require_plain_path(campaign.directory)
+        _require_plain_path(ROOT)
+    lmp = find_lammps()
+    for potential in campaign.potentials:
+        require_capabilities(lmp, campaign.md, load_potential(potential))
+    for glass in campaign.glasses:
+        require_capabilities(lmp, glass.melt_quench, load_potential(glass.structure_potential))
+    require_disk_space(campaign)
+
+    began = time.monotonic()
+    campaign.directory.mkdir(parents=True, exist_ok=True)
+    with locked(campaign.directory) as lock:
+        print(
+            f"{name}: {len(campaign.structures)} structures, {len(campaign.runs)} runs "
+            f"-> {campaign.directory}"
+        )
+        os.environ[CAMPAIGN_VARIABLE] = name
+        command = _snakemake(campaign, profile_directory, cores)
+        command += [f"runs/{run}/summary.json" for run in only]
+        _run_beside_earlier_jobs(command, campaign, lock)
+        status = _watch(command, campaign, lock)
+        if status:
+            print("some steps failed; the report is made of what is there")
+            _report_failures(campaign)
+        if status and not only:
+            _watch([*command, "--config", "only_finished=1"], campaign, lock)
+    report = campaign.directory / "report.html"
+    print(f"{(time.monotonic() - began) / 60:.1f} minutes")
+    if not only:
+        print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
+    return 1 if status else 0
+
+
+def _executor(profile_directory: Path) -> str:
+    return str(load_yaml(profile_directory / "config.yaml").get("executor", "local"))
+
+
+def _require_plain_path(folder: Path) -> None:
+    """Raise InputError for a folder whose name a shell would read as more than a name.
+
+    The Slurm executor of Snakemake puts it unquoted into the commands that it submits.
+    """
+    if unusual := re.sub(r"[\w.+@%:,/-]", "", str(folder)):
+        raise InputError(
+            f"{folder}: {unusual[0]!r} in the name of a folder is not safe in Slurm's jobs; set "
+            "LLZO_RESULTS to, or move the project to, a folder of letters, digits, '.', '_', '-'"
+        )
+
+
+def _log(campaign: Campaign) -> Path:
+    return campaign.directory / "snakemake.log"
+
+
+def _snakemake(campaign: Campaign, profile_directory: Path, cores: int | None) -> list[str]:
+    # our own lock guards the folder; Snakemake's would outlive a killed process
+    command = [sys.executable, "-m", "snakemake", "--nolock"]
+    command += ["--snakefile", str(_WORKFLOW / "Snakefile"), "--profile", str(profile_directory)]
+    command += ["--directory", str(campaign.directory)]
+    command += ["--cores", str(cores)] if cores else []
+    return command
+
+
+def _run_beside_earlier_jobs(command: list[str], campaign: Campaign, lock: int) -> None:
+    """Leave alone what a killed call left running, do all else, and wait for its end.
+
+    Jobs of Slurm, and the runs on this machine, outlive the process that started them.
+    """
+    slurm.cancel_jobs_in(campaign.directory, only_waiting=True)
+    while (running := _held_runs(campaign)) is None:
+        time.sleep(2)
+    if not running:
+        return
+    print(f"{len(running)} runs of an earlier call still go on; they are left to end")
+    under_way = {_last_file(folder, campaign) for folder in running}
+    _watch([*command, "--omit-from", *sorted(under_way)], campaign, lock)
+    while slurm.jobs_in(campaign.directory) or _held_runs(campaign):
+        time.sleep(2)
+
+
+def _held_runs(campaign: Campaign) -> list[Path] | None:
+    """Return the folders that somebody works in; None while a job has not said in which."""
+    locks = [*campaign.directory.glob("*/*/lock"), *campaign.directory.glob("glasses/*/*/lock")]
+    held = {lock.parent: record for lock in locks if (record := holder(lock.parent))}
+    unknown = slurm.jobs_in(campaign.directory).keys() - set(map(slurm_job, held.values()))
+    return None if unknown else list(held)
+
+
+def _last_file(folder: Path, campaign: Campaign) -> str:
+    """Return what the workflow waits for from a run's folder, or from one inside a glass's."""
+    parts = folder.relative_to(campaign.directory).parts[:2]
+    end = "as_quenched/provenance.json" if parts[0] == "glasses" else "summary.json"
+    return "/".join([*parts, end])
+
+
+def _watch(command: list[str], campaign: Campaign, lock: int) -> int:
+    """Run Snakemake, its own words going to a log, and print progress until it ends."""
+    with _log(campaign).open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            # Slurm knows a campaign's jobs by the folder they were submitted in
+            cwd=campaign.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[lock],
+            preexec_fn=die_with_parent,
+        )
+        display = _Display(campaign)
+        try:
+            while True:
+                try:
+                    return process.wait(timeout=2)
+                except subprocess.TimeoutExpired:
+                    display.update()
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.wait()
+            display.close()
+
+
+class _Display:
+    """One line that tells how far a campaign is: overwritten in a terminal, sparse in a file."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._total = sum(campaign.md_settings(run).total_steps for run in campaign.runs)
+        self._total += sum(glass.melt_quench.total_steps for glass in campaign.glasses)
+        self._began = time.monotonic()
+        self._steps_at_start = self._steps()
+        self._last_print = 0.0
+        self._terminal = sys.stdout.isatty()
+
+    def _steps(self) -> int:
+        directories = [*map(self._campaign.run_directory, self._campaign.runs)]
+        for glass in map(self._campaign.glass_directory, self._campaign.glasses):
+            directories += [path.parent for path in glass.glob("*/run.json")]
+        return sum(run_progress(directory) for directory in directories)
+
+    def update(self) -> None:
+        now = time.monotonic()
+        if not self._terminal and now - self._last_print < 30:
+            return
+        self._last_print = now
+        steps = self._steps()
+        rate = (steps - self._steps_at_start) / (now - self._began)
+        finished = sum(
+            (self._campaign.run_directory(run) / "summary.json").is_file()
+            for run in self._campaign.runs
+        )
+        line = f"runs {finished}/{len(self._campaign.runs)}, MD {steps / self._total:4.0%}"
+        if rate > 0:
+            line += f", {rate:.0f} steps/s"
+            if steps < self._total:
+                line += f", {(self._total - steps) / rate / 60:.1f} min of MD left"
+            else:
+                line += ", analysing"
+        if self._terminal:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r{line[:width]:<{width}}", end="", flush=True)
+        else:
+            print(line, flush=True)
+
+    def close(self) -> None:
+        if self._terminal:
+            print()
+
+
+def _report_failures(campaign: Campaign) -> None:
+    """Print, for each notebook that failed, the error it shows."""
+    for notebook in sorted(campaign.directory.rglob("*.ipynb")):
+        if error := notebook_error(notebook):
+            print(f"  {notebook.relative_to(campaign.directory)}: {error}")
+
+
+def notebook_error(notebook: Path) -> str | None:
+    """Return the error that an executed notebook ended with, if any."""
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    except ValueError:
+        return "the notebook was cut short while it was written"
+    for cell in cells:
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                return f"{output['ename']}: {output['evalue']}"
+    return None
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.exit(main())

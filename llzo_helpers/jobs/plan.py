@@ -1,0 +1,285 @@
+"""What a campaign will cost: `python -m llzo_helpers.jobs.plan CAMPAIGN`, or `make plan`.
+
+The speed of molecular dynamics comes from a few seconds of it on this machine, for each size of
+structure and each potential, one process; or it is given in steps per second, for another machine.
+MPI ranks are taken to be no loss and no gain in core-hours, which is the best case.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
+from llzo_helpers.campaign.model import Campaign, Run, load_campaign
+from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.garnet import FORMULA_UNITS_PER_CELL, lithium_count
+from llzo_helpers.generate.crystal import crystal
+from llzo_helpers.generate.melt_quench import schedules
+from llzo_helpers.generate.settings import Glass, Structure
+from llzo_helpers.md.chain import run_md
+from llzo_helpers.md.dcd import dcd_bytes
+from llzo_helpers.md.segments import Stage, nvt_schedule, plan_segments
+from llzo_helpers.md.settings import ChainSettings, MDSettings
+from llzo_helpers.paths import NOTEBOOKS
+from llzo_helpers.potentials import load_potential
+from llzo_helpers.structures import write_structure
+
+_LOOP_TIME = re.compile(r"Loop time of (\S+) on \d+ procs for (\d+) steps")
+# of LAMMPS in double precision: positions, velocities, charge, identity
+_RESTART_BYTES_PER_ATOM = 110
+_THERMO_BYTES_PER_FRAME = 130
+_LOG_BYTES_PER_SEGMENT = 20_000
+_NOTEBOOK_BYTES = 500_000
+# atom times steps: about three seconds on a core
+_BENCHMARK_WORK = 500_000
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """What one stage of a campaign costs."""
+
+    stage: str
+    tasks: int
+    core_hours: float
+    wall_hours: float
+    """On the cores given."""
+    disk_MB: float
+
+
+def atom_count(structure: Structure) -> int:
+    """Return the number of atoms of a structure."""
+    n_li = lithium_count(structure.li_per_formula, structure.supercell)
+    return n_li + 17 * FORMULA_UNITS_PER_CELL * structure.supercell**3
+
+
+def disk_bytes(schedule: Sequence[Stage], n_atoms: int, settings: ChainSettings) -> int:
+    """Return what the folder of a run will hold, in bytes; mostly frames."""
+    segments = plan_segments(schedule, settings)
+    frames = sum(dcd_bytes(segment.n_frames, n_atoms) for segment in segments)
+    rows = segments[-1].last_step // settings.frame_steps
+    per_segment = _RESTART_BYTES_PER_ATOM * n_atoms + _LOG_BYTES_PER_SEGMENT
+    return frames + rows * _THERMO_BYTES_PER_FRAME + len(segments) * per_segment
+
+
+def run_bytes(run: Run, settings: MDSettings) -> int:
+    """Return what the folder of a run will hold with its notebook, in bytes."""
+    schedule = nvt_schedule(run.temperature_K, settings)
+    return disk_bytes(schedule, atom_count(run.structure), settings) + _NOTEBOOK_BYTES
+
+
+def glass_bytes(glass: Glass) -> int:
+    """Return what the folder of a glass will hold, in bytes; the melt is of one cell."""
+    n_atoms = atom_count(glass.as_quenched)
+    return sum(
+        disk_bytes(
+            schedule,
+            n_atoms // glass.supercell**3 if name == "melt" else n_atoms,
+            glass.melt_quench,
+        )
+        for name, schedule in schedules(glass.melt_quench).items()
+    )
+
+
+def molecular_dynamics(campaign: Campaign) -> list[tuple[Run, MDSettings, Path]]:
+    """Return all runs of a campaign with their settings and folders, short ones included."""
+    runs = [(run, campaign.md_settings(run), campaign.run_directory(run)) for run in campaign.runs]
+    if campaign.vibration:
+        runs += [
+            (run, campaign.vibration.md, campaign.vibration_directory(run))
+            for run in campaign.vibration_runs
+        ]
+    return runs
+
+
+def require_disk_space(campaign: Campaign) -> None:
+    """Raise InputError if what a campaign still has to write does not fit on the disk."""
+    needed = 0
+    for run, settings, folder in molecular_dynamics(campaign):
+        needed += max(0, run_bytes(run, settings) - _present_bytes(folder))
+    for glass in campaign.glasses:
+        needed += max(0, glass_bytes(glass) - _present_bytes(campaign.glass_directory(glass)))
+    existing = campaign.directory
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free
+    if needed > free:
+        raise InputError(
+            f"{campaign.directory}: disk: the campaign needs {needed / 1e9:.1f} GB more, "
+            f"{free / 1e9:.1f} GB are free; free some, set LLZO_RESULTS to another disk, or raise "
+            "frame_interval_fs"
+        )
+
+
+def _present_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("segment_????/*"))
+
+
+def estimate(
+    campaign: Campaign, *, cores: int, steps_per_second: float | None = None
+) -> list[StageCost]:
+    """Estimate the cost of the stages of a campaign.
+
+    Parameters
+    ----------
+    campaign
+        What is planned.
+    cores
+        That work at the same time.
+    steps_per_second
+        Of one core; measured here by default.
+
+    Returns
+    -------
+    list of StageCost
+        Structures with their glasses, molecular dynamics and diffusion (notebooks 01 to 03). The
+        analyses after them depend on how the ions move, and are not foreseen.
+    """
+    runs = molecular_dynamics(campaign)
+    with tempfile.TemporaryDirectory(prefix="llzo-plan-") as scratch:
+        notebook_seconds = _time_notebook(campaign, Path(scratch))
+        speeds: dict[tuple[int, str], float] = {}
+        for run, settings, _ in runs:
+            kind = (atom_count(run.structure), run.md_potential)
+            if kind not in speeds:
+                speeds[kind] = steps_per_second or _measure_speed(
+                    campaign, run, settings, Path(scratch) / f"{kind[0]}-{kind[1]}"
+                )
+    core_seconds = []
+    for run, settings, _ in runs:
+        speed = speeds[atom_count(run.structure), run.md_potential]
+        core_seconds.append(settings.total_steps / speed + notebook_seconds)
+    cores_of_a_run = campaign.md.processes
+    at_once = max(1, cores // cores_of_a_run)
+    wall = max(max(core_seconds), sum(core_seconds) / at_once) / cores_of_a_run
+    generate = len(campaign.structures) * notebook_seconds
+    for glass in campaign.glasses:
+        kind = (atom_count(glass.as_quenched), glass.structure_potential)
+        # as fast as runs of that size; with a potential that no run has, as the slowest
+        generate += glass.melt_quench.total_steps / speeds.get(kind, min(speeds.values()))
+    diffusion = notebook_seconds + _time_diffusion(campaign) * len(campaign.runs)
+    disk = sum(run_bytes(run, settings) for run, settings, _ in runs)
+    glasses = sum(glass_bytes(glass) for glass in campaign.glasses)
+    notebooks = _NOTEBOOK_BYTES / 1e6
+    return [
+        StageCost(
+            "01 structures",
+            len(campaign.structures),
+            generate / 3600,
+            generate / min(cores, len(campaign.structures)) / 3600,
+            glasses / 1e6 + len(campaign.structures) * notebooks,
+        ),
+        StageCost(
+            "02 molecular dynamics", len(runs), sum(core_seconds) / 3600, wall / 3600, disk / 1e6
+        ),
+        StageCost("03 diffusion", 1, diffusion / 3600, diffusion / 3600, 10 * notebooks),
+    ]
+
+
+def _measure_speed(campaign: Campaign, run: Run, settings: MDSettings, folder: Path) -> float:
+    """Return the steps per second of some seconds of a run, on one core (or GPU)."""
+    launcher = settings.launcher if settings.launcher in ("gpu", "kokkos") else "serial"
+    frames = max(2, round(_BENCHMARK_WORK / atom_count(run.structure) / settings.frame_steps))
+    production_ps = frames * settings.frame_interval_fs / 1000
+    short = MDSettings(
+        timestep_fs=settings.timestep_fs,
+        frame_interval_fs=settings.frame_interval_fs,
+        equilibration_ps=0,
+        production_ps=production_ps,
+        segment_ps=production_ps,
+        launcher=launcher,
+    )
+    structure = run.structure
+    # a first draw of Li does: the speed does not depend on it
+    atoms = crystal(
+        li_per_formula=structure.li_per_formula,
+        volume_ratio=structure.volume_ratio,
+        supercell=structure.supercell,
+        seed=campaign.seed_of(structure.name),
+        draws=1,
+    )
+    write_structure(atoms, folder / "structure", {"made for": "a benchmark"})
+    run_md(
+        folder / "run",
+        structure=folder / "structure",
+        potential=load_potential(run.md_potential),
+        temperature_K=run.temperature_K,
+        seed=1,
+        settings=short,
+    )
+    log = (folder / "run" / "segment_0000" / "log.lammps").read_text(encoding="utf-8")
+    seconds, steps = _LOOP_TIME.findall(log)[-1]
+    return int(steps) / float(seconds)
+
+
+def _time_notebook(campaign: Campaign, folder: Path) -> float:
+    """Return the seconds that notebook 01 takes, mostly those of starting any notebook."""
+    # of a crystal, even where the campaign has only glasses: their runs are counted on their own
+    shape = campaign.structures[0].model_dump(include={"li_per_formula", "supercell"})
+    parameters = shape | {"phase": "crystal", "volume_ratio": 1.0, "seed": 1}
+    parameters["output"] = str(folder / "structure")
+    began = time.monotonic()
+    command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", "python3"]
+    command += [str(NOTEBOOKS / "01_generate.ipynb"), str(folder / "01_generate.ipynb")]
+    result = subprocess.run(
+        [*command, "-y", json.dumps(parameters)], capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        raise SimulationError(f"papermill: {result.stderr.strip().splitlines()[-1]}")
+    return time.monotonic() - began
+
+
+def _time_diffusion(campaign: Campaign) -> float:
+    """Return the seconds that the analysis of one run takes, with random walks for its ions."""
+    run = max(campaign.runs, key=lambda run: atom_count(run.structure))
+    n_frames = round(1000 * campaign.md.production_ps / campaign.md.frame_interval_fs)
+    n_ions = lithium_count(run.structure.li_per_formula, run.structure.supercell)
+    walk = np.random.default_rng(1).normal(size=(n_frames, n_ions, 3)).cumsum(axis=0)
+    began = time.monotonic()
+    tracer_diffusion_coefficient(
+        walk, campaign.md.frame_interval_fs / 1000, campaign.diffusion.fit_window
+    )
+    return time.monotonic() - began
+
+
+def main() -> int:
+    """Print the plan of the campaign named on the command line; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m llzo_helpers.jobs.plan", description=__doc__)
+    parser.add_argument("campaign", help="name of a file in parameters/, or a path")
+    parser.add_argument("--cores", type=int, default=os.cpu_count(), help="that work at once")
+    parser.add_argument("--steps-per-second", type=float, help="of a core; default: measured here")
+    arguments = parser.parse_args()
+    try:
+        campaign = load_campaign(arguments.campaign)
+        stages = estimate(
+            campaign, cores=arguments.cores, steps_per_second=arguments.steps_per_second
+        )
+        table = pd.DataFrame([asdict(stage) for stage in stages])
+        print(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
+        print(
+            f"total: {table['core_hours'].sum():.1f} core-hours, "
+            f"{table['wall_hours'].sum():.1f} hours on {arguments.cores} cores, "
+            f"{table['disk_MB'].sum() / 1000:.2f} GB"
+        )
+        print("notebooks 04 and later are not foreseen; MPI ranks are taken as without loss")
+        require_disk_space(campaign)
+    except (InputError, SimulationError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("the disk has room for it")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What notebooks need: checked parameters, progress, views, panels."""

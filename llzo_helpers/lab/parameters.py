@@ -1,0 +1,64 @@
+"""Parameters of the notebooks."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from llzo_helpers.generate.settings import Structure
+from llzo_helpers.md.settings import MDSettings
+from llzo_helpers.potentials import PotentialName
+from llzo_helpers.schema import Model, Temperature
+
+
+class GenerateParameters(Structure):
+    """Parameters of notebook 01."""
+
+    seed: Annotated[int, Field(ge=0)]
+    output: str
+    """Folder for the structure; made if it is not there."""
+    glass_output: str | None = None
+    """Of an amorphous phase: folder of its glass; made if it is not there."""
+    glass_seed: Annotated[int, Field(ge=0)] = 1
+    """Of the crystal that is melted, and of the velocities."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_not_given(cls, values: Any) -> Any:
+        return {key: value for key, value in values.items() if value != ""}
+
+    @model_validator(mode="after")
+    def _glass_folder(self) -> Self:
+        if self.phase == "amorphous" and not self.glass_output:
+            raise ValueError("glass_output: missing; name the folder of the glass")
+        return self
+
+
+class RunParameters(MDSettings):
+    """Parameters of notebook 02."""
+
+    structure: str
+    """Folder of a structure, from notebook 01."""
+    md_potential: PotentialName
+    temperature_K: Temperature
+    seed: Annotated[int, Field(ge=1, lt=2**31)]
+    output: str
+    """Folder for the run; made if it is not there."""
+
+    @property
+    def settings(self) -> MDSettings:
+        """The part that is the same for all runs of a campaign."""
+        return MDSettings(**{key: getattr(self, key) for key in MDSettings.model_fields})
+
+
+class CampaignParameters(Model):
+    """Parameters of the notebooks that look at a whole campaign."""
+
+    campaign: str
+    """Name of a file in `parameters/`, or the path of one."""
+
+
+class CrossoverParameters(CampaignParameters):
+    """Parameters of notebook 06."""
+
+    temperature_K: Annotated[float, Field(ge=0)] = 0
+    """Temperature shown; 0 for the lowest that there is."""

@@ -1,0 +1,275 @@
+"""The site analysis of a campaign: its tables, files and figures, on the reference trajectory."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from ase.data import chemical_symbols
+from numpy.typing import NDArray
+
+from llzo_helpers.analysis.sites import jump_table
+from llzo_helpers.campaign.model import Campaign, Run, load_campaign
+from llzo_helpers.campaign.paper import paper_values
+from llzo_helpers.campaign.settings import SiteSettings
+from llzo_helpers.campaign.site_files import network_as_json, save_sites
+from llzo_helpers.campaign.site_panels import (
+    VolumePanel,
+    density_panel,
+    nearest_crystals,
+    superbasin_scans,
+    survival_curves,
+    volume_panels,
+)
+from llzo_helpers.campaign.site_sensitivity import sensitivity
+from llzo_helpers.campaign.sites import (
+    RunSites,
+    analyse_run,
+    analyse_sites,
+    compare_back_jumps,
+    kind_table,
+    run_table,
+    strongest_flux,
+    warning_table,
+)
+from llzo_helpers.errors import InputError
+from llzo_helpers.figures.figure2 import density_view, figure_2
+from llzo_helpers.figures.figure4 import figure_4
+from llzo_helpers.figures.figure5 import figure_5
+from llzo_helpers.figures.residence_colour import ResidenceColour
+from llzo_helpers.figures.site_figures import (
+    back_jump_figure,
+    jump_diffusion_figure,
+    sensitivity_figure,
+    superbasin_figure,
+    survival_figure,
+)
+from llzo_helpers.generate.settings import Structure
+from llzo_helpers.lab.widgets import explore_density
+
+DATA = Path(__file__).parents[1] / "data" / "sites"
+
+
+@dataclass(frozen=True)
+class MemoryTrajectory:
+    """The reference trajectory, with what `llzo_helpers.md.trajectory.Trajectory` offers."""
+
+    positions: NDArray[np.float32]
+    symbols: NDArray[np.str_]
+    cell: NDArray[np.float64]
+    frame_interval_ps: float
+    directory: Path
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def chunks(self, frames: int = 1000) -> Iterator[NDArray[np.float32]]:
+        for begin in range(0, len(self), frames):
+            yield self.positions[begin : begin + frames]
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> RunSites:
+    data = np.load(DATA / "trajectory.npz", allow_pickle=False)
+    directory = tmp_path_factory.mktemp("run")
+    (directory / "run.json").write_text("{}")
+    trajectory = MemoryTrajectory(
+        positions=data["positions"],
+        symbols=np.array([chemical_symbols[number] for number in data["numbers"]]),
+        cell=data["cell"],
+        frame_interval_ps=float(data["frame_interval"]),
+        directory=directory,
+    )
+    run = Run(
+        structure=Structure(li_per_formula=7.0),
+        md_potential="bush1994_woodley1999",
+        temperature_K=1100,
+    )
+    return analyse_run(run, trajectory, SiteSettings(hull_samples=100))
+
+
+@pytest.fixture(scope="module")
+def table(system: RunSites) -> pd.DataFrame:
+    diffusion = pd.DataFrame(
+        {"run": [system.run.name], "tracer_D_cm2_s": [3.0e-5], "tracer_D_std_cm2_s": [0.3e-5]}
+    )
+    return run_table([system], diffusion)
+
+
+@pytest.fixture
+def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Campaign:
+    monkeypatch.setattr("llzo_helpers.campaign.model.RESULTS", tmp_path)
+    return load_campaign("smoke")
+
+
+class TestTables:
+    def test_a_row_per_run(self, system, table):
+        row = table.iloc[0]
+        assert row["n_sites"] == 72
+        assert row["percolation_rank"] == 3
+        assert row["back_jump_fraction"] == pytest.approx(0.64, abs=0.02)
+        assert row["n_jumps"] == len(jump_table(system.stays))
+        # neighbouring 24d and 48g are a/8 to a/6 apart
+        assert 13.0 / 8 < row["jump_distance_A"] < 13.0 / 6
+        assert row["tracer_D_cm2_s"] < row["jump_D_cm2_s"] < row["uncorrelated_D_cm2_s"]
+
+    def test_a_run_without_jumps_has_no_correlation(self, system):
+        still = replace(system, diffusion=replace(system.diffusion, coefficient=0.0))
+        diffusion = pd.DataFrame(
+            {"run": [system.run.name], "tracer_D_cm2_s": [1e-9], "tracer_D_std_cm2_s": [1e-9]}
+        )
+        row = run_table([still], diffusion).iloc[0]
+        assert np.isnan(row["memory_correlation"])
+        assert np.isnan(row["memory_correlation_std"])
+
+    def test_the_factors_of_diffusion_multiply(self, table):
+        row = table.iloc[0]
+        product = (
+            row["uncorrelated_D_cm2_s"] * row["network_correlation"] * row["memory_correlation"]
+        )
+        assert product == pytest.approx(row["tracer_D_cm2_s"])
+        # 10 % of the tracer's D alone
+        assert row["memory_correlation_std"] / row["memory_correlation"] >= 0.1
+
+    def test_a_row_per_kind(self, system):
+        kinds = kind_table([system]).set_index("kind")
+        assert kinds["n_sites"].to_dict() == {"24d": 24, "48g": 48}
+        assert kinds.at["24d", "residence_time_ps"] == pytest.approx(0.27, abs=0.01)
+        assert kinds.at["24d", "static_volume_A3"] < kinds.at["48g", "static_volume_A3"]
+        assert (kinds["residence_time_std_ps"] < 0.1 * kinds["residence_time_ps"]).all()
+        total = (kinds["n_sites"] * kinds["occupancy"]).sum()
+        assert total == pytest.approx(56, abs=0.2)
+
+    def test_back_jumps_beside_the_paper(self, table):
+        row = {**table.iloc[0], "volume_ratio": 1.01, "li_per_formula": 6.25}
+        compared = compare_back_jumps(pd.DataFrame([row]))
+        assert compared.at[0, "paper_percent"] == 64
+        elsewhere = compare_back_jumps(table)
+        assert np.isnan(elsewhere.at[0, "paper_percent"])
+
+    def test_warnings(self, system):
+        assert warning_table([system], {}).empty
+        melted = warning_table([], {"a run": "it melted"})
+        assert melted.to_dict("records") == [{"run": "a run", "warning": "it melted"}]
+
+
+class TestFiles:
+    def test_what_is_written_can_be_read_back(self, campaign, system):
+        save_sites(campaign, system)
+        folder = campaign.directory / "sites" / system.run.name
+        sites = pd.read_csv(folder / "sites.csv")
+        assert len(sites) == 72
+        assert sites["residence_time_ps"].to_numpy() == pytest.approx(
+            system.statistics.residence_time
+        )
+        network = nx.node_link_graph(
+            json.loads((folder / "network.json").read_text()), edges="edges"
+        )
+        assert set(network.edges) == set(system.network.edges)
+        assert all(len(data["shift"]) == 3 for _, _, data in network.edges(data=True))
+        kept = np.load(folder / "assignments.npz", allow_pickle=False)
+        assert np.array_equal(kept["assignments"], system.analysis.assignments)
+        provenance = json.loads((folder / "provenance.json").read_text())
+        assert provenance["settings"]["clustering"] == "dotprod"
+
+    def test_a_network_with_a_site_that_nobody_leaves_is_json(self):
+        graph = nx.DiGraph()
+        graph.add_node(0, residence_time=float("inf"), position=np.zeros(3))
+        text = json.dumps(network_as_json(graph), allow_nan=False)
+        assert json.loads(text)["nodes"][0]["residence_time"] is None
+
+    def test_a_campaign_without_finished_runs_says_what_to_do(self, campaign):
+        with pytest.raises(InputError, match="run notebook 02"):
+            analyse_sites(campaign)
+
+
+class TestFigures:
+    def test_figure_2_colours_the_surface_by_the_nearest_site(self, system):
+        panel = density_panel(system)
+        figure = figure_2([panel, panel])
+        meshes = [trace for trace in figure.data if trace.type == "mesh3d"]
+        assert len(meshes) == 2
+        times = 10.0 ** np.array(meshes[0].intensity)
+        assert times.min() >= system.statistics.residence_time.min() * 0.999
+        assert times.max() <= system.statistics.residence_time.max() * 1.001
+        # both kinds of site show
+        assert (times < 0.4).any()
+        assert (times > 0.9).any()
+
+    def test_every_site_is_in_figures_4_and_5(self, system):
+        static = figure_4(volume_panels([system], accessible=False))
+        explored = figure_5(volume_panels([system], accessible=True), n_samples=100)
+        assert sum(static.data[0].y) == 72
+        assert sum(explored.data[0].y) == np.isfinite(system.accessible.fixed_samples).sum()
+        assert {note.text for note in static.layout.annotations} >= {"24d", "48g"}
+
+    def test_no_volumes_no_histograms(self):
+        empty = VolumePanel("nothing", np.full(2, np.nan), np.ones(2), np.array(["a", "b"]))
+        with pytest.raises(InputError, match="longer run"):
+            figure_4([empty])
+
+    def test_colours_are_logarithmic_and_bear_infinite_times(self):
+        colour = ResidenceColour.covering([0.1, 10.0, np.inf])
+        assert colour([0.1, 1.0, np.inf]).tolist() == pytest.approx([-1, 0, 1])
+        assert colour.axis["colorbar"]["ticktext"] == ["0.1", "0.2", "0.5", "1", "2", "5", "10"]
+
+    def test_supporting_figures_have_captions_and_axes(self, system, table):
+        point = sensitivity(
+            system,
+            SiteSettings(),
+            [
+                {"clustering": "dotprod", "assignment_threshold": 0.8},
+                {"clustering": "dotprod", "assignment_threshold": 0.9},
+            ],
+        )
+        scans = superbasin_scans([system])
+        for figure in (
+            survival_figure(survival_curves([system])),
+            superbasin_figure(scans, {system.title: 72}),
+            sensitivity_figure(point),
+            jump_diffusion_figure(table),
+            back_jump_figure(table, paper_values()),
+        ):
+            assert figure.data
+            assert figure.layout.meta["caption"].endswith((".", ")"))
+            assert figure.layout.xaxis.title.text
+            assert figure.layout.yaxis.title.text or figure.layout.annotations
+
+    def test_the_threshold_changes_residence_times(self, system):
+        loose, strict = sensitivity(
+            system,
+            SiteSettings(),
+            [{"clustering": "dotprod", "assignment_threshold": t} for t in (0.8, 0.9)],
+        )
+        name = "residence time 24d (ps)"
+        # the science of it: 270 and 460 fs
+        assert loose.values[name] == pytest.approx(0.267, abs=0.005)
+        assert strict.values[name] == pytest.approx(0.455, abs=0.005)
+
+
+def test_the_strongest_flux_goes_from_tetrahedron_to_octahedron(system):
+    kinds = strongest_flux(system).split(" → ")
+    assert kinds[0] == kinds[-1]
+    assert all({a, b} == {"24d", "48g"} for a, b in pairwise(kinds))
+
+
+def test_density_view_for_the_lab(system):
+    view = density_view(density_panel(system))
+    shapes = [message["kwargs"].get("shape") for message in view._ngl_msg_archive]
+    assert shapes
+
+
+def test_density_panel_of_the_lab(system):
+    system_choice, level, _ = explore_density({system.title: system}).children
+    assert system_choice.value is not None
+    level.value = 6.0  # draws the surface anew
+
+
+def test_nearest_crystals(system):
+    assert nearest_crystals([system], (1.0, 1.12)) == [system]
+    assert nearest_crystals([], (1.0,)) == []

@@ -1,0 +1,201 @@
+"""The campaign `smoke`, as a user runs it: every notebook by papermill, real LAMMPS, the report."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from llzo_helpers.jobs.engine import notebook_error
+from llzo_helpers.paths import NOTEBOOKS, PARAMETERS, ROOT
+
+RUN = "C-Li6.25-V101-1x1x1-r1-bush1994_woodley1999-1100K"
+
+
+def run(
+    module: str, *arguments: str, results: Path, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(results), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the smoke campaign; not to be changed."""
+    results = tmp_path_factory.mktemp("results")
+    process = run("llzo_helpers.jobs.engine", "smoke", results=results)
+    assert process.returncode == 0, process.stdout + (results / "smoke/snakemake.log").read_text()
+    assert process.stdout.rstrip().endswith(f"report: {results / 'smoke' / 'report.html'}")
+    return results
+
+
+@pytest.fixture
+def smoke_to_change(smoke: Path, tmp_path: Path) -> Iterator[Path]:
+    """The same results, put back afterwards: results know the folder they were made for."""
+    backup = shutil.copytree(smoke / "smoke", tmp_path / "backup", copy_function=shutil.copy2)
+    yield smoke
+    shutil.rmtree(smoke / "smoke")
+    shutil.move(backup, smoke / "smoke")
+
+
+@pytest.mark.slow
+def test_the_campaign_leaves_tables_notebooks_and_a_report(smoke: Path):
+    folder = smoke / "smoke"
+    diffusion = pd.read_csv(folder / "diffusion.csv")
+    campaign = yaml.safe_load((PARAMETERS / "smoke.yaml").read_text())
+    assert {
+        "structure",
+        "phase",
+        "structure_potential",
+        "md_potential",
+        "li_per_formula",
+        "volume_ratio",
+        "temperature_K",
+        "replica",
+        "tracer_D_cm2_s",
+        "tracer_D_std_cm2_s",
+    } <= set(diffusion.columns)
+    assert diffusion["run"].is_unique
+    assert (diffusion["tracer_D_std_cm2_s"] > 0).all()
+    assert set(diffusion["temperature_K"]) >= set(campaign["systems"][0]["temperature_K"])
+    arrhenius = pd.read_csv(folder / "arrhenius.csv")
+    assert {"E_a_eV", "E_a_std_eV", "D0_cm2_s"} <= set(arrhenius.columns)
+    sites = pd.read_csv(folder / "sites.csv")
+    assert {"n_sites", "back_jump_fraction", "jump_D_cm2_s", "tracer_D_cm2_s"} <= set(sites.columns)
+    assert set(sites["temperature_K"]) == {1100}
+    assert len(list(folder.glob("runs/*/02_run_md.ipynb"))) == len(diffusion)
+    assert all(notebook_error(path) is None for path in folder.rglob("0*.ipynb"))
+
+
+@pytest.mark.slow
+def test_the_report_stands_alone(smoke: Path):
+    page = (smoke / "smoke" / "report.html").read_text()
+    assert "<script src" not in page
+    assert 'rel="stylesheet"' not in page
+    for text in (
+        "Figure 1A",
+        "Table 2",
+        "Figure 5",
+        "What was assumed",
+        "Versions",
+        f"runs/{RUN}/02_run_md",
+    ):
+        assert text in page
+    assert "Missing:" not in page
+
+
+@pytest.mark.slow
+def test_the_report_leaves_out_tables_of_nothing(smoke_to_change: Path):
+    """A campaign of glasses alone has no switches from one structure to another, for example."""
+    folder = smoke_to_change / "smoke"
+    caption = "How far the frameworks went"
+    assert caption in (folder / "report.html").read_text()
+    (folder / "switches.csv").write_text("\n")
+    process = run("llzo_helpers.jobs.report", "smoke", results=smoke_to_change)
+    assert process.returncode == 0
+    assert caption not in (folder / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_second_call_does_only_what_is_missing(smoke_to_change: Path):
+    results = smoke_to_change
+    before = {p: p.stat().st_mtime_ns for p in results.rglob("*.ipynb")}
+    (results / "smoke" / "report.html").unlink()
+    process = run("llzo_helpers.jobs.engine", "smoke", results=results)
+    assert process.returncode == 0
+    assert (results / "smoke" / "report.html").is_file()
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+@pytest.mark.slow
+def test_a_failed_run_does_not_stop_the_others(smoke_to_change: Path):
+    results = smoke_to_change
+    folder = results / "smoke" / "runs" / RUN
+    (folder / "summary.json").unlink()
+    with (folder / "in.lmp").open("a") as script:
+        script.write("# touched\n")
+    (results / "smoke" / "diffusion.csv").unlink()
+    process = run("llzo_helpers.jobs.engine", "smoke", results=results)
+    assert process.returncode == 1
+    assert "in.lmp: changed since the run began" in process.stdout
+    page = (results / "smoke" / "report.html").read_text()
+    assert "Missing: 1 of" in page
+    assert "in.lmp: changed since the run began" in page
+    assert RUN not in set(pd.read_csv(results / "smoke" / "diffusion.csv")["run"])
+
+
+@pytest.mark.parametrize(
+    ("change", "environment", "message"),
+    [
+        ({"seeed": 1}, {}, "seeed: unknown key; did you mean 'seed'?"),
+        ({}, {"LLZO_LMP": "/nowhere/lmp"}, "lmp: no LAMMPS at /nowhere/lmp"),
+    ],
+)
+def test_bad_input_ends_in_one_line_and_leaves_nothing(
+    tmp_path: Path, change, environment, message
+):
+    values = yaml.safe_load((PARAMETERS / "smoke.yaml").read_text())
+    path = tmp_path / "bad.yaml"
+    path.write_text(yaml.safe_dump({**values, **change}))
+    process = run(
+        "llzo_helpers.jobs.engine", str(path), results=tmp_path / "results", **environment
+    )
+    assert process.returncode == 2
+    assert process.stdout == ""
+    (line,) = process.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert not (tmp_path / "results").exists()
+
+
+def papermill(
+    notebook: str, folder: Path, **parameters: object
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "papermill",
+            "--no-progress-bar",
+            str(NOTEBOOKS / notebook),
+            str(folder / notebook),
+            "-y",
+            json.dumps(parameters),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"temperatur": 900}, "notebook parameters: temperatur: unknown key"),
+        ({"li_per_formula": 9.0}, "li_per_formula = 9.0: must be from 5.5 to 7.5"),
+    ],
+)
+def test_a_notebook_refuses_bad_parameters(tmp_path: Path, parameters, message):
+    process = papermill("01_generate.ipynb", tmp_path, output=str(tmp_path / "s"), **parameters)
+    assert process.returncode != 0
+    assert message in notebook_error(tmp_path / "01_generate.ipynb")
+    assert not (tmp_path / "s").exists()
+
+
+def test_an_unknown_profile_is_refused(tmp_path: Path):
+    process = run("llzo_helpers.jobs.engine", "smoke", "--profile", "cloud", results=tmp_path)
+    assert process.returncode == 2
+    assert "no such profile; there are: local, slurm" in process.stderr

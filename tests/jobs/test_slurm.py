@@ -1,0 +1,143 @@
+"""Through a real Slurm of one node: see tests/slurm. Skipped where it cannot be started."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import yaml
+from one_node_slurm import NoSlurmError, running_slurm, start_requeued, write_profile
+from short_run import SHORT
+
+from llzo_helpers import slurm
+from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.files import sha256
+from llzo_helpers.md.folder import completed_segments
+from llzo_helpers.md.launch import find_lammps
+from llzo_helpers.paths import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slurm_on_this_machine() -> Iterator[None]:
+    """Slurm with two CPUs, whatever the machine has."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(running_slurm(cpus=2))
+        except NoSlurmError as error:
+            pytest.skip(f"no Slurm: {error}")
+        yield
+
+
+def test_a_campaign_with_two_ranks_a_run(tmp_path: Path):
+    values = yaml.safe_load((ROOT / "parameters/smoke.yaml").read_text())
+    # one run, with its sites and its order; the glasses are left to the local campaign's test
+    values["systems"] = [values["systems"][0] | {"temperature_K": 1100}]
+    values.pop("vibration", None)
+    campaign = tmp_path / "smoke.yaml"
+    campaign.write_text(yaml.safe_dump(values))
+    profile = write_profile(tmp_path / "profile", **{"set-threads": {"run_md": 2}})
+    process = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "llzo_helpers.jobs.engine",
+            str(campaign),
+            "--profile",
+            str(profile),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    folder = tmp_path / "smoke"
+    assert process.returncode == 0, process.stdout + (folder / "snakemake.log").read_text()[-3000:]
+    assert (folder / "report.html").is_file()
+    (run,) = load_campaign(str(campaign)).runs
+    for log in (folder / "runs" / run.name).glob("segment_*/log.lammps"):
+        assert "1 by 1 by 2 MPI processor grid" in log.read_text()
+    # every step was a job, and none is left
+    assert (folder / "snakemake.log").read_text().count("has been submitted") >= 3
+    assert slurm.jobs_in(folder) == {}
+
+
+JOB = """
+import pathlib, sys
+from llzo_helpers.md import run_md
+from llzo_helpers.md.settings import MDSettings
+from llzo_helpers.potentials import load_potential
+
+run_md(
+    pathlib.Path("run"),
+    structure=pathlib.Path(sys.argv[1]),
+    potential=load_potential("bush1994_woodley1999"),
+    temperature_K=1100,
+    seed=7,
+    settings=MDSettings.model_validate_json(sys.argv[2]),
+)
+"""
+
+
+def test_a_job_near_its_time_limit_stops_between_segments_and_goes_on(
+    tmp_path: Path, structure: Path, finished_run: Path
+):
+    """The limit is a minute. LAMMPS takes so much of it once that a second time would not fit."""
+    lmp = tmp_path / "lmp"
+    lmp.write_text(
+        f"""#!/bin/sh
+        case "$*" in *-in*) echo >>"{tmp_path}/starts" ;; esac
+        [ "$*" = "${{*%-in*}}" ] || [ "$(wc -l <"{tmp_path}/starts")" != 2 ] || sleep 24
+        exec "{find_lammps()}" "$@"
+        """
+    )
+    lmp.chmod(0o755)
+    (tmp_path / "job.py").write_text(JOB)
+    (tmp_path / "job.sh").write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" job.py "{structure}" \'{SHORT.model_dump_json()}\'\n'
+    )
+    job = subprocess.run(
+        ["sbatch", "--parsable", "--time=1", "--requeue", "--output=job.log", "job.sh"],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "LLZO_LMP": str(lmp),
+            slurm.REQUEUE_VARIABLE: "1",
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+    wait_for(job, lambda: "JobState=PENDING" in shown(job) and "Restarts=1" in shown(job))
+    assert 0 < len(completed_segments(tmp_path / "run")) < 5
+    # stopped between segments: nothing was cut off
+    assert not list((tmp_path / "run").glob("*.part"))
+
+    # the same job again, with time enough on the slowest of machines
+    start_requeued(job, minutes=60)
+    wait_for(job, lambda: (tmp_path / "run" / "summary.json").is_file())
+    frames = [sha256(path) for path in sorted((tmp_path / "run").glob("segment_*/frames.dcd"))]
+    assert frames == [sha256(path) for path in sorted(finished_run.glob("segment_*/frames.dcd"))]
+
+
+def wait_for(job: str, condition: Callable[[], bool]) -> None:
+    """Wait for something that a job brings about; if it ended before, say how."""
+    while not condition():
+        ended = not slurm.is_active(job)
+        assert condition() or not ended, shown(job)
+        time.sleep(0.2)
+
+
+def shown(job: str) -> str:
+    """Return what Slurm knows of a job."""
+    return subprocess.run(
+        ["scontrol", "show", "job", job], capture_output=True, text=True, check=True
+    ).stdout
