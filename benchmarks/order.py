@@ -42,7 +42,7 @@ def benchmark_pairs() -> None:
     frames = rng.uniform(0, edge, size=(n_frames, n_atoms, 3)).astype(np.float32)
     cell = np.eye(3) * edge
     pair_distributions(frames[:2], cell, species)  # compiles
-    ours = best_of(3, lambda: pair_distributions(frames, cell, species, r_max=10.0))
+    ours = best_of(3, lambda: pair_distributions(frames, cell, species, r_max_A=10.0))
     print(f"pair distributions, all species, {n_atoms} atoms x {n_frames} frames: {ours:.1f} s")
 
     universe = MDAnalysis.Universe.empty(n_atoms, trajectory=True)
@@ -57,11 +57,11 @@ def benchmark_pairs() -> None:
     neighbours = best_of(
         3,
         lambda: coordination_numbers(
-            frames, cell, species, central="Zr", neighbour="O", cutoff=3.0
+            frames, cell, species, central="Zr", neighbour="O", cutoff_A=3.0
         ),
     )
     angles = best_of(
-        3, lambda: bond_angles(frames, cell, species, central="O", neighbour="O", cutoff=3.0)
+        3, lambda: bond_angles(frames, cell, species, central="O", neighbour="O", cutoff_A=3.0)
     )
     print(f"Zr-O coordination numbers: {neighbours:.1f} s; O-O-O angles: {angles:.1f} s")
 
@@ -74,7 +74,9 @@ def benchmark_vibration() -> None:
     masses = np.full(n_atoms, 15.999)
     ours = best_of(
         2,
-        lambda: vibrational_density_of_states(velocities, masses, time_step=2.0, temperature=1100),
+        lambda: vibrational_density_of_states(
+            velocities, masses, time_step_fs=2.0, temperature_K=1100
+        ),
     )
     print(f"density of states, {n_atoms} atoms x {n_frames} frames: {ours:.1f} s")
     print(f"  peak memory {peak_memory():.2f} GB, of which {before:.2f} GB before (velocities)")

@@ -44,7 +44,7 @@ def cutoff(kind, alpha, r, rc):
     return compact({4: "e", 5: "p1", 6: "p2", 7: "p3", 8: "p4"}[kind], x)
 
 
-def neighbors(atoms, i, rc):
+def neighbours(atoms, i, rc):
     """(symbol, vector) of all neighbours, images included."""
     repeats = [range(-4, 5) if periodic else [0] for periodic in atoms.pbc]
     found = []
@@ -77,17 +77,17 @@ def angular_part(f, cosine):
 def symmetry_function(potential, f, near):
     if f.radial:
         return sum(
-            (1.0 if f.neighbors else atomic_numbers[symbol])
+            (1.0 if f.neighbours else atomic_numbers[symbol])
             * radial_part(potential, f, np.linalg.norm(d))
             for symbol, d in near
-            if not f.neighbors or symbol == f.neighbors[0]
+            if not f.neighbours or symbol == f.neighbours[0]
         )
     value = 0.0
     for (sj, dj), (sk, dk) in itertools.combinations(near, 2):
-        if f.neighbors and sorted((sj, sk)) != sorted(f.neighbors):
+        if f.neighbours and sorted((sj, sk)) != sorted(f.neighbours):
             continue
         rj, rk, rjk = np.linalg.norm(dj), np.linalg.norm(dk), np.linalg.norm(dj - dk)
-        weight = 1.0 if f.neighbors else atomic_numbers[sj] * atomic_numbers[sk]
+        weight = 1.0 if f.neighbours else atomic_numbers[sj] * atomic_numbers[sk]
         product = radial_part(potential, f, rj) * radial_part(potential, f, rk)
         if f.narrow:
             product *= radial_part(potential, f, rjk)
@@ -116,7 +116,7 @@ def evaluate(potential, atoms):
     energy, inputs = 0.0, []
     for i, symbol in enumerate(atoms.symbols):
         element = by_symbol[symbol]
-        near = neighbors(atoms, i, potential.cutoff_radius)
+        near = neighbours(atoms, i, potential.cutoff_radius)
         raw = np.array([symmetry_function(potential, f, near) for f in element.functions])
         values = element.offset + (raw - element.origin) * element.scale
         inputs.append(values)

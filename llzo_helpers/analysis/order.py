@@ -50,13 +50,13 @@ class CoordinationNumbers:
 
     Attributes
     ----------
-    cutoff : float
+    cutoff_A : float
         Largest distance of a neighbour, Å.
     numbers : ndarray, shape [frame, atom]
         Of each atom of the central species, in the order of the frames.
     """
 
-    cutoff: float
+    cutoff_A: float
     numbers: IntArray
 
     @property
@@ -104,7 +104,7 @@ def pair_distributions(
     cell: ArrayLike,
     species: Sequence[str],
     *,
-    r_max: float | None = None,
+    r_max_A: float | None = None,
     bin_width: float = 0.02,
     blocks: int = 5,
 ) -> dict[tuple[str, str], PairDistribution]:
@@ -118,7 +118,7 @@ def pair_distributions(
         Å.
     species : sequence of str, shape [atom]
         Element of each atom.
-    r_max : float, optional
+    r_max_A : float, optional
         Largest distance, Å; half the smallest height of the cell if not given.
     bin_width : float
         Å.
@@ -132,10 +132,10 @@ def pair_distributions(
     """
     box = checked_cell(cell)
     limit = largest_distance(box)
-    reach = limit if r_max is None else r_max
+    reach = limit if r_max_A is None else r_max_A
     if not bin_width < reach <= limit * (1 + 1e-12):
         raise InputError(
-            f"r_max: {reach:g} Å; give more than a bin of {bin_width:g} Å and at most half the "
+            f"r_max_A: {reach:g} Å; give more than a bin of {bin_width:g} Å and at most half the "
             f"smallest height of the cell, {limit:.3f} Å"
         )
     names, kinds = np.unique(np.asarray(species), return_inverse=True)
@@ -202,7 +202,7 @@ def first_minimum(pair: PairDistribution, *, smoothing: float = 0.05) -> float:
     if not len(rises):
         raise InputError(
             f"pair distribution: no minimum after a first peak up to {pair.radii[-1]:.2f} Å; "
-            "give a larger r_max, or the cutoff itself"
+            "give a larger r_max_A, or the cutoff itself"
         )
     # where nothing lies between two shells the minimum is flat: take its middle
     end = rises[0]
@@ -217,7 +217,7 @@ def coordination_numbers(
     *,
     central: str,
     neighbour: str,
-    cutoff: float,
+    cutoff_A: float,
 ) -> CoordinationNumbers:
     """Return the number of neighbours of each atom in each frame.
 
@@ -227,7 +227,7 @@ def coordination_numbers(
         As for `pair_distributions`.
     central, neighbour : str
         Elements.
-    cutoff : float
+    cutoff_A : float
         Largest distance of a neighbour, Å (see `first_minimum`).
 
     Raises
@@ -237,13 +237,13 @@ def coordination_numbers(
         the cell is too small.
     """
     box = checked_cell(cell)
-    check_cutoff(cutoff, box)
+    check_cutoff(cutoff_A, box)
     centres, others = atoms_of(species, central), atoms_of(species, neighbour)
     numbers = [
-        _count_neighbours(fractional_positions(chunk, box), box, centres, others, cutoff)
+        _count_neighbours(fractional_positions(chunk, box), box, centres, others, cutoff_A)
         for chunk in frame_chunks(frames, len(species))
     ]
-    return CoordinationNumbers(cutoff=cutoff, numbers=np.concatenate(numbers))
+    return CoordinationNumbers(cutoff_A=cutoff_A, numbers=np.concatenate(numbers))
 
 
 def bond_angles(
@@ -253,7 +253,7 @@ def bond_angles(
     *,
     central: str,
     neighbour: str,
-    cutoff: float,
+    cutoff_A: float,
     bin_width: float = 2.0,
 ) -> BondAngles:
     """Return the distribution of angles neighbour - central - neighbour.
@@ -271,17 +271,17 @@ def bond_angles(
         As for `coordination_numbers`; or no atom with two neighbours.
     """
     box = checked_cell(cell)
-    check_cutoff(cutoff, box)
+    check_cutoff(cutoff_A, box)
     centres, others = atoms_of(species, central), atoms_of(species, neighbour)
     n_bins = round(180 / bin_width)
     edges = np.linspace(0, 180, n_bins + 1)
     counts = np.zeros(n_bins, dtype=np.int64)
     for chunk in frame_chunks(frames, len(species)):
-        _count_angles(fractional_positions(chunk, box), box, centres, others, cutoff, counts)
+        _count_angles(fractional_positions(chunk, box), box, centres, others, cutoff_A, counts)
     total = int(counts.sum())
     if total == 0:
         raise InputError(
-            f"cutoff: {cutoff:g} Å; no {central} has two {neighbour} so near: give a larger one"
+            f"cutoff: {cutoff_A:g} Å; no {central} has two {neighbour} so near: give a larger one"
         )
     fractions = counts / total
     random = np.diff(-np.cos(np.radians(edges))) / 2
@@ -317,7 +317,7 @@ def _count_pairs(
 
 @numba.njit(cache=True)
 def _count_neighbours(
-    fractional: FloatArray, cell: FloatArray, centres: IntArray, others: IntArray, cutoff: float
+    fractional: FloatArray, cell: FloatArray, centres: IntArray, others: IntArray, cutoff_A: float
 ) -> IntArray:
     """Return the number of neighbours [frame, centre]."""
     numbers = np.zeros((fractional.shape[0], len(centres)), dtype=np.int64)
@@ -325,7 +325,7 @@ def _count_neighbours(
         at = fractional[frame]
         for c, i in enumerate(centres):
             for j in others:
-                if i != j and image_vector(at[i], at[j], cell)[3] <= cutoff * cutoff:
+                if i != j and image_vector(at[i], at[j], cell)[3] <= cutoff_A * cutoff_A:
                     numbers[frame, c] += 1
     return numbers
 
@@ -336,7 +336,7 @@ def _count_angles(
     cell: FloatArray,
     centres: IntArray,
     others: IntArray,
-    cutoff: float,
+    cutoff_A: float,
     counts: IntArray,
 ) -> None:
     """Add the angles at the centres of every frame to `counts` [bin] of 0 to 180 degrees."""
@@ -349,7 +349,7 @@ def _count_angles(
             for j in others:
                 x, y, z, square = image_vector(at[i], at[j], cell)
                 # two atoms at one point have no direction
-                if i != j and 0 < square <= cutoff * cutoff:
+                if i != j and 0 < square <= cutoff_A * cutoff_A:
                     length = np.sqrt(square)
                     directions[found, 0] = x / length
                     directions[found, 1] = y / length

@@ -26,12 +26,12 @@ def largest_distance(cell: FloatArray) -> float:
     return float(0.5 / np.linalg.norm(np.linalg.inv(cell), axis=0).max())
 
 
-def check_cutoff(cutoff: float, cell: FloatArray) -> None:
+def check_cutoff(cutoff_A: float, cell: FloatArray) -> None:
     """Refuse a cutoff, Å, within which an atom may have two images."""
     limit = largest_distance(cell)
-    if not 0 < cutoff <= limit:
+    if not 0 < cutoff_A <= limit:
         raise InputError(
-            f"cutoff: {cutoff:g} Å; give at most half the smallest height of the cell, "
+            f"cutoff: {cutoff_A:g} Å; give at most half the smallest height of the cell, "
             f"{limit:.3f} Å"
         )
 

@@ -102,7 +102,7 @@ def local_environments(
     *,
     central: str,
     neighbours: Sequence[str] = FRAMEWORK,
-    cutoff: float = 6.0,
+    cutoff_A: float = 6.0,
     volume_per_atom: float | None = None,
 ) -> FloatArray:
     """Return the environment of each atom of an element in each frame.
@@ -120,7 +120,7 @@ def local_environments(
     neighbours : sequence of str
         Elements seen around it. Without Li, as by default, an environment is one of the
         framework, wherever the ions are.
-    cutoff : float
+    cutoff_A : float
         Where neighbours are no longer seen, Å.
     volume_per_atom : float, optional
         Scale all lengths so that atoms of `neighbours` have this volume each, Å3. A crystal
@@ -143,13 +143,13 @@ def local_environments(
     if volume_per_atom is not None:
         volume = abs(float(np.linalg.det(box))) / sum(len(atoms) for atoms in others)
         factor = (volume_per_atom / volume) ** (1 / 3)
-    check_cutoff(cutoff, box * factor)
+    check_cutoff(cutoff_A, box * factor)
     centres = atoms_of(species, central)
     return np.concatenate(
         [
             np.concatenate(
                 [
-                    _power_spectrum(fractional, box * factor, centres, atoms, cutoff)
+                    _power_spectrum(fractional, box * factor, centres, atoms, cutoff_A)
                     for atoms in others
                 ],
                 axis=-1,
@@ -267,7 +267,7 @@ def crystal_reference(environments: FloatArray, *, kept: float = 0.95) -> Crysta
 
 @numba.njit(cache=True)
 def _power_spectrum(
-    fractional: FloatArray, cell: FloatArray, centres: IntArray, others: IntArray, cutoff: float
+    fractional: FloatArray, cell: FloatArray, centres: IntArray, others: IntArray, cutoff_A: float
 ) -> FloatArray:
     """Return p_nl [frame, centre, n * l] of the density of the other atoms."""
     n_frames = fractional.shape[0]
@@ -275,20 +275,20 @@ def _power_spectrum(
     directions = np.empty((len(others), 3))
     radial = np.empty((len(others), N_RADIAL))
     legendre = np.ones(L_MAX + 1)
-    spacing = (cutoff - INNERMOST) / N_RADIAL
+    spacing = (cutoff_A - INNERMOST) / N_RADIAL
     for frame in range(n_frames):
         at = fractional[frame]
         for c, i in enumerate(centres):
             found = 0
             for j in others:
                 x, y, z, square = image_vector(at[i], at[j], cell)
-                if i == j or square >= cutoff * cutoff or square == 0:
+                if i == j or square >= cutoff_A * cutoff_A or square == 0:
                     continue
                 r = np.sqrt(square)
                 directions[found, 0] = x / r
                 directions[found, 1] = y / r
                 directions[found, 2] = z / r
-                fade = 0.5 * (1 + np.cos(np.pi * r / cutoff))
+                fade = 0.5 * (1 + np.cos(np.pi * r / cutoff_A))
                 for n in range(N_RADIAL):
                     u = (r - INNERMOST) / spacing - n
                     radial[found, n] = fade * np.exp(-0.5 * u * u)

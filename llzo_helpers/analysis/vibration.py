@@ -24,55 +24,55 @@ class VibrationalDensityOfStates:
 
     Attributes
     ----------
-    frequencies : ndarray, shape [frequency]
+    frequencies_THz : ndarray, shape [frequency]
         THz, from 0 to half the sampling rate.
     density : ndarray, shape [frequency]
         States per THz; its integral is the number of degrees of freedom.
     standard_error : ndarray, shape [frequency]
         Of `density`, from the segments; NaN if there is only one.
-    resolution : float
+    resolution_THz : float
         THz: equivalent noise bandwidth of the window.
-    mean_frequency, mean_frequency_error : float
+    mean_frequency_THz, mean_frequency_std_THz : float
         First moment of `density` over its integral, and its standard error from the
         segments, THz.
     segment_frames, segments, padded_frames : int
         Frames in a segment, number of segments, and frames with the zeros added.
     """
 
-    frequencies: FloatArray
+    frequencies_THz: FloatArray
     density: FloatArray
     standard_error: FloatArray
-    resolution: float
-    mean_frequency: float
-    mean_frequency_error: float
+    resolution_THz: float
+    mean_frequency_THz: float
+    mean_frequency_std_THz: float
     segment_frames: int
     segments: int
     padded_frames: int
 
     @property
-    def wavenumbers(self) -> FloatArray:
+    def wavenumbers_per_cm(self) -> FloatArray:
         """Frequencies in cm^-1."""
-        return self.frequencies * THZ_TO_WAVENUMBER
+        return self.frequencies_THz * THZ_TO_WAVENUMBER
 
     @property
     def degrees_of_freedom(self) -> float:
         """Integral of `density`: three per atom, if the motion has the temperature given."""
-        return float(np.trapezoid(self.density, self.frequencies))
+        return float(np.trapezoid(self.density, self.frequencies_THz))
 
 
-def frames_needed(resolution: float, time_step: float) -> int:
-    """Return how many frames, `time_step` fs apart, resolve `resolution` THz."""
-    return int(np.ceil(HANN_BANDWIDTH / (resolution * time_step * 1e-3) * (1 - 1e-12)))
+def frames_needed(resolution_THz: float, time_step_fs: float) -> int:
+    """Return how many frames, `time_step_fs` fs apart, resolve `resolution_THz` THz."""
+    return int(np.ceil(HANN_BANDWIDTH / (resolution_THz * time_step_fs * 1e-3) * (1 - 1e-12)))
 
 
 def vibrational_density_of_states(
     velocities: NDArray[Any],
     masses: ArrayLike,
     *,
-    time_step: float,
-    temperature: float,
-    resolution: float = 0.5,
-    highest_frequency: float = 40.0,
+    time_step_fs: float,
+    temperature_K: float,
+    resolution_THz: float = 0.5,
+    highest_frequency_THz: float = 40.0,
 ) -> VibrationalDensityOfStates:
     """Return the density of states: the power spectrum of mass-weighted velocities.
 
@@ -94,13 +94,13 @@ def vibrational_density_of_states(
         Å/ps. It may be memory-mapped: a few atoms are read at a time.
     masses : array_like, shape [atom]
         u.
-    time_step : float
+    time_step_fs : float
         Between frames, fs.
-    temperature : float
+    temperature_K : float
         K, of the thermostat.
-    resolution : float
+    resolution_THz : float
         THz.
-    highest_frequency : float
+    highest_frequency_THz : float
         Above any vibration, THz. Frames must be near enough to one another to see it, as
         otherwise it shows at a frequency where there is none.
 
@@ -109,20 +109,20 @@ def vibrational_density_of_states(
     InputError
         Shapes that don't fit, or frames too few for the resolution or too far apart.
     """
-    frequencies, spectra = _power_spectra(
-        velocities, masses, time_step, temperature, resolution, highest_frequency
+    frequencies_THz, spectra = _power_spectra(
+        velocities, masses, time_step_fs, temperature_K, resolution_THz, highest_frequency_THz
     )
-    return _density_of_states(frequencies, spectra, time_step, resolution)
+    return _density_of_states(frequencies_THz, spectra, time_step_fs, resolution_THz)
 
 
 def vibrational_density_of_states_from_positions(
     positions: NDArray[Any],
     masses: ArrayLike,
     *,
-    time_step: float,
-    temperature: float,
-    resolution: float = 0.5,
-    highest_frequency: float = 40.0,
+    time_step_fs: float,
+    temperature_K: float,
+    resolution_THz: float = 0.5,
+    highest_frequency_THz: float = 40.0,
 ) -> VibrationalDensityOfStates:
     """Return the density of states from unwrapped positions instead of velocities.
 
@@ -134,7 +134,7 @@ def vibrational_density_of_states_from_positions(
     ----------
     positions : ndarray, shape [frame, atom, axis]
         Unwrapped, Å.
-    masses, time_step, temperature, resolution, highest_frequency
+    masses, time_step_fs, temperature_K, resolution_THz, highest_frequency_THz
         As for `vibrational_density_of_states`.
 
     Raises
@@ -144,25 +144,25 @@ def vibrational_density_of_states_from_positions(
     """
     if positions.ndim != 3:
         raise InputError(f"positions: shape {positions.shape}; give [frame, atom, axis]")
-    frequencies, spectra = _power_spectra(
-        np.diff(positions, axis=0) / np.float32(time_step * 1e-3),
+    frequencies_THz, spectra = _power_spectra(
+        np.diff(positions, axis=0) / np.float32(time_step_fs * 1e-3),
         masses,
-        time_step,
-        temperature,
-        resolution,
-        highest_frequency,
+        time_step_fs,
+        temperature_K,
+        resolution_THz,
+        highest_frequency_THz,
     )
-    spectra /= np.square(np.sinc(frequencies * time_step * 1e-3))
-    return _density_of_states(frequencies, spectra, time_step, resolution)
+    spectra /= np.square(np.sinc(frequencies_THz * time_step_fs * 1e-3))
+    return _density_of_states(frequencies_THz, spectra, time_step_fs, resolution_THz)
 
 
 def _power_spectra(
     velocities: NDArray[Any],
     masses: ArrayLike,
-    time_step: float,
-    temperature: float,
-    resolution: float,
-    highest_frequency: float,
+    time_step_fs: float,
+    temperature_K: float,
+    resolution_THz: float,
+    highest_frequency_THz: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Return frequencies [frequency], THz, and spectra [segment, frequency] in units of k T."""
     mass = np.asarray(masses, dtype=float)
@@ -171,24 +171,25 @@ def _power_spectra(
             f"velocities: shape {velocities.shape}; give [frame, atom, axis] for {len(mass)} masses"
         )
     for name, value in (
-        ("time_step", time_step),
-        ("temperature", temperature),
-        ("resolution", resolution),
+        ("time_step_fs", time_step_fs),
+        ("temperature_K", temperature_K),
+        ("resolution_THz", resolution_THz),
     ):
         if value <= 0:
             raise InputError(f"{name}: {value:g}; give a positive number")
-    interval = time_step * 1e-3  # ps
-    if 0.5 / interval < highest_frequency:
+    interval = time_step_fs * 1e-3  # ps
+    if 0.5 / interval < highest_frequency_THz:
         raise InputError(
-            f"time_step: {time_step:g} fs between frames; give at most "
-            f"{500 / highest_frequency:g} fs to see {highest_frequency:g} THz"
+            f"time_step_fs: {time_step_fs:g} fs between frames; give at most "
+            f"{500 / highest_frequency_THz:g} fs to see {highest_frequency_THz:g} THz"
         )
     n_frames = len(velocities)
-    length = frames_needed(resolution, time_step)
+    length = frames_needed(resolution_THz, time_step_fs)
     if n_frames < length:
         raise InputError(
-            f"velocities: {n_frames} frames; {resolution:g} THz takes at least {length} frames of "
-            f"{time_step:g} fs: run longer, or ask for {resolution * length / n_frames:.2g} THz"
+            f"velocities: {n_frames} frames; {resolution_THz:g} THz takes at least {length} frames "
+            f"of {time_step_fs:g} fs: run longer, or ask for "
+            f"{resolution_THz * length / n_frames:.2g} THz"
         )
     window = scipy.signal.windows.hann(length, sym=False).astype(np.float32)
     padded = _padded(length)
@@ -202,7 +203,7 @@ def _power_spectra(
             amplitude = rfft(series[:, :, start : start + length] * window, padded)
             power = np.square(amplitude.real) + np.square(amplitude.imag)
             spectra[segment] += mass[some] @ power.sum(axis=1, dtype=float)
-    spectra *= 2 * interval / np.sum(np.square(window, dtype=float)) / (BOLTZMANN * temperature)
+    spectra *= 2 * interval / np.sum(np.square(window, dtype=float)) / (BOLTZMANN * temperature_K)
     return rfftfreq(padded, interval), spectra
 
 
@@ -211,22 +212,22 @@ def _padded(length: int) -> int:
 
 
 def _density_of_states(
-    frequencies: FloatArray, spectra: FloatArray, time_step: float, resolution: float
+    frequencies_THz: FloatArray, spectra: FloatArray, time_step_fs: float, resolution_THz: float
 ) -> VibrationalDensityOfStates:
     """Average the spectra [segment, frequency] of the segments."""
-    length, segments = frames_needed(resolution, time_step), len(spectra)
-    means = np.sum(spectra * frequencies, axis=1) / np.sum(spectra, axis=1)
-    error, mean_error = np.full(len(frequencies), np.nan), np.nan
+    length, segments = frames_needed(resolution_THz, time_step_fs), len(spectra)
+    means = np.sum(spectra * frequencies_THz, axis=1) / np.sum(spectra, axis=1)
+    error, mean_error = np.full(len(frequencies_THz), np.nan), np.nan
     if segments > 1:
         error = spectra.std(axis=0, ddof=1) / np.sqrt(segments)
         mean_error = float(means.std(ddof=1) / np.sqrt(segments))
     return VibrationalDensityOfStates(
-        frequencies=frequencies,
+        frequencies_THz=frequencies_THz,
         density=spectra.mean(axis=0),
         standard_error=error,
-        resolution=HANN_BANDWIDTH / (length * time_step * 1e-3),
-        mean_frequency=float(means.mean()),
-        mean_frequency_error=mean_error,
+        resolution_THz=HANN_BANDWIDTH / (length * time_step_fs * 1e-3),
+        mean_frequency_THz=float(means.mean()),
+        mean_frequency_std_THz=mean_error,
         segment_frames=length,
         segments=segments,
         padded_frames=_padded(length),

@@ -94,7 +94,7 @@ def stage_coordination(
                 stage.symbols.tolist(),
                 central=bond[0],
                 neighbour=bond[1],
-                cutoff=first_minimum(pairs["glass"][bond]),
+                cutoff_A=first_minimum(pairs["glass"][bond]),
             )
             for bond in BONDS
         }
@@ -109,7 +109,7 @@ def coordination_table(
     return pd.DataFrame(
         {
             stage: {
-                f"{cation}-{anion} (< {numbers.cutoff:.2f} Å)": numbers.mean
+                f"{cation}-{anion} (< {numbers.cutoff_A:.2f} Å)": numbers.mean
                 for (cation, anion), numbers in bonds.items()
             }
             for stage, bonds in coordination.items()

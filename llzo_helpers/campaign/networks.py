@@ -116,7 +116,7 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
 
 def theta(statistics: JumpStatistics, exponent: int = 3) -> float:
     """Return the graph order parameter; 0, that of isolated sites, where nothing jumped."""
-    if not np.any(statistics.rates):
+    if not np.any(statistics.rates_per_ps):
         return 0.0
     return graph_order_parameter(statistics.p_ij, exponent=exponent).value
 
@@ -125,7 +125,7 @@ def _network_columns(network: SiteNetwork, settings: OrderSettings, seed: int) -
     """Return the columns of `gop.csv` that describe a network."""
 
     def binned(statistics: JumpStatistics) -> float:
-        if not np.any(statistics.rates):
+        if not np.any(statistics.rates_per_ps):
             return 0.0
         return graph_order_parameter(statistics.p_ij, bins=settings.bins).normalised
 

@@ -53,17 +53,17 @@ def analyse_structures(campaign: Campaign) -> StructuralOrder:
         pairs[run_label(run)] = found
         row = run_columns(run)
         for central, neighbour in COORDINATIONS:
-            cutoff = first_minimum(found[central, neighbour])
+            cutoff_A = first_minimum(found[central, neighbour])
             numbers = coordination_numbers(
                 frames,
                 trajectory.cell,
                 species,
                 central=central,
                 neighbour=neighbour,
-                cutoff=cutoff,
+                cutoff_A=cutoff_A,
             )
             row |= {
-                f"{central}_{neighbour}_cutoff_A": cutoff,
+                f"{central}_{neighbour}_cutoff_A": cutoff_A,
                 f"{central}_{neighbour}_coordination": numbers.mean,
                 f"{central}_{neighbour}_coordination_std": numbers.standard_error,
             }
@@ -74,6 +74,6 @@ def analyse_structures(campaign: Campaign) -> StructuralOrder:
             species,
             central="Zr",
             neighbour="O",
-            cutoff=row["Zr_O_cutoff_A"],
+            cutoff_A=row["Zr_O_cutoff_A"],
         )
     return StructuralOrder(pd.DataFrame(rows), pairs, angles)

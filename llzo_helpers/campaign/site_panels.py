@@ -30,7 +30,7 @@ class DensityPanel:
         Names the system.
     surface : Surface
         Isosurface of the probability density.
-    residence_time : ndarray, shape [vertex]
+    residence_time_ps : ndarray, shape [vertex]
         Of the site nearest to each vertex, ps.
     cell : ndarray, shape [vector, axis]
         Cell of the density, Å.
@@ -38,7 +38,7 @@ class DensityPanel:
 
     title: str
     surface: Surface
-    residence_time: FloatArray
+    residence_time_ps: FloatArray
     cell: FloatArray
 
 
@@ -52,7 +52,7 @@ class VolumePanel:
         Names the system.
     volumes
         Å3, [site]; NaN is left out.
-    residence_time
+    residence_time_ps
         ps, [site]; infinite where no ion was seen to leave.
     types
         Kind of each site, [site]; the frequent ones are named at their mean volume.
@@ -60,7 +60,7 @@ class VolumePanel:
 
     title: str
     volumes: FloatArray
-    residence_time: FloatArray
+    residence_time_ps: FloatArray
     types: NDArray[np.str_]
 
 
@@ -87,8 +87,8 @@ def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPa
     surface = isosurface(density, relative_level * float(density.values.mean()))
     times = value_of_nearest_site(
         surface.vertices,
-        system.analysis.centers,
-        system.statistics.residence_time,
+        system.analysis.centres,
+        system.statistics.residence_time_ps,
         system.trajectory.cell,
         repeats=repeats,
     )
@@ -101,7 +101,7 @@ def volume_panels(systems: Sequence[RunSites], *, accessible: bool) -> list[Volu
         VolumePanel(
             title=system.title,
             volumes=system.accessible.fixed_samples if accessible else system.static_volume,
-            residence_time=system.statistics.residence_time,
+            residence_time_ps=system.statistics.residence_time_ps,
             types=system.kinds,
         )
         for system in systems

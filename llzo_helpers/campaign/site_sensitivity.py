@@ -72,8 +72,8 @@ def sensitivity(
         stays = find_stays(sites.assignments, sites.n_sites)
         statistics = jump_statistics(stays, interval)
         returns = back_jumps(stays)
-        diffusion = jump_diffusion(stays, sites.centers, cell, interval)
-        kinds = garnet_types(sites.centers, cell, repeats=(system.run.structure.supercell,) * 3)
+        diffusion = jump_diffusion(stays, sites.centres, cell, interval)
+        kinds = garnet_types(sites.centres, cell, repeats=(system.run.structure.supercell,) * 3)
         values = {"number of sites": float(sites.n_sites)}
         errors = {}
         for kind in ("24d", "48g"):
@@ -82,8 +82,8 @@ def sensitivity(
         values["back-jumps (%)"] = 100 * returns.fraction
         errors["back-jumps (%)"] = 100 * returns.standard_error
         name = "network D (10<sup>-5</sup> cm<sup>2</sup>/s)"
-        values[name] = 1e5 * diffusion.coefficient
-        errors[name] = 1e5 * diffusion.standard_error
+        values[name] = 1e5 * diffusion.D_cm2_s
+        errors[name] = 1e5 * diffusion.D_std_cm2_s
         values["unassigned (%)"] = 100 * sites.unassigned_fraction
         method = choice["clustering"]
         if "clustering_threshold" in choice:

@@ -148,13 +148,13 @@ def analyse_run(run: Run, trajectory: Trajectory, settings: SiteSettings) -> Run
     cell, interval = trajectory.cell, trajectory.frame_interval_ps
     sites = find_sites(trajectory, settings)
     oxygens = sites.framework[framework_symbols == "O"]
-    coordination = oxygen_coordination(sites.centers, oxygens, cell)
+    coordination = oxygen_coordination(sites.centres, oxygens, cell)
     kinds = coordination_types(coordination)
     if run.structure.phase == "crystal":
-        kinds = garnet_types(sites.centers, cell, repeats=(run.structure.supercell,) * 3)
+        kinds = garnet_types(sites.centres, cell, repeats=(run.structure.supercell,) * 3)
     stays = find_stays(sites.assignments, sites.n_sites)
     statistics = jump_statistics(stays, interval)
-    static = static_site_volumes(sites.centers, sites.framework, framework_symbols, cell)
+    static = static_site_volumes(sites.centres, sites.framework, framework_symbols, cell)
     explored = explored_positions(trajectory, mobile, sites)
     return RunSites(
         run=run,
@@ -166,11 +166,11 @@ def analyse_run(run: Run, trajectory: Trajectory, settings: SiteSettings) -> Run
         coordination=coordination,
         kinds=kinds,
         static_volume=static,
-        polyhedron_volume=polyhedron_volumes(sites.centers, oxygens, cell),
+        polyhedron_volume=polyhedron_volumes(sites.centres, oxygens, cell),
         accessible=accessible_volumes(explored, n_samples=settings.hull_samples),
-        diffusion=jump_diffusion(stays, sites.centers, cell, interval),
+        diffusion=jump_diffusion(stays, sites.centres, cell, interval),
         network=site_network(
-            sites.centers,
+            sites.centres,
             cell,
             statistics,
             {"kind": kinds.tolist(), "static_volume": static.tolist()},
@@ -197,7 +197,7 @@ def find_sites(trajectory: Trajectory, settings: SiteSettings, **changes: Any) -
 def site_table(system: RunSites) -> pd.DataFrame:
     """Return a row per site."""
     statistics, accessible = system.statistics, system.accessible
-    x, y, z = system.analysis.centers.T
+    x, y, z = system.analysis.centres.T
     return pd.DataFrame(
         {
             "site": np.arange(system.analysis.n_sites),
@@ -207,9 +207,9 @@ def site_table(system: RunSites) -> pd.DataFrame:
             "kind": system.kinds,
             "coordination": system.coordination,
             "occupancy": statistics.occupancy,
-            "residence_time_ps": statistics.residence_time,
-            "residence_time_std_ps": statistics.residence_time_error,
-            "mean_complete_stay_ps": statistics.mean_complete_stay,
+            "residence_time_ps": statistics.residence_time_ps,
+            "residence_time_std_ps": statistics.residence_time_std_ps,
+            "mean_complete_stay_ps": statistics.mean_complete_stay_ps,
             "static_volume_A3": system.static_volume,
             "oxygen_polyhedron_A3": system.polyhedron_volume,
             "accessible_volume_A3": accessible.fixed_samples,
@@ -240,9 +240,9 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
         D_std = tracer[system.run.name]["tracer_D_std_cm2_s"]
         ratio = system.accessible.fixed_samples / system.static_volume
         memory = memory_std = np.nan
-        if jumps.coefficient > 0:
-            memory = D / jumps.coefficient
-            memory_std = memory * np.hypot(D_std / D, jumps.standard_error / jumps.coefficient)
+        if jumps.D_cm2_s > 0:
+            memory = D / jumps.D_cm2_s
+            memory_std = memory * np.hypot(D_std / D, jumps.D_std_cm2_s / jumps.D_cm2_s)
         rows.append(
             {
                 **run_columns(system.run),
@@ -258,9 +258,9 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
                 "critical_rate_per_ps": critical_rate(system.network),
                 "superbasins": int((basins.sizes > 1).sum()),
                 "largest_superbasin_fraction": float(basins.sizes[0] / system.analysis.n_sites),
-                "uncorrelated_D_cm2_s": jumps.uncorrelated,
-                "jump_D_cm2_s": jumps.coefficient,
-                "jump_D_std_cm2_s": jumps.standard_error,
+                "uncorrelated_D_cm2_s": jumps.uncorrelated_D_cm2_s,
+                "jump_D_cm2_s": jumps.D_cm2_s,
+                "jump_D_std_cm2_s": jumps.D_std_cm2_s,
                 "tracer_D_cm2_s": D,
                 "tracer_D_std_cm2_s": D_std,
                 "network_correlation": jumps.network_correlation,
@@ -351,7 +351,7 @@ def pooled_residence_time(statistics: JumpStatistics, these: BoolArray) -> tuple
     departures = _jumps(statistics)[these].sum()
     if not departures:
         return np.nan, np.nan
-    residence = float(statistics.time_at_site[these].sum() / departures)
+    residence = float(statistics.time_at_site_ps[these].sum() / departures)
     return residence, residence / float(np.sqrt(departures))
 
 

@@ -37,9 +37,9 @@ def analyse_vibration(
         spectrum = vibrational_density_of_states_from_positions(
             trajectory.positions(atoms),
             ase.Atoms(trajectory.symbols[atoms]).get_masses(),
-            time_step=1000 * trajectory.frame_interval_ps,
-            temperature=run.temperature_K,
-            resolution=campaign.vibration.resolution_THz,
+            time_step_fs=1000 * trajectory.frame_interval_ps,
+            temperature_K=run.temperature_K,
+            resolution_THz=campaign.vibration.resolution_THz,
         )
         label = run_label(run)
         spectra[label], n_atoms[label] = spectrum, len(atoms)
@@ -47,10 +47,10 @@ def analyse_vibration(
             {
                 **run_columns(run),
                 "element": element,
-                "mean_frequency_THz": spectrum.mean_frequency,
-                "mean_frequency_std_THz": spectrum.mean_frequency_error,
+                "mean_frequency_THz": spectrum.mean_frequency_THz,
+                "mean_frequency_std_THz": spectrum.mean_frequency_std_THz,
                 "degrees_of_freedom_per_atom": spectrum.degrees_of_freedom / len(atoms),
-                "resolution_THz": spectrum.resolution,
+                "resolution_THz": spectrum.resolution_THz,
                 "segments": spectrum.segments,
             }
         )

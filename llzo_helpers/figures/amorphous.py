@@ -87,7 +87,7 @@ def coordination_figure(
         What glass this is.
     """
     bonds = list(next(iter(stages.values())))
-    cutoffs = [numbers.cutoff for numbers in next(iter(stages.values())).values()]
+    cutoffs = [numbers.cutoff_A for numbers in next(iter(stages.values())).values()]
     titles = [f"{a}–{b} < {cutoff:.2f} Å" for (a, b), cutoff in zip(bonds, cutoffs, strict=True)]
     figure = make_subplots(rows=1, cols=len(bonds), subplot_titles=titles, shared_yaxes=True)
     for column, bond in enumerate(bonds, start=1):

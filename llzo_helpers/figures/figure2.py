@@ -32,7 +32,7 @@ def figure_2(panels: Sequence[DensityPanel], *, columns: int = 3) -> go.Figure:
     """
     if not panels:
         raise InputError("panels: none; give at least one system")
-    colour = ResidenceColour.covering(np.concatenate([panel.residence_time for panel in panels]))
+    colour = ResidenceColour.covering(np.concatenate([panel.residence_time_ps for panel in panels]))
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     figure, places = new_panels(
@@ -61,8 +61,8 @@ def figure_2(panels: Sequence[DensityPanel], *, columns: int = 3) -> go.Figure:
             i=i,
             j=j,
             k=k,
-            intensity=colour(panel.residence_time),
-            customdata=panel.residence_time.astype(np.float32),
+            intensity=colour(panel.residence_time_ps),
+            customdata=panel.residence_time_ps.astype(np.float32),
             coloraxis="coloraxis",
             lighting={"ambient": 0.85, "diffuse": 0.4, "specular": 0.05},
             hovertemplate="%{customdata:.2f} ps<extra></extra>",
@@ -102,9 +102,9 @@ def density_view(panel: DensityPanel) -> Any:
     """
     import nglview
 
-    colour = ResidenceColour.covering(panel.residence_time)
+    colour = ResidenceColour.covering(panel.residence_time_ps)
     low, high = colour.axis["cmin"], colour.axis["cmax"]
-    shade = (colour(panel.residence_time) - low) / (high - low)
+    shade = (colour(panel.residence_time_ps) - low) / (high - low)
     table = np.array(
         [
             [int(value) for value in color[4:-1].split(",")]

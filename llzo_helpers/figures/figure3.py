@@ -100,7 +100,7 @@ def figure_3b(
         y="states per THz and O",
         caption=(
             "Figure 3B. Vibrational density of states of oxygen (power spectrum of its "
-            f"velocities); Hann window, resolution {first.resolution:.2g} THz, zero-padded to "
+            f"velocities); Hann window, resolution {first.resolution_THz:.2g} THz, zero-padded to "
             "twice its length. Bands: standard errors. The integral is 3, the degrees of "
             "freedom of an atom."
         ),
@@ -109,10 +109,10 @@ def figure_3b(
     for colour, (system, spectrum) in zip(SEQUENCE * 9, spectra.items(), strict=False):
         per_atom = spectrum.density / n_atoms[system]
         _add_curve(
-            figure, spectrum.frequencies, per_atom, spectrum.standard_error / n_atoms[system],
+            figure, spectrum.frequencies_THz, per_atom, spectrum.standard_error / n_atoms[system],
             colour, system,
         )  # fmt: skip
-        highest = max(highest, spectrum.frequencies[per_atom > 0.01 * per_atom.max()].max())
+        highest = max(highest, spectrum.frequencies_THz[per_atom > 0.01 * per_atom.max()].max())
     _show_wavenumbers(figure, 1.05 * highest)
     figure.update_yaxes(rangemode="tozero")
     legend_at_right(figure)

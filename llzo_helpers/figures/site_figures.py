@@ -92,13 +92,13 @@ def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str,
         subplots={"horizontal_spacing": 0.12},
     )
     for colour, (name, scan) in zip(SEQUENCE * 9, scans.items(), strict=False):
-        common = {"x": scan.minimum_rate, "line": {"color": colour}, "legendgroup": name}
+        common = {"x": scan.minimum_rate_per_ps, "line": {"color": colour}, "legendgroup": name}
         share = scan.largest / n_sites[name]
         figure.add_scatter(y=share, mode="lines", name=name, **common, **left)
         figure.add_scatter(y=scan.n_superbasins, mode="lines", showlegend=False, **common, **right)
         percolating = np.flatnonzero(scan.rank == 3)[:1]
         figure.add_scatter(
-            x=scan.minimum_rate[percolating],
+            x=scan.minimum_rate_per_ps[percolating],
             y=share[percolating],
             mode="markers",
             marker={"color": colour, "size": 12, "symbol": "diamond"},

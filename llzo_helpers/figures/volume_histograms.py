@@ -86,7 +86,7 @@ def _bars(panel: VolumePanel, bin_width: float) -> tuple[FloatArray, IntArray, F
     bins, member, count = np.unique(
         np.floor(panel.volumes[present] / bin_width), return_inverse=True, return_counts=True
     )
-    time = np.bincount(member, panel.residence_time[present], len(bins)) / count
+    time = np.bincount(member, panel.residence_time_ps[present], len(bins)) / count
     return (bins + 0.5) * bin_width, count, time
 
 

@@ -100,7 +100,7 @@ def lithium_sites(glass: Path) -> FloatArray | None:
         trajectory.symbols == "Li",
         static_movement_threshold=_SITE_MOVEMENT,
     )
-    return analysis.centers
+    return analysis.centres
 
 
 MINIMUM_ADDED_LI_DISTANCE = 2.0

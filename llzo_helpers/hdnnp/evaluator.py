@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp import kernels
 from llzo_helpers.hdnnp.files import read_potential
-from llzo_helpers.hdnnp.neighbours import NeighborList
+from llzo_helpers.hdnnp.neighbours import NeighbourList
 from llzo_helpers.hdnnp.repulsion import read_repulsion
 from llzo_helpers.hdnnp.tables import build_tables, padded
 
@@ -82,15 +82,15 @@ class HDNNP:
         self.cutoff_radius = potential.cutoff_radius * length_unit
         self._tables = build_tables(potential, length_unit, energy_unit)
         self._repulsion = read_repulsion(self.directory, self.symbols)
-        self._neighbors = NeighborList(self.cutoff_radius, skin, len(self.symbols))
+        self._neighbours = NeighbourList(self.cutoff_radius, skin, len(self.symbols))
         self._n_functions = padded(max(len(element.functions) for element in potential.elements))
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     @property
-    def neighbor_list_builds(self) -> int:
+    def neighbour_list_builds(self) -> int:
         """How many neighbour lists have been built."""
-        return self._neighbors.n_builds
+        return self._neighbours.n_builds
 
     def element_numbers(self, symbols: list[str]) -> NDArray[np.int64]:
         """Numbers by which `evaluate` knows the elements of atoms.
@@ -169,11 +169,11 @@ class HDNNP:
                 f"positions and cell must be finite numbers, atom {atom} is at {positions[atom]}"
             )
         n = len(positions)
-        neighbors = self._neighbors
-        neighbors.update(positions, cell, pbc, elements)
+        neighbours = self._neighbours
+        neighbours.update(positions, cell, pbc, elements)
         energies = np.empty(n)
         functions = np.empty((n, self._n_functions))
-        gradients = np.zeros((self._threads, *neighbors.points.shape))
+        gradients = np.zeros((self._threads, *neighbours.points.shape))
         outside = np.zeros((self._threads, len(self.symbols)), np.int64)
 
         def evaluate(thread: int, atoms: NDArray[np.int64]) -> None:
@@ -181,9 +181,9 @@ class HDNNP:
                 self._tables,
                 elements,
                 atoms,
-                neighbors.points,
-                neighbors.candidates,
-                neighbors.starts,
+                neighbours.points,
+                neighbours.candidates,
+                neighbours.starts,
                 energies,
                 gradients[thread],
                 functions,
@@ -197,8 +197,8 @@ class HDNNP:
             list(self._pool.map(evaluate, range(self._threads), parts))
         gradient = gradients[0] if self._pool is None else gradients.sum(axis=0)
         if self._repulsion:
-            self._repulsion.add(elements, neighbors, energies, gradient)
-        forces, virial = neighbors.fold(gradient)
+            self._repulsion.add(elements, neighbours, energies, gradient)
+        forces, virial = neighbours.fold(gradient)
         evaluation = Evaluation(
             energy=float(energies.sum()),
             energies=energies,

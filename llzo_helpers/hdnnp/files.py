@@ -107,13 +107,13 @@ _REFUSED = {
 class SymmetryFunction:
     """One line ``symfunction_short``; lengths in the potential's unit, angles in degrees.
 
-    ``neighbors`` are the neighbour elements: one (radial), two in order of atomic number
+    ``neighbours`` are the neighbour elements: one (radial), two in order of atomic number
     (angular) or none (functions that weight all elements by their atomic numbers).
     """
 
     type: int
     element: str
-    neighbors: tuple[str, ...]
+    neighbours: tuple[str, ...]
     rc: float
     eta: float = 0.0
     rs: float = 0.0
@@ -142,14 +142,14 @@ class SymmetryFunction:
     @property
     def sort_key(self) -> tuple[int | float | str, ...]:
         """What n2p2 sorts by: the order of network inputs and of rows in scaling.data."""
-        elements = tuple(atomic_numbers[symbol] for symbol in self.neighbors)
+        elements = tuple(atomic_numbers[symbol] for symbol in self.neighbours)
         if self.compact:
             support = (self.rc, self.rl, self.angle_left, self.angle_right)
             return (self.type, self.subtype, *elements, *support)
         return (self.type, self.rc, self.eta, self.rs, self.zeta, self.lambda_, *elements)
 
     def __str__(self) -> str:
-        words = [self.element, str(self.type), *self.neighbors]
+        words = [self.element, str(self.type), *self.neighbours]
         if self.compact:
             words += [f"{self.rl:g}", f"{self.rc:g}"]
             if not self.radial:
@@ -410,13 +410,13 @@ def _parse_symmetry_function(
     if len(values) != len(names) and not (optional and len(values) == len(names) - 1):
         columns = " ".join(name.rstrip("_") for name in names)
         raise settings.error(line, f"type {kind} takes '{columns}', found '{' '.join(values)}'")
-    neighbors: list[str] = []
+    neighbours: list[str] = []
     numbers: dict[str, float] = {}
     subtype = ""
     for name, word in zip(names, values, strict=False):
         if name in ("e1", "e2"):
             _check_element(settings, line, word, symbols)
-            neighbors.append(word)
+            neighbours.append(word)
         elif name == "subtype":
             if word not in COMPACT_SUBTYPES:
                 raise settings.error(
@@ -428,7 +428,7 @@ def _parse_symmetry_function(
     function = SymmetryFunction(
         type=int(kind),
         element=element,
-        neighbors=tuple(sorted(neighbors, key=atomic_numbers.__getitem__)),
+        neighbours=tuple(sorted(neighbours, key=atomic_numbers.__getitem__)),
         subtype=subtype,
         **numbers,
     )

@@ -166,30 +166,30 @@ def _gaussian(eta: float, shift: float, r: Any, value: Any, derivative: Any) -> 
 
 
 @inlined
-def _evaluate_channels(tables: Any, neighbor: Any, start: int, stop: int, work: Any) -> None:
+def _evaluate_channels(tables: Any, neighbour: Any, start: int, stop: int, work: Any) -> None:
     """R(r_ij) and its derivative for every channel (row) and neighbour (column) of one element."""
     near, values, slopes = work.near, work.values, work.slopes
     channels = tables.channels
-    channel = neighbor.first_channel
-    while channel < neighbor.last_channel:
+    channel = neighbour.first_channel
+    while channel < neighbour.last_channel:
         first, envelope = channel, channels[channel].envelope
-        while channel < neighbor.last_channel and channels[channel].envelope == envelope:
+        while channel < neighbour.last_channel and channels[channel].envelope == envelope:
             channel += 1
         for j in range(start, stop, WIDTH):
             r = load(near, (R, j))
             value, slope = _envelope(tables.envelopes[envelope], r)
             for c in range(first, channel):
                 f, df = _gaussian(channels[c].eta, channels[c].shift, r, value, slope)
-                row = c - neighbor.first_channel
+                row = c - neighbour.first_channel
                 store(values, (row, j), f)
                 store(slopes, (row, j), df)
 
 
 @inlined
-def _sum_channels(neighbor: Any, start: int, stop: int, work: Any) -> None:
+def _sum_channels(neighbour: Any, start: int, stop: int, work: Any) -> None:
     """Radial features: sums over the neighbours of one element."""
     values, features = work.values, work.features
-    for row in range(0, neighbor.last_channel - neighbor.first_channel, WIDTH):
+    for row in range(0, neighbour.last_channel - neighbour.first_channel, WIDTH):
         s0, s1, s2, s3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
         s4, s5, s6, s7 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
         for j in range(start, stop, WIDTH):
@@ -201,7 +201,7 @@ def _sum_channels(neighbor: Any, start: int, stop: int, work: Any) -> None:
             s5 = s5 + load(values, (row + 5, j))
             s6 = s6 + load(values, (row + 6, j))
             s7 = s7 + load(values, (row + 7, j))
-        store(features, neighbor.feature + row, totals(s0, s1, s2, s3, s4, s5, s6, s7))
+        store(features, neighbour.feature + row, totals(s0, s1, s2, s3, s4, s5, s6, s7))
 
 
 # ---------------------------------------------------------------- curves of the angle
@@ -277,11 +277,11 @@ def _evaluate_harmonics(degree: int, start: int, stop: int, work: Any) -> None:
 
 
 @inlined
-def _sum_moments(tables: Any, neighbor: Any, first: int, start: int, stop: int, work: Any) -> None:
+def _sum_moments(tables: Any, neighbour: Any, first: int, start: int, stop: int, work: Any) -> None:
     """Moments of the neighbours of one element, and sums of f_j^2 (not yet over lanes)."""
     values, harmonics = work.values, work.harmonics
-    stride = _padded(_n_harmonics(neighbor.degree))
-    for i in range(neighbor.first_moment, neighbor.last_moment):
+    stride = _padded(_n_harmonics(neighbour.degree))
+    for i in range(neighbour.first_moment, neighbour.last_moment):
         row = tables.moments[i].channel
         for h in range(0, _n_harmonics(tables.moments[i].degree), WIDTH):
             eight = _eight_moments(harmonics, stride, h, values, row, start, stop)
@@ -496,24 +496,24 @@ def _evaluate_sum_of(degree: int, row: int, weights: Any, z: Any, factors: Any) 
 
 
 @inlined
-def _differentiate_neighbors(
-    tables: Any, neighbor: Any, first: int, start: int, stop: int, work: Any
+def _differentiate_neighbours(
+    tables: Any, neighbour: Any, first: int, start: int, stop: int, work: Any
 ) -> None:
     """Gradient of channels and moments with respect to the neighbours of one element."""
     near, values, slopes, gradient = work.near, work.values, work.slopes, work.gradient
-    degree = neighbor.degree
-    n_channels = neighbor.last_channel - neighbor.first_channel
+    degree = neighbour.degree
+    n_channels = neighbour.last_channel - neighbour.first_channel
     for j in range(start, stop, WIDTH):
         along = splat(0.0)
         for c in range(n_channels):
-            along = along + load(slopes, (c, j)) * item(work.weights, neighbor.feature + c)
+            along = along + load(slopes, (c, j)) * item(work.weights, neighbour.feature + c)
         x, y, z = load(near, (UX, j)), load(near, (UY, j)), load(near, (UZ, j))
         gx, gy, gz = splat(0.0), splat(0.0), splat(0.0)
         if degree == 4:
             _evaluate_factors(4, x, y, z, work.factors)
         else:
             _evaluate_factors(degree, x, y, z, work.factors)
-        for i in range(neighbor.first_moment, neighbor.last_moment):
+        for i in range(neighbour.first_moment, neighbour.last_moment):
             moment, row = tables.moments[i], i - first
             value, dx, dy, dz = _evaluate_sum_of(
                 moment.degree, row, work.moment_weights, z, work.factors
@@ -820,7 +820,7 @@ def _evaluate_network(tables: Any, element: Any, work: Any) -> float:
 
 
 @inlined
-def _collect_neighbors(
+def _collect_neighbours(
     element: Any, points: Any, i: int, candidates: Any, starts: Any, work: Any
 ) -> int:
     """Fill ``near`` with the neighbours of atom i, ``indices`` with their point numbers."""
@@ -1002,21 +1002,21 @@ def _evaluate_atom(
     symmetry_functions: Any, outside: Any, work: Any,
 ) -> float:  # fmt: skip
     """Energy of atom i, whose element has a number; its gradient is added to that of all."""
-    groups, neighbors = tables.groups, tables.neighbors
+    groups, neighbours = tables.groups, tables.neighbours
     n_elements = len(tables.elements)
     element = tables.elements[number]
-    first_neighbor, first_moment = n_elements * number, element.first_moment
-    n = _collect_neighbors(element, points, i, candidates, starts, work)
+    first_neighbour, first_moment = n_elements * number, element.first_moment
+    n = _collect_neighbours(element, points, i, candidates, starts, work)
     blocks = work.blocks
     for a in range(n_elements):
-        neighbor, start, stop = neighbors[first_neighbor + a], blocks[a], blocks[a + 1]
-        _evaluate_channels(tables, neighbor, start, stop, work)
-        _sum_channels(neighbor, start, stop, work)
-        if neighbor.degree == 4:  # loops resolved by the compiler
+        neighbour, start, stop = neighbours[first_neighbour + a], blocks[a], blocks[a + 1]
+        _evaluate_channels(tables, neighbour, start, stop, work)
+        _sum_channels(neighbour, start, stop, work)
+        if neighbour.degree == 4:  # loops resolved by the compiler
             _evaluate_harmonics(4, start, stop, work)
         else:
-            _evaluate_harmonics(neighbor.degree, start, stop, work)
-        _sum_moments(tables, neighbor, first_moment, start, stop, work)
+            _evaluate_harmonics(neighbour.degree, start, stop, work)
+        _sum_moments(tables, neighbour, first_moment, start, stop, work)
     _multiply_moments(tables, element, work)
     column, mask_number = 0, 0
     for g in range(element.first_group, element.last_group):
@@ -1028,8 +1028,8 @@ def _evaluate_atom(
     _differentiate_functions(tables, element, work)
     _differentiate_products(tables, element, work)
     for a in range(n_elements):
-        neighbor, start, stop = neighbors[first_neighbor + a], blocks[a], blocks[a + 1]
-        _differentiate_neighbors(tables, neighbor, first_moment, start, stop, work)
+        neighbour, start, stop = neighbours[first_neighbour + a], blocks[a], blocks[a + 1]
+        _differentiate_neighbours(tables, neighbour, first_moment, start, stop, work)
     if element.last_group > element.first_group:
         for j in range(n):
             store(work.own, (j, 0), splat(0.0))
@@ -1056,7 +1056,7 @@ def _evaluate(
     symmetry_functions: Any,
     outside: Any,
 ) -> None:
-    neighbors = tables.neighbors
+    neighbours = tables.neighbours
     n_elements = len(tables.elements)
     capacity = WIDTH
     for i in atoms:
@@ -1070,9 +1070,9 @@ def _evaluate(
         n_layers = max(n_layers, element.last_layer - element.first_layer)
         width = max(width, element.n_functions)
     n_channels, degree = 0, 0
-    for i in range(len(neighbors)):
-        n_channels = max(n_channels, neighbors[i].last_channel - neighbors[i].first_channel)
-        degree = max(degree, neighbors[i].degree)
+    for i in range(len(neighbours)):
+        n_channels = max(n_channels, neighbours[i].last_channel - neighbours[i].first_channel)
+        degree = max(degree, neighbours[i].degree)
     for k in range(len(tables.layers)):
         width = max(width, tables.layers[k].outputs)
     n_harmonics = _padded(_n_harmonics(degree))

@@ -9,7 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-class NeighborList:
+class NeighbourList:
     """Neighbours within ``cutoff + skin``, rebuilt when atoms have moved by half the skin.
 
     Atoms near a cell face are repeated as periodic images, so that neighbours are found by

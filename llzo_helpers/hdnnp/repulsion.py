@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.hdnnp.neighbours import NeighborList
+from llzo_helpers.hdnnp.neighbours import NeighbourList
 
 COULOMB = 14.399645
 """Of two elementary charges, eV Å, as in LAMMPS's metal units."""
@@ -42,28 +42,28 @@ class Repulsion:
         self.inner, self.outer = inner, outer
         self._charges = np.array([float(atomic_numbers[symbol]) for symbol in symbols])
         self._pairs: NDArray[np.int64]
-        self._listed: tuple[NeighborList | None, int] = None, 0
+        self._listed: tuple[NeighbourList | None, int] = None, 0
 
     def add(
         self,
         elements: NDArray[np.int64],
-        neighbors: NeighborList,
+        neighbours: NeighbourList,
         energies: NDArray[np.float64],
         gradient: NDArray[np.float64],
     ) -> None:
         """Add to energies [atom], eV, and to their sum's gradient [point, 4], eV/Å."""
         # few pairs come so near: they are looked for when the neighbour list is new
-        if self._listed != (neighbors, neighbors.n_builds):
-            reach = self.outer + neighbors.skin
-            self._pairs = _near(neighbors.points, neighbors.candidates, neighbors.starts, reach)
-            self._listed = neighbors, neighbors.n_builds
+        if self._listed != (neighbours, neighbours.n_builds):
+            reach = self.outer + neighbours.skin
+            self._pairs = _near(neighbours.points, neighbours.candidates, neighbours.starts, reach)
+            self._listed = neighbours, neighbours.n_builds
         _add(
             self._charges,
             self.inner,
             self.outer,
             elements,
-            neighbors.points,
-            neighbors.parents,
+            neighbours.points,
+            neighbours.parents,
             self._pairs,
             energies,
             gradient,
@@ -100,11 +100,11 @@ def repulsion_of(
     """Energy (eV), forces [atom, xyz] (eV/Å) and virial [xyz, xyz] (eV) of a structure's atoms."""
     symbols = tuple(sorted(set(atoms.get_chemical_symbols())))
     elements = np.array([symbols.index(symbol) for symbol in atoms.get_chemical_symbols()])
-    neighbors = NeighborList(outer, 0.1, len(symbols))
-    neighbors.update(atoms.positions, atoms.cell.array, atoms.pbc, elements)
-    energies, gradient = np.zeros(len(atoms)), np.zeros(neighbors.points.shape)
-    Repulsion(symbols, inner, outer).add(elements, neighbors, energies, gradient)
-    return float(energies.sum()), *neighbors.fold(gradient)
+    neighbours = NeighbourList(outer, 0.1, len(symbols))
+    neighbours.update(atoms.positions, atoms.cell.array, atoms.pbc, elements)
+    energies, gradient = np.zeros(len(atoms)), np.zeros(neighbours.points.shape)
+    Repulsion(symbols, inner, outer).add(elements, neighbours, energies, gradient)
+    return float(energies.sum()), *neighbours.fold(gradient)
 
 
 @njit(cache=True, nogil=True)

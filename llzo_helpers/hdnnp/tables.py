@@ -183,7 +183,7 @@ class SparseMatrix(NamedTuple):
 
 _DTYPES = {
     "elements": _ELEMENT,
-    "neighbors": _NEIGHBOR,
+    "neighbours": _NEIGHBOR,
     "envelopes": _ENVELOPE,
     "channels": _CHANNEL,
     "moments": _MOMENT,
@@ -209,7 +209,7 @@ class Tables(NamedTuple):
     """
 
     elements: NDArray[np.void]
-    neighbors: NDArray[np.void]
+    neighbours: NDArray[np.void]
     envelopes: NDArray[np.void]
     channels: NDArray[np.void]
     moments: NDArray[np.void]
@@ -303,7 +303,7 @@ class _Builder:
         first_function, first_feature = len(self.functions), len(self.distribution)
         features = _Features(self._channels(element.functions))
         products, groups = self._products_and_groups(element.functions)
-        self._add_neighbors(products, features)
+        self._add_neighbours(products, features)
         product_feature = features.count
         for product, series in products.items():
             self._add_product(product, series, features)
@@ -387,7 +387,7 @@ class _Builder:
                 groups.setdefault(_Group(channel, function.narrow), []).append(function)
         return {product: _unique(series) for product, series in products.items()}, groups
 
-    def _add_neighbors(self, products: dict[_Product, list[_Series]], features: _Features) -> None:
+    def _add_neighbours(self, products: dict[_Product, list[_Series]], features: _Features) -> None:
         """Add channels and moments of the neighbours of all elements."""
         degrees: dict[tuple[int, _Channel], int] = {}
         for (channel, pair), series in products.items():
@@ -403,7 +403,7 @@ class _Builder:
                     features.moments[a, channel] = len(features.moments)
                     self.rows["moments"].append((i, feature + i, degrees[a, channel]))
             degree = max((row[2] for row in self.rows["moments"][first_moment:]), default=0)
-            self.rows["neighbors"].append(
+            self.rows["neighbours"].append(
                 (
                     first_channel,
                     len(self.rows["channels"]),
@@ -443,8 +443,8 @@ class _Builder:
 
     def _element_weights(self, function: SymmetryFunction) -> dict[tuple[int, ...], float]:
         """Neighbour elements, or pairs of them, that a function sums over, with weights."""
-        if function.neighbors:
-            return {tuple(sorted(self.symbols.index(s) for s in function.neighbors)): 1.0}
+        if function.neighbours:
+            return {tuple(sorted(self.symbols.index(s) for s in function.neighbours)): 1.0}
         numbers = [float(atomic_numbers[symbol]) for symbol in self.symbols]
         if function.radial:
             return {(a,): numbers[a] for a in range(len(numbers))}

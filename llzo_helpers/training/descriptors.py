@@ -84,8 +84,8 @@ def tabulate(functions: Mapping[str, Sequence[SymmetryFunction]]) -> FunctionTab
             [
                 (
                     f.type == 9,
-                    symbols.index(f.neighbors[0]),
-                    symbols.index(f.neighbors[-1]),
+                    symbols.index(f.neighbours[0]),
+                    symbols.index(f.neighbours[-1]),
                     gaussians.index((f.eta, f.rs)),
                     f.lambda_,
                     int(f.zeta),

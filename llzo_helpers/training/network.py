@@ -88,7 +88,7 @@ def write_network(network: FittedNetwork, directory: Path) -> None:
 
 def _line(f: SymmetryFunction) -> str:
     """The line of `input.nn`."""
-    start = f"symfunction_short {f.element} {f.type} {' '.join(f.neighbors)} {f.eta:g} "
+    start = f"symfunction_short {f.element} {f.type} {' '.join(f.neighbours)} {f.eta:g} "
     if f.type == 2:
         return start + f"{f.rs:g} {f.rc:g}"
     return start + f"{f.lambda_:g} {f.zeta} {f.rc:g} {f.rs:g}"

@@ -79,12 +79,12 @@ def test_is_the_power_of_spherical_harmonics():
     around = positions[0][np.array(species) == "O"] - positions[0, atom]
     r = np.linalg.norm(around, axis=1)
     polar, azimuth = np.arccos(around[:, 2] / r), np.arctan2(around[:, 1], around[:, 0])
-    cutoff = 6.0
-    spacing = (cutoff - INNERMOST) / N_RADIAL
+    cutoff_A = 6.0
+    spacing = (cutoff_A - INNERMOST) / N_RADIAL
     expected = np.zeros((N_RADIAL, L_MAX + 1))
     for n in range(N_RADIAL):
         radial = np.exp(-0.5 * ((r - INNERMOST) / spacing - n) ** 2)
-        radial *= np.where(r < cutoff, (1 + np.cos(np.pi * r / cutoff)) / 2, 0)
+        radial *= np.where(r < cutoff_A, (1 + np.cos(np.pi * r / cutoff_A)) / 2, 0)
         for degree in range(L_MAX + 1):
             parts = [
                 np.sum(radial * sph_harm_y(degree, m, polar, azimuth))
@@ -188,7 +188,7 @@ def test_bad_input():
     with pytest.raises(InputError, match="no Ta"):
         local_environments(positions, cell, species, central="Ta")
     with pytest.raises(InputError, match="cutoff: 8 Å"):
-        local_environments(positions, cell, species, central="Zr", cutoff=8)
+        local_environments(positions, cell, species, central="Zr", cutoff_A=8)
     with pytest.raises(InputError, match="at least 4 structures"):
         structure_map(np.zeros((3, 5)))
     with pytest.raises(InputError, match="at least 50"):

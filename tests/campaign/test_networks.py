@@ -61,8 +61,8 @@ def campaign(tmp_path, monkeypatch):
         found = campaign.directory / "sites" / run.name
         assignments = paths(0.05 * (number + 1), seed=number)
         statistics = jump_statistics(find_stays(assignments, N_SITES), 0.05)
-        centers = np.stack(np.unravel_index(np.arange(N_SITES), (3, 3, 3)), axis=1)
-        graph = site_network(centers @ atoms.cell.array / 3, atoms.cell.array, statistics)
+        centres = np.stack(np.unravel_index(np.arange(N_SITES), (3, 3, 3)), axis=1)
+        graph = site_network(centres @ atoms.cell.array / 3, atoms.cell.array, statistics)
         write_json(found / "network.json", network_as_json(graph))
         np.savez(found / "assignments.npz", assignments=assignments, frame_interval_ps=0.05)
         write_json(found / "provenance.json", {})

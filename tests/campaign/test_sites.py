@@ -119,7 +119,7 @@ class TestTables:
         assert row["tracer_D_cm2_s"] < row["jump_D_cm2_s"] < row["uncorrelated_D_cm2_s"]
 
     def test_a_run_without_jumps_has_no_correlation(self, system):
-        still = replace(system, diffusion=replace(system.diffusion, coefficient=0.0))
+        still = replace(system, diffusion=replace(system.diffusion, D_cm2_s=0.0))
         diffusion = pd.DataFrame(
             {"run": [system.run.name], "tracer_D_cm2_s": [1e-9], "tracer_D_std_cm2_s": [1e-9]}
         )
@@ -165,7 +165,7 @@ class TestFiles:
         sites = pd.read_csv(folder / "sites.csv")
         assert len(sites) == 72
         assert sites["residence_time_ps"].to_numpy() == pytest.approx(
-            system.statistics.residence_time
+            system.statistics.residence_time_ps
         )
         network = nx.node_link_graph(
             json.loads((folder / "network.json").read_text()), edges="edges"
@@ -179,9 +179,9 @@ class TestFiles:
 
     def test_a_network_with_a_site_that_nobody_leaves_is_json(self):
         graph = nx.DiGraph()
-        graph.add_node(0, residence_time=float("inf"), position=np.zeros(3))
+        graph.add_node(0, residence_time_ps=float("inf"), position=np.zeros(3))
         text = json.dumps(network_as_json(graph), allow_nan=False)
-        assert json.loads(text)["nodes"][0]["residence_time"] is None
+        assert json.loads(text)["nodes"][0]["residence_time_ps"] is None
 
     def test_a_campaign_without_finished_runs_says_what_to_do(self, campaign):
         with pytest.raises(InputError, match="run notebook 02"):
@@ -195,8 +195,8 @@ class TestFigures:
         meshes = [trace for trace in figure.data if trace.type == "mesh3d"]
         assert len(meshes) == 2
         times = 10.0 ** np.array(meshes[0].intensity)
-        assert times.min() >= system.statistics.residence_time.min() * 0.999
-        assert times.max() <= system.statistics.residence_time.max() * 1.001
+        assert times.min() >= system.statistics.residence_time_ps.min() * 0.999
+        assert times.max() <= system.statistics.residence_time_ps.max() * 1.001
         # both kinds of site show
         assert (times < 0.4).any()
         assert (times > 0.9).any()

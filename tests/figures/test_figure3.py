@@ -23,7 +23,7 @@ def trace(figure, name):
 def test_spectrum_is_drawn_per_atom_against_both_units():
     velocities = np.random.default_rng(0).normal(size=(600, 4, 3))
     spectrum = vibrational_density_of_states(
-        velocities, [16.0] * 4, time_step=4.0, temperature=1000, resolution=2.0
+        velocities, [16.0] * 4, time_step_fs=4.0, temperature_K=1000, resolution_THz=2.0
     )
     figure = figure3.figure_3b({"glass": spectrum}, {"glass": 4})
     drawn = trace(figure, "glass")

@@ -174,4 +174,4 @@ def test_moving_atoms_reuses_the_neighbor_list():
             result.forces, fresh.forces, atol=1e-10 * abs(fresh.forces).max()
         )
         np.testing.assert_allclose(result.virial, fresh.virial, atol=1e-9 * abs(fresh.virial).max())
-    assert 1 < network.neighbor_list_builds < 29
+    assert 1 < network.neighbour_list_builds < 29

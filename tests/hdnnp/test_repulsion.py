@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llzo_helpers.errors import InputError
 from llzo_helpers.garnet import ELEMENTS
 from llzo_helpers.hdnnp import HDNNPCalculator
-from llzo_helpers.hdnnp.neighbours import NeighborList
+from llzo_helpers.hdnnp.neighbours import NeighbourList
 from llzo_helpers.hdnnp.repulsion import Repulsion as PairRepulsion
 from llzo_helpers.hdnnp.repulsion import repulsion_of
 from llzo_helpers.md import launch
@@ -36,20 +36,20 @@ def crowd(seed: int) -> ase.Atoms:
 def test_pairs_that_come_near_later_are_seen():
     """The pairs to look at are listed when the neighbour list is new, not at every step."""
     repulsion = PairRepulsion(("O", "Zr"), INNER, OUTER)
-    neighbors = NeighborList(6.0, 1.0, 2)
+    neighbours = NeighbourList(6.0, 1.0, 2)
     elements, periodic = np.array([0, 1]), np.array([True, True, True])
     cell = np.diag([9.0, 9.0, 9.0])
     for distance in (2.2, 1.9, 1.6, 1.25, 0.9, 1.2, 1.5, 8.0):  # at last near an image
         positions = np.array([[0.1, 0.0, 0.0], [0.1 + distance, 0.0, 0.0]])
-        neighbors.update(positions, cell, periodic, elements)
-        energies, gradient = np.zeros(2), np.zeros(neighbors.points.shape)
-        repulsion.add(elements, neighbors, energies, gradient)
+        neighbours.update(positions, cell, periodic, elements)
+        energies, gradient = np.zeros(2), np.zeros(neighbours.points.shape)
+        repulsion.add(elements, neighbours, energies, gradient)
         atoms = ase.Atoms("OZr", positions, cell=cell, pbc=True)
         energy, forces, _ = repulsion_of(atoms, INNER, OUTER)
         assert energies.sum() == pytest.approx(energy, rel=1e-12)
-        np.testing.assert_allclose(neighbors.fold(gradient)[0], forces, rtol=1e-12)
+        np.testing.assert_allclose(neighbours.fold(gradient)[0], forces, rtol=1e-12)
         assert (energy > 0) == (distance < OUTER or distance == 8.0)
-    assert 1 < neighbors.n_builds < 8
+    assert 1 < neighbours.n_builds < 8
 
 
 @pytest.fixture

@@ -194,7 +194,7 @@ def test_functions_that_say_the_same_are_chosen_once(structures):
     doubled = POOL.model_copy(update={"radial": [(0.05, 0.0), (0.0500001, 0.0)], "per_element": 20})
     chosen = choose_functions(doubled, structures[:1], FIT)
     for functions in chosen.values():
-        radial = [(f.neighbors, round(f.eta, 4)) for f in functions if f.type == 2]
+        radial = [(f.neighbours, round(f.eta, 4)) for f in functions if f.type == 2]
         assert len(radial) == len(set(radial))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.analysis.sites.jumps import (
-    UNKNOWN,
+    UNASSIGNED,
     JumpStatistics,
     Stays,
     find_stays,
@@ -76,7 +76,7 @@ class Dependence:
 def bootstrap(
     assignments: ArrayLike,
     n_sites: int,
-    frame_interval: float,
+    frame_interval_ps: float,
     quantity: Quantity,
     *,
     blocks: int = 10,
@@ -97,7 +97,7 @@ def bootstrap(
         Site of each ion; -1 where unassigned.
     n_sites : int
         Number of sites.
-    frame_interval : float
+    frame_interval_ps : float
         Time between frames, ps.
     quantity : callable
         From `llzo_helpers.analysis.sites.JumpStatistics` to a number.
@@ -123,7 +123,7 @@ def bootstrap(
             f"blocks: {blocks}; give at least 2 and at most {n_frames // 2} for {n_frames} frames"
         )
     stays = _stays_in_blocks(np.asarray(assignments), n_sites, blocks)
-    value = quantity(jump_statistics(whole, frame_interval))
+    value = quantity(jump_statistics(whole, frame_interval_ps))
     rng = np.random.default_rng(seed)
 
     def multiplicities(count: int) -> FloatArray:
@@ -132,7 +132,7 @@ def bootstrap(
     def resampled(draw: Callable[[], FloatArray]) -> FloatArray:
         return np.array(
             [
-                quantity(jump_statistics(stays, frame_interval, ion_weights=draw()))
+                quantity(jump_statistics(stays, frame_interval_ps, ion_weights=draw()))
                 for _ in range(resamples)
             ]
         )
@@ -153,7 +153,7 @@ def bootstrap(
 def dependence_on_length(
     assignments: ArrayLike,
     n_sites: int,
-    frame_interval: float,
+    frame_interval_ps: float,
     quantity: Quantity,
     *,
     lengths: Sequence[int],
@@ -162,7 +162,7 @@ def dependence_on_length(
 
     Parameters
     ----------
-    assignments, n_sites, frame_interval, quantity
+    assignments, n_sites, frame_interval_ps, quantity
         As for `bootstrap`.
     lengths : sequence of int
         Frames; each is drawn as the windows of that length that follow one another.
@@ -182,7 +182,7 @@ def dependence_on_length(
 
     def in_window(start: int, length: int) -> float:
         stays = find_stays(known[start : start + length], n_sites)
-        return quantity(jump_statistics(stays, frame_interval))
+        return quantity(jump_statistics(stays, frame_interval_ps))
 
     values = [
         [in_window(start, length) for start in range(0, len(known) - length + 1, length)]
@@ -200,7 +200,7 @@ def _stays_in_blocks(assignments: NDArray[np.integer], n_sites: int, blocks: int
     n_frames, n_ions = known.shape
     edges = np.linspace(0, n_frames - 1, blocks + 1).astype(int)
     longest = np.diff(edges).max() + 1
-    cut = np.full((longest, blocks, n_ions), UNKNOWN)
+    cut = np.full((longest, blocks, n_ions), UNASSIGNED)
     for block, (start, end) in enumerate(pairwise(edges.tolist())):
         # the last frame of a block is the first of the next: no jump is lost in between
         cut[longest - (end - start + 1) :, block] = known[start : end + 1]

@@ -36,7 +36,7 @@ def run_sitator(
     )
     structure.positions[~stream.mobile] = stream.framework.positions
     network = package.SiteNetwork(structure, ~stream.mobile, stream.mobile)
-    network.centers = stream.landmarks.centers
+    network.centres = stream.landmarks.centres
     network.vertices = [[int(v) for v in row if v >= 0] for row in stream.landmarks.vertices]
     frames = np.concatenate(
         [chunk.astype(float) for chunk in stream.frames.chunks(frames=CHUNK_FRAMES)]

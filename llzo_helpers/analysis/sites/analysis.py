@@ -33,7 +33,7 @@ class SiteAnalysis:
     ----------
     assignments : ndarray of int32, shape [frame, mobile ion]
         Site of each ion; -1 where it is between sites.
-    centers : ndarray, shape [site, axis]
+    centres : ndarray, shape [site, axis]
         Mean position of the ions at each site, weighted by confidence, Å, in the cell.
     confidences : ndarray of float32, shape [frame, mobile ion]
         Similarity of the ion's landmark vector to its site's, 0 to 1; 0 where unassigned.
@@ -48,7 +48,7 @@ class SiteAnalysis:
     """
 
     assignments: NDArray[np.int32]
-    centers: FloatArray
+    centres: FloatArray
     confidences: NDArray[np.float32]
     cell: FloatArray
     framework: FloatArray
@@ -58,7 +58,7 @@ class SiteAnalysis:
     @property
     def n_sites(self) -> int:
         """Number of sites."""
-        return len(self.centers)
+        return len(self.centres)
 
     @property
     def unassigned_fraction(self) -> float:
@@ -200,7 +200,7 @@ def landmark_analysis(
         )
     return SiteAnalysis(
         assignments=assignments,
-        centers=_site_centers(stream, assignments, confidences),
+        centres=_site_centres(stream, assignments, confidences),
         confidences=confidences,
         cell=cell,
         framework=framework.positions,
@@ -282,7 +282,7 @@ def _assign_all(
     return assignments, confidences
 
 
-def _site_centers(
+def _site_centres(
     stream: LandmarkVectors,
     assignments: NDArray[np.int32],
     confidences: NDArray[np.float32],
@@ -308,5 +308,5 @@ def _site_centers(
         for axis in range(3):
             total[:, axis] += np.bincount(site, confidence * displacement[:, axis], n_sites)
         start += len(chunk)
-    centers = reference + total / weight[:, None]
-    return np.asarray((centers @ np.linalg.inv(stream.cell) % 1.0) @ stream.cell)
+    centres = reference + total / weight[:, None]
+    return np.asarray((centres @ np.linalg.inv(stream.cell) % 1.0) @ stream.cell)

@@ -175,7 +175,7 @@ def isosurface(density: ProbabilityDensity, level: float) -> Surface:
 
 def value_of_nearest_site(
     points: FloatArray,
-    centers: FloatArray,
+    centres: FloatArray,
     values: FloatArray,
     cell: ArrayLike,
     *,
@@ -187,7 +187,7 @@ def value_of_nearest_site(
     ----------
     points : ndarray, shape [point, axis]
         Å.
-    centers : ndarray, shape [site, axis]
+    centres : ndarray, shape [site, axis]
         Å.
     values : ndarray, shape [site]
         Such as residence times.
@@ -202,11 +202,11 @@ def value_of_nearest_site(
     ndarray, shape [point]
     """
     small = checked_cell(cell) / np.array(repeats)[:, None]
-    n_nearest = min(int(np.prod(repeats)), len(centers))
+    n_nearest = min(int(np.prod(repeats)), len(centres))
     result = np.empty(len(points))
     for start in range(0, len(points), 2000):
         part = slice(start, start + 2000)
-        offsets = nearest_image(points[part, None] - centers[None], small)
+        offsets = nearest_image(points[part, None] - centres[None], small)
         distance = np.einsum("psx,psx->ps", offsets, offsets)
         nearest = np.argpartition(distance, n_nearest - 1, axis=1)[:, :n_nearest]
         result[part] = values[nearest].mean(axis=1)

@@ -1,4 +1,4 @@
-"""Jumps between sites, and how long ions stay: from assignments to rates.
+"""Jumps between sites, and how long ions stay: from assignments to rates_per_ps.
 
 An unassigned ion counts as still at its last known site; a jump is at the first frame with a
 new one. Everything derives from one table, the stays of the ions at sites (`Stays`). The
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.errors import InputError
 
-UNKNOWN = -1
+UNASSIGNED = -1
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Stays:
     @property
     def complete(self) -> BoolArray:
         """Whether both arrival and departure were seen [stay]."""
-        return np.asarray((self.previous != UNKNOWN) & (self.following != UNKNOWN))
+        return np.asarray((self.previous != UNASSIGNED) & (self.following != UNASSIGNED))
 
 
 def find_stays(assignments: ArrayLike, n_sites: int) -> Stays:
@@ -77,7 +77,7 @@ def find_stays(assignments: ArrayLike, n_sites: int) -> Stays:
             f"assignments: {sites.dtype} of shape {sites.shape}; "
             "give integers [frame, ion] with at least two frames"
         )
-    if sites.max() >= n_sites or sites.min() < UNKNOWN:
+    if sites.max() >= n_sites or sites.min() < UNASSIGNED:
         raise InputError(
             f"assignments: values {sites.min()} to {sites.max()}; "
             f"give -1 or a site below n_sites = {n_sites}"
@@ -89,12 +89,12 @@ def find_stays(assignments: ArrayLike, n_sites: int) -> Stays:
     ion, start = np.nonzero(begins)
     site = filled[ion, start]
     stop = np.append(np.where(ion[1:] == ion[:-1], start[1:], n_frames), n_frames)
-    previous = np.full(len(site), UNKNOWN)
-    following = np.full(len(site), UNKNOWN)
+    previous = np.full(len(site), UNASSIGNED)
+    following = np.full(len(site), UNASSIGNED)
     same_ion = ion[1:] == ion[:-1]
     previous[1:][same_ion] = site[:-1][same_ion]
     following[:-1][same_ion] = site[1:][same_ion]
-    known = site != UNKNOWN
+    known = site != UNASSIGNED
     return Stays(
         ion=ion[known],
         site=site[known],
@@ -110,21 +110,21 @@ def find_stays(assignments: ArrayLike, n_sites: int) -> Stays:
 
 def last_known_sites(assignments: NDArray[np.integer]) -> NDArray[np.integer]:
     """Return assignments [frame, ion] with gaps filled by the last site known before them."""
-    frame = np.where(assignments != UNKNOWN, np.arange(len(assignments))[:, None], 0)
+    frame = np.where(assignments != UNASSIGNED, np.arange(len(assignments))[:, None], 0)
     np.maximum.accumulate(frame, axis=0, out=frame)
     return np.take_along_axis(assignments, frame, axis=0)
 
 
 def jump_table(stays: Stays) -> IntArray:
     """Return the jumps as rows (frame, ion, from, to), by frame and ion."""
-    jumped = stays.previous != UNKNOWN
+    jumped = stays.previous != UNASSIGNED
     rows = np.stack([stays.start, stays.ion, stays.previous, stays.site], axis=1)[jumped]
     return np.asarray(rows[np.lexsort((rows[:, 1], rows[:, 0]))])
 
 
 @dataclass(frozen=True)
 class JumpStatistics:
-    """Jump counts, probabilities, rates and residence times of sites.
+    """Jump counts, probabilities, rates_per_ps and residence times of sites.
 
     Attributes
     ----------
@@ -133,53 +133,53 @@ class JumpStatistics:
     p_ij : ndarray, shape [from, to]
         Probability to be at `to` one frame after being at `from`: n_ij over the time spent at
         `from` with a frame to follow. Rows sum to 1 (0 for a site never occupied).
-    rates : ndarray, shape [from, to]
+    rates_per_ps : ndarray, shape [from, to]
         Jumps per ps spent at `from`; zero on the diagonal.
-    jump_lag : ndarray, shape [from, to]
+    jump_lag_ps : ndarray, shape [from, to]
         Mean length of the complete stays that ended with this jump, ps; infinite without any.
-    residence_time : ndarray, shape [site]
+    residence_time_ps : ndarray, shape [site]
         Exponential maximum likelihood, ps: time spent there, censored stays included, over the
         number of departures; infinite without any.
-    residence_time_error : ndarray, shape [site]
+    residence_time_std_ps : ndarray, shape [site]
         Standard error, ps: the residence time over the root of the number of departures.
-    mean_complete_stay : ndarray, shape [site]
+    mean_complete_stay_ps : ndarray, shape [site]
         Mean of the complete stays, ps, biased low by censoring; NaN without any.
     occupancy : ndarray, shape [site]
         Mean number of ions at the site, unassigned ones counted at their last known site.
-    time_at_site : ndarray, shape [site]
+    time_at_site_ps : ndarray, shape [site]
         Time spent there with a frame to follow, ps.
     """
 
     n_ij: FloatArray
     p_ij: FloatArray
-    rates: FloatArray
-    jump_lag: FloatArray
-    residence_time: FloatArray
-    residence_time_error: FloatArray
-    mean_complete_stay: FloatArray
+    rates_per_ps: FloatArray
+    jump_lag_ps: FloatArray
+    residence_time_ps: FloatArray
+    residence_time_std_ps: FloatArray
+    mean_complete_stay_ps: FloatArray
     occupancy: FloatArray
-    time_at_site: FloatArray
+    time_at_site_ps: FloatArray
 
 
 def jump_statistics(
     stays: Stays,
-    frame_interval: float,
+    frame_interval_ps: float,
     *,
     sitator_compat: bool = False,
     ion_weights: FloatArray | None = None,
 ) -> JumpStatistics:
-    """Count jumps and estimate rates and residence times.
+    """Count jumps and estimate rates_per_ps and residence times.
 
     Parameters
     ----------
     stays : Stays
         From `find_stays`.
-    frame_interval : float
+    frame_interval_ps : float
         Time between frames, ps.
     sitator_compat : bool
         Reproduce the published package's definitions, for comparison: p_ij divided by the time
-        spent at `to` rather than `from`; `residence_time` the unweighted mean over
-        destinations of `jump_lag`, the length of the run without any, and no error; the first
+        spent at `to` rather than `from`; `residence_time_ps` the unweighted mean over
+        destinations of `jump_lag_ps`, the length of the run without any, and no error; the first
         stay of each ion counted from frame 0 and one frame too long; the first frame counted
         as a stay; what two ions do alike in one frame counted once.
     ion_weights : ndarray, shape [ion], optional
@@ -190,33 +190,35 @@ def jump_statistics(
     InputError
         A frame interval that is not positive.
     """
-    if not 0 < frame_interval < np.inf:
-        raise InputError(f"frame_interval: {frame_interval!r}; give the time between frames in ps")
+    if not 0 < frame_interval_ps < np.inf:
+        raise InputError(
+            f"frame_interval_ps: {frame_interval_ps!r}; give the time between frames in ps"
+        )
     if sitator_compat:
-        return _sitator_statistics(stays, frame_interval)
+        return _sitator_statistics(stays, frame_interval_ps)
     weight = np.ones(len(stays)) if ion_weights is None else ion_weights[stays.ion].astype(float)
-    jumps = _per_link(stays, weight, stays.following != UNKNOWN)
+    jumps = _per_link(stays, weight, stays.following != UNASSIGNED)
     # In a stay of n frames, the ion is seen to stay n - 1 times and then to leave, if it is seen.
     n_ij = jumps + np.diag(_per_site(stays, weight * (stays.n_frames - 1)))
-    time_at_site = n_ij.sum(axis=1)
+    time_at_site_ps = n_ij.sum(axis=1)
     departures = jumps.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p_ij = np.where(time_at_site[:, None] > 0, n_ij / time_at_site[:, None], 0.0)
-        rates = np.where(time_at_site[:, None] > 0, jumps / time_at_site[:, None], 0.0)
-        residence_time = np.where(departures > 0, time_at_site / departures, np.inf)
-        error = np.where(departures > 0, residence_time / np.sqrt(departures), np.inf)
+        p_ij = np.where(time_at_site_ps[:, None] > 0, n_ij / time_at_site_ps[:, None], 0.0)
+        rates_per_ps = np.where(time_at_site_ps[:, None] > 0, jumps / time_at_site_ps[:, None], 0.0)
+        residence_time_ps = np.where(departures > 0, time_at_site_ps / departures, np.inf)
+        error = np.where(departures > 0, residence_time_ps / np.sqrt(departures), np.inf)
         complete_frames = _per_site(stays, weight * stays.n_frames * stays.complete)
-        mean_complete_stay = complete_frames / _per_site(stays, weight * stays.complete)
+        mean_complete_stay_ps = complete_frames / _per_site(stays, weight * stays.complete)
     return JumpStatistics(
         n_ij=n_ij,
         p_ij=p_ij,
-        rates=rates / frame_interval,
-        jump_lag=_mean_lag(stays, weight, stays.n_frames, stays.complete) * frame_interval,
-        residence_time=residence_time * frame_interval,
-        residence_time_error=error * frame_interval,
-        mean_complete_stay=mean_complete_stay * frame_interval,
+        rates_per_ps=rates_per_ps / frame_interval_ps,
+        jump_lag_ps=_mean_lag(stays, weight, stays.n_frames, stays.complete) * frame_interval_ps,
+        residence_time_ps=residence_time_ps * frame_interval_ps,
+        residence_time_std_ps=error * frame_interval_ps,
+        mean_complete_stay_ps=mean_complete_stay_ps * frame_interval_ps,
         occupancy=_per_site(stays, weight * stays.n_frames) / stays.trajectory_frames,
-        time_at_site=time_at_site * frame_interval,
+        time_at_site_ps=time_at_site_ps * frame_interval_ps,
     )
 
 
@@ -241,16 +243,16 @@ def _mean_lag(
     return np.where(count > 0, mean, np.inf)
 
 
-def _sitator_statistics(stays: Stays, frame_interval: float) -> JumpStatistics:
+def _sitator_statistics(stays: Stays, frame_interval_ps: float) -> JumpStatistics:
     """Return the statistics by the definitions of the published package (sitator 1 and 2)."""
     # Two ions doing the same in the same frame are counted once, and the first frame as a stay.
-    sites = np.full((stays.n_ions, stays.trajectory_frames), UNKNOWN)
+    sites = np.full((stays.n_ions, stays.trajectory_frames), UNASSIGNED)
     frame = np.arange(stays.n_frames.sum()) - np.repeat(
         np.cumsum(stays.n_frames) - stays.n_frames - stays.start, stays.n_frames
     )
     sites[np.repeat(stays.ion, stays.n_frames), frame] = np.repeat(stays.site, stays.n_frames)
     before = np.concatenate([sites[:, :1], sites[:, :-1]], axis=1)
-    known = (before != UNKNOWN) & (sites != UNKNOWN)
+    known = (before != UNASSIGNED) & (sites != UNASSIGNED)
     n, frame = stays.n_sites, np.broadcast_to(np.arange(sites.shape[1]), sites.shape)[known]
     moves = np.unique((frame * n + before[known]) * n + sites[known])
     visits = np.unique(frame * n + sites[known])
@@ -258,26 +260,26 @@ def _sitator_statistics(stays: Stays, frame_interval: float) -> JumpStatistics:
     visit_count = np.bincount(visits % n, minlength=n).astype(float)
 
     weight = np.ones(len(stays))
-    left = stays.following != UNKNOWN
-    length = stays.n_frames + np.where(stays.previous == UNKNOWN, stays.start + 1, 0)
+    left = stays.following != UNASSIGNED
+    length = stays.n_frames + np.where(stays.previous == UNASSIGNED, stays.start + 1, 0)
     lag = _mean_lag(stays, weight, length, left)
     reached = np.isfinite(lag)
     with np.errstate(divide="ignore", invalid="ignore"):
-        residence_time = np.where(reached, lag, 0).sum(axis=1) / reached.sum(axis=1)
-        residence_time[~reached.any(axis=1)] = stays.trajectory_frames
+        residence_time_ps = np.where(reached, lag, 0).sum(axis=1) / reached.sum(axis=1)
+        residence_time_ps[~reached.any(axis=1)] = stays.trajectory_frames
         p_ij = n_ij / visit_count[None, :]
-        rates = (n_ij - np.diag(np.diag(n_ij))) / visit_count[None, :]
-        mean_complete_stay = _per_site(stays, length * left) / _per_site(stays, left)
+        rates_per_ps = (n_ij - np.diag(np.diag(n_ij))) / visit_count[None, :]
+        mean_complete_stay_ps = _per_site(stays, length * left) / _per_site(stays, left)
     return JumpStatistics(
         n_ij=n_ij,
         p_ij=p_ij,
-        rates=rates / frame_interval,
-        jump_lag=lag * frame_interval,
-        residence_time=residence_time * frame_interval,
-        residence_time_error=np.full(n, np.nan),
-        mean_complete_stay=mean_complete_stay * frame_interval,
+        rates_per_ps=rates_per_ps / frame_interval_ps,
+        jump_lag_ps=lag * frame_interval_ps,
+        residence_time_ps=residence_time_ps * frame_interval_ps,
+        residence_time_std_ps=np.full(n, np.nan),
+        mean_complete_stay_ps=mean_complete_stay_ps * frame_interval_ps,
         occupancy=n_ij.sum(axis=0) / stays.trajectory_frames,
-        time_at_site=visit_count * frame_interval,
+        time_at_site_ps=visit_count * frame_interval_ps,
     )
 
 
@@ -343,17 +345,19 @@ class Survival:
         ps; starts at 0.
     survival, standard_error : ndarray, shape [step]
         From each time until the next; Greenwood's formula for the error.
-    restricted_mean : float
+    restricted_mean_ps : float
         Mean stay up to the longest one observed, ps: the area under the curve.
     """
 
     time: FloatArray
     survival: FloatArray
     standard_error: FloatArray
-    restricted_mean: float
+    restricted_mean_ps: float
 
 
-def kaplan_meier(stays: Stays, frame_interval: float, sites: BoolArray | None = None) -> Survival:
+def kaplan_meier(
+    stays: Stays, frame_interval_ps: float, sites: BoolArray | None = None
+) -> Survival:
     """Estimate the distribution of stays by Kaplan and Meier, J. Am. Stat. Assoc. 53, 457 (1958).
 
     Stays cut off by the end of the trajectory count as censored. Stays under way at its start
@@ -363,7 +367,7 @@ def kaplan_meier(stays: Stays, frame_interval: float, sites: BoolArray | None = 
     ----------
     stays : Stays
         From `find_stays`.
-    frame_interval : float
+    frame_interval_ps : float
         Time between frames, ps.
     sites : ndarray of bool, shape [site], optional
         Sites to pool; all by default.
@@ -373,13 +377,13 @@ def kaplan_meier(stays: Stays, frame_interval: float, sites: BoolArray | None = 
     InputError
         No stay whose beginning was seen.
     """
-    used = stays.previous != UNKNOWN
+    used = stays.previous != UNASSIGNED
     if sites is not None:
         used &= sites[stays.site]
     if not used.any():
         raise InputError("stays: no ion is seen to arrive at these sites; use a longer trajectory")
     length = stays.n_frames[used]
-    departed = stays.following[used] != UNKNOWN
+    departed = stays.following[used] != UNASSIGNED
     ended = np.bincount(length, departed)
     at_risk = np.bincount(length)[::-1].cumsum()[::-1]
     steps = np.flatnonzero(ended)
@@ -388,12 +392,12 @@ def kaplan_meier(stays: Stays, frame_interval: float, sites: BoolArray | None = 
     with np.errstate(divide="ignore", invalid="ignore"):
         greenwood = np.cumsum(ended[steps] / (at_risk[steps] * survivors))
         error = np.where(survival > 0, survival * np.sqrt(greenwood), 0.0)
-    time = np.concatenate([[0.0], steps * frame_interval])
+    time = np.concatenate([[0.0], steps * frame_interval_ps])
     survival = np.concatenate([[1.0], survival])
-    last = length.max() * frame_interval
+    last = length.max() * frame_interval_ps
     return Survival(
         time=time,
         survival=survival,
         standard_error=np.concatenate([[0.0], error]),
-        restricted_mean=float((survival * np.diff(np.append(time, last))).sum()),
+        restricted_mean_ps=float((survival * np.diff(np.append(time, last))).sum()),
     )

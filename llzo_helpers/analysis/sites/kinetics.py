@@ -25,35 +25,35 @@ class JumpDiffusion:
 
     Attributes
     ----------
-    tensor : ndarray, shape [axis, axis]
+    tensor_cm2_s : ndarray, shape [axis, axis]
         Of an ion without memory on the network (master equation).
-    coefficient : float
+    D_cm2_s : float
         A third of its trace, D_jump.
-    standard_error : float
-        Of the coefficient, by bootstrap over ions.
-    uncorrelated : float
+    D_std_cm2_s : float
+        Standard error, by bootstrap over ions.
+    uncorrelated_D_cm2_s : float
         Of independent jumps, sum of rate times distance squared over 6.
     network_correlation : float
-        coefficient / uncorrelated: 1 on a lattice of equivalent sites; less where a network
+        Ratio of the two: 1 on a lattice of equivalent sites; less where a network
         has dead ends and fast pairs.
     net_flux : ndarray, shape [axis, from, to]
         Net jumps per ps and ion along each link in a unit gradient (1/Å) along each axis:
         where diffusion really runs. Antisymmetric in the sites.
     """
 
-    tensor: FloatArray
-    coefficient: float
-    standard_error: float
-    uncorrelated: float
+    tensor_cm2_s: FloatArray
+    D_cm2_s: float
+    D_std_cm2_s: float
+    uncorrelated_D_cm2_s: float
     network_correlation: float
     net_flux: FloatArray
 
 
 def jump_diffusion(
     stays: Stays,
-    centers: FloatArray,
+    centres: FloatArray,
     cell: ArrayLike,
-    frame_interval: float,
+    frame_interval_ps: float,
     *,
     n_bootstrap: int = 50,
     seed: int = 0,
@@ -66,23 +66,23 @@ def jump_diffusion(
     ----------
     stays : Stays
         From `find_stays`.
-    centers : ndarray, shape [site, axis]
+    centres : ndarray, shape [site, axis]
         Å.
     cell : array_like, shape [vector, axis]
         Å.
-    frame_interval : float
+    frame_interval_ps : float
         Time between frames, ps.
     n_bootstrap, seed : int
         Resamplings of the ions for the standard error.
     """
 
     def flux(ion_weights: FloatArray | None) -> FloatArray:
-        statistics = jump_statistics(stays, frame_interval, ion_weights=ion_weights)
+        statistics = jump_statistics(stays, frame_interval_ps, ion_weights=ion_weights)
         jumps = statistics.n_ij - np.diag(np.diag(statistics.n_ij))
-        return np.asarray((jumps + jumps.T) / (2 * statistics.time_at_site.sum()))
+        return np.asarray((jumps + jumps.T) / (2 * statistics.time_at_site_ps.sum()))
 
     exchange = flux(None)
-    vectors = hop_vectors(centers, cell, exchange > 0)
+    vectors = hop_vectors(centres, cell, exchange > 0)
     tensor, net_flux = network_diffusion(exchange, vectors)
     uncorrelated = np.einsum("ij,ijx,ijx", exchange, vectors, vectors) / 6
     rng = np.random.default_rng(seed)
@@ -93,10 +93,10 @@ def jump_diffusion(
         resampled.append(np.trace(network_diffusion(flux(weights), vectors)[0]) / 3)
     coefficient = float(np.trace(tensor) / 3)
     return JumpDiffusion(
-        tensor=tensor * ANGSTROM2_PER_PS,
-        coefficient=coefficient * ANGSTROM2_PER_PS,
-        standard_error=float(np.std(resampled, ddof=1)) * ANGSTROM2_PER_PS,
-        uncorrelated=float(uncorrelated) * ANGSTROM2_PER_PS,
+        tensor_cm2_s=tensor * ANGSTROM2_PER_PS,
+        D_cm2_s=coefficient * ANGSTROM2_PER_PS,
+        D_std_cm2_s=float(np.std(resampled, ddof=1)) * ANGSTROM2_PER_PS,
+        uncorrelated_D_cm2_s=float(uncorrelated) * ANGSTROM2_PER_PS,
         network_correlation=coefficient / float(uncorrelated) if uncorrelated > 0 else np.nan,
         net_flux=net_flux,
     )

@@ -120,7 +120,7 @@ class Landmarks:
 
     Attributes
     ----------
-    centers : ndarray, shape [landmark, axis]
+    centres : ndarray, shape [landmark, axis]
         Å.
     vertices : ndarray of int, shape [landmark, vertex]
         Framework atoms at the corners of the polyhedron, padded with -1.
@@ -128,26 +128,26 @@ class Landmarks:
         From the centre to the mean position of each vertex atom, Å (the image at the corner).
     """
 
-    centers: FloatArray
+    centres: FloatArray
     vertices: IntArray
     offsets: FloatArray
 
     def __len__(self) -> int:
-        return len(self.centers)
+        return len(self.centres)
 
     @classmethod
     def from_nodes(
-        cls, centers: FloatArray, vertices: IntArray, framework: FloatArray, cell: FloatArray
+        cls, centres: FloatArray, vertices: IntArray, framework: FloatArray, cell: FloatArray
     ) -> "Landmarks":
         """Make landmarks of nodes found elsewhere, such as by Zeo++.
 
         Each vertex is taken at the image nearest to its node: the cell must be larger than
         two polyhedra.
         """
-        centers = (centers @ np.linalg.inv(cell) % 1.0) @ cell
-        offsets = nearest_image(framework[vertices] - centers[:, None], cell)
+        centres = (centres @ np.linalg.inv(cell) % 1.0) @ cell
+        offsets = nearest_image(framework[vertices] - centres[:, None], cell)
         offsets[vertices < 0] = 0.0
-        return cls(centers=centers, vertices=vertices, offsets=offsets)
+        return cls(centres=centres, vertices=vertices, offsets=offsets)
 
 
 def voronoi_landmarks(
@@ -193,29 +193,29 @@ def voronoi_landmarks(
     pairs = cKDTree(nodes).query_pairs(merge_distance, output_type="ndarray")
     linked = csr_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(nodes),) * 2)
     n_groups, group = connected_components(linked, directed=False)
-    centers = np.array([np.bincount(group, nodes[:, axis]) for axis in range(3)]).T
-    centers /= np.bincount(group)[:, None]
+    centres = np.array([np.bincount(group, nodes[:, axis]) for axis in range(3)]).T
+    centres /= np.bincount(group)[:, None]
     corners: list[set[int]] = [set() for _ in range(n_groups)]
     for node, members in enumerate(generators):
         corners[group[node]].update(members)
-    scaled = centers @ inverse
+    scaled = centres @ inverse
     kept = np.flatnonzero(np.all((scaled >= -1e-6) & (scaled < 1 - 1e-6), axis=1))
 
     n_vertices = max(len(corners[node]) for node in kept)
     vertices = np.full((len(kept), n_vertices), -1)
     offsets = np.zeros((len(kept), n_vertices, 3))
-    centers = _six_digits(centers)
+    centres = _six_digits(centres)
     rounding = nearest_image(framework - rounded, cell)
     for landmark, node in enumerate(kept):
         members = sorted(corners[node])
         vertices[landmark, : len(members)] = atoms[members]
         offsets[landmark, : len(members)] = (
-            points[members] + rounding[atoms[members]] - centers[node]
+            points[members] + rounding[atoms[members]] - centres[node]
         )
     enclosing = np.array(
         [_flatness(row[atom >= 0]) > FLAT for row, atom in zip(offsets, vertices, strict=True)]
     )
-    return Landmarks(centers[kept][enclosing], vertices[enclosing], offsets[enclosing])
+    return Landmarks(centres[kept][enclosing], vertices[enclosing], offsets[enclosing])
 
 
 def _flatness(offsets: FloatArray) -> float:
@@ -281,7 +281,7 @@ class LandmarkVectors:
             indptr, indices, data = _fill(
                 positions,
                 displacements,
-                self.landmarks.centers,
+                self.landmarks.centres,
                 self.landmarks.vertices,
                 self.landmarks.offsets,
                 self._radii,
@@ -315,7 +315,7 @@ class LandmarkVectors:
     def _candidates(self) -> tuple[Any, ...]:
         """Landmarks that an ion in each voxel could be near to, see `_list_candidates`."""
         lists = _list_candidates(
-            self.landmarks.centers,
+            self.landmarks.centres,
             self.landmarks.vertices,
             self.landmarks.offsets,
             self._radii * self._largest_ratio,
@@ -329,7 +329,7 @@ class LandmarkVectors:
 
 @numba.njit(cache=True)
 def _list_candidates(
-    centers: Any,
+    centres: Any,
     vertices: Any,
     offsets: Any,
     reach: Any,
@@ -345,7 +345,7 @@ def _list_candidates(
     images: entry e is landmark `entries[e]` moved by `shift_vectors[shifts[e]]`.
     """
     slack = movement + _half_diagonal(cell, shape)
-    low, high = _voxel_boxes(centers, vertices, offsets, reach, slack, inverse, shape)
+    low, high = _voxel_boxes(centres, vertices, offsets, reach, slack, inverse, shape)
     images = np.empty(3, np.int64)
     for i in range(3):
         images[i] = max(-np.floor(low[:, i].min() / shape[i]), high[:, i].max() // shape[i])
@@ -372,12 +372,12 @@ def _list_candidates(
             place[:] = first[:-1]
             entries = np.empty(first[-1], np.int32)
             shifts = np.empty(first[-1], np.int32)
-        for k in range(len(centers)):
+        for k in range(len(centres)):
             for a in range(low[k, 0], high[k, 0] + 1):
                 for b in range(low[k, 1], high[k, 1] + 1):
                     for c in range(low[k, 2], high[k, 2] + 1):
                         if not _within_reach(
-                            a, b, c, k, centers, vertices, offsets, reach, slack, cell, shape
+                            a, b, c, k, centres, vertices, offsets, reach, slack, cell, shape
                         ):
                             continue
                         # The voxel is in the cell (ia, ib, ic): brought to the home cell, the
@@ -410,19 +410,19 @@ def _half_diagonal(cell: Any, shape: Any) -> Any:
 
 @numba.njit(cache=True)
 def _voxel_boxes(
-    centers: Any, vertices: Any, offsets: Any, reach: Any, slack: Any, inverse: Any, shape: Any
+    centres: Any, vertices: Any, offsets: Any, reach: Any, slack: Any, inverse: Any, shape: Any
 ) -> Any:
     """Return the first and last voxel [landmark, axis] within reach of all vertices."""
-    low = np.empty((len(centers), 3), np.int64)
-    high = np.empty((len(centers), 3), np.int64)
+    low = np.empty((len(centres), 3), np.int64)
+    high = np.empty((len(centres), 3), np.int64)
     for i in range(3):
         per_length = np.sqrt((inverse[:, i] ** 2).sum()) * shape[i]
-        for k in range(len(centers)):
+        for k in range(len(centres)):
             lowest, highest = -np.inf, np.inf
             for v in range(vertices.shape[1]):
                 if vertices[k, v] < 0:
                     break
-                middle = ((centers[k] + offsets[k, v]) * inverse[:, i]).sum() * shape[i]
+                middle = ((centres[k] + offsets[k, v]) * inverse[:, i]).sum() * shape[i]
                 span = (reach[k, v] + slack) * per_length
                 lowest, highest = max(lowest, middle - span), min(highest, middle + span)
             low[k, i], high[k, i] = int(np.floor(lowest)), int(np.floor(highest))
@@ -435,7 +435,7 @@ def _within_reach(
     b: Any,
     c: Any,
     k: Any,
-    centers: Any,
+    centres: Any,
     vertices: Any,
     offsets: Any,
     reach: Any,
@@ -454,7 +454,7 @@ def _within_reach(
                 fa * cell[0, i]
                 + fb * cell[1, i]
                 + fc * cell[2, i]
-                - centers[k, i]
+                - centres[k, i]
                 - offsets[k, v, i]
             )
             distance2 += difference * difference
@@ -467,7 +467,7 @@ def _within_reach(
 def _fill(
     positions: Any,
     displacements: Any,
-    centers: Any,
+    centres: Any,
     vertices: Any,
     offsets: Any,
     radii: Any,
@@ -518,9 +518,9 @@ def _fill(
             row_start = n_data
             for e in range(first[v_index], first[v_index + 1]):
                 k = entries[e]
-                wx = point[0] - centers[k, 0] - shift_vectors[shifts[e], 0]
-                wy = point[1] - centers[k, 1] - shift_vectors[shifts[e], 1]
-                wz = point[2] - centers[k, 2] - shift_vectors[shifts[e], 2]
+                wx = point[0] - centres[k, 0] - shift_vectors[shifts[e], 0]
+                wy = point[1] - centres[k, 1] - shift_vectors[shifts[e], 1]
+                wz = point[2] - centres[k, 2] - shift_vectors[shifts[e], 2]
                 n_vertices = 0
                 for v in range(vertices.shape[1]):
                     atom = vertices[k, v]

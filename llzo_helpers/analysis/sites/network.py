@@ -14,12 +14,12 @@ from llzo_helpers.analysis.sites.jumps import JumpStatistics
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 
 
-def hop_vectors(centers: FloatArray, cell: ArrayLike, links: BoolArray) -> FloatArray:
+def hop_vectors(centres: FloatArray, cell: ArrayLike, links: BoolArray) -> FloatArray:
     """Return the vectors of jumps from each site to the nearest image of others.
 
     Parameters
     ----------
-    centers : ndarray, shape [site, axis]
+    centres : ndarray, shape [site, axis]
         Å.
     cell : array_like, shape [vector, axis]
         Å.
@@ -34,12 +34,12 @@ def hop_vectors(centers: FloatArray, cell: ArrayLike, links: BoolArray) -> Float
     source, target = np.nonzero(links)
     vectors = np.zeros((*links.shape, 3))
     if len(source):
-        vectors[links], _ = find_mic(centers[target] - centers[source], checked_cell(cell))
+        vectors[links], _ = find_mic(centres[target] - centres[source], checked_cell(cell))
     return vectors
 
 
 def site_network(
-    centers: FloatArray,
+    centres: FloatArray,
     cell: ArrayLike,
     statistics: JumpStatistics,
     site_attributes: Mapping[str, Iterable[object]] | None = None,
@@ -48,7 +48,7 @@ def site_network(
 
     Parameters
     ----------
-    centers : ndarray, shape [site, axis]
+    centres : ndarray, shape [site, axis]
         Å.
     cell : array_like, shape [vector, axis]
         Å.
@@ -60,33 +60,33 @@ def site_network(
     Returns
     -------
     networkx.DiGraph
-        Nodes have `position` (Å), `residence_time` (ps) and `occupancy`; edges `jumps`,
+        Nodes have `position` (Å), `residence_time_ps` (ps) and `occupancy`; edges `jumps`,
         `probability` (per frame), `rate` (per ps), `vector` and `distance` (Å), and `shift`,
         the cells crossed: the vector runs from `position` to that of the other site plus
         `shift` times the cell.
     """
     cell = checked_cell(cell)
-    vectors = hop_vectors(centers, cell, statistics.rates > 0)
+    vectors = hop_vectors(centres, cell, statistics.rates_per_ps > 0)
     inverse = np.linalg.inv(cell)
     graph: nx.DiGraph[int] = nx.DiGraph()
-    for site, center in enumerate(centers):
+    for site, center in enumerate(centres):
         graph.add_node(
             site,
             position=center,
-            residence_time=float(statistics.residence_time[site]),
+            residence_time_ps=float(statistics.residence_time_ps[site]),
             occupancy=float(statistics.occupancy[site]),
         )
     for name, values in (site_attributes or {}).items():
         nx.set_node_attributes(graph, dict(enumerate(values)), name)
-    for source, target in zip(*np.nonzero(statistics.rates), strict=True):
+    for source, target in zip(*np.nonzero(statistics.rates_per_ps), strict=True):
         vector = vectors[source, target]
-        crossed = (vector - centers[target] + centers[source]) @ inverse
+        crossed = (vector - centres[target] + centres[source]) @ inverse
         graph.add_edge(
             int(source),
             int(target),
             jumps=float(statistics.n_ij[source, target]),
             probability=float(statistics.p_ij[source, target]),
-            rate=float(statistics.rates[source, target]),
+            rate=float(statistics.rates_per_ps[source, target]),
             vector=vector,
             distance=float(np.linalg.norm(vector)),
             shift=tuple(map(int, np.round(crossed))),
@@ -191,14 +191,14 @@ def _lattice_basis(vectors: Iterable[tuple[int, ...]]) -> IntArray:
     return np.array(basis, dtype=int).reshape(-1, 3)
 
 
-def _fast_links(graph: "nx.DiGraph[int]", minimum_rate: float) -> "nx.Graph[int]":
+def _fast_links(graph: "nx.DiGraph[int]", minimum_rate_per_ps: float) -> "nx.Graph[int]":
     """Return the sites with those links that are as fast as this both ways."""
     fast: nx.Graph[int] = nx.Graph()
     fast.add_nodes_from(graph)
     for source, target, data in graph.edges(data=True):
         if source < target and graph.has_edge(target, source):
             rate = min(data["rate"], graph[target][source]["rate"])
-            if rate >= minimum_rate:
+            if rate >= minimum_rate_per_ps:
                 fast.add_edge(source, target, shift=data["shift"], rate=rate)
     return fast
 
@@ -248,12 +248,12 @@ class Superbasins:
     ----------
     labels : ndarray of int, shape [site]
         Superbasin of each site, the largest first.
-    minimum_rate : float
+    minimum_rate_per_ps : float
         Least rate, both ways, of the links that join sites to a superbasin, 1/ps.
     """
 
     labels: IntArray
-    minimum_rate: float
+    minimum_rate_per_ps: float
 
     @property
     def sizes(self) -> IntArray:
@@ -261,25 +261,25 @@ class Superbasins:
         return np.bincount(self.labels)
 
 
-def superbasins(graph: "nx.DiGraph[int]", minimum_rate: float | None = None) -> Superbasins:
+def superbasins(graph: "nx.DiGraph[int]", minimum_rate_per_ps: float | None = None) -> Superbasins:
     """Group sites that are connected by fast links.
 
     Parameters
     ----------
     graph : networkx.DiGraph
         From `site_network`.
-    minimum_rate : float, optional
+    minimum_rate_per_ps : float, optional
         Least rate, both ways, of a fast link, 1/ps; by default just above the critical rate,
         which gives the largest superbasins between which every path is slower.
     """
-    if minimum_rate is None:
-        minimum_rate = float(np.nextafter(critical_rate(graph), np.inf))
-    fast = _fast_links(graph, minimum_rate)
+    if minimum_rate_per_ps is None:
+        minimum_rate_per_ps = float(np.nextafter(critical_rate(graph), np.inf))
+    fast = _fast_links(graph, minimum_rate_per_ps)
     components = sorted(nx.connected_components(fast), key=len, reverse=True)
     labels = np.empty(len(graph), dtype=np.int64)
     for label, component in enumerate(components):
         labels[list(component)] = label
-    return Superbasins(labels, minimum_rate)
+    return Superbasins(labels, minimum_rate_per_ps)
 
 
 @dataclass(frozen=True)
@@ -288,14 +288,14 @@ class SuperbasinScan:
 
     Attributes
     ----------
-    minimum_rate : ndarray, shape [threshold]
+    minimum_rate_per_ps : ndarray, shape [threshold]
         1/ps, falling.
     n_superbasins, largest, rank : ndarray of int, shape [threshold]
         Number of superbasins of two or more sites, sites in the largest, and directions in
         which the fast links percolate.
     """
 
-    minimum_rate: FloatArray
+    minimum_rate_per_ps: FloatArray
     n_superbasins: IntArray
     largest: IntArray
     rank: IntArray

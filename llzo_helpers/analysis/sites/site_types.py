@@ -11,13 +11,13 @@ from llzo_helpers.garnet import GARNET_LI_SITES, GARNET_SPACE_GROUP
 
 
 def oxygen_coordination(
-    centers: FloatArray, oxygens: FloatArray, cell: ArrayLike, *, cutoff: float = 2.9
+    centres: FloatArray, oxygens: FloatArray, cell: ArrayLike, *, cutoff: float = 2.9
 ) -> IntArray:
     """Count the oxygens around each site.
 
     Parameters
     ----------
-    centers : ndarray, shape [site, axis]
+    centres : ndarray, shape [site, axis]
         Å.
     oxygens : ndarray, shape [oxygen, axis]
         Mean positions, Å.
@@ -31,7 +31,7 @@ def oxygen_coordination(
     -------
     ndarray of int, shape [site]
     """
-    bonds = nearest_image(oxygens[None] - centers[:, None], checked_cell(cell))
+    bonds = nearest_image(oxygens[None] - centres[:, None], checked_cell(cell))
     return np.asarray((np.linalg.norm(bonds, axis=2) < cutoff).sum(axis=1))
 
 
@@ -42,7 +42,7 @@ def coordination_types(coordination: NDArray[np.integer]) -> NDArray[np.str_]:
 
 
 def garnet_types(
-    centers: FloatArray,
+    centres: FloatArray,
     cell: ArrayLike,
     *,
     repeats: tuple[int, int, int] = (1, 1, 1),
@@ -52,7 +52,7 @@ def garnet_types(
 
     Parameters
     ----------
-    centers : ndarray, shape [site, axis]
+    centres : ndarray, shape [site, axis]
         Å; the garnet in its standard setting, Zr at the origin.
     cell : array_like, shape [vector, axis]
         Of the simulation, Å.
@@ -74,10 +74,10 @@ def garnet_types(
         orbit, _ = spacegroup.equivalent_sites([position])
         ideal.append((orbit[None] + shifts[:, None]).reshape(-1, 3) / repeats)
         names += [name] * len(ideal[-1])
-    offsets = nearest_image(np.concatenate(ideal) @ cell - centers[:, None], cell)
+    offsets = nearest_image(np.concatenate(ideal) @ cell - centres[:, None], cell)
     distance = np.linalg.norm(offsets, axis=2)
     site, place = linear_sum_assignment(np.minimum(distance, 10 * tolerance))
-    types = np.full(len(centers), "other", dtype="<U5")
+    types = np.full(len(centres), "other", dtype="<U5")
     near = distance[site, place] <= tolerance
     types[site[near]] = np.array(names)[place[near]]
     return types

@@ -81,7 +81,7 @@ def radical_voronoi_volumes(points: ArrayLike, radii: ArrayLike, cell: ArrayLike
 
 
 def static_site_volumes(
-    centers: FloatArray,
+    centres: FloatArray,
     framework: FloatArray,
     framework_symbols: ArrayLike,
     cell: ArrayLike,
@@ -93,7 +93,7 @@ def static_site_volumes(
 
     Parameters
     ----------
-    centers : ndarray, shape [site, axis]
+    centres : ndarray, shape [site, axis]
         Å.
     framework : ndarray, shape [framework atom, axis]
         Å; for the static volume its mean positions.
@@ -120,20 +120,20 @@ def static_site_volumes(
     missing = sorted({*symbols, ion} - set(radii))
     if missing:
         raise InputError(f"radii: none for {', '.join(missing)}; give it in Å")
-    spheres = [radii[symbol] for symbol in symbols] + [radii[ion]] * len(centers)
-    return radical_voronoi_volumes(np.concatenate([framework, centers]), spheres, cell)[
+    spheres = [radii[symbol] for symbol in symbols] + [radii[ion]] * len(centres)
+    return radical_voronoi_volumes(np.concatenate([framework, centres]), spheres, cell)[
         len(framework) :
     ]
 
 
 def polyhedron_volumes(
-    centers: FloatArray, oxygens: FloatArray, cell: ArrayLike, *, cutoff: float = 2.9
+    centres: FloatArray, oxygens: FloatArray, cell: ArrayLike, *, cutoff: float = 2.9
 ) -> FloatArray:
     """Return the volume of the hull of the oxygens around each site.
 
     Parameters
     ----------
-    centers : ndarray, shape [site, axis]
+    centres : ndarray, shape [site, axis]
         Å.
     oxygens : ndarray, shape [oxygen, axis]
         Å.
@@ -147,9 +147,9 @@ def polyhedron_volumes(
     ndarray, shape [site]
         Å3; NaN for a site with fewer than four oxygens.
     """
-    bonds = nearest_image(oxygens[None] - centers[:, None], checked_cell(cell))
+    bonds = nearest_image(oxygens[None] - centres[:, None], checked_cell(cell))
     near = np.linalg.norm(bonds, axis=2) < cutoff
-    return np.array([_hull_volume(bonds[site, near[site]]) for site in range(len(centers))])
+    return np.array([_hull_volume(bonds[site, near[site]]) for site in range(len(centres))])
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def explored_positions(
         ions = chunk[:, mobile][assigned]
         sites.append(site)
         displacements.append(
-            nearest_image(ions - analysis.centers[site], analysis.cell).astype(np.float32)
+            nearest_image(ions - analysis.centres[site], analysis.cell).astype(np.float32)
         )
         start += len(chunk)
     site = np.concatenate(sites)

@@ -28,10 +28,10 @@ def network_of(graph, cell=CELL, occupancies=None, rates=None):
     both_ways = nx.to_numpy_array(graph, weight="rate") if rates is None else rates
     n = len(at)
     statistics = SimpleNamespace(
-        rates=both_ways,
+        rates_per_ps=both_ways,
         n_ij=both_ways,
         p_ij=both_ways,
-        residence_time=np.ones(n),
+        residence_time_ps=np.ones(n),
         occupancy=np.ones(n) if occupancies is None else occupancies,
     )
     return site_network(at @ cell, cell, statistics)
@@ -208,8 +208,8 @@ def test_relaxation_of_two_sites():
 def test_site_where_an_ion_only_arrived():
     """Its jump counts half, as its way back was not seen; nothing is divided by zero."""
     path = np.array([[0], [1], [0], [2]])
-    centers = np.array([[0.0, 0, 0], [2, 0, 0], [0, 2, 0]])
-    network = site_network(centers, CELL, jump_statistics(find_stays(path, 3), 1.0))
+    centres = np.array([[0.0, 0, 0], [2, 0, 0], [0, 2, 0]])
+    network = site_network(centres, CELL, jump_statistics(find_stays(path, 3), 1.0))
     assert np.isfinite(algebraic_connectivity(network))
     assert np.all(np.isfinite(effective_conductance(network, CELL).tensor))
 

@@ -17,7 +17,7 @@ class Garnet:
     positions: NDArray[np.float32]
     cell: NDArray[np.float64]
     numbers: NDArray[np.int8]
-    frame_interval: float
+    frame_interval_ps: float
 
     @property
     def mobile(self) -> NDArray[np.bool_]:

@@ -16,15 +16,15 @@ from llzo_helpers.analysis.sites.landmarks import LandmarkVectors, average_frame
 from llzo_helpers.errors import InputError
 
 
-def distances(centers: NDArray, others: NDArray, cell: NDArray) -> NDArray:
-    fractions = (others[None] - centers[:, None]) @ np.linalg.inv(cell)
+def distances(centres: NDArray, others: NDArray, cell: NDArray) -> NDArray:
+    fractions = (others[None] - centres[:, None]) @ np.linalg.inv(cell)
     return np.linalg.norm((fractions - np.round(fractions)) @ cell, axis=2)
 
 
 class TestAgainstThePublishedPackage:
     def test_default_assignments_are_identical(self, garnet, garnet_sites, reference):
         assert np.array_equal(garnet_sites.assignments, reference["default_assign"])
-        between = distances(garnet_sites.centers, reference["default_site_centers"], garnet.cell)
+        between = distances(garnet_sites.centres, reference["default_site_centers"], garnet.cell)
         assert np.diag(between).max() < 1e-6
         assert garnet_sites.multiple_occupancy_count == 316
 
@@ -33,7 +33,7 @@ class TestAgainstThePublishedPackage:
             garnet.positions, garnet.cell, garnet.mobile, assignment_threshold=0.9
         )
         assert np.array_equal(sites.assignments, reference["strict_assign"])
-        between = distances(sites.centers, reference["strict_site_centers"], garnet.cell)
+        between = distances(sites.centres, reference["strict_site_centers"], garnet.cell)
         assert np.diag(between).max() < 1e-6
 
     def test_markov_clustering_finds_the_same_sites(self, garnet, reference):
@@ -46,7 +46,7 @@ class TestAgainstThePublishedPackage:
             inflation=8,
         )
         # the published package numbers these sites at random
-        between = distances(sites.centers, reference["mcl_site_centers"], garnet.cell)
+        between = distances(sites.centres, reference["mcl_site_centers"], garnet.cell)
         match = between.argmin(axis=1)
         assert sorted(match) == list(range(72))
         assert between.min(axis=1).max() < 1e-3
@@ -131,9 +131,9 @@ def hop_between(
     return Hopping(np.concatenate([static, ions], axis=1), cell, mobile, truth, sites)
 
 
-def assert_found(system: Hopping, assignments: NDArray, centers: NDArray) -> None:
+def assert_found(system: Hopping, assignments: NDArray, centres: NDArray) -> None:
     visited = np.unique(system.truth)
-    between = distances(centers, system.sites, system.cell)
+    between = distances(centres, system.sites, system.cell)
     match = between.argmin(axis=1)
     assert sorted(match) == list(visited)
     assert between.min(axis=1).max() < 0.15
@@ -155,7 +155,7 @@ class TestKnownSites:
             clustering=clustering,
             assignment_threshold=threshold,
         )
-        assert_found(system, found.assignments, found.centers)
+        assert_found(system, found.assignments, found.centres)
 
     def test_octahedral_and_tetrahedral_sites_of_a_close_packed_framework(self):
         cell = 10 * np.eye(3)
@@ -165,14 +165,14 @@ class TestKnownSites:
         sites = np.concatenate([lattice(2, octahedra), lattice(2, tetrahedra)]) @ cell
         system = hop_between(lattice(2, fcc) @ cell, sites, cell, 20, n_frames=400, seed=0)
         found = landmark_analysis(system.positions, cell, system.mobile)
-        assert_found(system, found.assignments, found.centers)
+        assert_found(system, found.assignments, found.centres)
 
     def test_a_cell_hardly_larger_than_a_polyhedron(self):
         cell = 8 * np.eye(3)
         sites = lattice(2, ((0.5, 0.5, 0.5),)) @ cell
         system = hop_between(lattice(2) @ cell, sites, cell, 3, n_frames=400, seed=0)
         found = landmark_analysis(system.positions, cell, system.mobile)
-        assert_found(system, found.assignments, found.centers)
+        assert_found(system, found.assignments, found.centres)
 
     def test_wrapping_changes_nothing(self):
         system = hopping(CELLS["triclinic"])
@@ -181,7 +181,7 @@ class TestKnownSites:
         wrapped = landmark_analysis(fractions % 1 @ system.cell, system.cell, system.mobile)
         unwrapped = landmark_analysis(jumbled @ system.cell, system.cell, system.mobile)
         assert np.array_equal(wrapped.assignments, unwrapped.assignments)
-        assert distances(wrapped.centers, unwrapped.centers, system.cell).diagonal().max() < 1e-6
+        assert distances(wrapped.centres, unwrapped.centres, system.cell).diagonal().max() < 1e-6
 
     def test_rotation_changes_nothing(self):
         system = hopping(CELLS["triclinic"])
@@ -189,7 +189,7 @@ class TestKnownSites:
         turned = landmark_analysis(
             system.positions @ rotation, system.cell @ rotation, system.mobile
         )
-        assert_found(system, turned.assignments, turned.centers @ rotation.T)
+        assert_found(system, turned.assignments, turned.centres @ rotation.T)
 
     def test_a_stream_gives_what_the_array_gives(self, garnet):
         @dataclass
@@ -207,7 +207,7 @@ class TestKnownSites:
         whole = landmark_analysis(positions, garnet.cell, garnet.mobile)
         streamed = landmark_analysis(Stream(positions), garnet.cell, garnet.mobile)
         assert np.array_equal(whole.assignments, streamed.assignments)
-        np.testing.assert_allclose(whole.centers, streamed.centers, atol=1e-10)
+        np.testing.assert_allclose(whole.centres, streamed.centres, atol=1e-10)
 
     def test_two_ions_at_one_site_are_counted(self):
         system = hopping(CELLS["cubic"])

@@ -78,10 +78,10 @@ class TestIsosurface:
 
 
 def test_value_of_the_nearest_site():
-    centers, values = np.array([[1.0, 0, 0], [6.0, 0, 0]]), np.array([10.0, 20.0])
+    centres, values = np.array([[1.0, 0, 0], [6.0, 0, 0]]), np.array([10.0, 20.0])
     points = np.array([[2.0, 0, 0], [5.0, 1, 0], [9.9, 0, 0]])
-    found = value_of_nearest_site(points, centers, values, 10 * np.eye(3))
+    found = value_of_nearest_site(points, centres, values, 10 * np.eye(3))
     assert found.tolist() == [10.0, 20.0, 10.0]
     # two equal cells along x: both sites are the same place
-    folded = value_of_nearest_site(points, centers, values, 10 * np.eye(3), repeats=(2, 1, 1))
+    folded = value_of_nearest_site(points, centres, values, 10 * np.eye(3), repeats=(2, 1, 1))
     assert folded.tolist() == [15.0, 15.0, 15.0]

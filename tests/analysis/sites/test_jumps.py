@@ -39,14 +39,14 @@ class TestByHand:
         assert jump_table(self.stays).tolist() == [[4, 0, 0, 1], [6, 0, 1, 0]]
 
     def test_statistics(self):
-        statistics = jump_statistics(self.stays, frame_interval=0.5)
+        statistics = jump_statistics(self.stays, frame_interval_ps=0.5)
         assert statistics.n_ij.tolist() == [[2, 1], [1, 1]]
         np.testing.assert_allclose(statistics.p_ij, [[2 / 3, 1 / 3], [1 / 2, 1 / 2]])
-        np.testing.assert_allclose(statistics.rates, [[0, 1 / 1.5], [1 / 1.0, 0]])
-        np.testing.assert_allclose(statistics.residence_time, [1.5, 1.0])
-        np.testing.assert_allclose(statistics.mean_complete_stay, [np.nan, 1.0])
+        np.testing.assert_allclose(statistics.rates_per_ps, [[0, 1 / 1.5], [1 / 1.0, 0]])
+        np.testing.assert_allclose(statistics.residence_time_ps, [1.5, 1.0])
+        np.testing.assert_allclose(statistics.mean_complete_stay_ps, [np.nan, 1.0])
         np.testing.assert_allclose(statistics.occupancy, [4 / 7, 2 / 7])
-        np.testing.assert_allclose(statistics.jump_lag, [[np.inf, np.inf], [1.0, np.inf]])
+        np.testing.assert_allclose(statistics.jump_lag_ps, [[np.inf, np.inf], [1.0, np.inf]])
 
     def test_back_jump(self):
         assert back_jumps(self.stays).fraction == 1.0
@@ -60,9 +60,9 @@ def test_the_published_package_is_reproduced(reference, run):
     compatible = jump_statistics(stays, 1.0, sitator_compat=True)
     assert np.array_equal(compatible.n_ij, reference[f"{run}_n_ij"])
     np.testing.assert_allclose(compatible.p_ij, reference[f"{run}_p_ij"], rtol=1e-12)
-    np.testing.assert_allclose(compatible.jump_lag, reference[f"{run}_jump_lag"], rtol=1e-12)
+    np.testing.assert_allclose(compatible.jump_lag_ps, reference[f"{run}_jump_lag"], rtol=1e-12)
     np.testing.assert_allclose(
-        compatible.residence_time, reference[f"{run}_residence_times"], rtol=1e-12
+        compatible.residence_time_ps, reference[f"{run}_residence_times"], rtol=1e-12
     )
     np.testing.assert_allclose(
         compatible.occupancy, reference[f"{run}_occupancy_freqs"], rtol=1e-12
@@ -95,7 +95,7 @@ def test_rows_of_the_transition_matrix_are_probabilities(sites):
     statistics = jump_statistics(find_stays(sites, 4), 1.0)
     rows = statistics.p_ij.sum(axis=1)
     assert np.all((np.abs(rows - 1) < 1e-12) | (rows == 0))
-    assert np.array_equal(rows > 0, statistics.time_at_site > 0)
+    assert np.array_equal(rows > 0, statistics.time_at_site_ps > 0)
 
 
 def markov_walks(
@@ -124,14 +124,14 @@ class TestKnownProcess:
 
     def test_residence_times_within_their_errors(self):
         statistics = jump_statistics(self.stays, 0.05)
-        deviation = statistics.residence_time - 0.05 / self.leave
-        assert np.all(np.abs(deviation) < 4 * statistics.residence_time_error)
-        assert np.all(statistics.residence_time_error < 0.05 * statistics.residence_time)
+        deviation = statistics.residence_time_ps - 0.05 / self.leave
+        assert np.all(np.abs(deviation) < 4 * statistics.residence_time_std_ps)
+        assert np.all(statistics.residence_time_std_ps < 0.05 * statistics.residence_time_ps)
 
     def test_rates_within_their_errors(self):
         statistics = jump_statistics(self.stays, 0.05)
-        departure = statistics.rates.sum(axis=1)
-        relative = statistics.residence_time_error / statistics.residence_time
+        departure = statistics.rates_per_ps.sum(axis=1)
+        relative = statistics.residence_time_std_ps / statistics.residence_time_ps
         assert np.all(np.abs(departure * 0.05 / self.leave - 1) < 4 * relative)
 
     def test_back_jump_fraction_within_its_error(self):
@@ -156,11 +156,11 @@ class TestCensoring:
     stays = find_stays(markov_walks(150, 4000, leave, back=0.5, seed=5), 5)
 
     def test_complete_stays_are_biased_low(self):
-        assert np.all(jump_statistics(self.stays, 1.0).mean_complete_stay < 60)
+        assert np.all(jump_statistics(self.stays, 1.0).mean_complete_stay_ps < 60)
 
     def test_exponential_likelihood_is_not_biased(self):
         statistics = jump_statistics(self.stays, 1.0)
-        deviation = np.abs(statistics.residence_time - 100) / statistics.residence_time_error
+        deviation = np.abs(statistics.residence_time_ps - 100) / statistics.residence_time_std_ps
         assert deviation.max() < 4
 
     def test_kaplan_meier_is_not_biased(self):
@@ -174,8 +174,8 @@ class TestCensoring:
 def test_an_ion_that_never_jumps_has_an_infinite_residence_time():
     stays = find_stays(np.zeros((10, 1), dtype=int), 2)
     statistics = jump_statistics(stays, 1.0)
-    assert np.all(np.isinf(statistics.residence_time))
-    assert not statistics.rates.any()
+    assert np.all(np.isinf(statistics.residence_time_ps))
+    assert not statistics.rates_per_ps.any()
     assert np.isnan(back_jumps(stays).fraction)
     with pytest.raises(InputError, match="longer trajectory"):
         kaplan_meier(stays, 1.0)

@@ -121,23 +121,25 @@ class TestFromTrajectory:
 
     def test_coefficient_within_its_error(self, walk):
         sites = np.ravel_multi_index(tuple(np.moveaxis(walk % 4, -1, 0)), (4, 4, 4))
-        centers = 2.5 * np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), -1).reshape(-1, 3)
+        centres = 2.5 * np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), -1).reshape(-1, 3)
         stays = find_stays(sites, 64)
-        found = jump_diffusion(stays, centers, 10 * np.eye(3), frame_interval=0.05)
+        found = jump_diffusion(stays, centres, 10 * np.eye(3), frame_interval_ps=0.05)
         # 0.1 jumps of 2.5 Å a frame of 0.05 ps
         expected = 0.1 * 2.5**2 / (6 * 0.05) * 1e-4
-        assert abs(found.coefficient - expected) < 4 * found.standard_error + 0.01 * expected
-        assert found.standard_error < 0.05 * expected
+        assert abs(found.D_cm2_s - expected) < 4 * found.D_std_cm2_s + 0.01 * expected
+        assert found.D_std_cm2_s < 0.05 * expected
         assert found.network_correlation == pytest.approx(1, abs=0.02)
-        departures = jump_statistics(stays, 0.05).rates.sum(axis=1)
-        assert found.uncorrelated == pytest.approx(departures.mean() * 2.5**2 / 6 * 1e-4, rel=0.02)
+        departures = jump_statistics(stays, 0.05).rates_per_ps.sum(axis=1)
+        assert found.uncorrelated_D_cm2_s == pytest.approx(
+            departures.mean() * 2.5**2 / 6 * 1e-4, rel=0.02
+        )
 
 
 def test_garnet(garnet, garnet_sites):
     stays = find_stays(garnet_sites.assignments, garnet_sites.n_sites)
-    found = jump_diffusion(stays, garnet_sites.centers, garnet.cell, garnet.frame_interval)
+    found = jump_diffusion(stays, garnet_sites.centres, garnet.cell, garnet.frame_interval_ps)
     # cubic: the tensor is isotropic within its statistics, and one network percolates
-    assert np.ptp(np.diag(found.tensor)) < 0.2 * found.coefficient
+    assert np.ptp(np.diag(found.tensor_cm2_s)) < 0.2 * found.D_cm2_s
     assert 0.9 < found.network_correlation <= 1
     # without the memory that sends ions back, diffusion is faster than the tracer's 3e-5
-    assert found.coefficient > 5e-5
+    assert found.D_cm2_s > 5e-5

@@ -124,10 +124,10 @@ class TestSuperbasins:
     def test_default_threshold_is_just_above(self):
         basins = superbasins(self.chain)
         assert basins.sizes.tolist() == [4]
-        assert basins.minimum_rate == pytest.approx(0.2)
+        assert basins.minimum_rate_per_ps == pytest.approx(0.2)
 
     def test_threshold_between_fast_and_slow(self):
-        labels = superbasins(self.chain, minimum_rate=1.0).labels
+        labels = superbasins(self.chain, minimum_rate_per_ps=1.0).labels
         assert labels[0] == labels[1] != labels[2] == labels[3]
 
     def test_a_link_is_as_fast_as_its_slower_direction(self):
@@ -150,7 +150,7 @@ class TestSuperbasins:
 
     def test_scan_ends_with_the_whole_network(self):
         scan = superbasin_scan(self.chain, n_thresholds=10)
-        assert scan.minimum_rate[[0, -1]] == pytest.approx([10.0, 0.2])
+        assert scan.minimum_rate_per_ps[[0, -1]] == pytest.approx([10.0, 0.2])
         assert scan.largest[[0, -1]].tolist() == [2, 4]
         assert scan.rank[[0, -1]].tolist() == [0, 1]
         assert np.all(np.diff(scan.largest) >= 0)
@@ -158,9 +158,9 @@ class TestSuperbasins:
 
 def test_network_of_the_garnet(garnet, garnet_sites):
     stays = find_stays(garnet_sites.assignments, garnet_sites.n_sites)
-    statistics = jump_statistics(stays, garnet.frame_interval)
-    types = garnet_types(garnet_sites.centers, garnet.cell)
-    graph = site_network(garnet_sites.centers, garnet.cell, statistics, {"type": types})
+    statistics = jump_statistics(stays, garnet.frame_interval_ps)
+    types = garnet_types(garnet_sites.centres, garnet.cell)
+    graph = site_network(garnet_sites.centres, garnet.cell, statistics, {"type": types})
     assert len(graph) == 72
     assert percolation(graph)[0].rank == 3
     for source, target, data in graph.edges(data=True):

@@ -69,7 +69,7 @@ class TestRadicalVoronoi:
             radical_voronoi_volumes(np.zeros((2, 3)), [1.0, 1.0], np.eye(3))
         with pytest.raises(InputError, match="none for La, Zr"):
             static_site_volumes(
-                garnet_sites.centers,
+                garnet_sites.centres,
                 garnet_sites.framework,
                 framework_symbols,
                 garnet.cell,
