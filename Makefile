@@ -1,5 +1,5 @@
 # make reproduce   set up, run a campaign (CAMPAIGN=quick), end with its report
-# make plan        set up, foretell hours and disk of a campaign (CORES=..., STEPS_PER_SECOND=...)
+# make plan        set up, predict hours and disk of a campaign (CORES=..., STEPS_PER_SECOND=...)
 # make test        set up, run the tests
 # make lab         set up, open JupyterLab
 # make lint        set up, check style and types
@@ -24,10 +24,10 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	@touch $@
 
 reproduce: setup
-	@$(BIN)/python -m llzo_helpers.jobs.engine $(CAMPAIGN) --profile $(PROFILE)
+	@$(BIN)/llzo run $(CAMPAIGN) --profile $(PROFILE)
 
 plan: setup
-	@$(BIN)/python -m llzo_helpers.jobs.plan $(CAMPAIGN) $(if $(CORES),--cores $(CORES)) \
+	@$(BIN)/llzo plan $(CAMPAIGN) $(if $(CORES),--cores $(CORES)) \
 	    $(if $(STEPS_PER_SECOND),--steps-per-second $(STEPS_PER_SECOND))
 
 test: setup
@@ -43,6 +43,8 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m numpydoc lint $$(git ls-files "llzo_helpers/*.py")
 
 # Needs uv; the result holds hashes and no addresses
 lock:

@@ -47,7 +47,7 @@ def main() -> None:
         path.write_text(yaml.safe_dump(campaign))
         began = time.monotonic()
         subprocess.run(
-            [sys.executable, "-m", "llzo_helpers.jobs.engine", str(path)],
+            [sys.executable, "-m", "llzo_helpers", "run", str(path)],
             env={**os.environ, "LLZO_RESULTS": folder},
             check=True,
         )

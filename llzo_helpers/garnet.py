@@ -11,11 +11,17 @@ from llzo_helpers.paths import DATA
 ELEMENTS = ("Li", "La", "Zr", "O")
 """Elements in the order of the LAMMPS atom types and of the atoms in every file."""
 
-
 FORMAL_CHARGES = {"Li": 1.0, "La": 3.0, "Zr": 4.0, "O": -2.0}
 FORMULA_UNITS_PER_CELL = 8
 LI_PER_FORMULA_RANGE = (5.5, 7.5)
-GARNET_CIF = DATA / "llzo_cubic.cif"
+_CIF = DATA / "llzo_cubic.cif"
+
+SPACE_GROUP = 230  # Ia-3d
+# Li sites of cubic LLZO in fractions of the cubic cell; y of 48g as refined for Li7La3Zr2O12.
+LI_SITES = {"24d": (3 / 8, 0.0, 1 / 4), "48g": (1 / 8, 0.1763, 1 / 4 + 0.1763)}
+
+SITE_RADII_A = {"Li": 0.59, "O": 1.24, "Zr": 0.86, "La": 1.30}
+"""Shannon's radii that the paper takes for site volumes."""
 
 
 def lithium_count(li_per_formula: float, supercell: int) -> int:
@@ -39,7 +45,7 @@ def garnet(supercell: int = 1) -> tuple[ase.Atoms, ase.Atoms]:
     The unstrained crystal of `data/llzo_cubic.cif`. The Li positions carry the array `wyckoff`
     with "d" or "h".
     """
-    cell = _read(GARNET_CIF)
+    cell = _read(_CIF)
     kinds = cell.arrays.pop("spacegroup_kinds")
     cell.info.clear()
     cell.set_array("wyckoff", np.array(["c", "a", "h", "d", "h"])[kinds])
@@ -58,7 +64,7 @@ def volume_ratio(atoms: ase.Atoms) -> float:
 
     Formula units are counted by Zr, which no process of the study adds or removes.
     """
-    reference = _read(GARNET_CIF)
+    reference = _read(_CIF)
     per_unit = reference.cell.volume / FORMULA_UNITS_PER_CELL
     return float(atoms.cell.volume / (per_unit * atoms.symbols.count("Zr") / 2))
 
@@ -73,8 +79,3 @@ def _read(path: Path) -> ase.Atoms:
     from ase.io import read
 
     return read(path)
-
-
-GARNET_SPACE_GROUP = 230  # Ia-3d
-# Li sites of cubic LLZO in fractions of the cubic cell; y of 48g as refined for Li7La3Zr2O12.
-GARNET_LI_SITES = {"24d": (3 / 8, 0.0, 1 / 4), "48g": (1 / 8, 0.1763, 1 / 4 + 0.1763)}

@@ -3,10 +3,77 @@
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from llzo_helpers.errors import InputError
+
+FOLDERS = ("data", "notebooks", "parameters", "potentials", "workflow")
+"""What a project consists of; an installed package brings a copy of them."""
+
+PROJECT_VARIABLE = "LLZO_PROJECT"
+RESULTS_VARIABLE = "LLZO_RESULTS"
+
+_PACKAGE = Path(__file__).resolve().parent
+_PACKAGED = _PACKAGE / "project"
+
+
+def project_folder() -> Path:
+    """Return the folder that holds `FOLDERS`.
+
+    It is the one that the environment variable LLZO_PROJECT names; else the one that the current
+    folder lies in; else the repository that this package lies in, or the copy that it brings.
+
+    Raises
+    ------
+    InputError
+        If LLZO_PROJECT names a folder without them, or there is none.
+    """
+    if chosen := os.environ.get(PROJECT_VARIABLE):
+        folder = Path(chosen).expanduser().absolute()
+        if missing := _missing(folder):
+            raise InputError(
+                f"{PROJECT_VARIABLE} = {chosen}: holds no folder {missing}/; name the folder of "
+                "the project, or unset the variable"
+            )
+        return folder
+    try:
+        current = Path.cwd()
+    except FileNotFoundError:
+        # it was removed
+        current = _PACKAGE
+    for folder in (current, *current.parents, _PACKAGE.parent, _PACKAGED):
+        if not _missing(folder):
+            return folder
+    raise InputError(
+        f"{_PACKAGE.parent}: holds no folder {_missing(_PACKAGE.parent)}/; install the package "
+        f"again, or set {PROJECT_VARIABLE} to the folder of the project"
+    )
+
+
+def results_folder(project: Path) -> Path:
+    """Return the folder for results: that of LLZO_RESULTS, else `results` of the project.
+
+    Where the project is the package's own copy, `results` of the current folder.
+
+    Raises
+    ------
+    InputError
+        If something else than a folder is in its place.
+    """
+    default = Path.cwd() if project == _PACKAGED else project
+    chosen = os.environ.get(RESULTS_VARIABLE)
+    folder = Path(chosen).expanduser().absolute() if chosen else default / "results"
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: not a folder; remove it, or set {RESULTS_VARIABLE} to another")
+    return folder
+
+
+def _missing(folder: Path) -> str | None:
+    return next((name for name in FOLDERS if not (folder / name).is_dir()), None)
+
+
+ROOT = project_folder()
 DATA = ROOT / "data"
 NOTEBOOKS = ROOT / "notebooks"
 PARAMETERS = ROOT / "parameters"
 POTENTIALS = ROOT / "potentials"
-RESULTS = Path(os.environ.get("LLZO_RESULTS", ROOT / "results")).absolute()
+RESULTS = results_folder(ROOT)
 """On a cluster, set LLZO_RESULTS to a folder on the scratch disk."""

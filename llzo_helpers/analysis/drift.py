@@ -8,7 +8,6 @@ from ase.geometry import find_mic
 from numpy.typing import ArrayLike
 
 from llzo_helpers.arrays import FloatArray
-from llzo_helpers.garnet import ELEMENTS
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,9 @@ class FrameworkDrift:
     moved_fraction: FloatArray
 
 
-def framework_drift(positions: ArrayLike, times_ps: ArrayLike, start: ase.Atoms) -> FrameworkDrift:
+def framework_drift(
+    positions: ArrayLike, times_ps: ArrayLike, start: ase.Atoms, *, mobile: str = "Li"
+) -> FrameworkDrift:
     """Displacement of the framework from the structure a run began with.
 
     Parameters
@@ -41,10 +42,12 @@ def framework_drift(positions: ArrayLike, times_ps: ArrayLike, start: ase.Atoms)
         [frame]
     start
         The structure at the start, equilibration included in what is shown.
+    mobile
+        Element that is no part of the framework.
     """
     frames = np.asarray(positions, dtype=float)
     names = np.array(start.get_chemical_symbols())
-    framework = names != "Li"
+    framework = names != mobile
     # whole cells between the two records of the same atoms, from wrapping
     first, _ = find_mic(frames[0] - start.positions, start.cell)
     displacement = frames - frames[0] + first
@@ -53,7 +56,8 @@ def framework_drift(positions: ArrayLike, times_ps: ArrayLike, start: ase.Atoms)
     return FrameworkDrift(
         times_ps=np.asarray(times_ps, dtype=float),
         displacement={
-            element: np.sqrt(squares[:, names == element].mean(axis=1)) for element in ELEMENTS[1:]
+            element: np.sqrt(squares[:, names == element].mean(axis=1))
+            for element in dict.fromkeys(names[framework].tolist())
         },
         moved_fraction=(squares[:, framework] > 1.0).mean(axis=1),
     )

@@ -100,19 +100,19 @@ class BondAngles:
 
 
 def pair_distributions(
-    frames: ArrayLike | Frames,
+    positions: ArrayLike | Frames,
     cell: ArrayLike,
     species: Sequence[str],
     *,
     r_max_A: float | None = None,
-    bin_width: float = 0.02,
+    bin_width_A: float = 0.02,
     blocks: int = 5,
 ) -> dict[tuple[str, str], PairDistribution]:
     """Return the partial pair distributions of every pair of species, in both orders.
 
     Parameters
     ----------
-    frames : array_like, shape [frame, atom, axis], or Frames
+    positions : array_like, shape [frame, atom, axis], or Frames
         Positions, Å.
     cell : array_like, shape [vector, axis]
         Å.
@@ -120,7 +120,7 @@ def pair_distributions(
         Element of each atom.
     r_max_A : float, optional
         Largest distance, Å; half the smallest height of the cell if not given.
-    bin_width : float
+    bin_width_A : float
         Å.
     blocks : int
         Blocks of frames that the standard errors come from, at most: chunks stay whole.
@@ -133,17 +133,17 @@ def pair_distributions(
     box = checked_cell(cell)
     limit = largest_distance(box)
     reach = limit if r_max_A is None else r_max_A
-    if not bin_width < reach <= limit * (1 + 1e-12):
+    if not bin_width_A < reach <= limit * (1 + 1e-12):
         raise InputError(
-            f"r_max_A: {reach:g} Å; give more than a bin of {bin_width:g} Å and at most half the "
+            f"r_max_A: {reach:g} Å; give more than a bin of {bin_width_A:g} Å and at most half the "
             f"smallest height of the cell, {limit:.3f} Å"
         )
     names, kinds = np.unique(np.asarray(species), return_inverse=True)
-    n_bins = int(np.floor(reach / bin_width * (1 + 1e-12)))
+    n_bins = int(np.floor(reach / bin_width_A * (1 + 1e-12)))
     counts, n_frames = [], []
-    for chunk in frame_chunks(frames, len(kinds), at_least=blocks):
+    for chunk in frame_chunks(positions, len(kinds), at_least=blocks):
         counted = np.zeros((len(names), len(names), n_bins), dtype=np.int64)
-        _count_pairs(fractional_positions(chunk, box), box, kinds, bin_width, counted)
+        _count_pairs(fractional_positions(chunk, box), box, kinds, bin_width_A, counted)
         counts.append(counted + counted.transpose(1, 0, 2))
         n_frames.append(len(chunk))
     groups = [
@@ -155,7 +155,7 @@ def pair_distributions(
     per_block = np.array([sum(counts[c] for c in g) / sum(n_frames[c] for c in g) for g in groups])
     mean = np.sum(counts, axis=0) / sum(n_frames)
 
-    edges = np.arange(n_bins + 1) * bin_width
+    edges = np.arange(n_bins + 1) * bin_width_A
     shells = 4 / 3 * np.pi * np.diff(edges**3)
     volume = abs(float(np.linalg.det(box)))
     totals = np.bincount(kinds)
@@ -177,6 +177,38 @@ def pair_distributions(
                 coordination=np.cumsum(mean[a, b]) / totals[a],
             )
     return results
+
+
+def pair_distribution(
+    positions: ArrayLike | Frames,
+    cell: ArrayLike,
+    species: Sequence[str],
+    *,
+    central: str,
+    neighbour: str,
+    r_max_A: float | None = None,
+    bin_width_A: float = 0.02,
+) -> PairDistribution:
+    """Return the pair distribution of one pair of species.
+
+    Parameters
+    ----------
+    positions, cell, species
+        As for `pair_distributions`.
+    central, neighbour : str
+        Elements.
+    r_max_A, bin_width_A : float
+        As for `pair_distributions`.
+
+    Raises
+    ------
+    InputError
+        As `pair_distributions`, or an element that isn't there.
+    """
+    for element in (central, neighbour):
+        atoms_of(species, element)
+    pairs = pair_distributions(positions, cell, species, r_max_A=r_max_A, bin_width_A=bin_width_A)
+    return pairs[central, neighbour]
 
 
 def first_minimum(pair: PairDistribution, *, smoothing: float = 0.05) -> float:
@@ -211,7 +243,7 @@ def first_minimum(pair: PairDistribution, *, smoothing: float = 0.05) -> float:
 
 
 def coordination_numbers(
-    frames: ArrayLike | Frames,
+    positions: ArrayLike | Frames,
     cell: ArrayLike,
     species: Sequence[str],
     *,
@@ -223,7 +255,7 @@ def coordination_numbers(
 
     Parameters
     ----------
-    frames, cell, species
+    positions, cell, species
         As for `pair_distributions`.
     central, neighbour : str
         Elements.
@@ -241,28 +273,28 @@ def coordination_numbers(
     centres, others = atoms_of(species, central), atoms_of(species, neighbour)
     numbers = [
         _count_neighbours(fractional_positions(chunk, box), box, centres, others, cutoff_A)
-        for chunk in frame_chunks(frames, len(species))
+        for chunk in frame_chunks(positions, len(species))
     ]
     return CoordinationNumbers(cutoff_A=cutoff_A, numbers=np.concatenate(numbers))
 
 
 def bond_angles(
-    frames: ArrayLike | Frames,
+    positions: ArrayLike | Frames,
     cell: ArrayLike,
     species: Sequence[str],
     *,
     central: str,
     neighbour: str,
     cutoff_A: float,
-    bin_width: float = 2.0,
+    bin_width_deg: float = 2.0,
 ) -> BondAngles:
     """Return the distribution of angles neighbour - central - neighbour.
 
     Parameters
     ----------
-    frames, cell, species, central, neighbour, cutoff
+    positions, cell, species, central, neighbour, cutoff_A
         As for `coordination_numbers`.
-    bin_width : float
+    bin_width_deg : float
         Degrees.
 
     Raises
@@ -273,10 +305,10 @@ def bond_angles(
     box = checked_cell(cell)
     check_cutoff(cutoff_A, box)
     centres, others = atoms_of(species, central), atoms_of(species, neighbour)
-    n_bins = round(180 / bin_width)
+    n_bins = round(180 / bin_width_deg)
     edges = np.linspace(0, 180, n_bins + 1)
     counts = np.zeros(n_bins, dtype=np.int64)
-    for chunk in frame_chunks(frames, len(species)):
+    for chunk in frame_chunks(positions, len(species)):
         _count_angles(fractional_positions(chunk, box), box, centres, others, cutoff_A, counts)
     total = int(counts.sum())
     if total == 0:

@@ -35,7 +35,7 @@ def analyse_diffusion(
     for run in campaign.finished_runs:
         trajectory = Trajectory(campaign.run_directory(run))
         result = tracer_diffusion_coefficient(
-            trajectory.lithium_relative_to_framework(),
+            trajectory.relative_to_framework(),
             trajectory.frame_interval_ps,
             campaign.diffusion.fit_window,
         )

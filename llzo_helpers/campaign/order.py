@@ -49,7 +49,7 @@ def analyse_structures(campaign: Campaign) -> StructuralOrder:
         trajectory = Trajectory(campaign.run_directory(run))
         frames = trajectory.thinned(FRAMES_FOR_PAIRS)
         species = trajectory.symbols.tolist()
-        found = pair_distributions(frames, trajectory.cell, species, bin_width=0.05)
+        found = pair_distributions(frames, trajectory.cell, species, bin_width_A=0.05)
         pairs[run_label(run)] = found
         row = run_columns(run)
         for central, neighbour in COORDINATIONS:

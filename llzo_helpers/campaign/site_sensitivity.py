@@ -7,12 +7,11 @@ from typing import Any
 from llzo_helpers.analysis.sites import (
     back_jumps,
     find_stays,
-    garnet_types,
     jump_diffusion,
     jump_statistics,
 )
 from llzo_helpers.campaign.settings import SiteSettings
-from llzo_helpers.campaign.sites import RunSites, find_sites, pooled_residence_time
+from llzo_helpers.campaign.sites import RunSites, find_sites, garnet_types, pooled_residence_time
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def sensitivity(
         statistics = jump_statistics(stays, interval)
         returns = back_jumps(stays)
         diffusion = jump_diffusion(stays, sites.centres, cell, interval)
-        kinds = garnet_types(sites.centres, cell, repeats=(system.run.structure.supercell,) * 3)
+        kinds = garnet_types(sites.centres, cell, system.run.structure.supercell)
         values = {"number of sites": float(sites.n_sites)}
         errors = {}
         for kind in ("24d", "48g"):

@@ -7,7 +7,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.analysis.sites import (
     AccessibleVolumes,
@@ -23,7 +23,6 @@ from llzo_helpers.analysis.sites import (
     explored_positions,
     find_stays,
     flux_path,
-    garnet_types,
     jump_diffusion,
     jump_statistics,
     landmark_analysis,
@@ -33,6 +32,7 @@ from llzo_helpers.analysis.sites import (
     site_network,
     static_site_volumes,
     superbasins,
+    wyckoff_types,
 )
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.campaign.labels import run_label
@@ -41,6 +41,7 @@ from llzo_helpers.campaign.paper import paper_value
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.tables import run_columns
 from llzo_helpers.errors import InputError
+from llzo_helpers.garnet import LI_SITES, SITE_RADII_A, SPACE_GROUP
 from llzo_helpers.md.trajectory import Trajectory
 
 GARNET_SITES_PER_CELL = 24 + 48
@@ -151,10 +152,12 @@ def analyse_run(run: Run, trajectory: Trajectory, settings: SiteSettings) -> Run
     coordination = oxygen_coordination(sites.centres, oxygens, cell)
     kinds = coordination_types(coordination)
     if run.structure.phase == "crystal":
-        kinds = garnet_types(sites.centres, cell, repeats=(run.structure.supercell,) * 3)
+        kinds = garnet_types(sites.centres, cell, run.structure.supercell)
     stays = find_stays(sites.assignments, sites.n_sites)
     statistics = jump_statistics(stays, interval)
-    static = static_site_volumes(sites.centres, sites.framework, framework_symbols, cell)
+    static = static_site_volumes(
+        sites.centres, sites.framework, framework_symbols, cell, ion="Li", radii_A=SITE_RADII_A
+    )
     explored = explored_positions(trajectory, mobile, sites)
     return RunSites(
         run=run,
@@ -191,6 +194,14 @@ def find_sites(trajectory: Trajectory, settings: SiteSettings, **changes: Any) -
             "static_movement_threshold": settings.static_movement_threshold,
             **changes,
         },
+    )
+
+
+def garnet_types(centres: FloatArray, cell: ArrayLike, supercell: int) -> NDArray[np.str_]:
+    """Name lithium sites of the garnet: "24d", "48g" or "other", [site]."""
+    repeats = (supercell,) * 3
+    return wyckoff_types(
+        centres, cell, space_group=SPACE_GROUP, positions=LI_SITES, repeats=repeats
     )
 
 

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from llzo_helpers.analysis.order import CoordinationNumbers, PairDistribution
+from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import BLACK, BLUE, GREY, VERMILION, new_figure
 
 _COLOURS = {"crystal": BLACK, "melt": VERMILION, "glass": BLUE, "start": GREY, "end": BLUE}
@@ -19,6 +20,7 @@ _LAYOUT = {
 }
 
 
+@registered("glass_pair_distributions")
 def pair_distribution_figure(
     stages: Mapping[str, Mapping[tuple[str, str], PairDistribution]], title: str
 ) -> go.Figure:
@@ -74,6 +76,7 @@ def pair_distribution_figure(
     return figure
 
 
+@registered("glass_coordination")
 def coordination_figure(
     stages: Mapping[str, Mapping[tuple[str, str], CoordinationNumbers]], title: str
 ) -> go.Figure:

@@ -9,11 +9,13 @@ from plotly.subplots import make_subplots
 
 from llzo_helpers.analysis.factorial import FactorialDecomposition
 from llzo_helpers.campaign.crossover import Switch
+from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import BLACK, SEQUENCE, new_figure
 
 _PAIRS = (("Zr", "O"), ("O", "O"))
 
 
+@registered("crossover")
 def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Figure:
     """Diffusivity of each structure origin with each potential.
 
@@ -61,6 +63,7 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Fig
     return figure
 
 
+@registered("effects")
 def effects_figure(decompositions: Mapping[str, FactorialDecomposition]) -> go.Figure:
     """Factors in D due to structure, potential and their interaction, with 95 % intervals."""
     figure = new_figure(
@@ -97,6 +100,7 @@ def effects_figure(decompositions: Mapping[str, FactorialDecomposition]) -> go.F
     return figure
 
 
+@registered("switches")
 def switch_figure(switches: Sequence[Switch]) -> go.Figure:
     """Energy, framework displacement and pair distributions after structures met a potential."""
     figure = make_subplots(

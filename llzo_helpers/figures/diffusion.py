@@ -9,9 +9,11 @@ import plotly.graph_objects as go
 from llzo_helpers.analysis.diffusion import Arrhenius, TracerDiffusion
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.tables import SystemKey, system_key
+from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import SEQUENCE, add_band, new_figure
 
 
+@registered("msd")
 def msd_figure(results: Mapping[str, TracerDiffusion]) -> go.Figure:
     """Mean squared displacements, the window of each fit drawn as a thick line."""
     figure = new_figure(
@@ -58,6 +60,7 @@ def msd_figure(results: Mapping[str, TracerDiffusion]) -> go.Figure:
     return figure
 
 
+@registered("arrhenius")
 def arrhenius_figure(diffusion: pd.DataFrame, fits: Mapping[SystemKey, Arrhenius]) -> go.Figure:
     """Arrhenius plot: points with errors, fits with their bands.
 

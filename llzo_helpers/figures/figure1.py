@@ -3,6 +3,7 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import BLACK, CURVE_COLUMNS, GREY, SEQUENCE, curve_name, new_figure
 
 _SYMBOLS = {"crystal": "circle", "amorphous": "square"}
@@ -11,6 +12,7 @@ EXPERIMENT_E_A_EV = 0.35
 """Average of experiments, as the paper draws it (its reference 14)."""
 
 
+@registered("figure_1a")
 def figure_1a(diffusion: pd.DataFrame, paper: pd.DataFrame, temperature_K: float) -> go.Figure:
     """Tracer diffusion coefficient against volume at one temperature.
 
@@ -41,6 +43,7 @@ def figure_1a(diffusion: pd.DataFrame, paper: pd.DataFrame, temperature_K: float
     return figure
 
 
+@registered("figure_1b")
 def figure_1b(arrhenius: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
     """Activation energy against volume.
 

@@ -11,10 +11,12 @@ from plotly.colors import sample_colorscale
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.site_panels import DensityPanel
 from llzo_helpers.errors import InputError
+from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.residence_colour import COLORSCALE, ResidenceColour
 from llzo_helpers.figures.style import GREY, new_panels
 
 
+@registered("figure_2")
 def figure_2(panels: Sequence[DensityPanel], *, columns: int = 3) -> go.Figure:
     """Isosurface of the density of lithium in each system, with its cell.
 

@@ -13,6 +13,7 @@ from llzo_helpers.analysis.networks.gop import counting_limit
 from llzo_helpers.analysis.networks.resampling import Dependence
 from llzo_helpers.analysis.order import BondAngles, PairDistribution
 from llzo_helpers.analysis.vibration import THZ_TO_WAVENUMBER, VibrationalDensityOfStates
+from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import (
     BLACK,
     GREY,
@@ -27,6 +28,7 @@ PAPER_GOP = {"CIP": -100.0, "ML": -250.0}
 """About, of the paper's amorphous structures."""
 
 
+@registered("figure_3a")
 def figure_3a(table: pd.DataFrame) -> go.Figure:
     """Graph order parameter of the network of jumps against the diffusion coefficient.
 
@@ -82,6 +84,7 @@ def figure_3a(table: pd.DataFrame) -> go.Figure:
     return figure
 
 
+@registered("figure_3b")
 def figure_3b(
     spectra: Mapping[str, VibrationalDensityOfStates], n_atoms: Mapping[str, int]
 ) -> go.Figure:
@@ -119,6 +122,7 @@ def figure_3b(
     return figure
 
 
+@registered("figure_3c")
 def figure_3c(
     pairs: Mapping[str, PairDistribution], first: str = "O", second: str = "O"
 ) -> go.Figure:
@@ -150,6 +154,7 @@ def figure_3c(
     return figure
 
 
+@registered("angles_O_Zr_O")
 def angles_figure(angles: Mapping[str, BondAngles], names: str = "O-Zr-O") -> go.Figure:
     """Distributions of bond angles.
 
@@ -179,6 +184,7 @@ def angles_figure(angles: Mapping[str, BondAngles], names: str = "O-Zr-O") -> go
     return figure
 
 
+@registered("gop_counting")
 def counting_figure(
     by_sites: Mapping[str, Dependence], full: Mapping[str, float], null: Mapping[str, NDArray[Any]]
 ) -> go.Figure:
@@ -242,6 +248,7 @@ def counting_figure(
     return figure
 
 
+@registered("gop_length")
 def length_figure(
     by_length: Mapping[str, Dependence], frame_intervals_ps: Mapping[str, float]
 ) -> go.Figure:
@@ -278,6 +285,7 @@ def length_figure(
     return figure
 
 
+@registered("predictors")
 def predictors_figure(correlations: Mapping[str, RankCorrelation]) -> go.Figure:
     """Rank correlation of measures of the network with the diffusion coefficient.
 

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from llzo_helpers.campaign.site_panels import VolumePanel
+from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.volume_histograms import volume_histograms
 
 
+@registered("figure_4")
 def figure_4(panels: Sequence[VolumePanel]) -> go.Figure:
     """Histograms of the volume that the static framework leaves at the sites of each system.
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from llzo_helpers.campaign.site_panels import VolumePanel
+from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.volume_histograms import volume_histograms
 
 
-def figure_5(
-    panels: Sequence[VolumePanel], *, n_samples: int, largest_time: float | None = None
-) -> go.Figure:
+@registered("figure_5")
+def figure_5(panels: Sequence[VolumePanel], *, n_samples: int) -> go.Figure:
     """Histograms of the volume that ions explore while at the sites of each system.
 
     Parameters

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from llzo_helpers.analysis.sites import SuperbasinScan, Survival
 from llzo_helpers.campaign.site_sensitivity import SensitivityPoint
+from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import (
     BLUE,
     CURVE_COLUMNS,
@@ -23,6 +24,7 @@ from llzo_helpers.figures.style import (
 )
 
 
+@registered("survival")
 def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
     """Probability that a stay lasts, by system and kind of site.
 
@@ -68,6 +70,7 @@ def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
     return figure
 
 
+@registered("superbasins")
 def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str, int]) -> go.Figure:
     """How the network of fast links grows as slower ones are let in, and where it percolates.
 
@@ -122,6 +125,7 @@ def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str,
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
+@registered("site_sensitivity")
 def sensitivity_figure(points: Sequence[SensitivityPoint]) -> go.Figure:
     """How results depend on the assignment threshold and the clustering method.
 
@@ -186,6 +190,7 @@ def _systems(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return groups if len(groups) > 1 else [("", rows) for _, rows in groups]
 
 
+@registered("jump_diffusion")
 def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
     """Diffusion coefficients of three pictures of the same ions, against volume.
 
@@ -226,6 +231,7 @@ def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
     return figure
 
 
+@registered("back_jumps")
 def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
     """Fraction of jumps that the ion's next jump undoes, against volume.
 

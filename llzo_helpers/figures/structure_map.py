@@ -8,12 +8,14 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from llzo_helpers.analysis.structure_map import StructureMap
+from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, legend_at_right, log_ticks, new_figure
 
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up", "triangle-down", "cross", "star")
 _DASHES = ("dash", "dot", "dashdot", "longdash")
 
 
+@registered("structure_map")
 def map_figure(
     of_map: StructureMap,
     reference: Mapping[str, NDArray[Any]],
@@ -82,6 +84,7 @@ def map_figure(
     return figure
 
 
+@registered("distance_from_crystal")
 def distance_figure(
     reference: Mapping[str, NDArray[Any]], systems: Mapping[str, NDArray[Any]], element: str
 ) -> go.Figure:

@@ -49,7 +49,7 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
         What the figure shows; the report prints it below.
     log_y
         Logarithmic ordinate, its ticks as powers of ten.
-    layout
+    **layout
         Further layout of plotly.
     """
     figure = go.Figure()
@@ -126,7 +126,7 @@ def add_band(
         Drawn faintly.
     group
         Legend group of the curve that the band belongs to.
-    place
+    **place
         `row` and `col` in a figure of several panels.
     """
     figure.add_scatter(
@@ -176,7 +176,7 @@ def new_panels(
         Rows to keep free below for the legend.
     subplots
         Further arguments of plotly's `make_subplots`.
-    layout
+    **layout
         Further layout of plotly.
 
     Returns

@@ -24,16 +24,16 @@ class HDNNPCalculator(Calculator):  # type: ignore[misc]
     length_unit, energy_unit, skin, threads
         See `llzo_helpers.hdnnp.HDNNP`.
 
-    Examples
-    --------
-    >>> atoms.calc = HDNNPCalculator("potentials/my_network")  # doctest: +SKIP
-    >>> atoms.get_potential_energy()  # doctest: +SKIP
-
     Raises
     ------
     InputError
         If the potential cannot be read; when used, if a structure has an element that it
         lacks, positions that are not finite numbers, or, for the stress, no full cell.
+
+    Examples
+    --------
+    >>> atoms.calc = HDNNPCalculator("potentials/my_network")  # doctest: +SKIP
+    >>> atoms.get_potential_energy()  # doctest: +SKIP
     """
 
     implemented_properties: ClassVar[list[str]] = [

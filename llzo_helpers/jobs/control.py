@@ -106,7 +106,8 @@ def start(
     command = [
         sys.executable,
         "-m",
-        "llzo_helpers.jobs.engine",
+        "llzo_helpers",
+        "run",
         campaign_name,
         "--profile",
         profile,

@@ -1,10 +1,9 @@
-"""Running a campaign: `python -m llzo_helpers.jobs.engine CAMPAIGN`.
+"""Running a campaign: `llzo run CAMPAIGN`.
 
 Checks the parameters, lets Snakemake run the notebooks, shows how far it is, and ends by naming
 the report. Call it again after any interruption: only what is missing is done.
 """
 
-import argparse
 import json
 import os
 import re
@@ -18,12 +17,12 @@ from pathlib import Path
 
 from llzo_helpers import slurm
 from llzo_helpers.campaign.model import Campaign, load_campaign
-from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.errors import InputError
 from llzo_helpers.jobs.plan import require_disk_space
 from llzo_helpers.md.folder import run_progress
 from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities
 from llzo_helpers.md.lock import holder, locked, slurm_job
-from llzo_helpers.paths import ROOT
+from llzo_helpers.paths import PROJECT_VARIABLE, RESULTS, RESULTS_VARIABLE, ROOT
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.schema import load_yaml
 
@@ -31,28 +30,6 @@ CAMPAIGN_VARIABLE = "LLZO_CAMPAIGN"
 """Tells the Snakefile which campaign: as an argument it would pass shells on its way to Slurm."""
 
 _WORKFLOW = ROOT / "workflow"
-
-
-def main() -> int:
-    """Run a campaign from the command line; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m llzo_helpers.jobs.engine", description=__doc__)
-    parser.add_argument("campaign", help="name of a file in parameters/, or a path")
-    parser.add_argument("--profile", default="local", help="folder of workflow/profiles")
-    parser.add_argument("--cores", type=int, help="cores to use (profile local; default: all)")
-    parser.add_argument("--only", nargs="+", default=[], help="names of runs; no analyses then")
-    arguments = parser.parse_args()
-    # how a campaign is cancelled; a shell's `&` and some servers have it ignored
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return run_campaign(
-            arguments.campaign, arguments.profile, arguments.cores, only=arguments.only
-        )
-    except (InputError, SimulationError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
-        return 130
 
 
 def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[str] = ()) -> int:
@@ -108,6 +85,9 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
             f"-> {campaign.directory}"
         )
         os.environ[CAMPAIGN_VARIABLE] = name
+        # the steps run in the folder of the results, which may lie elsewhere
+        os.environ[PROJECT_VARIABLE] = str(ROOT)
+        os.environ[RESULTS_VARIABLE] = str(RESULTS)
         command = _snakemake(campaign, profile_directory, cores)
         command += [f"runs/{run}/summary.json" for run in only]
         _run_beside_earlier_jobs(command, campaign, lock)
@@ -277,8 +257,3 @@ def notebook_error(notebook: Path) -> str | None:
             if output["output_type"] == "error":
                 return f"{output['ename']}: {output['evalue']}"
     return None
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    sys.exit(main())

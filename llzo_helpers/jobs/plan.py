@@ -1,13 +1,11 @@
-"""What a campaign will cost: `python -m llzo_helpers.jobs.plan CAMPAIGN`, or `make plan`.
+"""What a campaign will cost: `llzo plan CAMPAIGN`.
 
 The speed of molecular dynamics comes from a few seconds of it on this machine, for each size of
 structure and each potential, one process; or it is given in steps per second, for another machine.
 MPI ranks are taken to be no loss and no gain in core-hours, which is the best case.
 """
 
-import argparse
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -253,33 +251,30 @@ def _time_diffusion(campaign: Campaign) -> float:
     return time.monotonic() - began
 
 
-def main() -> int:
-    """Print the plan of the campaign named on the command line; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m llzo_helpers.jobs.plan", description=__doc__)
-    parser.add_argument("campaign", help="name of a file in parameters/, or a path")
-    parser.add_argument("--cores", type=int, default=os.cpu_count(), help="that work at once")
-    parser.add_argument("--steps-per-second", type=float, help="of a core; default: measured here")
-    arguments = parser.parse_args()
-    try:
-        campaign = load_campaign(arguments.campaign)
-        stages = estimate(
-            campaign, cores=arguments.cores, steps_per_second=arguments.steps_per_second
-        )
-        table = pd.DataFrame([asdict(stage) for stage in stages])
-        print(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
-        print(
-            f"total: {table['core_hours'].sum():.1f} core-hours, "
-            f"{table['wall_hours'].sum():.1f} hours on {arguments.cores} cores, "
-            f"{table['disk_MB'].sum() / 1000:.2f} GB"
-        )
-        print("notebooks 04 and later are not foreseen; MPI ranks are taken as without loss")
-        require_disk_space(campaign)
-    except (InputError, SimulationError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) -> None:
+    """Print what a campaign costs, and whether the disk has room for it.
+
+    Parameters
+    ----------
+    name
+        Of the campaign.
+    cores, steps_per_second
+        As for `estimate`.
+
+    Raises
+    ------
+    InputError
+        If the campaign is wrong, or too large for the disk.
+    """
+    campaign = load_campaign(name)
+    stages = estimate(campaign, cores=cores, steps_per_second=steps_per_second)
+    table = pd.DataFrame([asdict(stage) for stage in stages])
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
+    print(
+        f"total: {table['core_hours'].sum():.1f} core-hours, "
+        f"{table['wall_hours'].sum():.1f} hours on {cores} cores, "
+        f"{table['disk_MB'].sum() / 1000:.2f} GB"
+    )
+    print("notebooks 04 and later are not included; MPI ranks are taken as without loss")
+    require_disk_space(campaign)
     print("the disk has room for it")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

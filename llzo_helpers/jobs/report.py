@@ -1,11 +1,10 @@
-"""The report of a campaign, one self-contained page: `python -m llzo_helpers.jobs.report CAMPAIGN`.
+"""The report of a campaign, one self-contained page: `llzo report CAMPAIGN`.
 
 It shows what the notebooks left in `results/<campaign>`: figures and tables. A stage that did not
 run has no section; runs that are missing are named.
 """
 
 import platform
-import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -16,10 +15,9 @@ import jinja2
 import pandas as pd
 from plotly.offline import get_plotlyjs
 
-from llzo_helpers.campaign.model import Campaign, load_campaign
+from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import readable_comparison
-from llzo_helpers.errors import InputError
-from llzo_helpers.figures.files import load_figure
+from llzo_helpers.figures.register import load_figures
 from llzo_helpers.files import read_json, write_text
 from llzo_helpers.jobs.engine import notebook_error
 from llzo_helpers.potentials import load_potential
@@ -35,7 +33,7 @@ class Section:
     notebook: str
     """Executed notebook in the campaign's folder."""
     figures: tuple[str, ...] = ()
-    """Names of figures (`figures/NAME.json`), in order."""
+    """Names of figures, see `llzo_helpers.figures.register`, in order."""
     tables: tuple[tuple[str, str], ...] = ()
     """Names of tables (`NAME.csv`) with their captions, in order."""
 
@@ -111,10 +109,8 @@ SECTIONS = (
         "Melt and glass",
         "06_crossover.ipynb",
         figures=(
-            "glass_1_pair_distributions",
-            "glass_1_coordination",
-            "glass_2_pair_distributions",
-            "glass_2_coordination",
+            "glass_pair_distributions",
+            "glass_coordination",
         ),
         tables=(
             (
@@ -183,10 +179,10 @@ def _content(campaign: Campaign) -> Any:
     def content(section: Section) -> dict[str, Any] | None:
         figures = []
         for name in section.figures:
-            path = campaign.directory / "figures" / f"{name}.json"
-            if path.is_file():
-                figure = load_figure(path)
-                html = figure.to_html(full_html=False, include_plotlyjs=False, div_id=name)
+            for number, figure in enumerate(load_figures(campaign.directory, name)):
+                html = figure.to_html(
+                    full_html=False, include_plotlyjs=False, div_id=f"{name}-{number}"
+                )
                 figures.append((html, (figure.layout.meta or {}).get("caption", "")))
         tables = [
             (_table_html(name, table), caption)
@@ -297,17 +293,3 @@ def _cost(campaign: Campaign) -> dict[str, float]:
         "simulated_ps": steps * campaign.md.timestep_fs / 1000,
         "steps_per_second": steps / seconds if seconds else 0.0,
     }
-
-
-def main() -> int:
-    """Write the report of the campaign named on the command line; return the exit status."""
-    try:
-        print(write_report(load_campaign(sys.argv[1])))
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

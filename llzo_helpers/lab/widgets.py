@@ -252,7 +252,7 @@ def explore_fit(directories: Mapping[str, Path], fit_window: tuple[float, float]
         trajectory = Trajectory(directories[run.value])
         try:
             result = tracer_diffusion_coefficient(
-                trajectory.lithium_relative_to_framework(),
+                trajectory.relative_to_framework(),
                 trajectory.frame_interval_ps,
                 window.value,
             )

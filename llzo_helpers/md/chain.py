@@ -127,9 +127,11 @@ def run_schedule(
 
     Parameters
     ----------
+    directory, structure, potential
+        As for `run_md`.
     schedule
         The stages in their order; initial velocities are those of the first's `start_K`.
-    directory, structure, potential, seed, settings, on_progress
+    seed, settings, on_progress
         As for `run_md`.
 
     Returns

@@ -42,7 +42,8 @@ class Trajectory:
         If there are no frames yet, or a file is missing or cut short.
     """
 
-    def __init__(self, directory: Path, stage: str = "production") -> None:
+    def __init__(self, directory: Path | str, stage: str = "production") -> None:
+        directory = Path(directory)
         self.directory = directory
         records = completed_segments(directory)
         if stage == "jumps" and not any(record["stage"] == "jumps" for record in records):
@@ -136,15 +137,29 @@ class Trajectory:
             [np.einsum("fac,a->fc", chunk, weights) for chunk in self.chunks(atoms=atoms)]
         )
 
-    def lithium_relative_to_framework(self) -> FloatArray:
-        """Return Li positions minus the displacement of the framework's centre of mass.
+    def relative_to_framework(self, mobile: str = "Li") -> FloatArray:
+        """Return positions of the mobile ions less the displacement of all others.
+
+        Parameters
+        ----------
+        mobile
+            Element of the ions; the centre of mass of all other atoms is the reference.
 
         Returns
         -------
         ndarray
-            Å, [frame, Li, axis].
+            Å, [frame, ion, axis].
+
+        Raises
+        ------
+        InputError
+            If there is no such ion, or nothing else.
         """
-        centre = self.centre_of_mass(np.flatnonzero(self.symbols != "Li"))
-        lithium = self.positions(self.atoms("Li")).astype(np.float64)
-        lithium -= (centre - centre[0])[:, np.newaxis]
-        return lithium
+        ions = self.atoms(mobile)
+        if not 0 < len(ions) < len(self.symbols):
+            present = ", ".join(sorted(set(self.symbols.tolist())))
+            raise InputError(f"mobile = {mobile!r}: must be one of several elements: {present}")
+        centre = self.centre_of_mass(np.flatnonzero(self.symbols != mobile))
+        positions = self.positions(ions).astype(np.float64)
+        positions -= (centre - centre[0])[:, np.newaxis]
+        return positions

@@ -331,7 +331,9 @@ def pair_distributions_of(
         trajectory = Trajectory(directory / name, "run")
         frames = np.array(list(trajectory.positions()))
         cell, symbols = trajectory.cell, list(trajectory.symbols)
-        found[name] = pair_distributions(frames[len(frames) // 5 :], cell, symbols, bin_width=0.05)
+        found[name] = pair_distributions(
+            frames[len(frames) // 5 :], cell, symbols, bin_width_A=0.05
+        )
     return found
 
 
@@ -384,7 +386,7 @@ def diffusion_against_temperature(
         )
         trajectory = Trajectory(run)
         found = tracer_diffusion_coefficient(
-            trajectory.lithium_relative_to_framework(), trajectory.frame_interval_ps
+            trajectory.relative_to_framework(), trajectory.frame_interval_ps
         )
         rows.append((temperature, found.D_cm2_s, found.D_std_cm2_s))
     table = pd.DataFrame(rows, columns=["temperature_K", "D_cm2_s", "D_std_cm2_s"])

@@ -69,7 +69,7 @@ def test_msd_does_not_change_with_origin_or_orientation():
 
 
 def test_msd_of_a_real_trajectory_agrees_with_tidynamics(finished_run: Path):
-    lithium = Trajectory(finished_run).lithium_relative_to_framework()
+    lithium = Trajectory(finished_run).relative_to_framework()
     ours = mean_squared_displacement(lithium, per_ion=True)
     for ion in range(lithium.shape[1]):
         assert ours[ion] == pytest.approx(tidynamics.msd(lithium[:, ion]), abs=1e-9)

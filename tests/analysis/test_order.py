@@ -60,7 +60,7 @@ def test_coordination_of_the_garnet(central, cutoff_A, number):
 def test_angles_of_the_octahedron_and_tetrahedron():
     """Zr has 90 and 180 degrees (12 and 3 angles) but for the tilt of its octahedron."""
     octahedron = bond_angles(
-        *frames_of(garnet()), central="Zr", neighbour="O", cutoff_A=2.6, bin_width=20
+        *frames_of(garnet()), central="Zr", neighbour="O", cutoff_A=2.6, bin_width_deg=20
     )
     assert octahedron.n_angles == 16 * 15
     counts = octahedron.density * 20 * 15
@@ -70,7 +70,9 @@ def test_angles_of_the_octahedron_and_tetrahedron():
 
 def test_angles_of_diamond():
     atoms = ase.build.bulk("C", cubic=True) * (2, 2, 2)
-    result = bond_angles(*frames_of(atoms), central="C", neighbour="C", cutoff_A=1.7, bin_width=1)
+    result = bond_angles(
+        *frames_of(atoms), central="C", neighbour="C", cutoff_A=1.7, bin_width_deg=1
+    )
     assert result.n_angles == 64 * 6
     assert result.angles[np.argmax(result.density)] == pytest.approx(109.5)
 
@@ -78,14 +80,20 @@ def test_angles_of_diamond():
 def test_angles_without_order_go_as_the_sine():
     positions = np.random.default_rng(0).uniform(0, 10, size=(30, 60, 3))
     result = bond_angles(
-        positions, np.eye(3) * 10, ["H"] * 60, central="H", neighbour="H", cutoff_A=5, bin_width=10
+        positions,
+        np.eye(3) * 10,
+        ["H"] * 60,
+        central="H",
+        neighbour="H",
+        cutoff_A=5,
+        bin_width_deg=10,
     )
     np.testing.assert_allclose(result.relative_to_random[2:-2], 1, atol=0.03)
 
 
 def test_shells_of_a_simple_cubic_lattice():
     atoms = ase.build.bulk("Po", "sc", a=2.0) * (6, 6, 6)
-    pair = pair_distributions(*frames_of(atoms), bin_width=0.1)["Po", "Po"]
+    pair = pair_distributions(*frames_of(atoms), bin_width_A=0.1)["Po", "Po"]
     at = np.searchsorted(pair.radii, [2.0, 2 * np.sqrt(2), 2 * np.sqrt(3), 4.0])
     np.testing.assert_allclose(pair.coordination[at], [6, 18, 26, 32])
     empty = np.abs(pair.radii[:, None] - [2.0, 2.828, 3.464, 4.0, 4.472, 4.899, 5.657]).min(axis=1)
@@ -98,7 +106,7 @@ def test_ideal_gas():
     cell = np.array([[9.0, 0, 0], [2.0, 8.0, 0], [1.0, -1.0, 10.0]])
     positions = rng.random((200, 60, 3)) @ cell
     species = ["A"] * 20 + ["B"] * 40
-    result = pair_distributions(positions, cell, species, bin_width=0.2, blocks=20)
+    result = pair_distributions(positions, cell, species, bin_width_A=0.2, blocks=20)
     for pair in result.values():
         deviation = (pair.values - 1)[5:] / pair.standard_error[5:]
         assert np.sqrt(np.mean(deviation**2)) == pytest.approx(1, abs=0.45)
@@ -114,7 +122,7 @@ def test_counts_agree_with_ase_in_any_cell(seed):
     # unwrapped positions are the same structure
     positions, _, species = frames_of(atoms)
     positions = positions + rng.integers(-2, 3, size=(1, 25, 3)) @ cell
-    result = pair_distributions(positions, cell, species, bin_width=0.05)
+    result = pair_distributions(positions, cell, species, bin_width_A=0.05)
     reach = result["H", "O"].radii[-1] + 0.025
     i, j = ase.neighborlist.neighbor_list("ij", atoms, reach)
     is_h = atoms.numbers == 1
@@ -136,7 +144,7 @@ def test_agrees_with_mdanalysis():
     first, second = universe.atoms[:30], universe.atoms[30:]
     theirs = InterRDF(first, second, nbins=60, range=(0.0, 6.0)).run()
     ours = pair_distributions(
-        positions.astype(np.float32), np.eye(3) * 12, ["A"] * 30 + ["B"] * 50, bin_width=0.1
+        positions.astype(np.float32), np.eye(3) * 12, ["A"] * 30 + ["B"] * 50, bin_width_A=0.1
     )["A", "B"]
     np.testing.assert_allclose(ours.radii, theirs.results.bins, atol=1e-9)
     np.testing.assert_allclose(ours.values, theirs.results.rdf, rtol=1e-6, atol=1e-9)
@@ -198,20 +206,20 @@ def test_no_minimum_in_a_gas_that_ends_too_soon():
     [
         ({"cell": np.zeros((3, 3))}, "span a volume"),
         ({"species": ["H"]}, "for 1 atoms"),
-        ({"frames": np.zeros((2, 3))}, "shape"),
-        ({"frames": []}, "shape"),
-        ({"frames": np.zeros((0, 2, 3))}, "give at least 1"),
+        ({"positions": np.zeros((2, 3))}, "shape"),
+        ({"positions": []}, "shape"),
+        ({"positions": np.zeros((0, 2, 3))}, "give at least 1"),
         ({"r_max_A": 5.1}, "5.000 Å"),
     ],
 )
 def test_bad_input(change, message):
-    good = {"frames": np.zeros((1, 2, 3)), "cell": np.eye(3) * 10, "species": ["H", "O"]}
+    good = {"positions": np.zeros((1, 2, 3)), "cell": np.eye(3) * 10, "species": ["H", "O"]}
     with pytest.raises(InputError, match=message):
         pair_distributions(**{**good, **change})
 
 
 def test_bad_neighbours():
-    good = {"frames": np.zeros((1, 2, 3)), "cell": np.eye(3) * 10, "species": ["H", "O"]}
+    good = {"positions": np.zeros((1, 2, 3)), "cell": np.eye(3) * 10, "species": ["H", "O"]}
     with pytest.raises(InputError, match="no Zr; there are H, O"):
         coordination_numbers(**good, central="Zr", neighbour="O", cutoff_A=2)
     with pytest.raises(InputError, match="cutoff: 6"):

@@ -86,7 +86,7 @@ class Drill:
             "PYTHONPATH": str(ROOT),
             "LLZO_RESULTS": str(self.directory / "results"),
         }
-        command = [sys.executable, "-m", "llzo_helpers.jobs.engine", str(self.campaign)]
+        command = [sys.executable, "-m", "llzo_helpers", "run", str(self.campaign)]
         command += ["--profile", self.profile, "--only", self.run.name]
         with self.log.open("ab") as log:
             return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

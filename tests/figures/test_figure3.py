@@ -36,7 +36,7 @@ def test_spectrum_is_drawn_per_atom_against_both_units():
 
 def test_pairs_are_drawn_with_their_errors():
     positions = np.random.default_rng(0).uniform(0, 10, size=(20, 40, 3))
-    pair = pair_distributions(positions, np.eye(3) * 10, ["O"] * 40, bin_width=0.5)["O", "O"]
+    pair = pair_distributions(positions, np.eye(3) * 10, ["O"] * 40, bin_width_A=0.5)["O", "O"]
     figure = figure3.figure_3c({"gas": pair})
     np.testing.assert_allclose(trace(figure, "gas").y, pair.values)
     band = figure.data[0].y

@@ -184,7 +184,7 @@ def test_hostile_paths_reach_no_shell(tmp_path: Path):
     campaign.write_text(yaml.safe_dump(CAMPAIGN | {"description": HOSTILE}))
     run = load_campaign(str(campaign)).runs[0].name
     process = subprocess.run(
-        [sys.executable, "-m", "llzo_helpers.jobs.engine", str(campaign), "--only", run],
+        [sys.executable, "-m", "llzo_helpers", "run", str(campaign), "--only", run],
         cwd=ROOT,
         env={**os.environ, "LLZO_RESULTS": str(folder / "results"), "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -279,7 +279,7 @@ def test_values_come_out_of_the_workflows_shell_commands_as_they_went_in(a, b, c
             # as papermill reads it
             assert yaml.safe_load(words[-1]) == json.loads(given)
         else:
-            assert words == ["-m", "llzo_helpers.jobs.report", campaign]
+            assert words == ["-m", "llzo_helpers", "report", campaign]
 
 
 class Pwn:

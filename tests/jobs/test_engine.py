@@ -19,10 +19,10 @@ RUN = "C-Li6.25-V101-1x1x1-r1-bush1994_woodley1999-1100K"
 
 
 def run(
-    module: str, *arguments: str, results: Path, **environment: str
+    command: str, *arguments: str, results: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+        [sys.executable, "-m", "llzo_helpers", command, *arguments],
         cwd=ROOT,
         env={**os.environ, "LLZO_RESULTS": str(results), **environment},
         capture_output=True,
@@ -35,7 +35,7 @@ def run(
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of the smoke campaign; not to be changed."""
     results = tmp_path_factory.mktemp("results")
-    process = run("llzo_helpers.jobs.engine", "smoke", results=results)
+    process = run("run", "smoke", results=results)
     assert process.returncode == 0, process.stdout + (results / "smoke/snakemake.log").read_text()
     assert process.stdout.rstrip().endswith(f"report: {results / 'smoke' / 'report.html'}")
     return results
@@ -103,7 +103,7 @@ def test_the_report_leaves_out_tables_of_nothing(smoke_to_change: Path):
     caption = "How far the frameworks went"
     assert caption in (folder / "report.html").read_text()
     (folder / "switches.csv").write_text("\n")
-    process = run("llzo_helpers.jobs.report", "smoke", results=smoke_to_change)
+    process = run("report", "smoke", results=smoke_to_change)
     assert process.returncode == 0
     assert caption not in (folder / "report.html").read_text()
 
@@ -113,7 +113,7 @@ def test_a_second_call_does_only_what_is_missing(smoke_to_change: Path):
     results = smoke_to_change
     before = {p: p.stat().st_mtime_ns for p in results.rglob("*.ipynb")}
     (results / "smoke" / "report.html").unlink()
-    process = run("llzo_helpers.jobs.engine", "smoke", results=results)
+    process = run("run", "smoke", results=results)
     assert process.returncode == 0
     assert (results / "smoke" / "report.html").is_file()
     assert {p: p.stat().st_mtime_ns for p in before} == before
@@ -127,7 +127,7 @@ def test_a_failed_run_does_not_stop_the_others(smoke_to_change: Path):
     with (folder / "in.lmp").open("a") as script:
         script.write("# touched\n")
     (results / "smoke" / "diffusion.csv").unlink()
-    process = run("llzo_helpers.jobs.engine", "smoke", results=results)
+    process = run("run", "smoke", results=results)
     assert process.returncode == 1
     assert "in.lmp: changed since the run began" in process.stdout
     page = (results / "smoke" / "report.html").read_text()
@@ -149,9 +149,7 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(
     values = yaml.safe_load((PARAMETERS / "smoke.yaml").read_text())
     path = tmp_path / "bad.yaml"
     path.write_text(yaml.safe_dump({**values, **change}))
-    process = run(
-        "llzo_helpers.jobs.engine", str(path), results=tmp_path / "results", **environment
-    )
+    process = run("run", str(path), results=tmp_path / "results", **environment)
     assert process.returncode == 2
     assert process.stdout == ""
     (line,) = process.stderr.splitlines()
@@ -196,6 +194,6 @@ def test_a_notebook_refuses_bad_parameters(tmp_path: Path, parameters, message):
 
 
 def test_an_unknown_profile_is_refused(tmp_path: Path):
-    process = run("llzo_helpers.jobs.engine", "smoke", "--profile", "cloud", results=tmp_path)
+    process = run("run", "smoke", "--profile", "cloud", results=tmp_path)
     assert process.returncode == 2
     assert "no such profile; there are: local, slurm" in process.stderr

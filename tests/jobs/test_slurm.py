@@ -46,7 +46,8 @@ def test_a_campaign_with_two_ranks_a_run(tmp_path: Path):
         [
             sys.executable,
             "-m",
-            "llzo_helpers.jobs.engine",
+            "llzo_helpers",
+            "run",
             str(campaign),
             "--profile",
             str(profile),

@@ -45,7 +45,7 @@ def test_lithium_relative_to_the_framework(finished_run: Path):
     weights = np.array([masses.get(symbol, 0.0) for symbol in trajectory.symbols])
     drift = np.einsum("fac,a->fc", positions - positions[0], weights / weights.sum())
     expected = positions[:, trajectory.symbols == "Li"] - drift[:, None]
-    assert trajectory.lithium_relative_to_framework() == pytest.approx(expected, abs=1e-4)
+    assert trajectory.relative_to_framework() == pytest.approx(expected, abs=1e-4)
 
 
 def test_thermo_has_a_row_for_each_frame(finished_run: Path):

@@ -47,11 +47,10 @@ from llzo_helpers.analysis.sites.network import (
 )
 from llzo_helpers.analysis.sites.site_types import (
     coordination_types,
-    garnet_types,
     oxygen_coordination,
+    wyckoff_types,
 )
 from llzo_helpers.analysis.sites.volumes import (
-    PAPER_RADII,
     AccessibleVolumes,
     ExploredPositions,
     accessible_volumes,
@@ -62,7 +61,6 @@ from llzo_helpers.analysis.sites.volumes import (
 )
 
 __all__ = [
-    "PAPER_RADII",
     "UNASSIGNED",
     "AccessibleVolumes",
     "BackJumps",
@@ -86,7 +84,6 @@ __all__ = [
     "explored_positions",
     "find_stays",
     "flux_path",
-    "garnet_types",
     "hop_vectors",
     "isosurface",
     "jump_diffusion",
@@ -106,4 +103,5 @@ __all__ = [
     "superbasins",
     "value_of_nearest_site",
     "voronoi_landmarks",
+    "wyckoff_types",
 ]

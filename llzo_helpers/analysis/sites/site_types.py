@@ -1,5 +1,7 @@
 """What kind of site: by its neighbours, and by symmetry in a crystal."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from ase.spacegroup import Spacegroup
 from numpy.typing import ArrayLike, NDArray
@@ -7,7 +9,6 @@ from scipy.optimize import linear_sum_assignment
 
 from llzo_helpers.analysis.periodic import checked_cell, nearest_image
 from llzo_helpers.arrays import FloatArray, IntArray
-from llzo_helpers.garnet import GARNET_LI_SITES, GARNET_SPACE_GROUP
 
 
 def oxygen_coordination(
@@ -41,43 +42,49 @@ def coordination_types(coordination: NDArray[np.integer]) -> NDArray[np.str_]:
     return np.array([names.get(int(number), f"{number}-fold") for number in coordination])
 
 
-def garnet_types(
+def wyckoff_types(
     centres: FloatArray,
     cell: ArrayLike,
     *,
+    space_group: int,
+    positions: Mapping[str, tuple[float, float, float]],
     repeats: tuple[int, int, int] = (1, 1, 1),
-    tolerance: float = 0.8,
+    tolerance_A: float = 0.8,
 ) -> NDArray[np.str_]:
-    """Name sites of the cubic garnet by their Wyckoff position.
+    """Name the sites of a crystal by their Wyckoff position.
 
     Parameters
     ----------
     centres : ndarray, shape [site, axis]
-        Å; the garnet in its standard setting, Zr at the origin.
+        Å; the crystal in its standard setting, at the standard origin.
     cell : array_like, shape [vector, axis]
         Of the simulation, Å.
+    space_group : int
+        Number in the International Tables.
+    positions : mapping of str to tuple of float
+        One position of each kind of site in fractions of the crystal's cell, by name.
     repeats : tuple of int
-        Cubic cells along each vector.
-    tolerance : float
+        Cells of the crystal along each vector.
+    tolerance_A : float
         Largest distance from the ideal position, Å.
 
     Returns
     -------
     ndarray of str, shape [site]
-        "24d", "48g" or "other"; an ideal position goes to one site at most.
+        A name, or "other"; an ideal position goes to one site at most.
     """
     cell = checked_cell(cell)
-    spacegroup = Spacegroup(GARNET_SPACE_GROUP)
+    symmetry = Spacegroup(space_group)
     shifts = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), axis=-1).reshape(-1, 3)
     ideal, names = [], []
-    for name, position in GARNET_LI_SITES.items():
-        orbit, _ = spacegroup.equivalent_sites([position])
+    for name, position in positions.items():
+        orbit, _ = symmetry.equivalent_sites([position])
         ideal.append((orbit[None] + shifts[:, None]).reshape(-1, 3) / repeats)
         names += [name] * len(ideal[-1])
     offsets = nearest_image(np.concatenate(ideal) @ cell - centres[:, None], cell)
     distance = np.linalg.norm(offsets, axis=2)
-    site, place = linear_sum_assignment(np.minimum(distance, 10 * tolerance))
-    types = np.full(len(centres), "other", dtype="<U5")
-    near = distance[site, place] <= tolerance
+    site, place = linear_sum_assignment(np.minimum(distance, 10 * tolerance_A))
+    types = np.full(len(centres), "other", dtype=f"<U{max(map(len, ['other', *positions]))}")
+    near = distance[site, place] <= tolerance_A
     types[site[near]] = np.array(names)[place[near]]
     return types

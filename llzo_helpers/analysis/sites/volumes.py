@@ -22,7 +22,6 @@ from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.errors import InputError
 
 # Shannon radii as the paper gives them, Å.
-PAPER_RADII: Mapping[str, float] = {"Li": 0.59, "O": 1.24, "Zr": 0.86, "La": 1.30}
 
 
 def radical_voronoi_volumes(points: ArrayLike, radii: ArrayLike, cell: ArrayLike) -> FloatArray:
@@ -86,8 +85,8 @@ def static_site_volumes(
     framework_symbols: ArrayLike,
     cell: ArrayLike,
     *,
-    ion: str = "Li",
-    radii: Mapping[str, float] = PAPER_RADII,
+    ion: str,
+    radii_A: Mapping[str, float],
 ) -> FloatArray:
     """Return the radical Voronoi volume of each site in the framework, all sites filled.
 
@@ -103,8 +102,8 @@ def static_site_volumes(
         Å.
     ion : str
         Species at the sites.
-    radii : mapping of str to float
-        Radius of each species, Å; the paper's by default.
+    radii_A : mapping of str to float
+        Radius of each species, Å.
 
     Returns
     -------
@@ -117,10 +116,10 @@ def static_site_volumes(
         A species without a radius.
     """
     symbols = list(np.asarray(framework_symbols))
-    missing = sorted({*symbols, ion} - set(radii))
+    missing = sorted({*symbols, ion} - set(radii_A))
     if missing:
-        raise InputError(f"radii: none for {', '.join(missing)}; give it in Å")
-    spheres = [radii[symbol] for symbol in symbols] + [radii[ion]] * len(centres)
+        raise InputError(f"radii_A: none for {', '.join(missing)}; give it in Å")
+    spheres = [radii_A[symbol] for symbol in symbols] + [radii_A[ion]] * len(centres)
     return radical_voronoi_volumes(np.concatenate([framework, centres]), spheres, cell)[
         len(framework) :
     ]

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from llzo_helpers.analysis.sites import (
     critical_rate,
     find_stays,
-    garnet_types,
     jump_statistics,
     percolation,
     site_network,
     superbasin_scan,
     superbasins,
 )
+from llzo_helpers.campaign.sites import garnet_types
 
 ZERO = (0, 0, 0)
 
@@ -159,7 +159,7 @@ class TestSuperbasins:
 def test_network_of_the_garnet(garnet, garnet_sites):
     stays = find_stays(garnet_sites.assignments, garnet_sites.n_sites)
     statistics = jump_statistics(stays, garnet.frame_interval_ps)
-    types = garnet_types(garnet_sites.centres, garnet.cell)
+    types = garnet_types(garnet_sites.centres, garnet.cell, 1)
     graph = site_network(garnet_sites.centres, garnet.cell, statistics, {"type": types})
     assert len(graph) == 72
     assert percolation(graph)[0].rank == 3

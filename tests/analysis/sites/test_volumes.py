@@ -16,6 +16,7 @@ from llzo_helpers.analysis.sites import (
     static_site_volumes,
 )
 from llzo_helpers.errors import InputError
+from llzo_helpers.garnet import SITE_RADII_A
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,12 @@ class TestRadicalVoronoi:
 
     def test_reference_values(self, garnet, garnet_sites, reference, framework_symbols):
         volumes = static_site_volumes(
-            reference["static_sites"], garnet_sites.framework, framework_symbols, garnet.cell
+            reference["static_sites"],
+            garnet_sites.framework,
+            framework_symbols,
+            garnet.cell,
+            ion="Li",
+            radii_A=SITE_RADII_A,
         )
         np.testing.assert_allclose(volumes, reference["static_radical"], rtol=1e-9)
         # the science notes: tetrahedral 3.1 to 3.6, octahedral 5.0 to 5.4 Å3
@@ -73,7 +79,8 @@ class TestRadicalVoronoi:
                 garnet_sites.framework,
                 framework_symbols,
                 garnet.cell,
-                radii={"Li": 0.59, "O": 1.24},
+                ion="Li",
+                radii_A={"Li": 0.59, "O": 1.24},
             )
 
 

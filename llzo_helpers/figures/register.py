@@ -1,0 +1,66 @@
+"""The figures of the report: each registers itself under a name, by which it is saved and shown."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec
+
+import plotly.graph_objects as go
+import plotly.io
+
+from llzo_helpers.errors import InputError
+from llzo_helpers.figures.style import make_room_for_legend
+from llzo_helpers.files import write_text
+
+Arguments = ParamSpec("Arguments")
+
+REGISTERED: dict[str, Callable[..., go.Figure]] = {}
+"""The functions that draw the figures of the report, by the name of the figure."""
+
+
+def registered(
+    name: str,
+) -> Callable[[Callable[Arguments, go.Figure]], Callable[Arguments, go.Figure]]:
+    """Register a function that draws a figure; what it returns knows its name.
+
+    The report shows a figure where `llzo_helpers.jobs.report.SECTIONS` names it.
+    """
+
+    def decorate(draw: Callable[Arguments, go.Figure]) -> Callable[Arguments, go.Figure]:
+        @functools.wraps(draw)
+        def named(*args: Arguments.args, **kwargs: Arguments.kwargs) -> go.Figure:
+            figure = draw(*args, **kwargs)
+            return figure.update_layout(meta={**(figure.layout.meta or {}), "name": name})
+
+        assert name not in REGISTERED, name
+        REGISTERED[name] = named
+        return named
+
+    return decorate
+
+
+def save_figure(directory: Path, figure: go.Figure, *, of: str = "") -> None:
+    """Write a registered figure as plotly's JSON to `directory/figures`, for the report.
+
+    Parameters
+    ----------
+    directory
+        Folder of the campaign.
+    figure
+        Drawn by a function of `REGISTERED`.
+    of
+        What it is of, where a campaign has several: part of the file's name.
+    """
+    name = (figure.layout.meta or {}).get("name")
+    if name not in REGISTERED:
+        raise InputError(f"figure {name!r}: not registered; decorate its function with @registered")
+    make_room_for_legend(figure)
+    file = f"{name}-{of}.json" if of else f"{name}.json"
+    write_text(directory / "figures" / file, figure.to_json())
+
+
+def load_figures(directory: Path, name: str) -> list[go.Figure]:
+    """Return what `save_figure` wrote under a name, in the order of what they are of."""
+    folder = directory / "figures"
+    paths = [*folder.glob(f"{name}.json"), *sorted(folder.glob(f"{name}-*.json"))]
+    return [plotly.io.from_json(path.read_text(encoding="utf-8")) for path in paths]

@@ -1,0 +1,75 @@
+"""The command `llzo`: run a campaign, predict what it costs, write its report."""
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from llzo_helpers import __version__
+from llzo_helpers.errors import InputError, SimulationError
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Do what a command line says, that of the process by default; return the exit status."""
+    arguments = _parser().parse_args(words)
+    # how a campaign is cancelled; a shell's `&` and some servers have it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    act: Callable[[argparse.Namespace], int] = arguments.act
+    try:
+        return act(arguments)
+    except (InputError, SimulationError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command resumes from here", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="llzo", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"llzo {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="do all that a campaign lacks, and write its report")
+    run.add_argument("--profile", default="local", help="folder of workflow/profiles")
+    run.add_argument("--cores", type=int, help="cores to use (profile local; default: all)")
+    run.add_argument("--only", nargs="+", default=[], help="names of runs; no analyses then")
+
+    plan = commands.add_parser("plan", help="predict core-hours and disk space, from a benchmark")
+    plan.add_argument("--cores", type=int, default=os.cpu_count(), help="that work at once")
+    plan.add_argument("--steps-per-second", type=float, help="of a core; default: measured here")
+
+    report = commands.add_parser("report", help="write the report of what there is")
+
+    for command, act in ((run, _run), (plan, _plan), (report, _report)):
+        command.add_argument("campaign", help="name of a file in parameters/, or a path")
+        command.set_defaults(act=act)
+    return parser
+
+
+# What a command needs is imported when it is called: parts of it are slow to load, and the
+# project's folders, which may be wrong, are looked for then.
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from llzo_helpers.jobs.engine import run_campaign
+
+    return run_campaign(arguments.campaign, arguments.profile, arguments.cores, only=arguments.only)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from llzo_helpers.jobs.plan import print_plan
+
+    print_plan(
+        arguments.campaign, cores=arguments.cores, steps_per_second=arguments.steps_per_second
+    )
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from llzo_helpers.campaign.model import load_campaign
+    from llzo_helpers.jobs.report import write_report
+
+    print(write_report(load_campaign(arguments.campaign)))
+    return 0
