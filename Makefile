@@ -16,10 +16,13 @@ BIN      := $(VENV)/bin
 setup: $(VENV)/.ready
 
 # The environment, from the lock; made again when the lock changes
-$(VENV)/.ready: requirements.txt pyproject.toml
+# uv installs in a third of the time; where it can't (no wheel of it, another index), pip does
+$(VENV)/.ready: requirements.txt requirements-uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt \
+	    && UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt \
+	    || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
@@ -46,7 +49,9 @@ lint: setup
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m numpydoc lint $$(git ls-files "llzo_helpers/*.py")
 
-# Needs uv; the result holds hashes and no addresses
-lock:
-	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
+# The results hold hashes and no addresses
+lock: setup
+	echo uv | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --quiet --custom-compile-command "make lock" -o requirements-uv.txt
+	$(BIN)/uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
 	    --no-strip-extras --no-emit-index-url --quiet --custom-compile-command "make lock" -o requirements.txt

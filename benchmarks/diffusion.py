@@ -9,7 +9,8 @@ import time
 import numpy as np
 import tidynamics
 
-from llzo_helpers.analysis.diffusion import mean_squared_displacement, tracer_diffusion_coefficient
+from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
+from llzo_helpers.analysis.msd import mean_squared_displacement
 
 
 def main() -> None:

@@ -10,11 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llzo_helpers.analysis.diffusion import (
-        fit_arrhenius,
-        mean_squared_displacement,
-        tracer_diffusion_coefficient,
-    )
+    from llzo_helpers.analysis.arrhenius import fit_arrhenius
+    from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
+    from llzo_helpers.analysis.msd import mean_squared_displacement
     from llzo_helpers.analysis.networks.gop import graph_order_parameter
     from llzo_helpers.analysis.order import pair_distribution
     from llzo_helpers.analysis.sites import landmark_analysis
@@ -32,12 +30,12 @@ _HOMES = {
     "HDNNPCalculator": "hdnnp",
     "Trajectory": "md.trajectory",
     "crystal": "generate.crystal",
-    "fit_arrhenius": "analysis.diffusion",
+    "fit_arrhenius": "analysis.arrhenius",
     "graph_order_parameter": "analysis.networks.gop",
     "landmark_analysis": "analysis.sites",
     "load_campaign": "campaign.model",
     "load_potential": "potentials",
-    "mean_squared_displacement": "analysis.diffusion",
+    "mean_squared_displacement": "analysis.msd",
     "pair_distribution": "analysis.order",
     "run_md": "md.chain",
     "tracer_diffusion_coefficient": "analysis.diffusion",

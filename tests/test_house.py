@@ -15,7 +15,7 @@ import yaml
 from importlinter.cli import lint_imports
 
 import llzo_helpers
-from llzo_helpers.analysis.diffusion import BOLTZMANN_EV
+from llzo_helpers.analysis.arrhenius import BOLTZMANN_EV
 from llzo_helpers.campaign.diffusion import analyse_arrhenius, combine, table_2
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import load_campaign
@@ -127,7 +127,8 @@ def test_two_supercells_of_one_system_have_rows_fits_columns_and_names_of_their_
     for run in load_campaign(str(path)).runs:
         barrier = 0.3 if run.structure.supercell == 1 else 0.4
         D = 1e-3 * np.exp(-barrier / (BOLTZMANN_EV * run.temperature_K))
-        rows.append({**run_columns(run), "tracer_D_cm2_s": D, "tracer_D_std_cm2_s": 0.1 * D})
+        numbers = {"tracer_D_cm2_s": D, "tracer_D_std_cm2_s": 0.1 * D, "upper_bound": False}
+        rows.append({**run_columns(run), **numbers, "stationary": True})
     combined = combine(pd.DataFrame(rows))
     assert len(combined) == 6
     arrhenius, fits = analyse_arrhenius(combined)

@@ -1,4 +1,4 @@
-"""Diffusion: mean squared displacement, tracer diffusion coefficient, activation energy."""
+"""Tracer diffusion coefficient of a run: slope of the MSD, its error, and whether to trust it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,84 +6,45 @@ from dataclasses import dataclass
 import numpy as np
 import scipy  # stats loads at its first use: slow, and only for confidence intervals
 from numpy.typing import ArrayLike, NDArray
-from scipy import constants, fft
 
+from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, window_in_frames
+from llzo_helpers.analysis.msd import mean_squared_displacement, origin_modes
+from llzo_helpers.analysis.plateau import (
+    RunningD,
+    heterogeneity,
+    line_weights,
+    reason_against_plateau,
+    running_D,
+    search_window,
+    spread_lags,
+    standard_error,
+)
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 
-BOLTZMANN_EV = constants.k / constants.e
-"""eV/K"""
+__all__ = [
+    "CM2_S_PER_A2_PS",
+    "Combined",
+    "TracerDiffusion",
+    "check_positions",
+    "combine_replicas",
+    "mean_squared_displacement",
+    "tracer_diffusion_coefficient",
+]
+
 CM2_S_PER_A2_PS = 1e-4
 """One Å^2/ps in cm^2/s."""
 
-_N_LAGS = 32
-_JUMP_LENGTH = 2.0
-"""Å, about the distance between neighbouring 24d and 48g sites: an MSD below its square shows
-rattling, not diffusion."""
-
-
-def mean_squared_displacement(
-    positions: ArrayLike, lags: ArrayLike | None = None, *, per_ion: bool = False
-) -> FloatArray:
-    """Mean squared displacement over all time origins, by FFT.
-
-    Parameters
-    ----------
-    positions
-        Unwrapped positions, Å, [frame, ion, axis].
-    lags
-        Lags wanted, in frames, [lag]; all from 0 to the number of frames - 1 by default.
-    per_ion
-        Keep the ions apart.
-
-    Returns
-    -------
-    ndarray
-        Å^2, [lag], or [ion, lag] if `per_ion`.
-
-    Notes
-    -----
-    For a lag m and N frames, MSD(m) = sum_i |r(i+m) - r(i)|^2 / (N - m), i from 0 to N - m - 1.
-    The squares are running sums, and the cross term is an autocorrelation, computed in
-    O(N log N) (Kneller et al., Comput. Phys. Commun. 91, 191 (1995); Calandrini et al., Collection
-    SFN 12, 201 (2011)). Each ion's mean position is taken off first, for precision.
-    """
-    trajectory = np.asarray(positions)
-    if trajectory.ndim != 3 or len(trajectory) == 0:
-        raise InputError(
-            f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with frames"
-        )
-    n_frames, n_ions, _ = trajectory.shape
-    chosen = np.arange(n_frames) if lags is None else np.asarray(lags, dtype=np.intp)
-    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n_frames:
-        raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames less one")
-    result = np.zeros((n_ions if per_ion else 1, len(chosen)))
-    # so many ions at a time that the work arrays stay near 100 MB
-    step = max(1, int(2e6 / n_frames))
-    for begin in range(0, n_ions, step):
-        block = np.moveaxis(trajectory[:, begin : begin + step], 0, -1).astype(np.float64)
-        msd = _msd_of_block(block, chosen)
-        if per_ion:
-            result[begin : begin + step] = msd
-        else:
-            result[0] += msd.sum(axis=0) / n_ions
-    return result if per_ion else result[0]
-
-
-def _msd_of_block(block: FloatArray, lags: NDArray[np.intp]) -> FloatArray:
-    """MSD, [ion, lag], of positions [ion, axis, frame], which are overwritten."""
-    n_frames = block.shape[-1]
-    block -= block.mean(axis=-1, keepdims=True)
-    size = fft.next_fast_len(2 * n_frames, real=True)
-    power = np.abs(fft.rfft(block, size)) ** 2
-    correlation = fft.irfft(power.sum(axis=1), size)[:, :n_frames]
-    squares = np.zeros((len(block), n_frames + 1))
-    np.cumsum((block**2).sum(axis=1), axis=1, out=squares[:, 1:])
-    # sum of squares of the first and of the last N - m frames
-    head, tail = squares[:, n_frames - lags], squares[:, -1:] - squares[:, lags]
-    msd = (head + tail - 2 * correlation[:, lags]) / (n_frames - lags)
-    msd[:, lags == 0] = 0.0
-    return msd
+_LONG_MODES = 20
+"""Of the slope over the window, for the correlation between ions. Its estimate has so many degrees
+of freedom; beyond, modes no longer show how long displacements are correlated."""
+_SLOW_MODES, _FAST_MODES = 2, 8
+"""Of the slope at short lags: up to the second for what changes slowly along the run; from the
+third to the eighth for what the halves of a run average over, with no part in a trend."""
+_DRIFT_SIGMA = 3.0
+_HETEROGENEITY = 4.0
+"""Models of traps read high by half a standard error from here on, and models that are good stay
+below 2 (measured, `tests/analysis/diffusion_models.py`)."""
 
 
 @dataclass(frozen=True)
@@ -92,45 +53,87 @@ class TracerDiffusion:
 
     D_cm2_s: float
     D_std_cm2_s: float
-    """Standard error, from the scatter among the ions."""
+    """Standard error, from the scatter among the ions and along the run."""
+    degrees_of_freedom: float
+    """Of the standard error."""
     n_ions: int
     exponent: float
-    """d ln MSD / d ln t over the fit window: 1 for diffusion, less for motion in a cage."""
+    """d ln MSD / d ln t at the middle of the window: 1 for diffusion, less in a cage."""
     exponent_std: float
     lags_ps: FloatArray
     """[lag]"""
     msd: FloatArray
-    """Å^2, [lag]; at all lags up to the end of the window."""
+    """Å^2, [lag]; from one frame to the end of the window."""
     msd_std: FloatArray
     """Å^2, [lag]; standard error."""
     fit_lags_ps: tuple[float, float]
+    """First and last lag of the window."""
     intercept: float
     """Å^2, of the straight line."""
     slope: float
-    """Å^2/ps, of the straight line: 6 D."""
+    """Å^2/ps, of the straight line: 6 D for three axes."""
+    n_stretches: float
+    """Independent stretches of the window's length in the run."""
+    correlation: float
+    """Variance of D over that of as many ions that move independently: 1 for such ions, n for
+    companies of n ions that move as one (an estimate, known to a third)."""
+    running: RunningD
+    plateau: bool
+    """Whether D against lag is level over the window."""
+    no_plateau: str
+    """The reason when there is none, or empty."""
+    halves_D_cm2_s: tuple[float, float]
+    """Of the first and the second half of the run, at half the lags of the window."""
+    halves_D_std_cm2_s: tuple[float, float]
+    drift_sigma: float
+    """Difference of the halves, second less first, in standard errors."""
+    stationary: bool
+    heterogeneity: float
+    """Variance of the ions' own MSDs over that of as many Brownian ions; large where each ion sees
+    but a part of the sites in the run."""
+    upper_bound: bool
+    """D is but an upper bound: the ions have not left their cages, or D still falls with lag."""
     warnings: tuple[str, ...]
 
     def interval(self, level: float = 0.68) -> tuple[float, float]:
-        """Confidence interval of D, cm2/s (Student's t, one degree of freedom less than ions)."""
-        half = scipy.stats.t.ppf((1 + level) / 2, self.n_ions - 1) * self.D_std_cm2_s
+        """Confidence interval of D, cm2/s (Student's t)."""
+        half = self._quantile((1 + level) / 2) * self.D_std_cm2_s
         return self.D_cm2_s - half, self.D_cm2_s + half
+
+    @property
+    def D_limit_cm2_s(self) -> float:
+        """One-sided upper limit of D at 95 %; what to state of an upper bound."""
+        return max(self.D_cm2_s, 0.0) + self._quantile(0.95) * self.D_std_cm2_s
+
+    def _quantile(self, probability: float) -> float:
+        return float(scipy.stats.t.ppf(probability, self.degrees_of_freedom))
 
 
 def tracer_diffusion_coefficient(
     positions: ArrayLike,
     frame_interval_ps: float,
-    fit_window: tuple[float, float] = (0.1, 0.5),
+    fit_window: tuple[float, float] | None = (0.1, 0.5),
+    *,
+    in_ps: bool = False,
+    jump_length_A: float | None = None,
 ) -> TracerDiffusion:
     """Tracer diffusion coefficient from the slope of the mean squared displacement.
 
     Parameters
     ----------
     positions
-        Unwrapped positions of the mobile ions relative to the framework, Å, [frame, ion, axis].
+        Unwrapped positions of the mobile ions relative to the framework, Å, [frame, ion, axis],
+        of one to three axes.
     frame_interval_ps
         Time between frames.
     fit_window
-        First and last lag of the fit, as fractions of the trajectory.
+        First and last lag of the fit, as fractions of the run; or None: from the earliest lag on
+        from which D is level up to half the run, to five times that; without one (0.1, 0.5).
+    in_ps
+        `fit_window` is in ps instead.
+    jump_length_A
+        Distance between neighbouring sites, Å. With an MSD below its square at the end of the
+        window, D is an upper bound.
 
     Returns
     -------
@@ -139,124 +142,247 @@ def tracer_diffusion_coefficient(
     Raises
     ------
     InputError
-        For fewer than two ions, or too few frames for the window.
+        For positions that are not finite or of fewer than two ions, an interval that is not
+        positive, or a window that is ill-formed or holds too few frames.
 
     Notes
     -----
-    MSD(t) = c + 6 D t is fitted by generalised least squares with the covariance that the
-    time-averaged MSD of a Brownian particle has (Qian, Sheetz, Elson, Biophys. J. 60, 910 (1991));
-    the offset c takes up vibration and back-jumps at short times. The covariance only sets the
-    weights: with weights fixed, D is linear in the MSD, so each ion gives an estimate of its own,
-    unbiased whatever its covariance really is, and the standard error of D is that of their mean.
-    It makes no assumption on how ions move, except that different ions' squared displacements
-    are nearly independent.
-    """
-    trajectory = np.asarray(positions)
-    if trajectory.ndim != 3 or trajectory.shape[1] < 2:
-        raise InputError(
-            f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with two ions or more"
-        )
-    n_frames, n_ions, n_axes = trajectory.shape
-    first, last = (round(fraction * n_frames) for fraction in fit_window)
-    first = max(first, 1)
-    if last - first < 2 or last >= n_frames:
-        raise InputError(
-            f"fit_window = {list(fit_window)}: holds too few of {n_frames} frames; run longer, "
-            "write frames more often or widen the window"
-        )
-    lags = np.unique(np.geomspace(1, last, 100).round().astype(np.intp))
-    fit = np.unique(np.linspace(first, last, _N_LAGS).round().astype(np.intp))
-    lags = np.union1d(lags, fit)
-    inside = np.isin(lags, fit)
-    msd_of_ions = mean_squared_displacement(trajectory, lags, per_ion=True)
+    MSD(t) = c + 2 d D t (d axes) is fitted by ordinary least squares at lags evenly spread over
+    the window, so that D is the mean slope over all of it; c takes up vibration and motion within
+    cages that is over before the window begins. Weights from a covariance would make the error
+    smaller for Brownian ions (by a factor of 1.8 for a window of 0.1 to 0.5), but they all go to
+    the beginning of the window, where a run that is not yet diffusive reads high.
 
-    weights = _straight_line_weights(fit, n_frames)
-    slopes = msd_of_ions[:, inside] @ weights[1] / frame_interval_ps
-    intercepts = msd_of_ions[:, inside] @ weights[0]
-    middle = frame_interval_ps * (first + last) / 2
-    slope, intercept = slopes.mean(), intercepts.mean()
-    exponent = slope * middle / (intercept + slope * middle)
-    # the exponent is a ratio of means: first-order propagation, ion by ion
-    influence = (1 - exponent) * slopes * middle - exponent * intercepts
-    exponent_std = _standard_error(influence / (intercept + slope * middle))
-    scale = CM2_S_PER_A2_PS / (2 * n_axes)
+    D is linear in the MSD and so the mean of one estimate per ion; how its error takes in that ions
+    move together and that the run has fast and slow times is said in `_variance`.
+    """
+    trajectory = check_positions(positions, frame_interval_ps)
+    n_frames, n_ions, n_axes = trajectory.shape
+    if jump_length_A is not None and not 0 < jump_length_A < np.inf:
+        raise InputError(
+            f"jump_length_A = {jump_length_A:g}: must be positive; give the distance between "
+            "sites in Å"
+        )
+    first, last = window_in_frames(
+        fit_window or DEFAULT_WINDOW, n_frames, frame_interval_ps if in_ps and fit_window else None
+    )
+    msd_of_ions = mean_squared_displacement(trajectory, np.arange(last + 1), per_ion=True)
+    if fit_window is None:
+        first, last = search_window(msd_of_ions) or (first, last)
+        msd_of_ions = msd_of_ions[:, : last + 1]
+    lags = spread_lags(first, last)
+    intercepts, slopes = line_weights(lags) @ msd_of_ions[:, lags].T
+    spread = _variance(trajectory, first, last)
+    # a correlation below 1 is but noise in tests
+    correlation = max(spread.correlation, 1.0)
+    halves = _halves(trajectory, first, last, spread)
+    no_plateau = reason_against_plateau(msd_of_ions, first, last, correlation)
+    unlike = heterogeneity(trajectory, msd_of_ions, first, last)
     msd = msd_of_ions.mean(axis=0)
+    slope, slope_std = float(slopes.mean()), float(np.sqrt(spread.variance))
+    bounds = _reasons_for_bound(slope, slope_std, last, float(msd[last]), jump_length_A)
+    if "falls" in no_plateau:
+        bounds.append(f"{no_plateau}: D is an upper bound; run longer or start the window later")
+    # from Å^2/frame to cm2/s
+    scale = CM2_S_PER_A2_PS / (2 * n_axes * frame_interval_ps)
+    exponent, exponent_std = _exponent(intercepts, slopes * (first + last) / 2)
+    drawn = np.unique(np.geomspace(1, last, 100).round().astype(np.intp))
+    inflation = float(np.sqrt(spread.correlation))
     return TracerDiffusion(
-        D_cm2_s=float(slope * scale),
-        D_std_cm2_s=_standard_error(slopes) * scale,
+        D_cm2_s=slope * scale,
+        D_std_cm2_s=slope_std * scale,
+        degrees_of_freedom=spread.degrees_of_freedom,
         n_ions=n_ions,
-        exponent=float(exponent),
-        exponent_std=exponent_std,
-        lags_ps=lags * frame_interval_ps,
-        msd=msd,
-        msd_std=msd_of_ions.std(axis=0, ddof=1) / np.sqrt(n_ions),
+        exponent=exponent,
+        exponent_std=exponent_std * inflation,
+        lags_ps=np.asarray(drawn * frame_interval_ps, dtype=np.float64),
+        msd=msd[drawn],
+        msd_std=standard_error(msd_of_ions[:, drawn]) * inflation,
         fit_lags_ps=(first * frame_interval_ps, last * frame_interval_ps),
-        intercept=float(intercept),
-        slope=float(slope),
-        warnings=tuple(_warnings(float(exponent), exponent_std, float(msd[-1]))),
+        intercept=float(intercepts.mean()),
+        slope=slope / frame_interval_ps,
+        n_stretches=n_frames / last,
+        correlation=spread.correlation,
+        running=running_D(msd_of_ions, frame_interval_ps, scale, inflation),
+        plateau=not no_plateau,
+        no_plateau=no_plateau,
+        halves_D_cm2_s=(halves.slopes[0] * scale, halves.slopes[1] * scale),
+        halves_D_std_cm2_s=(halves.stds[0] * scale, halves.stds[1] * scale),
+        drift_sigma=halves.sigma,
+        stationary=abs(halves.sigma) <= _DRIFT_SIGMA,
+        heterogeneity=unlike,
+        upper_bound=bool(bounds),
+        warnings=(*bounds, *_other_warnings(no_plateau, unlike, halves, scale)),
     )
 
 
-def _standard_error(values: FloatArray) -> float:
-    return float(values.std(ddof=1) / np.sqrt(len(values)))
-
-
-def _warnings(exponent: float, exponent_std: float, msd_end: float) -> list[str]:
-    """Say where the motion is not diffusion."""
-    warnings = []
-    if msd_end < _JUMP_LENGTH**2:
-        warnings.append(
-            f"MSD reaches only {msd_end:.2g} Å^2, less than one jump: D is an upper bound; "
-            "run longer"
+def check_positions(positions: ArrayLike, frame_interval_ps: float) -> NDArray[np.floating]:
+    """Return positions as an array, or raise InputError if no D can come from them."""
+    trajectory = np.asarray(positions)
+    if trajectory.ndim != 3 or trajectory.shape[1] < 2 or not 1 <= trajectory.shape[2] <= 3:
+        raise InputError(
+            f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with two ions or "
+            "more and one to three axes"
         )
-    if exponent < 0.8 and exponent + 2 * exponent_std < 1:
-        warnings.append(
-            f"MSD grows as t^{exponent:.2f}, not t: not yet diffusive; run longer or start the fit "
-            "later"
+    if not 0 < frame_interval_ps < np.inf:
+        raise InputError(
+            f"frame_interval_ps = {frame_interval_ps:g}: must be positive; give the time between "
+            "frames"
         )
-    return warnings
+    # sums show what is not finite without an array of flags as large as the positions
+    with np.errstate(invalid="ignore", over="ignore"):
+        finite = np.isfinite(trajectory.sum(axis=(1, 2), dtype=np.float64))
+    if not finite.all():
+        raise InputError(
+            f"positions: not finite in frame {int(np.argmin(finite))} and {(~finite).sum()} in "
+            "all; look for a run that blew up or a damaged file"
+        )
+    return trajectory
 
 
-def _straight_line_weights(lags: NDArray[np.intp], n_frames: int) -> FloatArray:
-    """Weights, [coefficient, lag], that take offset and slope (per frame) from an MSD."""
-    covariance = brownian_msd_covariance(lags, n_frames)
-    design = np.stack([np.ones(len(lags)), lags.astype(np.float64)])
-    whitened = np.linalg.solve(covariance, design.T)
-    return np.linalg.solve(design @ whitened, whitened.T)
+def _exponent(intercepts: FloatArray, rises: FloatArray) -> tuple[float, float]:
+    """D ln MSD / d ln t where MSD = intercept + rise, with the error from the ions."""
+    total = float(intercepts.mean() + rises.mean())
+    if total == 0:
+        return 0.0, 0.0
+    exponent = float(rises.mean() / total)
+    # a ratio of means: first-order propagation, ion by ion
+    influence = ((1 - exponent) * rises - exponent * intercepts) / total
+    return exponent, float(standard_error(influence))
 
 
-def brownian_msd_covariance(lags: ArrayLike, n_frames: int) -> FloatArray:
-    """Covariance of the time-averaged MSD of a Brownian particle, in one dimension.
+@dataclass(frozen=True)
+class _Variance:
+    """Of the mean slope."""
 
-    Parameters
-    ----------
-    lags
-        In frames, [lag].
-    n_frames
-        Length of the trajectory.
+    variance: float
+    """(Å^2/frame)^2"""
+    degrees_of_freedom: float
+    correlation: float
+    """Variance over that of as many independent ions, in displacements over the window."""
+    fast: float
+    """(Å^2/frame)^2, covariance between ions of their slopes at short lags, from fast modes."""
 
-    Returns
-    -------
-    ndarray
-        [lag, lag], in units of the squared variance of one frame's displacement.
+
+def _variance(trajectory: NDArray[np.floating], first: int, last: int) -> _Variance:
+    """Variance of the mean slope of the MSD over a window, ions that move together included.
 
     Notes
     -----
-    For Gaussian displacements x, y: cov(x^2, y^2) = 2 cov(x, y)^2, and the covariance of two
-    displacements is the time that they share. Summed over all pairs of time origins.
+    With s_i the slope of ion i, N^2 var(mean s) is the sum of var(s_i), which the scatter between
+    ions gives, and of cov(s_i, s_j). Two kinds of the latter are measured along the run, with the
+    squared displacements of each ion in cosine modes of their time origin (uneven modes of a sum
+    over ions and of the ions alone differ by products of different ions, which vanish in the mean
+    if ions are independent, whatever their memory):
+
+    - ions that jump together, in displacements over the window: the ratio of the sum's variance to
+      that of the ions, the mean over `_LONG_MODES`; it multiplies the scatter.
+    - rates that rise and fall for all ions together, in displacements before the window, of which
+      a run holds many: their covariance in the slowest modes, which adds to it.
+
+    For variances from low cosine modes see Müller, J. Econometrics 141, 1331 (2007). Degrees of
+    freedom are Satterthwaite's, with the scatter's from the kurtosis of s_i.
     """
-    lag = np.asarray(lags, dtype=np.intp)
-    covariance = np.empty((len(lag), len(lag)))
-    for row, short in enumerate(lag):
-        for column, long in enumerate(lag[row:], start=row):
-            n_short, n_long = n_frames - short, n_frames - long
-            # origin of the short interval minus that of the long one
-            shift = np.arange(1 - short, long)
-            shared = np.minimum(shift + short, long) - np.maximum(shift, 0)
-            pairs = np.minimum(n_short, n_long + shift) - np.maximum(0, shift)
-            total = (np.maximum(pairs, 0) * shared.astype(np.float64) ** 2).sum()
-            covariance[row, column] = covariance[column, row] = 2 * total / (n_short * n_long)
-    return covariance
+    lags = spread_lags(first, last)
+    modes = origin_modes(trajectory, lags, _LONG_MODES) @ line_weights(lags)[1]
+    n_ions = modes.shape[1]
+    together, alone = _of_sum_and_ions(modes[1:])
+    if not (alone > 0).all():  # ions that do not move at all
+        return _Variance(0.0, n_ions - 1.0, 1.0, 0.0)
+    correlation = float((together / alone).mean())
+    scatter = modes[0].var(ddof=1) / n_ions * correlation
+    kurtosis = float(scipy.stats.kurtosis(modes[0], fisher=False))
+    of_scatter = max((kurtosis - 1) / n_ions, 2 / (n_ions - 1)) + 2 / _LONG_MODES
+
+    lags = spread_lags(max(1, first // 4), max(2, first), 16)
+    modes = origin_modes(trajectory, lags, _FAST_MODES) @ line_weights(lags)[1]
+    together, alone = _of_sum_and_ions(modes[1:])
+    excess = (together - alone) / n_ions**2
+    slow = max(float(excess[:_SLOW_MODES].mean()), 0.0)
+    variance = scatter + slow
+    return _Variance(
+        variance=variance,
+        degrees_of_freedom=2 * variance**2 / (scatter**2 * of_scatter + 2 * slow**2 / _SLOW_MODES),
+        correlation=correlation,
+        fast=max(float(excess[_SLOW_MODES:].mean()), 0.0),
+    )
+
+
+def _of_sum_and_ions(modes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Square of the sum and sum of the squares over the ions of [mode, ion]."""
+    return modes.sum(axis=1) ** 2, (modes**2).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class _Halves:
+    """Slopes of the two halves of a run, Å^2/frame."""
+
+    slopes: tuple[float, float]
+    stds: tuple[float, float]
+    sigma: float
+    """Second less first, in standard errors."""
+
+
+def _halves(trajectory: NDArray[np.floating], first: int, last: int, spread: _Variance) -> _Halves:
+    """Slopes of the halves of a run, at half the lags of the window."""
+    lags = spread_lags(max(1, first // 2), last // 2)
+    half = len(trajectory) // 2
+    parts = [
+        mean_squared_displacement(part, lags, per_ion=True) @ line_weights(lags)[1]
+        for part in (trajectory[:half], trajectory[half:])
+    ]
+    correlation = max(spread.correlation, 1.0)
+    # twice the variance of a whole run is that of a half
+    first_std, second_std = (
+        float(np.sqrt(standard_error(part) ** 2 * correlation + 2 * spread.fast)) for part in parts
+    )
+    scatter = standard_error(parts[1] - parts[0]) ** 2 * correlation
+    difference = float(np.sqrt(scatter + 4 * spread.fast))
+    change = float(parts[1].mean() - parts[0].mean())
+    return _Halves(
+        slopes=(float(parts[0].mean()), float(parts[1].mean())),
+        stds=(first_std, second_std),
+        sigma=change / difference if difference else 0.0,
+    )
+
+
+def _reasons_for_bound(
+    slope: float, slope_std: float, last: int, msd_end: float, jump_length_A: float | None
+) -> list[str]:
+    """Say why D is but an upper bound, if it is; lags in frames, lengths in Å."""
+    reasons = []
+    if slope <= 2 * slope_std:
+        reasons.append("D is zero within two standard errors: D is an upper bound; run longer")
+    if jump_length_A is not None and msd_end < jump_length_A**2:
+        reasons.append(
+            f"MSD reaches only {msd_end:.2g} Å^2, less than one jump: D is an upper bound; "
+            "run longer"
+        )
+    if slope * last < msd_end / 4:
+        reasons.append(
+            f"of the MSD of {msd_end:.2g} Å^2 at the end of the window less than a quarter is "
+            "diffusion, the rest motion in cages: D is an upper bound; run longer"
+        )
+    return reasons
+
+
+def _other_warnings(no_plateau: str, unlike: float, halves: _Halves, scale: float) -> list[str]:
+    """Say what else is wrong with a run, if something is."""
+    warnings = []
+    if "rises" in no_plateau:
+        warnings.append(f"{no_plateau}: take off the drift of the cell, or run longer")
+    if unlike > _HETEROGENEITY:
+        warnings.append(
+            f"ions differ in mobility, {unlike:.1f} times the variance of ions alike: each sees "
+            "but a part of the sites; run longer"
+        )
+    if abs(halves.sigma) > _DRIFT_SIGMA:
+        before, after = (slope * scale for slope in halves.slopes)
+        warnings.append(
+            f"not stationary: D is {before:.2g} and {after:.2g} cm2/s in the halves of the run, "
+            f"{abs(halves.sigma):.1f} standard errors apart; equilibrate longer or run longer"
+        )
+    return warnings
 
 
 @dataclass(frozen=True)
@@ -266,123 +392,60 @@ class Combined:
     value: float
     std: float
     n_replicas: int
+    spread: float
+    """Standard deviation between replicas; NaN for one."""
+    upper_bound: bool
+    """Whether one of them at least is only an upper bound."""
+
+    @property
+    def limit(self) -> float:
+        """One-sided upper limit at 95 % (normal distribution); what to state of an upper bound."""
+        return max(self.value, 0.0) + 1.645 * self.std
 
 
-def combine_replicas(values: Sequence[float], stds: Sequence[float]) -> Combined:
+def combine_replicas(
+    values: Sequence[float], stds: Sequence[float], upper_bounds: Sequence[bool] | None = None
+) -> Combined:
     """Mean of independent replicas, with an error that holds the spread between them.
 
     Parameters
     ----------
     values, stds
         Estimates and their standard errors, [replica].
+    upper_bounds
+        Which of them are but upper bounds, [replica]; none by default.
 
     Returns
     -------
     Combined
         The standard error is the larger of the one propagated from `stds` and the one seen in the
-        spread of `values`.
-    """
-    value, std = np.asarray(values, dtype=float), np.asarray(stds, dtype=float)
-    n = len(value)
-    propagated = np.sqrt((std**2).sum()) / n
-    seen = value.std(ddof=1) / np.sqrt(n) if n > 1 else 0.0
-    return Combined(float(value.mean()), float(max(propagated, seen)), n)
-
-
-@dataclass(frozen=True)
-class Arrhenius:
-    """Arrhenius law D = D0 exp(-E_a / kT) fitted to several temperatures."""
-
-    E_a_eV: float
-    E_a_std_eV: float
-    ln_D0: float
-    """Logarithm of D0 in cm2/s."""
-    ln_D0_std: float
-    covariance: float
-    """Of E_a and ln D0, eV."""
-    chi2: float
-    """Sum of squared deviations over variances; of the size of the degrees of freedom if the law
-    holds and the errors are right."""
-    degrees_of_freedom: int
-    n_temperatures: int
-
-    def D_cm2_s(self, temperature_K: ArrayLike) -> FloatArray:
-        """Diffusion coefficient of the fit."""
-        beta = 1 / (BOLTZMANN_EV * np.asarray(temperature_K, dtype=float))
-        return np.exp(self.ln_D0 - self.E_a_eV * beta)
-
-    def ln_D_std(self, temperature_K: ArrayLike) -> FloatArray:
-        """Standard error of ln D of the fit."""
-        beta = 1 / (BOLTZMANN_EV * np.asarray(temperature_K, dtype=float))
-        variance = self.ln_D0_std**2 + (beta * self.E_a_std_eV) ** 2 - 2 * beta * self.covariance
-        return np.sqrt(np.maximum(variance, 0))
-
-
-def fit_arrhenius(
-    temperature_K: ArrayLike, D_cm2_s: ArrayLike, D_std_cm2_s: ArrayLike
-) -> Arrhenius:
-    """Fit ln D = ln D0 - E_a / kT by least squares weighted with the errors of ln D.
-
-    Parameters
-    ----------
-    temperature_K, D_cm2_s, D_std_cm2_s
-        [temperature]; D must be positive.
-
-    Returns
-    -------
-    Arrhenius
-        Errors follow from those of D; if the points scatter by more (chi2 above the degrees of
-        freedom), they are widened by the square root of the ratio.
+        spread of `values`, which is all that few replicas tell.
 
     Raises
     ------
     InputError
-        For fewer than two temperatures, or a D that is not positive.
+        For no replicas, unequal lengths, or numbers that are not finite.
     """
-    beta = 1 / (BOLTZMANN_EV * np.asarray(temperature_K, dtype=float))
-    D, std = np.asarray(D_cm2_s, dtype=float), np.asarray(D_std_cm2_s, dtype=float)
-    if len(np.unique(beta)) < 2:
-        raise InputError("temperature_K: an Arrhenius fit needs two temperatures or more")
-    if not (D > 0).all() or not (std > 0).all():
-        raise InputError("D_cm2_s: an Arrhenius fit needs positive D with positive errors")
-    design = np.stack([-beta, np.ones_like(beta)], axis=1)
-    weights = (D / std) ** 2
-    covariance = np.linalg.inv(design.T @ (weights[:, np.newaxis] * design))
-    E_a, ln_D0 = covariance @ design.T @ (weights * np.log(D))
-    chi2 = float((weights * (np.log(D) - ln_D0 + E_a * beta) ** 2).sum())
-    freedom = len(D) - 2
-    if freedom > 0:
-        covariance = covariance * max(1.0, chi2 / freedom)
-    return Arrhenius(
-        E_a_eV=float(E_a),
-        E_a_std_eV=float(np.sqrt(covariance[0, 0])),
-        ln_D0=float(ln_D0),
-        ln_D0_std=float(np.sqrt(covariance[1, 1])),
-        covariance=float(covariance[0, 1]),
-        chi2=chi2,
-        degrees_of_freedom=freedom,
-        n_temperatures=len(D),
+    value, std = np.asarray(values, dtype=float), np.asarray(stds, dtype=float)
+    bounds = np.zeros(len(value), bool) if upper_bounds is None else np.asarray(upper_bounds, bool)
+    n = len(value)
+    if n == 0 or std.shape != (n,) or bounds.shape != (n,):
+        raise InputError(
+            f"values, stds, upper_bounds: {n}, {len(std)}, {len(bounds)} of them; give one of each "
+            "per replica, for one replica or more"
+        )
+    if not np.isfinite(value).all() or not (np.isfinite(std) & (std >= 0)).all():
+        raise InputError(
+            f"values = {value.tolist()}, stds = {std.tolist()}: must be finite, errors 0 or more; "
+            "leave out what failed"
+        )
+    spread = float(value.std(ddof=1)) if n > 1 else float("nan")
+    propagated = float(np.sqrt((std**2).sum()) / n)
+    seen = spread / np.sqrt(n) if n > 1 else 0.0
+    return Combined(
+        value=float(value.mean()),
+        std=float(max(propagated, seen)),
+        n_replicas=n,
+        spread=spread,
+        upper_bound=bool(bounds.any()),
     )
-
-
-def nernst_einstein_conductivity(
-    D_cm2_s: float, li_per_volume: float, temperature_K: float
-) -> float:
-    """Ionic conductivity of Li+ if ions moved independently (Haven ratio 1).
-
-    Parameters
-    ----------
-    D_cm2_s
-        Tracer diffusion coefficient.
-    li_per_volume
-        Number density of lithium, 1/Å^3.
-    temperature_K
-        Temperature.
-
-    Returns
-    -------
-    float
-        S/cm: sigma = n e^2 D / kT.
-    """
-    per_cm3 = li_per_volume * 1e24
-    return float(per_cm3 * constants.e**2 * D_cm2_s / (constants.k * temperature_K))

@@ -42,7 +42,8 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row per origin, potential and condition; `ratio` is D over that of the first origin with
-        its own potential, `paper` and `paper_ratio` the paper's counterparts, if it has any.
+        its own potential, and `ratio_is` says whether a D that is a bound makes it one; `paper`
+        and `paper_ratio` the paper's counterparts, if it has any.
     """
     runs = crossover_runs(diffusion)
     if runs.empty:
@@ -56,6 +57,7 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
         for cell in cells:
             ratio = cell["tracer_D_cm2_s"] / reference["tracer_D_cm2_s"]
             error = np.hypot(_relative_error(cell), _relative_error(reference))
+            bounds = (cell["upper_bound"], reference["upper_bound"])
             theirs, of = (paper_value(row, "tracer_D_cm2_s") for row in (cell, reference))
             known = theirs is not None and of is not None
             rows.append(
@@ -63,11 +65,21 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
                     **cell,
                     "ratio": ratio,
                     "ratio_std": 0.0 if cell is reference else ratio * error,
+                    "ratio_is": "" if cell is reference else _RATIO_OF_BOUNDS[bounds],
                     "paper": theirs["value"] if known else np.nan,
                     "paper_ratio": theirs["value"] / of["value"] if known else np.nan,
                 }
             )
     return pd.DataFrame(rows)
+
+
+_RATIO_OF_BOUNDS = {
+    (False, False): "",
+    (True, False): "upper bound",
+    (False, True): "lower bound",
+    (True, True): "undetermined",
+}
+"""What a ratio is, if its numerator and denominator are upper bounds."""
 
 
 def _relative_error(row: Mapping[Any, Any]) -> float:
@@ -79,7 +91,8 @@ def crossover_effects(
 ) -> tuple[pd.DataFrame, dict[str, FactorialDecomposition]]:
     """Decompose ln D for every pair of potentials that makes and runs structures.
 
-    Structures that lack a run with one of the two, or have a D that is not positive, are left out.
+    Structures that lack a run with one of the two, or have only an upper bound of a D, are left
+    out, and counted: a logarithm needs D itself.
 
     Returns
     -------
@@ -119,6 +132,7 @@ def crossover_effects(
                         "ln_D": effect.value,
                         "ln_D_std": effect.std,
                         "structures": " + ".join(map(str, effects.replicas)),
+                        "left_out": group["structure"].nunique() - sum(effects.replicas),
                         "errors_from": "spread" if effects.from_spread else "D of single runs",
                     }
                 )
@@ -142,7 +156,8 @@ def _structures(
         )
         for values in ("tracer_D_cm2_s", "tracer_D_std_cm2_s")
     ]
-    whole = ((tables[0] > 0) & tables[1].notna()).all(axis=1)
+    bounded = rows.loc[rows["upper_bound"], "structure"]
+    whole = ((tables[0] > 0) & tables[1].notna()).all(axis=1) & ~tables[0].index.isin(bounded)
     D, std = (table[whole].to_numpy(dtype=float) for table in tables)
     return D, std
 

@@ -1,28 +1,44 @@
 """Diffusivities and activation energies of a campaign."""
 
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from llzo_helpers.analysis.arrhenius import Arrhenius, fit_arrhenius
+from llzo_helpers.analysis.conductivity import (
+    collective_diffusion_coefficient,
+    haven_ratio,
+    nernst_einstein_conductivity,
+)
 from llzo_helpers.analysis.diffusion import (
-    Arrhenius,
     TracerDiffusion,
     combine_replicas,
-    fit_arrhenius,
-    nernst_einstein_conductivity,
     tracer_diffusion_coefficient,
 )
+from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
+from llzo_helpers.analysis.stationarity import Drift, drift
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.model import Campaign, Run
-from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, SystemKey, run_columns, system_key
+from llzo_helpers.campaign.tables import (
+    SYSTEM_COLUMNS,
+    SystemKey,
+    run_columns,
+    system_key,
+    value_or_bound,
+)
+from llzo_helpers.errors import InputError
+from llzo_helpers.md.folder import read_start, read_thermo
 from llzo_helpers.md.trajectory import Trajectory
 
 
 def analyse_diffusion(
     campaign: Campaign, on_run: Callable[[Run], None] = lambda run: None
 ) -> tuple[pd.DataFrame, dict[str, TracerDiffusion]]:
-    """Tracer diffusion coefficients of all finished runs.
+    """Tracer and collective diffusion coefficients of all finished runs.
 
     Returns
     -------
@@ -33,47 +49,145 @@ def analyse_diffusion(
     """
     rows, results = [], {}
     for run in campaign.finished_runs:
-        trajectory = Trajectory(campaign.run_directory(run))
-        result = tracer_diffusion_coefficient(
-            trajectory.relative_to_framework(),
-            trajectory.frame_interval_ps,
-            campaign.diffusion.fit_window,
+        directory = campaign.run_directory(run)
+        trajectory = Trajectory(directory)
+        lithium = trajectory.relative_to_framework()
+        interval, settings = trajectory.frame_interval_ps, campaign.diffusion
+        tracer = tracer_diffusion_coefficient(
+            lithium, interval, settings.fit_window, jump_length_A=settings.jump_length_A
         )
-        results[run.name] = result
-        density = result.n_ions / abs(np.linalg.det(trajectory.cell))
-        conductivity = nernst_einstein_conductivity(result.D_cm2_s, density, run.temperature_K)
+        results[run.name] = tracer
+        collective = collective_diffusion_coefficient(
+            lithium, interval, tracer.fit_lags_ps, in_ps=True
+        )
+        haven = haven_ratio(tracer, collective)
+        density = tracer.n_ions / abs(np.linalg.det(trajectory.cell))
+        conductivity = partial(
+            nernst_einstein_conductivity,
+            ions_per_A3=density,
+            temperature_K=run.temperature_K,
+        )
+        energy = _energy_drift(directory)
+        first_half, second_half = tracer.halves_D_cm2_s
         rows.append(
             {
                 **run_columns(run),
-                "tracer_D_cm2_s": result.D_cm2_s,
-                "tracer_D_std_cm2_s": result.D_std_cm2_s,
-                "msd_exponent": result.exponent,
-                "msd_exponent_std": result.exponent_std,
-                "fit_start_ps": result.fit_lags_ps[0],
-                "fit_end_ps": result.fit_lags_ps[1],
+                "tracer_D_cm2_s": tracer.D_cm2_s,
+                "tracer_D_std_cm2_s": tracer.D_std_cm2_s,
+                "tracer_D_freedom": tracer.degrees_of_freedom,
+                "upper_bound": tracer.upper_bound,
+                "tracer_D_limit_cm2_s": tracer.D_limit_cm2_s,
+                "msd_exponent": tracer.exponent,
+                "msd_exponent_std": tracer.exponent_std,
+                "fit_start_ps": tracer.fit_lags_ps[0],
+                "fit_end_ps": tracer.fit_lags_ps[1],
+                "stretches": tracer.n_stretches,
+                "plateau": tracer.plateau,
+                "first_half_D_cm2_s": first_half,
+                "second_half_D_cm2_s": second_half,
+                "D_drift_sigma": tracer.drift_sigma,
+                "energy_drift_meV_atom": energy.change,
+                "energy_drift_sigma": energy.sigma,
+                "stationary": tracer.stationary and not energy.significant,
+                "collective_D_cm2_s": collective.D_cm2_s,
+                "collective_D_std_cm2_s": collective.D_std_cm2_s,
+                "haven_ratio": haven.value,
+                "haven_ratio_std": haven.std,
+                "tracer_conductivity_S_cm": conductivity(tracer.D_cm2_s),
+                "tracer_conductivity_std_S_cm": conductivity(tracer.D_std_cm2_s),
+                "collective_conductivity_S_cm": conductivity(collective.D_cm2_s),
+                "collective_conductivity_std_S_cm": conductivity(collective.D_std_cm2_s),
                 "n_frames": len(trajectory),
-                "n_li": result.n_ions,
-                "nernst_einstein_S_cm": conductivity,
-                "warnings": "; ".join(result.warnings),
+                "n_li": tracer.n_ions,
+                "warnings": "; ".join([*tracer.warnings, *_energy_warnings(energy)]),
             }
         )
         on_run(run)
     return pd.DataFrame(rows), results
 
 
+def _energy_drift(directory: Path) -> Drift:
+    """Drift of the potential energy during production, meV per atom."""
+    energy = read_thermo(directory)["potential_energy_eV"].to_numpy()
+    return drift(1000 * energy / len(read_start(directory)))
+
+
+def _energy_warnings(energy: Drift) -> list[str]:
+    if not energy.significant:
+        return []
+    return [
+        f"not stationary: the potential energy changes by {energy.change:+.2g} meV per atom "
+        f"between the halves, {abs(energy.sigma):.1f} standard errors; equilibrate longer"
+    ]
+
+
+def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
+    """Diffusion coefficients of amorphous structures in consecutive parts of their runs.
+
+    A glass ages: what is fast after the quench may slow down. The lags of the fit are those of
+    the parts, shorter than of the whole run.
+
+    Returns
+    -------
+    DataFrame
+        A row per run and part, the content of `ageing.csv`; `age_ps` counts from the beginning of
+        equilibration.
+    """
+    rows = []
+    for run in campaign.finished_runs:
+        if run.structure.phase == "crystal":
+            continue
+        trajectory = Trajectory(campaign.run_directory(run))
+        settings, interval = campaign.diffusion, trajectory.frame_interval_ps
+        lithium = trajectory.relative_to_framework()
+        edges = np.linspace(0, len(lithium), parts + 1).round().astype(int)
+        for begin, end in pairwise(edges.tolist()):
+            try:
+                part = tracer_diffusion_coefficient(
+                    lithium[begin:end],
+                    interval,
+                    settings.fit_window or DEFAULT_WINDOW,
+                    jump_length_A=settings.jump_length_A,
+                )
+            except InputError:
+                # too few frames in a part: nothing to say of age
+                continue
+            rows.append(
+                {
+                    **run_columns(run),
+                    "age_ps": campaign.md.equilibration_ps + (begin + end) / 2 * interval,
+                    "fit_start_ps": part.fit_lags_ps[0],
+                    "fit_end_ps": part.fit_lags_ps[1],
+                    "tracer_D_cm2_s": part.D_cm2_s,
+                    "tracer_D_std_cm2_s": part.D_std_cm2_s,
+                    "upper_bound": part.upper_bound,
+                    "tracer_D_limit_cm2_s": part.D_limit_cm2_s,
+                }
+            )
+    return pd.DataFrame(rows, columns=None if rows else ["run", "age_ps", "tracer_D_cm2_s"])
+
+
 def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
-    """Combine the replicas of each system and temperature into one row."""
+    """Combine the replicas of each system and temperature into one row.
+
+    Where a replica has only an upper bound, so has the mean.
+    """
     rows = []
     keys = [*SYSTEM_COLUMNS, "temperature_K"]
     for key, group in diffusion.groupby(keys, dropna=False, sort=False):
         mean = combine_replicas(
-            group["tracer_D_cm2_s"].to_list(), group["tracer_D_std_cm2_s"].to_list()
+            group["tracer_D_cm2_s"].to_list(),
+            group["tracer_D_std_cm2_s"].to_list(),
+            group["upper_bound"].to_list(),
         )
         rows.append(
             {
                 **dict(zip(keys, key, strict=True)),
                 "tracer_D_cm2_s": mean.value,
                 "tracer_D_std_cm2_s": mean.std,
+                "upper_bound": mean.upper_bound,
+                "tracer_D_limit_cm2_s": mean.limit,
+                "stationary": bool(group["stationary"].all()),
                 "replicas": mean.n_replicas,
             }
         )
@@ -81,7 +195,7 @@ def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
 
 
 def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[SystemKey, Arrhenius]]:
-    """Arrhenius fits of all systems with three temperatures or more.
+    """Arrhenius fits of all systems with three temperatures or more, bounds among them.
 
     Parameters
     ----------
@@ -97,11 +211,14 @@ def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[System
     """
     rows, fits = [], {}
     for key, group in combined.groupby(SYSTEM_COLUMNS, dropna=False, sort=False):
-        positive = group[group["tracer_D_cm2_s"] > 0]
-        if len(positive) < 3:
+        # a slope takes two values; bounds alone have none
+        if len(group) < 3 or (~group["upper_bound"]).sum() < 2:
             continue
         fit = fit_arrhenius(
-            positive["temperature_K"], positive["tracer_D_cm2_s"], positive["tracer_D_std_cm2_s"]
+            group["temperature_K"],
+            group["tracer_D_cm2_s"],
+            group["tracer_D_std_cm2_s"],
+            group["upper_bound"],
         )
         fits[system_key(dict(zip(SYSTEM_COLUMNS, key, strict=True)))] = fit
         rows.append(
@@ -116,9 +233,10 @@ def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[System
                 "covariance_E_a_ln_D0_eV": fit.covariance,
                 "chi2": fit.chi2,
                 "degrees_of_freedom": fit.degrees_of_freedom,
-                "temperature_min_K": positive["temperature_K"].min(),
-                "temperature_max_K": positive["temperature_K"].max(),
+                "temperature_min_K": group["temperature_K"].min(),
+                "temperature_max_K": group["temperature_K"].max(),
                 "n_temperatures": fit.n_temperatures,
+                "n_bounds": fit.n_bounds,
             }
         )
     columns = [*SYSTEM_COLUMNS, "E_a_eV", "E_a_std_eV", "D0_cm2_s"]
@@ -134,7 +252,7 @@ def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
     values = {
         system_label(row): {
             "E_a (eV)": f"{row['E_a_eV']:.2f} ± {row['E_a_std_eV']:.2f}",
-            "D (cm2/s)": f"{row['tracer_D_cm2_s']:.2e} ± {row['tracer_D_std_cm2_s']:.1e}",
+            "D (cm2/s)": value_or_bound(row),
         }
         for row in merged.to_dict("records")
     }

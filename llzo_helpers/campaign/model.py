@@ -101,6 +101,14 @@ class Campaign(Model):
     vibration: VibrationSettings | None = None
 
     @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        try:
+            self.diffusion.require_window(self.md.production_ps, self.md.frame_interval_fs)
+        except InputError as error:
+            raise ValueError(f"md.production_ps = {self.md.production_ps:g}: {error}") from None
+        return self
+
+    @model_validator(mode="after")
     def _vibration_of_existing_structures(self) -> Self:
         ratios = {structure.volume_ratio for structure in self.structures}
         for ratio in self.vibration.volume_ratio if self.vibration else []:

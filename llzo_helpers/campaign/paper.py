@@ -41,7 +41,7 @@ def paper_values_for(campaign: Campaign) -> pd.DataFrame:
 
 COMPARISON_COLUMNS = [
     *("quantity", *SYSTEM_COLUMNS, "temperature_K", "paper", "this_work", "this_work_std"),
-    *("ratio", "deviation_sigma", "source"),
+    *("upper_bound", "ratio", "deviation_sigma", "source"),
 ]
 """Of `compare_with_paper`."""
 
@@ -54,7 +54,8 @@ def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.Da
     DataFrame
         A row per number of the paper that there is a counterpart for: `paper`, `this_work`,
         `this_work_std`, `ratio` and `deviation_sigma`, their difference in our standard errors
-        (the paper gives none).
+        (the paper gives none). Where D is an upper bound, `this_work` is that bound, at 95 %, and
+        `deviation_sigma` is 0 if the paper's value is below it.
     """
     rows = []
     for table, value, std in (
@@ -63,21 +64,26 @@ def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.Da
     ):
         for row in table.to_dict("records"):
             match = paper_value(row, value)
-            if match is not None:
-                ours, error, theirs = row[value], row[std], match["value"]
-                rows.append(
-                    {
-                        "quantity": value,
-                        **{key: row[key] for key in SYSTEM_COLUMNS},
-                        "temperature_K": row.get("temperature_K", np.nan),
-                        "paper": theirs,
-                        "this_work": ours,
-                        "this_work_std": error,
-                        "ratio": ours / theirs,
-                        "deviation_sigma": (ours - theirs) / error,
-                        "source": match["source"],
-                    }
-                )
+            if match is None:
+                continue
+            bound = bool(row.get("upper_bound", False))
+            paper, error = match["value"], row[std]
+            ours = row["tracer_D_limit_cm2_s"] if bound else row[value]
+            agrees = bound and paper <= ours
+            rows.append(
+                {
+                    "quantity": value,
+                    **{key: row[key] for key in SYSTEM_COLUMNS},
+                    "temperature_K": row.get("temperature_K", np.nan),
+                    "paper": paper,
+                    "this_work": ours,
+                    "this_work_std": error,
+                    "upper_bound": bound,
+                    "ratio": ours / paper,
+                    "deviation_sigma": 0.0 if agrees else (row[value] - paper) / error,
+                    "source": match["source"],
+                }
+            )
     # with no counterpart at all, still a table that can be read
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
@@ -88,14 +94,17 @@ def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in comparison.to_dict("records"):
         name, value, error = formats[row["quantity"]]
+        number, mark = f"{row['this_work']:{value}} ± {row['this_work_std']:{error}}", ""
+        if row["upper_bound"]:
+            number, mark = f"< {row['this_work']:{error}}", "< "
         rows.append(
             {
                 "quantity": name,
                 "system": system_label(row),
                 "T (K)": "" if np.isnan(row["temperature_K"]) else f"{row['temperature_K']:g}",
                 "paper": f"{row['paper']:{value}}",
-                "this work": f"{row['this_work']:{value}} ± {row['this_work_std']:{error}}",
-                "ratio": f"{row['ratio']:.2f}",
+                "this work": number,
+                "ratio": f"{mark}{row['ratio']:.2f}",
                 "deviation (σ)": f"{row['deviation_sigma']:+.1f}",
                 "in the paper": row["source"],
             }

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, window_in_frames
 from llzo_helpers.analysis.vibration import frames_needed
 from llzo_helpers.md.settings import MDSettings
 from llzo_helpers.schema import Model, OneOrMore, Positive, Temperature
@@ -12,16 +13,17 @@ from llzo_helpers.schema import Model, OneOrMore, Positive, Temperature
 class DiffusionSettings(Model):
     """How the tracer diffusion coefficient is taken from a mean squared displacement."""
 
-    fit_window: tuple[Positive, Positive] = (0.1, 0.5)
-    """First and last lag of the fit, as fractions of the production run."""
+    fit_window: tuple[Positive, Positive] | None = (0.1, 0.5)
+    """First and last lag of the fit, as fractions of the production run; null looks for the first
+    window in which D no longer depends on the lag."""
+    jump_length_A: Positive = 2.0
+    """About the distance between neighbouring 24d and 48g sites: while the mean squared
+    displacement is below its square, D is only an upper bound."""
 
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if not self.fit_window[0] < self.fit_window[1] < 1:
-            raise ValueError(
-                f"fit_window = {list(self.fit_window)}: must rise and stay below 1, as [0.1, 0.5]"
-            )
-        return self
+    def require_window(self, production_ps: float, frame_interval_fs: float) -> None:
+        """Raise InputError if a run of that length holds too few frames for the window."""
+        n_frames = round(1000 * production_ps / frame_interval_fs)
+        window_in_frames(self.fit_window or DEFAULT_WINDOW, n_frames)
 
 
 class SiteSettings(Model):

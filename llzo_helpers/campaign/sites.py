@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.analysis.sites import (
+    UNASSIGNED,
     AccessibleVolumes,
     BackJumps,
     JumpDiffusion,
@@ -34,6 +35,7 @@ from llzo_helpers.analysis.sites import (
     superbasins,
     wyckoff_types,
 )
+from llzo_helpers.analysis.stationarity import Drift, drift
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import Campaign, Run
@@ -232,6 +234,15 @@ def site_table(system: RunSites) -> pd.DataFrame:
     )
 
 
+def occupation_drift(system: RunSites) -> tuple[str, Drift]:
+    """Return the most frequent kind of site, and how the fraction of ions there changes."""
+    names, count = np.unique(system.kinds, return_counts=True)
+    kind = str(names[count.argmax()])
+    assignments = system.analysis.assignments
+    there = (system.kinds == kind)[assignments] & (assignments != UNASSIGNED)
+    return kind, drift(there.mean(axis=1))
+
+
 def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFrame:
     """Return a row per run.
 
@@ -250,6 +261,7 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
         D = tracer[system.run.name]["tracer_D_cm2_s"]
         D_std = tracer[system.run.name]["tracer_D_std_cm2_s"]
         ratio = system.accessible.fixed_samples / system.static_volume
+        kind, occupation = occupation_drift(system)
         memory = memory_std = np.nan
         if jumps.D_cm2_s > 0:
             memory = D / jumps.D_cm2_s
@@ -274,6 +286,10 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
                 "jump_D_std_cm2_s": jumps.D_std_cm2_s,
                 "tracer_D_cm2_s": D,
                 "tracer_D_std_cm2_s": D_std,
+                "upper_bound": tracer[system.run.name]["upper_bound"],
+                "occupation_kind": kind,
+                "occupation_change": occupation.change,
+                "occupation_change_sigma": occupation.sigma,
                 "network_correlation": jumps.network_correlation,
                 "memory_correlation": memory,
                 "memory_correlation_std": memory_std,
@@ -297,6 +313,13 @@ def warning_table(systems: Sequence[RunSites], failures: Mapping[str, str]) -> p
             texts.append(
                 f"{100 * analysis.unassigned_fraction:.0f} % of the lithium positions are between "
                 "sites; what is said of jumps depends on the assignment threshold"
+            )
+        kind, occupation = occupation_drift(system)
+        if occupation.significant:
+            texts.append(
+                f"not stationary: the fraction of lithium at {kind} sites changes by "
+                f"{100 * occupation.change:+.1f} % between the halves, "
+                f"{abs(occupation.sigma):.1f} standard errors; equilibrate longer"
             )
         rows += [(system.run.name, text) for text in texts]
     return pd.DataFrame(rows, columns=["run", "warning"])

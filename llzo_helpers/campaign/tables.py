@@ -56,6 +56,13 @@ def system_key(row: Mapping[Any, Any]) -> SystemKey:
     return tuple(None if pd.isna(row[column]) else row[column] for column in SYSTEM_COLUMNS)
 
 
+def value_or_bound(row: Mapping[Any, Any]) -> str:
+    """Return D of a row in words: with its standard error, or as an upper bound."""
+    if row["upper_bound"]:
+        return f"< {row['tracer_D_limit_cm2_s']:.1e}"
+    return f"{row['tracer_D_cm2_s']:.2e} ± {row['tracer_D_std_cm2_s']:.1e}"
+
+
 def save_table(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
     """Write a table as CSV, whole or not at all."""
     write_text(path, table.to_csv(index=index))

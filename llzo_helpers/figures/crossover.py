@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 from llzo_helpers.analysis.factorial import FactorialDecomposition
 from llzo_helpers.campaign.crossover import Switch
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import BLACK, SEQUENCE, new_figure
+from llzo_helpers.figures.style import BLACK, SEQUENCE, add_bounds, new_figure
 
 _PAIRS = (("Zr", "O"), ("O", "O"))
 
@@ -33,7 +33,8 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Fig
         caption=(
             f"Tracer diffusion coefficient at {temperature_K} K of amorphous structures made by "
             "one potential (colour) and run with one (abscissa), with standard errors. Parallel "
-            "lines: structure and potential act independently. Open symbols: the paper."
+            "lines: structure and potential act independently. Open circles with an arrow: upper "
+            "bounds; open squares: the paper."
         ),
     )
     rows = table[table["temperature_K"] == temperature_K]
@@ -42,14 +43,26 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Fig
         origin, lithium, volume, n = group[keys].iloc[0]
         size = f" {n}x{n}x{n}" if n > 1 else ""
         name = f"{origin} structure, Li<sub>{lithium:g}</sub> {100 * volume:g} %{size}"
+        bound = group["upper_bound"]
+        values, bounds = group[~bound], group[bound]
         figure.add_scatter(
-            x=group["md_potential"],
-            y=group["tracer_D_cm2_s"],
-            error_y={"array": group["tracer_D_std_cm2_s"], "thickness": 1.5, "width": 5},
+            x=values["md_potential"],
+            y=values["tracer_D_cm2_s"],
+            error_y={"array": values["tracer_D_std_cm2_s"], "thickness": 1.5, "width": 5},
             mode="lines+markers",
             marker={"color": colour, "size": 10},
             name=name,
+            legendgroup=name,
         )
+        if len(bounds):
+            add_bounds(
+                figure,
+                bounds["md_potential"].to_list(),
+                bounds["tracer_D_limit_cm2_s"].to_list(),
+                colour=colour,
+                symbol="circle",
+                group=name,
+            )
         paper = group[group["paper"].notna()]
         if len(paper):
             figure.add_scatter(

@@ -4,7 +4,15 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import BLACK, CURVE_COLUMNS, GREY, SEQUENCE, curve_name, new_figure
+from llzo_helpers.figures.style import (
+    BLACK,
+    CURVE_COLUMNS,
+    GREY,
+    SEQUENCE,
+    add_bounds,
+    curve_name,
+    new_figure,
+)
 
 _SYMBOLS = {"crystal": "circle", "amorphous": "square"}
 _PAPER_LINES = ({"color": BLACK, "dash": "dash"}, {"color": GREY, "dash": "dashdot"})
@@ -31,7 +39,8 @@ def figure_1a(diffusion: pd.DataFrame, paper: pd.DataFrame, temperature_K: float
         log_y=True,
         caption=(
             f"Figure 1A. Tracer diffusion coefficient of lithium at {temperature_K:g} K against "
-            "volume. Filled symbols: this work, with standard errors; open symbols: the paper."
+            "volume. Filled symbols: this work, with standard errors; open with an arrow: upper "
+            "bounds; open without: the paper."
         ),
     )
     ours = diffusion[diffusion["temperature_K"] == temperature_K]
@@ -76,15 +85,28 @@ def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> N
     ):
         phase = rows["phase"].iloc[0]
         points = rows.sort_values("volume_ratio")
+        bound = points.get("upper_bound", pd.Series(False, index=points.index)).astype(bool)
+        name = curve_name(points.iloc[0].to_dict())
+        values = points[~bound]
         figure.add_scatter(
-            x=100 * points["volume_ratio"],
-            y=points[value],
-            error_y={"array": points[std], "thickness": 1.5, "width": 5},
+            x=100 * values["volume_ratio"],
+            y=values[value],
+            error_y={"array": values[std], "thickness": 1.5, "width": 5},
             mode="lines+markers",
             marker={"symbol": _SYMBOLS[phase], "size": 10, "color": colour},
             line={"color": colour, "width": 1.5},
-            name=curve_name(rows.iloc[0].to_dict()),
+            name=name,
+            legendgroup=name,
         )
+        if bound.any():
+            add_bounds(
+                figure,
+                (100 * points.loc[bound, "volume_ratio"]).to_list(),
+                points.loc[bound, "tracer_D_limit_cm2_s"].to_list(),
+                colour=colour,
+                symbol=_SYMBOLS[phase],
+                group=name,
+            )
 
 
 def _add_paper(figure: go.Figure, table: pd.DataFrame) -> None:

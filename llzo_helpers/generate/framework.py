@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
-from llzo_helpers.analysis.diffusion import mean_squared_displacement, tracer_diffusion_coefficient
+from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
+from llzo_helpers.analysis.msd import mean_squared_displacement
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.garnet import ELEMENTS, garnet
 

@@ -54,7 +54,7 @@ SECTIONS = (
     Section(
         "Diffusivity and activation energy",
         "03_diffusion.ipynb",
-        figures=("figure_1a", "figure_1b", "arrhenius", "msd"),
+        figures=("figure_1a", "figure_1b", "arrhenius", "msd", "running_diffusion", "ageing"),
         tables=(("table_2", "Table 2. Activation energies and diffusivities at 1100 K."),),
     ),
     Section(

@@ -19,7 +19,8 @@ from ase.optimize import FIRE
 from ase.vibrations import Vibrations
 from tqdm.auto import tqdm
 
-from llzo_helpers.analysis.diffusion import Arrhenius, fit_arrhenius, tracer_diffusion_coefficient
+from llzo_helpers.analysis.arrhenius import Arrhenius, fit_arrhenius
+from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
 from llzo_helpers.analysis.order import PairDistribution, pair_distributions
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.garnet import volume_ratio

@@ -3,20 +3,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tidynamics
+from diffusion_models import CASES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from llzo_helpers.analysis.diffusion import (
-    BOLTZMANN_EV,
+from llzo_helpers.analysis.conductivity import (
     brownian_msd_covariance,
-    combine_replicas,
-    fit_arrhenius,
-    mean_squared_displacement,
-    nernst_einstein_conductivity,
-    tracer_diffusion_coefficient,
 )
-from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.analysis.diffusion import combine_replicas, tracer_diffusion_coefficient
+from llzo_helpers.analysis.fit_window import minimum_frames, window_in_frames
+from llzo_helpers.analysis.msd import mean_squared_displacement
 from llzo_helpers.errors import InputError
 from llzo_helpers.md.trajectory import Trajectory
 
@@ -90,40 +87,157 @@ def test_covariance_of_the_brownian_msd_is_that_of_random_walks():
     assert np.diag(seen) == pytest.approx(np.diag(expected), rel=0.08)
 
 
-def campaign_size(name: str) -> tuple[int, float]:
-    md = load_campaign(name).md
-    return round(md.production_ps * 1000 / md.frame_interval_fs), md.frame_interval_fs / 1000
+def within(fraction: float, expected: float, n: int) -> bool:
+    """Whether a fraction of n is what is expected, but for chance (3 standard deviations)."""
+    return abs(fraction - expected) < 3 * np.sqrt(expected * (1 - expected) / n)
+
+
+REPLICAS = 60
+GOOD = [
+    "Brownian, 30 ps",
+    "Brownian, 100 frames",
+    "back-jumps, 90 %",
+    "traps over 2 decades",
+    "strings of 6",
+    "companies of 4",
+    "rates with a memory of 1/20 of the run",
+    "cages, 1000 ps",
+    "drifting cell, drift taken off",
+]
+SHORT = [
+    "traps over 4 decades, too short",
+    "cages, 30 ps, too short",
+    "cages that nobody leaves",
+    "drifting cell, drift left",
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("campaign", ["smoke", "quick"])
-def test_the_estimator_is_unbiased_and_its_intervals_cover(campaign: str):
-    """500 walks of the campaign's own size: 50 Li, its frames, vibration of 0.3 Å."""
-    frames, dt = campaign_size(campaign)
-    D = 0.3  # Å^2/ps, that of the crystal at 1100 K
-    rng = np.random.default_rng(2)
-    results = [
-        tracer_diffusion_coefficient(random_walk(rng, frames, 50, D, dt, rattle=0.3), dt)
-        for _ in range(500)
-    ]
-    values = np.array([result.D_cm2_s for result in results]) / (D * 1e-4)
-    assert abs(values.mean() - 1) < 3 * values.std() / np.sqrt(500)
-    for level, tolerance in ((0.68, 0.05), (0.95, 0.03)):
-        intervals = np.array([result.interval(level) for result in results]) / (D * 1e-4)
-        coverage = ((intervals[:, 0] < 1) & (intervals[:, 1] > 1)).mean()
-        assert coverage == pytest.approx(level, abs=tolerance)
+@pytest.mark.parametrize("name", GOOD)
+def test_where_the_run_is_long_enough_D_and_its_intervals_are_right(name):
+    """All models, and 500 replicas: `benchmarks/diffusion_coverage.py`."""
+    case = CASES[name]
+    results, true = [], []
+    for seed in range(REPLICAS):
+        positions, D = case.make(seed)
+        results.append(tracer_diffusion_coefficient(positions, case.dt))
+        true.append(D * 1e-4)
+    ratio = np.array([result.D_cm2_s for result in results]) / true
+    assert abs(ratio.mean() - 1) < 0.5 * ratio.std()
+    for level in (0.68, 0.95):
+        inside = [
+            low < D < high
+            for (low, high), D in zip((r.interval(level) for r in results), true, strict=True)
+        ]
+        assert within(np.mean(inside), level, REPLICAS) or np.mean(inside) > level
+    assert np.mean([bool(result.warnings) for result in results]) <= 0.1
+    errors = np.array([result.D_std_cm2_s for result in results]) / true
+    assert 0.75 < ratio.std() / np.sqrt((errors**2).mean()) < 1.3
 
 
-def test_immobile_and_caged_ions_are_warned_of():
+@pytest.mark.parametrize("name", SHORT)
+def test_where_it_is_not_the_run_is_flagged(name):
+    case = CASES[name]
+    flagged = []
+    for seed in range(40):
+        result = tracer_diffusion_coefficient(case.make(seed)[0], case.dt)
+        flagged.append(bool(result.warnings))
+        assert all("\n" not in warning for warning in result.warnings)
+    assert np.mean(flagged) >= 0.95
+
+
+def test_caged_ions_have_an_upper_bound_and_free_ones_a_value():
+    caged = CASES["cages, 30 ps, too short"]
+    positions, D = caged.make(1)
+    result = tracer_diffusion_coefficient(positions, caged.dt)
+    assert result.upper_bound
+    assert not result.plateau
+    assert "falls with lag" in result.no_plateau
+    assert result.D_limit_cm2_s > result.D_cm2_s > D * 1e-4
     rng = np.random.default_rng(3)
-    caged = rng.normal(0, 0.3, (500, 20, 3))
-    result = tracer_diffusion_coefficient(caged, 0.1)
-    assert any("less than one jump" in warning for warning in result.warnings)
-    assert any("not yet diffusive" in warning for warning in result.warnings)
-    assert abs(result.D_cm2_s) < 4 * result.D_std_cm2_s
     free = tracer_diffusion_coefficient(random_walk(rng, 500, 20, 1.0, 0.1), 0.1)
     assert free.warnings == ()
+    assert not free.upper_bound
+    assert free.plateau
+    assert free.stationary
     assert free.exponent == pytest.approx(1, abs=4 * free.exponent_std)
+
+
+def test_less_than_a_jump_is_a_bound_where_the_jump_is_known():
+    rng = np.random.default_rng(5)
+    slow = random_walk(rng, 500, 20, 0.02, 0.1)
+    assert not tracer_diffusion_coefficient(slow, 0.1).upper_bound
+    result = tracer_diffusion_coefficient(slow, 0.1, jump_length_A=2.0)
+    assert result.upper_bound
+    assert "less than one jump" in result.warnings[0]
+
+
+def test_the_search_finds_a_window_past_the_cages():
+    case = CASES["cages, 1000 ps"]
+    ratios = []
+    for seed in range(10):
+        positions, D = case.make(seed)
+        result = tracer_diffusion_coefficient(positions, case.dt, None)
+        # the cages relax in 6 ps
+        assert result.fit_lags_ps[0] > 6
+        ratios.append(result.D_cm2_s / (D * 1e-4))
+    assert np.mean(ratios) == pytest.approx(1, abs=0.1)
+
+
+def test_D_against_lag_is_the_slope_of_the_msd():
+    rng = np.random.default_rng(6)
+    result = tracer_diffusion_coefficient(random_walk(rng, 4000, 60, 0.5, 0.05), 0.05)
+    running = result.running
+    early = running.lags_ps < 5
+    assert running.D_cm2_s[early] == pytest.approx(0.5e-4, rel=0.15)
+    assert (running.D_std_cm2_s > 0).all()
+
+
+def test_a_run_that_slows_down_is_not_stationary():
+    rng = np.random.default_rng(7)
+    fast, slow = random_walk(rng, 500, 60, 1.0, 0.1), random_walk(rng, 500, 60, 0.2, 0.1)
+    result = tracer_diffusion_coefficient(np.concatenate([fast, fast[-1] + slow]), 0.1)
+    assert not result.stationary
+    first, second = result.halves_D_cm2_s
+    assert first == pytest.approx(1e-4, rel=0.25)
+    assert second == pytest.approx(0.2e-4, rel=0.25)
+    assert any("not stationary" in warning for warning in result.warnings)
+
+
+def test_a_window_in_ps_is_the_same_as_in_fractions():
+    rng = np.random.default_rng(8)
+    walk = random_walk(rng, 500, 10, 1.0, 0.1)
+    fractions = tracer_diffusion_coefficient(walk, 0.1, (0.1, 0.5))
+    ps = tracer_diffusion_coefficient(walk, 0.1, (5.0, 25.0), in_ps=True)
+    assert ps.D_cm2_s == fractions.D_cm2_s
+    assert ps.fit_lags_ps == pytest.approx((5.0, 25.0))
+
+
+def test_minimum_frames_is_the_first_that_is_accepted():
+    for window in ((0.1, 0.5), (0.02, 0.3), (0.4, 0.9)):
+        n = minimum_frames(window)
+        window_in_frames(window, n)
+        with pytest.raises(InputError, match="too few"):
+            window_in_frames(window, n - 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"frame_interval_ps": 0.0}, "frame_interval_ps = 0: must be positive"),
+        ({"frame_interval_ps": -1.0}, "frame_interval_ps = -1: must be positive"),
+        ({"frame_interval_ps": np.nan}, "frame_interval_ps = nan: must be positive"),
+        ({"positions": np.full((100, 4, 3), np.nan)}, "not finite in frame 0"),
+        ({"fit_window": (0.5, 0.1)}, "must be two numbers that rise"),
+        ({"fit_window": (0.1, 0.101)}, "too few of 100 frames"),
+        ({"jump_length_A": -2.0}, "jump_length_A = -2: must be positive"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(change, message):
+    values = {"positions": np.zeros((100, 4, 3)), "frame_interval_ps": 0.1}
+    with pytest.raises(InputError, match=message) as error:
+        tracer_diffusion_coefficient(**(values | change))
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -145,53 +259,9 @@ def test_lags_beyond_the_trajectory_are_refused():
         mean_squared_displacement(np.zeros((10, 2, 3)), [10])
 
 
-@given(E_a=st.floats(0.05, 1.5), ln_D0=st.floats(-12, 0))
-def test_arrhenius_recovers_an_exact_law(E_a, ln_D0):
-    T = np.array([700.0, 900, 1100, 1700])
-    D = np.exp(ln_D0 - E_a / (BOLTZMANN_EV * T))
-    fit = fit_arrhenius(T, D, 0.1 * D)
-    assert fit.E_a_eV == pytest.approx(E_a, abs=1e-9)
-    assert fit.ln_D0 == pytest.approx(ln_D0, abs=1e-8)
-    assert fit.D_cm2_s(T) == pytest.approx(D)
-    assert fit.chi2 == pytest.approx(0, abs=1e-9)
-
-
-def test_arrhenius_errors_are_the_scatter_of_the_fits():
-    rng = np.random.default_rng(4)
-    T, error = np.array([900.0, 1100, 1300, 1500]), 0.08
-    exact = np.exp(-8 - 0.4 / (BOLTZMANN_EV * T))
-    fits = [
-        fit_arrhenius(T, exact * np.exp(error * rng.normal(size=4)), error * exact)
-        for _ in range(2000)
-    ]
-    E_a = np.array([fit.E_a_eV for fit in fits])
-    ln_D0 = np.array([fit.ln_D0 for fit in fits])
-    assert E_a.mean() == pytest.approx(0.4, abs=0.005)
-    one = fit_arrhenius(T, exact, error * exact)
-    assert E_a.std() == pytest.approx(one.E_a_std_eV, rel=0.1)
-    assert np.cov(E_a, ln_D0)[0, 1] == pytest.approx(one.covariance, rel=0.15)
-    at_1000 = np.log([fit.D_cm2_s(1000) for fit in fits]).std()
-    assert at_1000 == pytest.approx(one.ln_D_std(1000), rel=0.1)
-
-
-@pytest.mark.parametrize(
-    ("T", "D", "message"),
-    [([1000], [1e-5], "two temperatures"), ([900, 1000], [1e-5, -1e-6], "positive D")],
-)
-def test_impossible_arrhenius_fits_are_refused(T, D, message):
-    with pytest.raises(InputError, match=message):
-        fit_arrhenius(T, D, [1e-6] * len(T))
-
-
 def test_replicas_that_spread_more_than_their_errors_widen_the_error():
     assert combine_replicas([1.0], [0.1]).std == 0.1
     agreeing = combine_replicas([1.0, 1.0], [0.1, 0.1])
     assert agreeing.std == pytest.approx(0.1 / np.sqrt(2))
     apart = combine_replicas([1.0, 3.0], [0.1, 0.1])
     assert (apart.value, apart.std) == (2.0, pytest.approx(1.0))
-
-
-def test_conductivity_of_a_known_case():
-    """1e22 ions/cm3 with 1e-8 cm2/s at 300 K: n e^2 D / kT = 0.62 mS/cm."""
-    sigma = nernst_einstein_conductivity(1e-8, 0.01, 300.0)
-    assert sigma == pytest.approx(1e22 * 1.602177e-19**2 * 1e-8 / (1.380649e-23 * 300), rel=1e-6)

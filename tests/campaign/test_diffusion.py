@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from llzo_helpers.analysis.diffusion import BOLTZMANN_EV
+from llzo_helpers.analysis.arrhenius import BOLTZMANN_EV
 from llzo_helpers.campaign.diffusion import analyse_arrhenius, combine, table_2
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.model import load_campaign
@@ -13,6 +13,7 @@ from llzo_helpers.campaign.paper import (
     readable_comparison,
 )
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, run_columns, save_table
+from llzo_helpers.figures.diffusion import arrhenius_figure
 
 
 @pytest.fixture
@@ -28,6 +29,8 @@ def diffusion() -> pd.DataFrame:
                     "replica": replica,
                     "tracer_D_cm2_s": factor * D,
                     "tracer_D_std_cm2_s": 0.01 * D,
+                    "upper_bound": False,
+                    "stationary": True,
                 }
             )
     return pd.DataFrame(rows)
@@ -108,3 +111,55 @@ def test_papers_values_of_a_campaign_are_those_of_its_potentials():
     assert set(values["md_potential"]) == {"CIP"}
     assert set(values["phase"]) <= {"crystal", "amorphous"}
     assert len(values) < len(paper_values())
+
+
+def bounded(diffusion: pd.DataFrame, temperature_K: float, factor: float = 1.0) -> pd.DataFrame:
+    """The same runs, of which those at one temperature tell no more than an upper bound."""
+    table = diffusion.copy()
+    there = table["temperature_K"] == temperature_K
+    table.loc[there, "tracer_D_cm2_s"] *= factor
+    table.loc[there, "tracer_D_std_cm2_s"] *= factor
+    table.loc[there, "upper_bound"] = True
+    return table
+
+
+def test_one_replica_that_is_a_bound_makes_the_mean_one(diffusion):
+    table = diffusion.copy()
+    table.loc[0, "upper_bound"] = True
+    combined = combine(table)
+    assert combined["upper_bound"].to_list() == [True] + [False] * (len(combined) - 1)
+    first = combined.iloc[0]
+    assert first["tracer_D_limit_cm2_s"] == pytest.approx(
+        first["tracer_D_cm2_s"] + 1.645 * first["tracer_D_std_cm2_s"]
+    )
+
+
+def test_a_bound_is_one_in_fits_tables_and_comparison(diffusion):
+    """D at 900 K a hundred times too high, and known to be a bound: E_a stays."""
+    combined = combine(bounded(diffusion, 900, factor=100))
+    arrhenius, fits = analyse_arrhenius(combined)
+    assert arrhenius["n_bounds"].to_list() == [1, 1]
+    assert arrhenius["E_a_eV"].to_numpy() == pytest.approx(0.4, abs=0.01)
+    unflagged = combined.assign(upper_bound=False)
+    assert (analyse_arrhenius(unflagged)[0]["E_a_eV"] < 0.2).all()
+    drawn = arrhenius_figure(combined, fits)
+    arrows = [trace for trace in drawn.data if trace.marker.symbol == "arrow-bar-down"]
+    assert len(arrows) == 2
+
+    at_1100 = combine(bounded(diffusion, 1100))
+    assert (
+        table_2(at_1100, analyse_arrhenius(at_1100)[0]).loc["D (cm2/s)"].str.startswith("< ").all()
+    )
+    comparison = compare_with_paper(at_1100, analyse_arrhenius(at_1100)[0])
+    D = comparison[comparison["quantity"] == "tracer_D_cm2_s"]
+    assert D["upper_bound"].all()
+    below = D["paper"] <= D["this_work"]
+    assert (D.loc[below, "deviation_sigma"] == 0).all()
+    assert (D.loc[~below, "deviation_sigma"] < 0).all()
+    words = readable_comparison(comparison)
+    assert words.loc[words["quantity"] == "D (cm2/s)", "this work"].str.startswith("< ").all()
+
+
+def test_two_bounds_of_three_temperatures_give_no_activation_energy(diffusion):
+    table = bounded(bounded(diffusion, 900), 1100)
+    assert analyse_arrhenius(combine(table))[0].empty

@@ -58,7 +58,10 @@ def changed(**changes):
         (changed(md__segment_ps=0.03), "segment_ps = 0.03: must be a multiple of frame_interval"),
         (changed(md__launcher="slurm"), "md.launcher = 'slurm': must be 'serial', 'mpi'"),
         (changed(md__processes=2), "launcher 'serial' uses 1"),
-        (changed(diffusion={"fit_window": [0.5, 0.1]}), "fit_window = [0.5, 0.1]: must rise"),
+        (
+            changed(diffusion={"fit_window": [0.5, 0.1]}),
+            "fit_window = [0.5, 0.1]: must be two numbers that rise",
+        ),
         (changed(name="x"), "a campaign is named by its file"),
         (changed(systems=[]), "systems = []"),
         (changed(seed=float("nan")), "seed = nan"),

@@ -96,7 +96,12 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> RunSites:
 @pytest.fixture(scope="module")
 def table(system: RunSites) -> pd.DataFrame:
     diffusion = pd.DataFrame(
-        {"run": [system.run.name], "tracer_D_cm2_s": [3.0e-5], "tracer_D_std_cm2_s": [0.3e-5]}
+        {
+            "run": [system.run.name],
+            "tracer_D_cm2_s": [3.0e-5],
+            "tracer_D_std_cm2_s": [0.3e-5],
+            "upper_bound": [False],
+        }
     )
     return run_table([system], diffusion)
 
@@ -121,7 +126,12 @@ class TestTables:
     def test_a_run_without_jumps_has_no_correlation(self, system):
         still = replace(system, diffusion=replace(system.diffusion, D_cm2_s=0.0))
         diffusion = pd.DataFrame(
-            {"run": [system.run.name], "tracer_D_cm2_s": [1e-9], "tracer_D_std_cm2_s": [1e-9]}
+            {
+                "run": [system.run.name],
+                "tracer_D_cm2_s": [1e-9],
+                "tracer_D_std_cm2_s": [1e-9],
+                "upper_bound": [True],
+            }
         )
         row = run_table([still], diffusion).iloc[0]
         assert np.isnan(row["memory_correlation"])

@@ -73,6 +73,7 @@ def test_the_crossover_is_drawn_with_errors_and_its_decomposition():
             "temperature_K": 700,
             "tracer_D_cm2_s": D,
             "tracer_D_std_cm2_s": D / 10,
+            "upper_bound": False,
             "paper": 1.1 * D,
         }
         for origin, md, D in (

@@ -289,6 +289,8 @@ def crossover_rows() -> pd.DataFrame:
                         "replica": replica,
                         "tracer_D_cm2_s": 5.6e-7 * factor * speed * own,
                         "tracer_D_std_cm2_s": 1e-8,
+                        "upper_bound": False,
+                        "stationary": True,
                     }
                 )
     alone = {**rows[0], "structure": "c", "phase": "crystal", "structure_potential": None}
@@ -315,6 +317,17 @@ def test_a_structure_without_both_runs_is_left_out():
     _, decompositions = crossover_effects(crossover_rows().drop(index=[0]))
     (decomposition,) = decompositions.values()
     assert decomposition.replicas == (1, 2)
+
+
+def test_bounds_travel_into_ratios_and_out_of_the_decomposition():
+    rows = crossover_rows()
+    rows.loc[0, "upper_bound"] = True
+    table = crossover_table(rows)
+    assert table["ratio_is"].to_list() == ["", "lower bound", "lower bound", "lower bound"]
+    effects, decompositions = crossover_effects(rows)
+    (decomposition,) = decompositions.values()
+    assert decomposition.replicas == (1, 2)
+    assert (effects["left_out"] == 1).all()
 
 
 def test_campaigns_without_a_crossover_have_empty_tables():

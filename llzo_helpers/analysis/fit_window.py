@@ -1,0 +1,69 @@
+"""The window of lags over which D is taken: in fractions of a run or in ps, and what it needs."""
+
+from llzo_helpers.errors import InputError
+
+DEFAULT_WINDOW = (0.1, 0.5)
+"""Fractions of the run."""
+MIN_LAGS = 8
+"""Frames between the ends of a window: with fewer it has no inner structure to look at."""
+
+
+def minimum_frames(fit_window: tuple[float, float] = DEFAULT_WINDOW) -> int:
+    """Smallest number of frames whose window, in fractions of the run, can be used."""
+    first, last = _checked(fit_window, 1.0, "1 (fractions of the run)")
+    n_frames = 2
+    while not _enough(*_rounded(first * n_frames, last * n_frames), n_frames):
+        n_frames += 1
+    return n_frames
+
+
+def window_in_frames(
+    fit_window: tuple[float, float], n_frames: int, frame_interval_ps: float | None = None
+) -> tuple[int, int]:
+    """First and last lag of a window, in frames.
+
+    Parameters
+    ----------
+    fit_window
+        First and last lag, as fractions of the run; in ps if `frame_interval_ps` is given.
+    n_frames
+        Frames of the run.
+    frame_interval_ps
+        Time between frames.
+
+    Raises
+    ------
+    InputError
+        If the window is ill-formed or holds too few of the run's frames.
+    """
+    if frame_interval_ps is None:
+        unit, longest, said = float(n_frames), 1.0, "1 (fractions of the run)"
+    else:
+        unit, longest = 1 / frame_interval_ps, n_frames * frame_interval_ps
+        said = f"{longest:g} ps, the run"
+    low, high = _checked(fit_window, longest, said)
+    first, last = _rounded(low * unit, high * unit)
+    if not _enough(first, last, n_frames):
+        raise InputError(
+            f"fit_window = {list(fit_window)}: holds too few of {n_frames} frames (lags {first} to "
+            f"{last}; there must be {MIN_LAGS} between them); run longer, write frames more often "
+            "or widen the window"
+        )
+    return first, last
+
+
+def _checked(fit_window: tuple[float, float], longest: float, said: str) -> tuple[float, float]:
+    if len(fit_window) != 2 or not 0 <= fit_window[0] < fit_window[1] < longest:
+        raise InputError(
+            f"fit_window = {list(fit_window)}: must be two numbers that rise, from 0 on and below "
+            f"{said}; take [0.1, 0.5] of the run"
+        )
+    return fit_window[0], fit_window[1]
+
+
+def _rounded(first: float, last: float) -> tuple[int, int]:
+    return max(round(first), 1), round(last)
+
+
+def _enough(first: int, last: int, n_frames: int) -> bool:
+    return last - first >= MIN_LAGS and last < n_frames

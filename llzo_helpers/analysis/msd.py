@@ -1,0 +1,116 @@
+"""Mean squared displacements: over all time origins, and how they change along a run."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import fft
+
+from llzo_helpers.arrays import FloatArray
+from llzo_helpers.errors import InputError
+
+_BLOCK_BYTES = 4e6
+"""Of positions worked on at once in `origin_modes`: what fits a cache."""
+
+
+def mean_squared_displacement(
+    positions: ArrayLike, lags: ArrayLike | None = None, *, per_ion: bool = False
+) -> FloatArray:
+    """Mean squared displacement over all time origins, by FFT.
+
+    Parameters
+    ----------
+    positions
+        Unwrapped positions, Å, [frame, ion, axis].
+    lags
+        Lags wanted, in frames, [lag]; all from 0 to the number of frames - 1 by default.
+    per_ion
+        Keep the ions apart.
+
+    Returns
+    -------
+    ndarray
+        Å^2, [lag], or [ion, lag] if `per_ion`.
+
+    Notes
+    -----
+    For a lag m and N frames, MSD(m) = sum_i |r(i+m) - r(i)|^2 / (N - m), i from 0 to N - m - 1.
+    The squares are running sums, and the cross term is an autocorrelation, computed in
+    O(N log N) (Kneller et al., Comput. Phys. Commun. 91, 191 (1995); Calandrini et al., Collection
+    SFN 12, 201 (2011)). Each ion's mean position is taken off first, for precision.
+    """
+    trajectory = np.asarray(positions)
+    if trajectory.ndim != 3 or len(trajectory) == 0:
+        raise InputError(
+            f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with frames"
+        )
+    n_frames, n_ions, _ = trajectory.shape
+    chosen = np.arange(n_frames) if lags is None else np.asarray(lags, dtype=np.intp)
+    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n_frames:
+        raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames less one")
+    result = np.zeros((n_ions if per_ion else 1, len(chosen)))
+    # so many ions at a time that the work arrays stay near 100 MB
+    step = max(1, int(2e6 / n_frames))
+    for begin in range(0, n_ions, step):
+        block = np.moveaxis(trajectory[:, begin : begin + step], 0, -1).astype(np.float64)
+        msd = _msd_of_block(block, chosen)
+        if per_ion:
+            result[begin : begin + step] = msd
+        else:
+            result[0] += msd.sum(axis=0) / n_ions
+    return result if per_ion else result[0]
+
+
+def _msd_of_block(block: FloatArray, lags: NDArray[np.intp]) -> FloatArray:
+    """MSD, [ion, lag], of positions [ion, axis, frame], which are overwritten."""
+    n_frames = block.shape[-1]
+    block -= block.mean(axis=-1, keepdims=True)
+    size = fft.next_fast_len(2 * n_frames, real=True)
+    power = np.abs(fft.rfft(block, size)) ** 2
+    correlation = fft.irfft(power.sum(axis=1), size)[:, :n_frames]
+    squares = np.zeros((len(block), n_frames + 1))
+    np.cumsum((block**2).sum(axis=1), axis=1, out=squares[:, 1:])
+    # sum of squares of the first and of the last N - m frames
+    head, tail = squares[:, n_frames - lags], squares[:, -1:] - squares[:, lags]
+    msd = (head + tail - 2 * correlation[:, lags]) / (n_frames - lags)
+    msd[:, lags == 0] = 0.0
+    return msd
+
+
+def origin_modes(
+    positions: ArrayLike, lags: NDArray[np.intp], n_modes: int, n_bins: int = 64
+) -> FloatArray:
+    """Squared displacements of each ion, in cosine modes of their time origin.
+
+    Parameters
+    ----------
+    positions
+        Unwrapped positions, Å, [frame, ion, axis].
+    lags
+        In frames, [lag].
+    n_modes
+        Modes beside the mean.
+    n_bins
+        Origins are averaged in so many bins first; many more than modes.
+
+    Returns
+    -------
+    ndarray
+        Å^2, [mode, ion, lag]. Mode 0 is the MSD;
+        mode j is the mean of |r(i+m) - r(i)|^2 sqrt(2) cos(pi j u), u = i / (N - m) from 0 to 1.
+    """
+    trajectory = np.asarray(positions)
+    n_frames, n_ions, n_axes = trajectory.shape
+    modes = np.empty((n_modes + 1, n_ions, len(lags)))
+    step = max(1, int(_BLOCK_BYTES / (8 * n_axes * n_frames)))
+    for begin in range(0, n_ions, step):
+        block = np.moveaxis(trajectory[:, begin : begin + step], 0, -1).astype(np.float64)
+        for column, lag in enumerate(lags):
+            n_origins = n_frames - lag
+            edges = np.unique(np.linspace(0, n_origins, n_bins + 1).round().astype(np.intp))
+            centres = (edges[1:] + edges[:-1]) / (2 * n_origins)
+            basis = np.cos(np.pi * np.outer(np.arange(n_modes + 1), centres))
+            basis[1:] *= np.sqrt(2)
+            moved = block[..., lag:] - block[..., :-lag]
+            squares = np.einsum("iat,iat->it", moved, moved)
+            sums = np.add.reduceat(squares, edges[:-1], axis=1)
+            modes[:, begin : begin + step, column] = basis @ sums.T / n_origins
+    return modes

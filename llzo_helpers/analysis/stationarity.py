@@ -1,0 +1,86 @@
+"""Whether a quantity drifts along a run."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy  # stats loads at its first use
+from numpy.typing import ArrayLike
+
+from llzo_helpers.errors import InputError
+
+BLOCKS = 16
+"""Of a run; what a straight line through their means leaves gives the error of its slope."""
+SIGNIFICANCE = 0.001
+"""A run that is stationary is called drifting as rarely as this."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Change of a quantity along a run."""
+
+    mean: float
+    change: float
+    """From the middle of the first half to that of the second, by a straight line."""
+    std: float
+    """Standard error of `change`."""
+    degrees_of_freedom: int
+
+    @property
+    def sigma(self) -> float:
+        """Change in standard errors."""
+        return self.change / self.std if self.std else 0.0
+
+    @property
+    def significant(self) -> bool:
+        """Whether the change is more than chance allows (Student's t, two-sided)."""
+        tail = scipy.stats.t.sf(abs(self.sigma), self.degrees_of_freedom)
+        return bool(2 * tail < SIGNIFICANCE)
+
+
+def drift(values: ArrayLike) -> Drift:
+    """Ask whether a quantity drifts along a run.
+
+    Parameters
+    ----------
+    values
+        Equally spaced in time, [frame].
+
+    Returns
+    -------
+    Drift
+
+    Raises
+    ------
+    InputError
+        For fewer than 32 values, or values that are not finite.
+
+    Notes
+    -----
+    A straight line is fitted to the means of `BLOCKS` blocks, because values near in time are
+    alike and means of blocks much less so. What is left of that, r between neighbouring
+    residuals, makes the variance of the slope larger by (1 + r) / (1 - r). What relaxes more
+    slowly than a few blocks is a drift of its own.
+    """
+    series = np.asarray(values, dtype=float)
+    if series.ndim != 1 or len(series) < 2 * BLOCKS:
+        raise InputError(
+            f"values: shape {series.shape}; must be [frame] with {2 * BLOCKS} frames or more; run "
+            "longer or write frames more often"
+        )
+    if not np.isfinite(series).all():
+        raise InputError(f"values: not finite at {int(np.argmin(np.isfinite(series)))}")
+    means = np.array([block.mean() for block in np.array_split(series, BLOCKS)])
+    time = np.linspace(-1, 1, BLOCKS)
+    slope = float(time @ means / (time @ time))
+    residuals = means - means.mean() - slope * time
+    freedom = BLOCKS - 2
+    variance = float((residuals**2).sum() / freedom)
+    r = float((residuals[1:] * residuals[:-1]).sum() / (residuals**2).sum()) if variance else 0.0
+    # residuals of a line through n points are correlated by about -2/n where the points are not
+    r = float(np.clip(r + 2 / BLOCKS, 0.0, 0.8))
+    return Drift(
+        mean=float(means.mean()),
+        change=slope,
+        std=float(np.sqrt(variance / (time @ time) * (1 + r) / (1 - r))),
+        degrees_of_freedom=freedom,
+    )
