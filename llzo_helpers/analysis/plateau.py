@@ -84,9 +84,11 @@ def _trend(
     By generalised least squares with the covariance between the bins that the ions show: the
     slopes at short lags are by far the more precise.
     """
+    if low < 1:
+        return None
     edges = np.unique(np.geomspace(low, high, n_bins + 1).round().astype(np.intp))
     bins = [spread_lags(*pair) for pair in pairwise(edges.tolist())]
-    if low < 1 or len(bins) < n_bins or min(len(lags) for lags in bins) < 2:
+    if len(bins) < n_bins or min(len(lags) for lags in bins) < 2:
         return None
     slopes = np.stack([msd_of_ions[:, lags] @ line_weights(lags)[1] for lags in bins], axis=1)
     covariance = np.cov(slopes.T) * correlation / len(slopes)
@@ -129,7 +131,8 @@ def reason_against_plateau(
 
 
 def _significant(trend: _Trend, log_span: float) -> str:
-    change, sigma = trend.trend * log_span / trend.level, trend.trend / trend.trend_std
+    # of a level below zero the size counts
+    change, sigma = trend.trend * log_span / abs(trend.level), trend.trend / trend.trend_std
     if sigma < -_FALL_SIGMA and not -_CHANGE < change < 0:
         return f"D falls with lag, by {-change:.0%} over the window"
     if sigma > _RISE_SIGMA and not 0 < change < _CHANGE:

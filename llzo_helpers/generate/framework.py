@@ -148,8 +148,8 @@ class FrameworkState:
 
     @property
     def flows(self) -> bool:
-        """Whether the framework moves on: farther than vibration goes, D above three errors."""
-        return not self.frozen and self.D_cm2_s > 3 * self.D_std_cm2_s
+        """Whether the framework moves on: farther than vibration goes, D above two errors."""
+        return not self.frozen and self.D_cm2_s > 2 * self.D_std_cm2_s
 
     @property
     def frozen(self) -> bool:

@@ -265,3 +265,19 @@ def test_replicas_that_spread_more_than_their_errors_widen_the_error():
     assert agreeing.std == pytest.approx(0.1 / np.sqrt(2))
     apart = combine_replicas([1.0, 3.0], [0.1, 0.1])
     assert (apart.value, apart.std) == (2.0, pytest.approx(1.0))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    frames=st.integers(20, 60),
+    ions=st.integers(2, 6),
+    scale=st.sampled_from([0.0, 1e-6, 1.0, 1e3]),
+    seed=st.integers(0, 10),
+)
+def test_any_run_with_frames_enough_has_a_D(frames, ions, scale, seed):
+    """The shortest runs, ions that do not move, two ions: numbers or a bound, never a traceback."""
+    walk = scale * random_walk(np.random.default_rng(seed), frames, ions, 1.0, 0.1)
+    result = tracer_diffusion_coefficient(walk, 0.1)
+    assert np.isfinite([result.D_cm2_s, result.D_std_cm2_s, *result.msd]).all()
+    if scale == 0:
+        assert result.upper_bound
