@@ -1,14 +1,16 @@
 """Writing result files whole, and telling by their content whether they are what they were."""
 
+import functools
 import hashlib
 import json
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, clipped
 
 
 @contextmanager
@@ -18,7 +20,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     A reader of `path` so never meets a half-written file. On failure the temporary file is
     removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     aside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield aside
@@ -38,25 +40,103 @@ def write_text(path: Path, text: str) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
+_SEAL = "seal"
+"""Key of a JSON file's own checksum: the SHA-256 of all else in it."""
+
+
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` to `path` as indented JSON, whole or not at all."""
+    """Write `content` to `path` as indented JSON, whole or not at all.
+
+    A mapping gets the key `seal`, by which `read_json` tells whether it was changed since.
+    """
+    if isinstance(content, dict):
+        content = content | {_SEAL: _seal(json.loads(json.dumps(content)))}
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def _seal(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def read_json(path: Path) -> Any:
-    """Read a JSON file; InputError says which file is missing or damaged."""
+    """Read a JSON file; InputError says which file is missing, damaged or changed."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run the stage that writes it first") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not valid JSON ({error}); delete it and run again") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}; correct that") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: not valid JSON ({str(error)[:80]}); delete it and run again"
+        ) from None
+    # files of earlier versions have none
+    if isinstance(content, dict) and content.pop(_SEAL, None) not in (None, _seal(content)):
+        raise InputError(
+            f"{path}: changed since it was written; restore it, or run its stage again"
+        )
+    return content
+
+
+Kinds = type | tuple[type, ...]
+NUMBER = (int, float)
+
+
+def read_record(path: Path, keys: Mapping[str, Kinds]) -> dict[str, Any]:
+    """Read a JSON file that holds a mapping with `keys`, whose values are of the types given.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or changed, or lacks a key or has another type there.
+    """
+    content = read_json(path)
+    for key, kind in keys.items():
+        value = content.get(key) if isinstance(content, dict) else None
+        wrong = isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value))
+        if wrong or not isinstance(value, kind):
+            raise InputError(
+                f"{path}: {key} = {clipped(value)}: damaged; restore it, or run its stage again"
+            )
+    return dict(content)
+
+
+def require_sha256(path: Path, expected: str, remedy: str) -> None:
+    """Raise InputError if a file is not the one whose SHA-256 was recorded.
+
+    A file is read for this once in a process, unless it changes again.
+    """
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; {remedy}") from None
+    if _known_sha256(path, state.st_mtime_ns, state.st_size) != expected:
+        raise InputError(f"{path}: damaged or changed since it was written; {remedy}")
+
+
+@functools.lru_cache(maxsize=100_000)
+def _known_sha256(path: Path, mtime_ns: int, size: int) -> str:
+    return sha256(path)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those it lies in, unless it is there; InputError if that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be made: {error.strerror}; change permissions, or set LLZO_RESULTS to "
+            "a folder that you may write to"
+        ) from error
 
 
 def sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}; correct that") from None
 
 
 def flush_to_disk(path: Path) -> None:

@@ -1,32 +1,32 @@
 """Interatomic potentials: folders of `potentials/`, each with a `potential.yaml`."""
 
+import functools
 import importlib
+import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, clipped
 from llzo_helpers.files import sha256
+from llzo_helpers.garnet import ELEMENTS
 from llzo_helpers.paths import POTENTIALS
-from llzo_helpers.schema import Model, load_yaml, validate
+from llzo_helpers.schema import Model, Pair, load_yaml, validate
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
-import re
 
-from pydantic import AfterValidator
-
-from llzo_helpers.garnet import ELEMENTS
+_LONGEST_NAME = 60
 
 
 class TrustedRange(Model):
     """Where a potential was fitted, used or tested; outside, results are an extrapolation."""
 
-    li_per_formula: tuple[float, float] | None = None
-    volume_ratio: tuple[float, float] | None = None
-    temperature_K: tuple[float, float] | None = None
+    li_per_formula: Pair[float, float] | None = None
+    volume_ratio: Pair[float, float] | None = None
+    temperature_K: Pair[float, float] | None = None
     shortest_distance_A: dict[str, float] | None = None
     """By pair of elements, the closest atoms that it was fitted to."""
 
@@ -56,6 +56,20 @@ class Potential(Model):
     paper_label: Literal["CIP", "ML"] | None = None
     """The paper's name for it, if results with it are to stand beside the paper's."""
     trusted_range: TrustedRange = TrustedRange()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.kind == "ase") != (self.calculator is not None):
+            raise ValueError(
+                f"calculator: kind = {self.kind}: "
+                + ("missing; name one" if self.kind == "ase" else "only 'ase' has one; remove it")
+            )
+        if self.max_extrapolations is not None and self.kind != "hdnnp":
+            raise ValueError(f"max_extrapolations: kind = {self.kind}: only 'hdnnp' counts them")
+        for key, limits in self.trusted_range:
+            if isinstance(limits, tuple) and limits[0] > limits[1]:
+                raise ValueError(f"trusted_range.{key} = {list(limits)}: give the lower one first")
+        return self
 
     def require_elements(self, symbols: Collection[str]) -> None:
         """Raise InputError if the potential lacks one of the elements `symbols`."""
@@ -141,20 +155,33 @@ def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:
     """
     directory = folder / name
     path = directory / "potential.yaml"
-    if not path.is_file():
+    if len(name) > _LONGEST_NAME or not path.is_file():
         available = sorted(p.parent.name for p in folder.glob("*/potential.yaml"))
         raise InputError(
-            f"{path}: no such potential as {name!r}; available: {', '.join(available) or 'none'}"
+            f"{folder}: no such potential as {clipped(name)}; available: "
+            f"{', '.join(available) or 'none'}"
         )
-    potential = validate(Potential, {**load_yaml(path), "name": name, "directory": directory}, path)
+    state = path.stat()
+    potential = _read(directory, (state.st_mtime_ns, state.st_size, state.st_ino))
     if not (directory / "potential.lmp").is_file():
         raise InputError(f"{directory / 'potential.lmp'}: not found; a potential needs this file")
     return potential
 
 
+@functools.lru_cache(maxsize=64)
+def _read(directory: Path, state: tuple[int, ...]) -> Potential:
+    """Read a `potential.yaml` anew only when it has changed: a campaign asks for each run."""
+    path = directory / "potential.yaml"
+    values = load_yaml(path)
+    for key in ("name", "directory"):
+        if key in values:
+            raise InputError(f"{path}: {key}: a potential is named by its folder; remove this key")
+    return validate(Potential, {**values, "name": directory.name, "directory": directory}, path)
+
+
 def _existing_potential(name: str) -> str:
     # part of the names of folders and jobs
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+    if len(name) > _LONGEST_NAME or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ValueError("must be the name of a folder of potentials/: letters, digits, . _ -")
     potential = load_potential(name)
     potential.require_elements(ELEMENTS)

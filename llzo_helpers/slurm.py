@@ -45,7 +45,8 @@ def is_active(job: str) -> bool | None:
 def jobs_in(directory: Path) -> dict[str, str]:
     """Return number and state of this user's unfinished jobs that were submitted in a folder."""
     lines = _ask("squeue", "--noheader", "--array", "--format=%A|%T|%Z", "--me") or ""
-    rows = (line.split("|", 2) for line in lines.splitlines())
+    # there may be empty lines between
+    rows = (line.split("|", 2) for line in lines.splitlines() if line.count("|") >= 2)
     return {job: state for job, state, folder in rows if Path(folder) == directory.resolve()}
 
 
@@ -58,7 +59,15 @@ def cancel_jobs_in(directory: Path, *, only_waiting: bool = False) -> None:
 
 def _ask(*words: str) -> str | None:
     """Return what a command of Slurm prints; None if it is not there, fails or does not answer."""
+    # a user may have set how times look, which jobs are shown and how
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "SLURM_TIME_FORMAT" and not name.startswith(("SQUEUE_", "SCANCEL_"))
+    }
     try:
-        return subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+        return subprocess.run(
+            words, capture_output=True, text=True, check=True, timeout=60, env=environment
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return None

@@ -6,6 +6,8 @@ from pathlib import Path
 import ase
 import numpy as np
 
+from llzo_helpers.garnet import ELEMENTS
+
 DATA = Path(__file__).parent / "data" / "hdnnp"
 BOHR, HARTREE = 1.0 / 1.8897261258369282, 1.0 / 0.03674932217565499
 CASES = sorted(path.parent.relative_to(DATA).parts for path in DATA.glob("*/*/ref.out"))
@@ -64,3 +66,11 @@ def read_reference(potential, structure):
         stress,
         int((folder / "ew.txt").read_text().split()[1]),
     )
+
+
+def crowd(seed: int) -> ase.Atoms:
+    """A periodic crowd with many pairs nearer than the outer distance, and some than the inner."""
+    rng = np.random.default_rng(seed)
+    symbols = [*ELEMENTS, *rng.choice(ELEMENTS, 20)]
+    positions = rng.uniform(-1.0, 5.0, (len(symbols), 3))
+    return ase.Atoms(symbols, positions, cell=[4.0, 3.6, 4.4], pbc=True)

@@ -10,6 +10,8 @@ from llzo_helpers.errors import InputError
 
 BLOCKS = 16
 """Of a run; what a straight line through their means leaves gives the error of its slope."""
+LEAST_FRAMES = 2 * BLOCKS
+"""Of a run that can be asked."""
 SIGNIFICANCE = 0.001
 """A run that is stationary is called drifting as rarely as this."""
 
@@ -62,10 +64,10 @@ def drift(values: ArrayLike) -> Drift:
     slowly than a few blocks is a drift of its own.
     """
     series = np.asarray(values, dtype=float)
-    if series.ndim != 1 or len(series) < 2 * BLOCKS:
+    if series.ndim != 1 or len(series) < LEAST_FRAMES:
         raise InputError(
-            f"values: shape {series.shape}; must be [frame] with {2 * BLOCKS} frames or more; run "
-            "longer or write frames more often"
+            f"values: shape {series.shape}; must be [frame] with {LEAST_FRAMES} frames or more; "
+            "run longer or write frames more often"
         )
     if not np.isfinite(series).all():
         raise InputError(f"values: not finite at {int(np.argmin(np.isfinite(series)))}")

@@ -14,12 +14,23 @@ from llzo_helpers.campaign.settings import (
     SiteSettings,
     VibrationSettings,
 )
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, clipped
 from llzo_helpers.generate.settings import Glass, Protocol, Structure
 from llzo_helpers.md.settings import MDSettings
 from llzo_helpers.paths import PARAMETERS, RESULTS
 from llzo_helpers.potentials import PotentialName
-from llzo_helpers.schema import Model, OneOrMore, Temperature, load_yaml, validate
+from llzo_helpers.schema import (
+    Model,
+    OneOrMore,
+    Seed,
+    Temperature,
+    Text,
+    load_yaml,
+    validate,
+)
+
+MOST_RUNS = 5000
+"""Of a campaign; the paper's has 423."""
 
 
 class Run(Model):
@@ -48,39 +59,48 @@ class System(Model):
     volume_ratio: OneOrMore[float]
     md_potential: OneOrMore[PotentialName]
     temperature_K: OneOrMore[Temperature]
-    supercell: int = 1
-    replicas: Annotated[int, Field(ge=1)] = 1
+    supercell: Annotated[int, Field(ge=1, le=8)] = 1
+    replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     """Independent structures and runs of each, from different seeds."""
 
     @model_validator(mode="after")
     def _possible_structures(self) -> Self:
+        if self.n_runs > MOST_RUNS:
+            raise ValueError(
+                f"replicas = {self.replicas}: with all lists makes {self.n_runs} runs, at most "
+                f"{MOST_RUNS} are sensible; shorten the lists"
+            )
         self.runs()
         return self
+
+    @property
+    def n_runs(self) -> int:
+        """Number of combinations."""
+        numbers = len(self.li_per_formula) * len(self.volume_ratio) * len(self.temperature_K)
+        potentials = len(self.md_potential) * len(self.structure_potential or [""])
+        return self.replicas * numbers * potentials
 
     def runs(self) -> list[Run]:
         """Return all combinations."""
         origins: list[str | None] = list(self.structure_potential or ()) or [None]
-        return [
-            Run(
-                structure=Structure(
-                    phase=self.phase,
-                    li_per_formula=li,
-                    volume_ratio=ratio,
-                    supercell=self.supercell,
-                    replica=replica,
-                    structure_potential=origin,
-                    melt_quench=self.melt_quench,
-                ),
-                md_potential=potential,
-                temperature_K=temperature,
+        structures = [
+            Structure(
+                phase=self.phase,
+                li_per_formula=li,
+                volume_ratio=ratio,
+                supercell=self.supercell,
+                replica=replica,
+                structure_potential=origin,
+                melt_quench=self.melt_quench,
             )
-            for origin, li, ratio, replica, potential, temperature in itertools.product(
-                origins,
-                self.li_per_formula,
-                self.volume_ratio,
-                range(1, self.replicas + 1),
-                self.md_potential,
-                self.temperature_K,
+            for origin, li, ratio, replica in itertools.product(
+                origins, self.li_per_formula, self.volume_ratio, range(1, self.replicas + 1)
+            )
+        ]
+        return [
+            Run(structure=structure, md_potential=potential, temperature_K=temperature)
+            for structure, potential, temperature in itertools.product(
+                structures, self.md_potential, self.temperature_K
             )
         ]
 
@@ -88,24 +108,27 @@ class System(Model):
 class Campaign(Model):
     """A set of runs and how they are made and analysed."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
     """That of the YAML file; also of its folder in `results/`."""
-    description: str
-    seed: Annotated[int, Field(ge=0)]
+    description: Text
+    seed: Seed
     """All random choices derive from it."""
     md: MDSettings = MDSettings()
     diffusion: DiffusionSettings = DiffusionSettings()
     sites: SiteSettings = SiteSettings()
     order: OrderSettings = OrderSettings()
-    systems: Annotated[list[System], Field(min_length=1)]
+    systems: Annotated[list[System], Field(min_length=1, max_length=1000)]
     vibration: VibrationSettings | None = None
 
     @model_validator(mode="after")
-    def _long_enough(self) -> Self:
-        try:
-            self.diffusion.require_window(self.md.production_ps, self.md.frame_interval_fs)
-        except InputError as error:
-            raise ValueError(f"md.production_ps = {self.md.production_ps:g}: {error}") from None
+    def _analysable(self) -> Self:
+        if (n_runs := sum(system.n_runs for system in self.systems)) > MOST_RUNS:
+            raise ValueError(
+                f"systems: {n_runs} runs in all, at most {MOST_RUNS} are sensible; divide them "
+                "among several campaigns"
+            )
+        self.diffusion.require_enough_frames(self.md)
+        self.sites.require_enough_frames(self.md)
         return self
 
     @model_validator(mode="after")
@@ -249,9 +272,12 @@ def load_campaign(name: str) -> Campaign:
         In one line: file, key, value and remedy.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else PARAMETERS / f"{name}.yaml"
-    if not path.is_file():
+    if len(path.name) > 100 or not path.is_file():
         available = ", ".join(sorted(p.stem for p in PARAMETERS.glob("*.yaml")))
-        raise InputError(f"{path}: no such campaign; available: {available}, or give a .yaml file")
+        raise InputError(
+            f"{clipped(str(path), quote=False)}: no such campaign; available: {available}, or give "
+            "a .yaml file"
+        )
     values = load_yaml(path)
     if "name" in values:
         raise InputError(f"{path}: name: a campaign is named by its file; remove this key")

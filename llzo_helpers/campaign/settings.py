@@ -5,52 +5,71 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, window_in_frames
+from llzo_helpers.analysis.stationarity import LEAST_FRAMES
 from llzo_helpers.analysis.vibration import frames_needed
+from llzo_helpers.errors import InputError
 from llzo_helpers.md.settings import MDSettings
-from llzo_helpers.schema import Model, OneOrMore, Positive, Temperature
+from llzo_helpers.schema import Model, OneOrMore, Pair, Positive, Temperature
 
 
 class DiffusionSettings(Model):
     """How the tracer diffusion coefficient is taken from a mean squared displacement."""
 
-    fit_window: tuple[Positive, Positive] | None = (0.1, 0.5)
+    fit_window: Pair[Positive, Positive] | None = (0.1, 0.5)
     """First and last lag of the fit, as fractions of the production run; null looks for the first
     window in which D no longer depends on the lag."""
     jump_length_A: Positive = 2.0
     """About the distance between neighbouring 24d and 48g sites: while the mean squared
     displacement is below its square, D is only an upper bound."""
 
-    def require_window(self, production_ps: float, frame_interval_fs: float) -> None:
-        """Raise InputError if a run of that length holds too few frames for the window."""
-        n_frames = round(1000 * production_ps / frame_interval_fs)
-        window_in_frames(self.fit_window or DEFAULT_WINDOW, n_frames)
+    def require_enough_frames(self, md: MDSettings) -> None:
+        """Raise ValueError if a production run is too short for its diffusion to be analysed."""
+        n_frames = round(1000 * md.production_ps / md.frame_interval_fs)
+        try:
+            window_in_frames(self.fit_window or DEFAULT_WINDOW, n_frames)
+        except InputError as error:
+            raise ValueError(f"diffusion.{error}") from None
+        if n_frames < LEAST_FRAMES:
+            raise ValueError(
+                f"md.production_ps = {md.production_ps:g}: makes {n_frames} frames, {LEAST_FRAMES} "
+                "are needed to see whether the run drifts; run longer or lower md.frame_interval_fs"
+            )
 
 
 class SiteSettings(Model):
     """Whose sites are analysed, and how (see `llzo_helpers.analysis.sites.landmark_analysis`)."""
 
-    temperature_K: Positive = 1100.0
+    temperature_K: Temperature = 1100.0
     """Of the runs that are analysed; only they are followed by a jump run."""
     clustering: Literal["dotprod", "mcl"] = "dotprod"
     clustering_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Of "dotprod". The published 0.45 puts some 24d sites of the crystal together with a 48g site;
     0.5 gives 24 + 48 (measured on eight runs of one cell at 86 and 101 %)."""
     assignment_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
-    static_movement_threshold: Positive = 3.0
+    static_movement_threshold: Annotated[float, Field(gt=0, le=100)] = 3.0
     """Largest distance of a framework atom from its mean position, Å; beyond, the framework counts
     as melted. In expanded cells single oxygens move 2 Å (measured), which the landmarks bear."""
-    hull_samples: Annotated[int, Field(ge=5)] = 300
+    hull_samples: Annotated[int, Field(ge=5, le=100_000)] = 300
     """Number of positions whose hull is a site's accessible volume."""
+
+    def require_enough_frames(self, md: MDSettings) -> None:
+        """Raise ValueError if a jump run is too short for its jumps to be analysed."""
+        n_frames = round(1000 * md.jump_run_ps / md.jump_frame_interval_fs)
+        if 0 < n_frames < LEAST_FRAMES:
+            raise ValueError(
+                f"md.jump_run_ps = {md.jump_run_ps:g}: has {n_frames} frames, "
+                f"{LEAST_FRAMES} are needed; run longer or lower md.jump_frame_interval_fs"
+            )
 
 
 class OrderSettings(Model):
     """How order is measured: that of the networks of jumps, and that of structures."""
 
-    temperature_K: Positive = 1100.0
+    temperature_K: Temperature = 1100.0
     """Of the runs whose structures are compared."""
-    bins: Annotated[int, Field(ge=2)] = 20
+    bins: Annotated[int, Field(ge=2, le=1000)] = 20
     """Of the degrees in the binned graph order parameter."""
-    resamples: Annotated[int, Field(ge=10)] = 100
+    resamples: Annotated[int, Field(ge=10, le=10_000)] = 100
     """Of ions and time blocks, for standard errors."""
 
 
@@ -61,7 +80,7 @@ class VibrationSettings(Model):
     """Of the structures of the campaign to look at: their first replica, and of an amorphous one
     the potential that made it."""
     temperature_K: Temperature = 1100.0
-    resolution_THz: Positive = 0.5
+    resolution_THz: Annotated[float, Field(ge=0.001, le=100)] = 0.5
     md: MDSettings
 
     @model_validator(mode="after")

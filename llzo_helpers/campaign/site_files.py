@@ -1,5 +1,7 @@
 """Sites and networks of a run as files: written by notebook 04, read by 05."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -13,7 +15,16 @@ from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.sites import RunSites, site_table
 from llzo_helpers.campaign.tables import save_table
-from llzo_helpers.files import read_json, sha256, write_json, written_aside
+from llzo_helpers.errors import InputError
+from llzo_helpers.files import (
+    NUMBER,
+    read_json,
+    read_record,
+    require_sha256,
+    sha256,
+    write_json,
+    written_aside,
+)
 from llzo_helpers.md.folder import read_start
 
 
@@ -34,6 +45,7 @@ def save_sites(campaign: Campaign, system: RunSites) -> None:
             frame_interval_ps=system.trajectory.frame_interval_ps,
         )
     record = system.trajectory.directory / "run.json"
+    files = ("sites.csv", "network.json", "assignments.npz")
     write_json(
         directory / "provenance.json",
         {
@@ -42,6 +54,7 @@ def save_sites(campaign: Campaign, system: RunSites) -> None:
             "n_frames": len(system.trajectory),
             "frame_interval_ps": system.trajectory.frame_interval_ps,
             "settings": campaign.sites.model_dump(),
+            "sha256": {name: sha256(directory / name) for name in files},
             "versions": {name: version(name) for name in ("llzo-notebooks", "numpy", "scipy")},
         },
     )
@@ -116,16 +129,45 @@ class SiteNetwork:
 
 
 def load_network(campaign: Campaign, run: Run) -> SiteNetwork | None:
-    """Return the network that notebook 04 has found in a run; None if it has not looked."""
+    """Return the network that notebook 04 has found in a run; None if it has not looked.
+
+    Raises
+    ------
+    InputError
+        If one of its files is missing, damaged or changed since.
+    """
     directory = campaign.directory / "sites" / run.name
-    if not (directory / "provenance.json").is_file():
+    provenance = directory / "provenance.json"
+    if not provenance.is_file():
         return None
-    with np.load(directory / "assignments.npz", allow_pickle=False) as data:
-        return SiteNetwork(
-            graph=nx.DiGraph(
-                nx.node_link_graph(read_json(directory / "network.json"), edges="edges")
-            ),
-            assignments=data["assignments"],
-            frame_interval_ps=float(data["frame_interval_ps"]),
-            cell=read_start(campaign.run_directory(run)).cell.array,
-        )
+    record = read_record(provenance, {"run": str, "n_frames": int, "frame_interval_ps": NUMBER})
+    # earlier versions did not record them
+    for name, expected in record.get("sha256", {}).items():
+        require_sha256(directory / name, expected, _REMEDY)
+    network, assigned = directory / "network.json", directory / "assignments.npz"
+    try:
+        graph: nx.DiGraph[int] = nx.DiGraph(nx.node_link_graph(read_json(network), edges="edges"))
+    except (TypeError, LookupError, AttributeError, nx.NetworkXError) as error:
+        raise InputError(f"{network}: no network ({str(error)[:60]}); {_REMEDY}") from None
+    try:
+        with np.load(assigned, allow_pickle=False) as data:
+            assignments, interval = data["assignments"], float(data["frame_interval_ps"])
+    except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise InputError(f"{assigned}: damaged; {_REMEDY}") from None
+    if (
+        assignments.ndim != 2
+        or assignments.dtype.kind != "i"
+        or len(assignments) != record["n_frames"]
+        or not -1 <= assignments.min(initial=0) <= assignments.max(initial=0) < max(1, len(graph))
+        or interval != record["frame_interval_ps"]
+    ):
+        raise InputError(f"{assigned}: is not of the sites in {network.name}; {_REMEDY}")
+    return SiteNetwork(
+        graph=graph,
+        assignments=assignments,
+        frame_interval_ps=interval,
+        cell=read_start(campaign.run_directory(run)).cell.array,
+    )
+
+
+_REMEDY = "delete sites.csv of the campaign and run notebook 04 again"

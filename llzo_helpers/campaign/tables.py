@@ -1,13 +1,15 @@
 """What the tables of a campaign have in common: columns, reading and writing."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from llzo_helpers.campaign.model import Run
-from llzo_helpers.files import write_text
+from llzo_helpers.errors import InputError
+from llzo_helpers.files import require_sha256, write_text
 
 SYSTEM_COLUMNS = [
     "phase",
@@ -64,5 +66,36 @@ def value_or_bound(row: Mapping[Any, Any]) -> str:
 
 
 def save_table(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
-    """Write a table as CSV, whole or not at all."""
-    write_text(path, table.to_csv(index=index))
+    """Write a table as CSV, whole or not at all, and beside it its SHA-256."""
+    text = table.to_csv(index=index)
+    write_text(_checksum(path), hashlib.sha256(text.encode()).hexdigest() + "\n")
+    write_text(path, text)
+
+
+def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Read what `save_table` wrote; what a campaign has nothing of has not even columns.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or changed since, or has rows without one of `columns`.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: not found; run the notebook that writes it first")
+    remedy = "delete it and run its notebook again"
+    if _checksum(path).is_file():
+        expected = _checksum(path).read_text(encoding="utf-8", errors="replace").strip()
+        require_sha256(path, expected, remedy)
+    try:
+        table = pd.read_csv(path)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: no table ({str(error)[:60]}); {remedy}") from None
+    if missing := [column for column in columns if len(table) and column not in table]:
+        raise InputError(f"{path}: column {missing[0]!r} is missing; {remedy}")
+    return table
+
+
+def _checksum(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256")

@@ -63,4 +63,12 @@ def load_figures(directory: Path, name: str) -> list[go.Figure]:
     """Return what `save_figure` wrote under a name, in the order of what they are of."""
     folder = directory / "figures"
     paths = [*folder.glob(f"{name}.json"), *sorted(folder.glob(f"{name}-*.json"))]
-    return [plotly.io.from_json(path.read_text(encoding="utf-8")) for path in paths]
+    figures = []
+    for path in paths:
+        try:
+            figures.append(plotly.io.from_json(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+            raise InputError(
+                f"{path}: not a figure ({str(error)[:60]}); delete it and run its notebook again"
+            ) from None
+    return figures

@@ -4,10 +4,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from llzo_helpers.errors import clipped
 from llzo_helpers.garnet import lithium_count
 from llzo_helpers.md.settings import ChainSettings
 from llzo_helpers.potentials import PotentialName
-from llzo_helpers.schema import Duration, Model, Positive, Temperature
+from llzo_helpers.schema import LONGEST_PS, Duration, Model, PositiveDuration, Temperature
 
 
 class MeltQuench(ChainSettings):
@@ -18,24 +19,24 @@ class MeltQuench(ChainSettings):
     held, and quenched; the last stages look at what has become of it.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._]*$")] = "cip"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._]*$", max_length=40)] = "cip"
     """Label of the protocol, part of the names of folders."""
     li_per_formula: float = 6.25
     """X of the melt; lithium is added or removed after the quench."""
     volume_ratio: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     """Volume of the melt over V_exp; an assumption, the paper gives none."""
-    crystal_ps: Positive = 5.0
+    crystal_ps: PositiveDuration = 5.0
     """Run of the crystal at `end_K`, to compare with."""
     superheat_K: Temperature = 6000.0
-    superheat_ps: Positive = 10.0
+    superheat_ps: PositiveDuration = 10.0
     hold_K: Temperature = 3000.0
-    hold_ps: Positive = 1000.0
-    quench_K_ps: Positive | None = 5.0
+    hold_ps: PositiveDuration = 1000.0
+    quench_K_ps: Annotated[float, Field(gt=0, le=1e6)] | None = 5.0
     """Rate of cooling; without one, the melt is only relaxed."""
     end_K: Temperature = 500.0
     relax_cell: bool = False
     """Relax ions and the size of the cubic cell after the quench."""
-    glass_ps: Positive = 20.0
+    glass_ps: PositiveDuration = 20.0
     """Run of the glass at `end_K`: is it frozen?"""
     sites_K: Temperature = 1100.0
     sites_ps: Duration = 100.0
@@ -61,6 +62,11 @@ class MeltQuench(ChainSettings):
         if self.quench_K_ps is not None:
             # the thermostat cannot follow a faster one, nor the integrator a shorter
             least_fs = max(10 * self.thermostat_damping_fs, 100 * self.timestep_fs)
+            if self.quench_K_ps < (self.hold_K - self.end_K) / LONGEST_PS:
+                raise ValueError(
+                    f"quench_K_ps = {self.quench_K_ps:g}: would take more than {LONGEST_PS:g} ps; "
+                    "raise it"
+                )
             fastest = 1000 * (self.hold_K - self.end_K) / least_fs
             if self.quench_K_ps > fastest:
                 raise ValueError(
@@ -68,6 +74,7 @@ class MeltQuench(ChainSettings):
                     f"take less than {least_fs:g} fs (10 thermostat_damping_fs, 100 timestep_fs); "
                     f"give at most {fastest:g}"
                 )
+        self.require_bounded([self.hold_ps, self.quench_ps])
         return self
 
     @property
@@ -122,9 +129,9 @@ def _from_preset(value: Any) -> Any:
         return value
     changes = dict(changes)
     preset = changes.pop("preset")
-    if preset not in MELT_QUENCH_PRESETS:
+    if not isinstance(preset, str) or preset not in MELT_QUENCH_PRESETS:
         known = ", ".join(MELT_QUENCH_PRESETS)
-        raise ValueError(f"no such preset as {preset!r}; there are: {known}")
+        raise ValueError(f"no such preset as {clipped(preset)}; there are: {known}")
     return {"name": preset, **MELT_QUENCH_PRESETS[preset], **changes}
 
 
@@ -139,7 +146,7 @@ class Glass(Model):
     melt_quench: Protocol
     supercell: Annotated[int, Field(ge=1, le=8)] = 1
     """Cubic cells along each axis."""
-    replica: Annotated[int, Field(ge=1)] = 1
+    replica: Annotated[int, Field(ge=1, le=1000)] = 1
 
     @property
     def as_quenched(self) -> "Structure":
@@ -171,7 +178,7 @@ class Structure(Model):
     """Volume over the experimental volume V_exp."""
     supercell: Annotated[int, Field(ge=1, le=8)] = 1
     """Cubic cells along each axis."""
-    replica: Annotated[int, Field(ge=1)] = 1
+    replica: Annotated[int, Field(ge=1, le=1000)] = 1
     structure_potential: PotentialName | None = None
     """The potential that an amorphous structure is made with."""
     melt_quench: Protocol | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,14 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp import kernels
 from llzo_helpers.hdnnp.files import read_potential
 from llzo_helpers.hdnnp.neighbours import NeighbourList
-from llzo_helpers.hdnnp.repulsion import read_repulsion
+from llzo_helpers.hdnnp.pair_style import read_pair_style
+from llzo_helpers.hdnnp.repulsion import Repulsion
 from llzo_helpers.hdnnp.tables import build_tables, padded
+
+_LARGEST_CUTOFF = 15.0
+"""Å; the usual 6 Å have 80 neighbours, these 1200."""
+_LARGEST_COORDINATE = 1e7
+"""Å; beyond, double precision has less than 1e-9 Å left."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,9 @@ class HDNNP:
         Folder with ``input.nn``, ``scaling.data`` and ``weights.NNN.data``; the repulsion
         (``zbl``) that its ``potential.lmp``, if there is one, puts beside the network is added.
     length_unit, energy_unit
-        The potential's units in Å and eV: 1 and 1 by default; `ase.units.Bohr` and
-        `ase.units.Hartree` for a potential in atomic units.
+        The potential's units in Å and eV, as `ase.units.Bohr` and `ase.units.Hartree` for one in
+        atomic units. By default those of ``potential.lmp`` (``cflength``, ``cfenergy``); without
+        that file, 1 and 1.
     skin
         Margin of the neighbour list, Å.
     threads
@@ -71,21 +79,38 @@ class HDNNP:
         self,
         directory: str | Path,
         *,
-        length_unit: float = 1.0,
-        energy_unit: float = 1.0,
+        length_unit: float | None = None,
+        energy_unit: float | None = None,
         skin: float = 1.0,
         threads: int = 1,
     ) -> None:
         self.directory = Path(directory)
         potential = read_potential(self.directory)
+        self.pair_style = style = read_pair_style(self.directory)
+        length_unit = length_unit or (style.length_unit if style else 1.0)
+        energy_unit = energy_unit or (style.energy_unit if style else 1.0)
         self.symbols = tuple(element.symbol for element in potential.elements)
         self.cutoff_radius = potential.cutoff_radius * length_unit
         self._tables = build_tables(potential, length_unit, energy_unit)
-        self._repulsion = read_repulsion(self.directory, self.symbols)
+        self._repulsion = Repulsion(self.symbols, style.zbl) if style and style.zbl else None
+        self._require_sensible_cutoff()
         self._neighbours = NeighbourList(self.cutoff_radius, skin, len(self.symbols))
         self._n_functions = padded(max(len(element.functions) for element in potential.elements))
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def _require_sensible_cutoff(self) -> None:
+        radius, style = self.cutoff_radius, self.pair_style
+        if radius > _LARGEST_CUTOFF:
+            raise InputError(
+                f"{self.directory / 'input.nn'}: a cutoff radius of {radius:g} Å; at most "
+                f"{_LARGEST_CUTOFF:g} Å can be evaluated, correct it or the unit of length"
+            )
+        if style and style.zbl and style.zbl.outer > radius:
+            raise InputError(
+                f"{self.directory / 'potential.lmp'}: zbl {style.zbl.inner:g} {style.zbl.outer:g}: "
+                f"ends beyond the cutoff radius of input.nn, {radius:g} Å; lower it"
+            )
 
     @property
     def neighbour_list_builds(self) -> int:
@@ -131,7 +156,8 @@ class HDNNP:
         Raises
         ------
         InputError
-            If positions or the cell are not finite.
+            If positions or the cell are not finite, two atoms are at one place, or the cell has no
+            extent along a direction in which it is periodic.
         """
         return self._evaluate(positions, cell, pbc, elements)[0]
 
@@ -168,6 +194,11 @@ class HDNNP:
             raise InputError(
                 f"positions and cell must be finite numbers, atom {atom} is at {positions[atom]}"
             )
+        if np.abs(positions).max(initial=0.0) > _LARGEST_COORDINATE:
+            atom = int(np.abs(positions).max(axis=1).argmax())
+            raise InputError(
+                f"positions: atom {atom} is at {positions[atom]} Å; wrap it into the cell"
+            )
         n = len(positions)
         neighbours = self._neighbours
         neighbours.update(positions, cell, pbc, elements)
@@ -190,15 +221,20 @@ class HDNNP:
                 outside[thread],
             )
 
-        if self._pool is None:
-            evaluate(0, np.arange(n))
-        else:
-            parts = np.array_split(np.arange(n), self._threads)
-            list(self._pool.map(evaluate, range(self._threads), parts))
-        gradient = gradients[0] if self._pool is None else gradients.sum(axis=0)
-        if self._repulsion:
-            self._repulsion.add(elements, neighbours, energies, gradient)
+        try:
+            if self._pool is None:
+                evaluate(0, np.arange(n))
+            else:
+                parts = np.array_split(np.arange(n), self._threads)
+                list(self._pool.map(evaluate, range(self._threads), parts))
+            gradient = gradients[0] if self._pool is None else gradients.sum(axis=0)
+            if self._repulsion:
+                self._repulsion.add(elements, neighbours, energies, gradient)
+        except ZeroDivisionError:
+            self._refuse_result(neighbours)
         forces, virial = neighbours.fold(gradient)
+        if not (np.isfinite(energies).all() and np.isfinite(forces).all()):
+            self._refuse_result(neighbours)
         evaluation = Evaluation(
             energy=float(energies.sum()),
             energies=energies,
@@ -209,3 +245,20 @@ class HDNNP:
             ),
         )
         return evaluation, functions
+
+    def _refuse_result(self, neighbours: NeighbourList) -> NoReturn:
+        """Say why energy or forces are no numbers."""
+        starts, points = neighbours.starts, neighbours.points[:, :3]
+        first = np.repeat(np.arange(len(starts)), starts[:, -1] - starts[:, 0])
+        second = neighbours.candidates[: len(first)]
+        distances = np.linalg.norm(points[second] - points[first], axis=1)
+        if len(distances) and distances.min() < 1e-3:
+            nearest = int(distances.argmin())
+            raise InputError(
+                f"positions: atoms {first[nearest]} and {neighbours.parents[second[nearest]]} are "
+                "at one place; move or remove one of them"
+            )
+        raise InputError(
+            f"{self.directory}: energy or forces of this structure are no finite numbers; it is "
+            "too far from all that the network was trained for, or the network's files are damaged"
+        )

@@ -18,9 +18,14 @@ from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.hdnnp.text import read_text, shown, to_number
 
 ACTIVATIONS = "tlpsSrgche"
 COMPACT_SUBTYPES = ("p1", "p1a", "p2", "p2a", "p3", "p3a", "p4", "p4a", "e")
+
+_LARGEST_RADIUS = 30.0
+"""In the potential's unit of length, usually Å or Bohr; the usual 6 Å are 11 Bohr."""
+_MOST_NODES = 10_000
 
 # names of the columns that follow the central element and the type
 _COLUMNS: dict[int, tuple[str, ...]] = {
@@ -43,6 +48,14 @@ scale_symmetry_functions_sigma center_symmetry_functions scale_min_short scale_m
 global_hidden_layers_short global_nodes_short global_activation_short element_nodes_short
 normalize_nodes mean_energy conv_length conv_energy nnp_type nn_type
 """
+
+_SYNONYMS = {
+    "symfunction": "symfunction_short",
+    "nnp_generation": "nnp_type",
+    "nnp_type_gen": "nnp_type",
+    "nnp_gen": "nnp_type",
+}
+"""Other names that n2p2 takes for keywords."""
 
 # keywords of n2p2 and RuNNer about training, output and bookkeeping
 _IGNORED = """
@@ -236,9 +249,7 @@ def read_potential(directory: str | Path) -> Potential:
     scaling = _read_scaling(folder, settings, symbols, functions)
     atom_energies = _read_atom_energies(settings, symbols)
     cutoff_type, cutoff_alpha = _read_cutoff(settings)
-    conv_energy = settings.number("conv_energy", 1.0)
-    if conv_energy == 0.0:
-        raise InputError(f"{settings.path}: conv_energy must not be zero")
+    mean_energy, conv_energy = _read_normalization(settings)
     return Potential(
         elements=tuple(
             ElementPotential(
@@ -252,7 +263,7 @@ def read_potential(directory: str | Path) -> Potential:
         ),
         cutoff_type=cutoff_type,
         cutoff_alpha=cutoff_alpha,
-        mean_energy=settings.number("mean_energy", 0.0),
+        mean_energy=mean_energy,
         conv_energy=conv_energy,
     )
 
@@ -283,32 +294,23 @@ class _Settings:
             return default
         line, words = self.lines[keyword][0]
         if len(words) != 1:
-            raise self.error(line, f"{keyword} takes one number, found '{' '.join(words)}'")
+            raise self.error(line, f"{keyword} takes one number, found '{shown(words)}'")
         return self.to_float(line, keyword, words[0])
 
     def to_float(self, line: int, name: str, word: str) -> float:
-        try:
-            value = float(word)
-        except ValueError:
-            value = math.nan
-        if not math.isfinite(value):
-            raise self.error(line, f"{name} must be a number, found '{word}'")
+        value = to_number(word)
+        if math.isnan(value):
+            raise self.error(line, f"{name} must be a number, found '{shown([word])}'")
         return value
 
     def to_count(self, line: int, name: str, word: str) -> int:
         value = self.to_float(line, name, word)
-        if value != int(value) or value < 1:
-            raise self.error(line, f"{name} must be a whole number above 0, found '{word}'")
+        if value != int(value) or not 1 <= value <= _MOST_NODES:
+            raise self.error(
+                line,
+                f"{name} must be a whole number from 1 to {_MOST_NODES}, found '{shown([word])}'",
+            )
         return int(value)
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: an n2p2 potential needs it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as text: {error}") from None
 
 
 def _read_settings(path: Path) -> _Settings:
@@ -316,27 +318,28 @@ def _read_settings(path: Path) -> _Settings:
     settings = _Settings(path, lines)
     used, ignored = _USED.split(), _IGNORED.split()
     repeatable = ("symfunction_short", "atom_energy", "element_nodes_short")
-    for number, text in enumerate(_read_text(path).splitlines(), start=1):
+    for number, text in enumerate(read_text(path).split("\n"), start=1):
         words = text.split("#")[0].split("!")[0].split()
         if not words:
             continue
-        keyword, arguments = words[0], words[1:]
+        keyword, arguments = _SYNONYMS.get(words[0], words[0]), words[1:]
         if keyword in _REFUSED:
             reason = _REFUSED[keyword]
             raise settings.error(number, f"'{keyword}' asks for {reason}, which is not supported")
         if keyword not in used and keyword not in ignored:
             raise settings.error(
                 number,
-                f"unknown keyword '{keyword}'; if n2p2's energies don't depend on it, delete it",
+                f"unknown keyword '{shown([keyword])}'; if n2p2's energies don't depend on it, "
+                "delete it",
             )
         if keyword in used and keyword in lines and keyword not in repeatable:
             raise settings.error(number, f"'{keyword}' stands twice (line {lines[keyword][0][0]})")
         lines.setdefault(keyword, []).append((number, arguments))
     for keyword in ("nnp_type", "nn_type"):
         for number, arguments in settings.all(keyword):
-            if arguments not in (["2G-HDNNP"], ["HDNNP-2G"], ["2G"], ["0"]):
+            if arguments not in (["2G-HDNNP"], ["HDNNP-2G"], ["2G"], ["2"], ["0"]):
                 raise settings.error(
-                    number, f"{keyword} '{' '.join(arguments)}' is not supported, only 2G-HDNNP"
+                    number, f"{keyword} '{shown(arguments)}' is not supported, only 2G-HDNNP"
                 )
     return settings
 
@@ -345,7 +348,7 @@ def _read_elements(settings: _Settings) -> tuple[str, ...]:
     line, symbols = settings.required("elements")
     for symbol in symbols:
         if symbol not in atomic_numbers or symbol == "X":
-            raise settings.error(line, f"'{symbol}' is not the symbol of an element")
+            raise settings.error(line, f"'{shown([symbol])}' is not the symbol of an element")
     if len(set(symbols)) != len(symbols) or not symbols:
         raise settings.error(line, "elements must be named once each")
     expected = settings.number("number_of_elements", len(symbols))
@@ -356,7 +359,7 @@ def _read_elements(settings: _Settings) -> tuple[str, ...]:
 
 def _check_element(settings: _Settings, line: int, symbol: str, symbols: tuple[str, ...]) -> None:
     if symbol not in symbols:
-        raise settings.error(line, f"element '{symbol}' is not among {' '.join(symbols)}")
+        raise settings.error(line, f"element '{shown([symbol])}' is not among {' '.join(symbols)}")
 
 
 def _read_atom_energies(settings: _Settings, symbols: tuple[str, ...]) -> dict[str, float]:
@@ -369,10 +372,27 @@ def _read_atom_energies(settings: _Settings, symbols: tuple[str, ...]) -> dict[s
     return energies
 
 
+def _read_normalization(settings: _Settings) -> tuple[float, float]:
+    """Mean energy and unit of energy of a potential that was trained on normalized data."""
+    keywords = ("mean_energy", "conv_energy", "conv_length")
+    given = [keyword for keyword in keywords if keyword in settings]
+    if given and len(given) < len(keywords):
+        raise InputError(
+            f"{settings.path}: {' and '.join(given)} without the others of {' '.join(keywords)}; "
+            "use all or none of them, as n2p2 does"
+        )
+    for keyword in keywords[1:]:
+        if not settings.number(keyword, 1.0) > 0.0:
+            raise settings.error(
+                settings.required(keyword)[0], f"{keyword} must be a number above 0"
+            )
+    return settings.number("mean_energy", 0.0), settings.number("conv_energy", 1.0)
+
+
 def _read_cutoff(settings: _Settings) -> tuple[int, float]:
     line, words = settings.required("cutoff_type")
     if len(words) not in (1, 2) or words[0] not in tuple("012345678"):
-        raise settings.error(line, f"cutoff_type must be 0 to 8, found '{' '.join(words)}'")
+        raise settings.error(line, f"cutoff_type must be 0 to 8, found '{shown(words)}'")
     alpha = settings.to_float(line, "inner cutoff", words[1]) if len(words) == 2 else 0.0
     if not 0.0 <= alpha < 1.0:
         raise settings.error(line, f"the inner cutoff must be from 0 to below 1, found {alpha:g}")
@@ -402,14 +422,16 @@ def _parse_symmetry_function(
         raise settings.error(line, "symfunction_short takes an element, a type and parameters")
     element, kind = words[0], words[1]
     _check_element(settings, line, element, symbols)
-    if not kind.isdecimal() or int(kind) not in _COLUMNS:
-        known = " ".join(str(k) for k in _COLUMNS)
-        raise settings.error(line, f"symmetry function type '{kind}' is none of {known}")
+    known = [str(k) for k in _COLUMNS]
+    if kind not in known:
+        raise settings.error(
+            line, f"symmetry function type '{shown([kind])}' is none of {' '.join(known)}"
+        )
     names, values = _COLUMNS[int(kind)], words[2:]
     optional = int(kind) in (3, 9)  # rs of these two may be left out
     if len(values) != len(names) and not (optional and len(values) == len(names) - 1):
         columns = " ".join(name.rstrip("_") for name in names)
-        raise settings.error(line, f"type {kind} takes '{columns}', found '{' '.join(values)}'")
+        raise settings.error(line, f"type {kind} takes '{columns}', found '{shown(values)}'")
     neighbours: list[str] = []
     numbers: dict[str, float] = {}
     subtype = ""
@@ -420,7 +442,8 @@ def _parse_symmetry_function(
         elif name == "subtype":
             if word not in COMPACT_SUBTYPES:
                 raise settings.error(
-                    line, f"compact function '{word}' is none of {' '.join(COMPACT_SUBTYPES)}"
+                    line,
+                    f"compact function '{shown([word])}' is none of {' '.join(COMPACT_SUBTYPES)}",
                 )
             subtype = word
         else:
@@ -432,8 +455,12 @@ def _parse_symmetry_function(
         subtype=subtype,
         **numbers,
     )
-    if function.rc <= max(0.0, function.rl):
-        raise settings.error(line, f"the cutoff radius {function.rc:g} must exceed 0 and rl")
+    if not max(0.0, function.rl) < function.rc <= _LARGEST_RADIUS:
+        raise settings.error(
+            line,
+            f"the cutoff radius {function.rc:g} must exceed 0 and rl, and be at most "
+            f"{_LARGEST_RADIUS:g}",
+        )
     if function.compact and not function.radial and function.angle_left >= function.angle_right:
         raise settings.error(line, "the left angle must be below the right one")
     return function
@@ -452,20 +479,26 @@ def _read_networks(
         raise settings.error(line, f"{len(words)} numbers of nodes for {hidden} hidden layers")
     nodes = {s: [settings.to_count(line, "number of nodes", w) for w in words] for s in symbols}
     for line, words in settings.all("element_nodes_short"):
-        if len(words) != 3:
-            raise settings.error(line, "element_nodes_short takes an element, a layer, a number")
-        _check_element(settings, line, words[0], symbols)
-        layer = settings.to_count(line, "layer", words[1])
-        if layer > hidden:
-            raise settings.error(line, f"layer {layer} of {hidden} hidden layers")
-        nodes[words[0]][layer - 1] = settings.to_count(line, "number of nodes", words[2])
+        _check_element(settings, line, words[0] if words else "", symbols)
+        numbers = [settings.to_count(line, "number of nodes", word) for word in words[1:]]
+        # RuNNer names a layer and its nodes, n2p2's present version the nodes of all layers; of
+        # two numbers for two layers, a first one of 1 or 2 is taken for a layer
+        if len(numbers) == 2 and numbers[0] <= hidden:
+            nodes[words[0]][numbers[0] - 1] = numbers[1]
+        elif len(numbers) == hidden:
+            nodes[words[0]] = numbers
+        else:
+            raise settings.error(
+                line,
+                f"element_nodes_short '{shown(words)}': takes an element, and a layer and its "
+                f"nodes or the nodes of all {hidden} hidden layers",
+            )
     line, words = settings.required("global_activation_short")
     activations = "".join(words)
     if len(words) != hidden + 1 or any(word not in tuple(ACTIVATIONS) for word in words):
         raise settings.error(
             line,
-            f"{hidden + 1} activations of {' '.join(ACTIVATIONS)} expected, "
-            f"found '{' '.join(words)}'",
+            f"{hidden + 1} activations of {' '.join(ACTIVATIONS)} expected, found '{shown(words)}'",
         )
     normalize = "normalize_nodes" in settings
     return {
@@ -501,16 +534,13 @@ def _read_network(path: Path, sizes: list[int], activations: str, normalize: boo
 def _read_table(path: Path, columns: int) -> list[list[float]]:
     """Rows of numbers, the first ``columns`` of each row, comments left out."""
     rows = []
-    for number, text in enumerate(_read_text(path).splitlines(), start=1):
+    for number, text in enumerate(read_text(path).split("\n"), start=1):
         words = text.split("#")[0].split()
         if not words:
             continue
-        try:
-            row = [float(word) for word in words[:columns]]
-        except ValueError:
-            row = []
-        if not row or not all(math.isfinite(value) for value in row):
-            raise InputError(f"{path}, line {number}: numbers expected, found '{text.strip()}'")
+        row = [to_number(word) for word in words[:columns]]
+        if any(math.isnan(value) for value in row):
+            raise InputError(f"{path}, line {number}: numbers expected, found '{shown(words)}'")
         rows.append(row)
     return rows
 
@@ -535,6 +565,11 @@ def _read_scaling(
     by_sigma = "scale_symmetry_functions_sigma" in settings and not (by_range or centered)
     low = settings.number("scale_min_short", 0.0)
     high = settings.number("scale_max_short", 1.0)
+    if (by_range or by_sigma) and high <= low:
+        raise InputError(
+            f"{settings.path}: scale_min_short {low:g}, scale_max_short {high:g}: all symmetry "
+            "functions would be one number; give a larger maximum"
+        )
     path = folder / "scaling.data"
     statistics = _read_statistics(path, symbols, functions, columns=6 if by_sigma else 5)
     scaling = {}

@@ -8,6 +8,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from llzo_helpers.errors import InputError
+
+_LEAST_HEIGHT = 0.5
+"""Å, of a periodic cell; a smaller one has more images than anybody means."""
+
 
 class NeighbourList:
     """Neighbours within ``cutoff + skin``, rebuilt when atoms have moved by half the skin.
@@ -76,7 +81,7 @@ class NeighbourList:
         cell = np.asarray(cell, float)
         if np.array_equal(elements, self._elements) and np.array_equal(pbc, self._pbc):
             if not np.array_equal(cell, self._cell):
-                self._cell, self._inverse = cell, np.linalg.inv(_completed(cell, pbc))
+                self._cell, self._inverse = cell, _inverse(cell, pbc)
             moved = _move(
                 positions,
                 cell,
@@ -114,8 +119,7 @@ class NeighbourList:
         elements: NDArray[np.int64],
     ) -> None:
         reach = self.cutoff + self.skin
-        vectors = _completed(cell, pbc)
-        self._cell, self._inverse = cell, np.linalg.inv(vectors)
+        self._cell, self._inverse = cell, _inverse(cell, pbc)
         fractional = positions @ self._inverse
         folds = np.where(pbc, -np.floor(fractional), 0.0)
         folded = fractional + folds
@@ -131,6 +135,21 @@ class NeighbourList:
             self.points, elements[self.parents], len(positions), self.n_elements, reach
         )
         self.n_builds += 1
+
+
+def _inverse(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[Any]:
+    """Inverse of the cell; InputError if it is flat where it should be periodic."""
+    try:
+        inverse = np.linalg.inv(_completed(cell, pbc))
+    except np.linalg.LinAlgError:
+        inverse = np.full((3, 3), np.inf)
+    heights = 1.0 / np.linalg.norm(inverse, axis=0)
+    if not (heights[np.asarray(pbc)] >= _LEAST_HEIGHT).all():
+        raise InputError(
+            f"cell: its vectors leave a height of {heights[np.asarray(pbc)].min():.3g} Å where it "
+            "is periodic; give a whole cell, or set pbc to False"
+        )
+    return inverse
 
 
 def _completed(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[np.float64]:

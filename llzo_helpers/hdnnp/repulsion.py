@@ -5,8 +5,7 @@ bring some there. LAMMPS's own `pair_style zbl` stands beside the network in `po
 is the same for the network's evaluation in Python.
 """
 
-import re
-from pathlib import Path
+from itertools import product
 
 import ase
 import numpy as np
@@ -14,8 +13,8 @@ from ase.data import atomic_numbers
 from numba import njit
 from numpy.typing import NDArray
 
-from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp.neighbours import NeighbourList
+from llzo_helpers.hdnnp.pair_style import Zbl
 
 COULOMB = 14.399645
 """Of two elementary charges, eV Å, as in LAMMPS's metal units."""
@@ -34,13 +33,16 @@ class Repulsion:
     ----------
     symbols
         Chemical symbols, in the order of the element numbers.
-    inner, outer
-        Where switching begins, and where nothing is left, Å.
+    zbl
+        Where switching begins and where nothing is left, and which pairs repel.
     """
 
-    def __init__(self, symbols: tuple[str, ...], inner: float, outer: float) -> None:
-        self.inner, self.outer = inner, outer
-        self._charges = np.array([float(atomic_numbers[symbol]) for symbol in symbols])
+    def __init__(self, symbols: tuple[str, ...], zbl: Zbl) -> None:
+        self.inner, self.outer = zbl.inner, zbl.outer
+        # of the first of two elements; 0 where a pair does not repel
+        self._charges = np.array(
+            [[zbl.charges.get((a, b), (0.0, 0.0))[0] for b in symbols] for a in symbols]
+        )
         self._pairs: NDArray[np.int64]
         self._listed: tuple[NeighbourList | None, int] = None, 0
 
@@ -70,28 +72,11 @@ class Repulsion:
         )
 
 
-def read_repulsion(directory: Path, symbols: tuple[str, ...]) -> Repulsion | None:
-    """Return the repulsion that the `potential.lmp` of a folder adds to its network, if any.
-
-    Raises
-    ------
-    InputError
-        If its distances are not two rising numbers.
-    """
-    script = directory / "potential.lmp"
-    text = script.read_text(encoding="utf-8") if script.is_file() else ""
-    match = re.search(r"^\s*pair_style\s[^#\n]*\bzbl\s+(\S+)\s+(\S+)", text, re.MULTILINE)
-    if match is None:
-        return None
-    try:
-        inner, outer = float(match[1]), float(match[2])
-    except ValueError:
-        inner, outer = 0.0, 0.0
-    if not 0 < inner < outer:
-        raise InputError(
-            f"{script}: zbl {match[1]} {match[2]}: give two distances in Å, the smaller one first"
-        )
-    return Repulsion(symbols, inner, outer)
+def all_pairs(symbols: tuple[str, ...], inner: float, outer: float) -> Zbl:
+    """Return the repulsion of all pairs of elements, by their atomic numbers."""
+    numbers = {symbol: float(atomic_numbers[symbol]) for symbol in symbols}
+    pairs = product(symbols, repeat=2)
+    return Zbl(inner, outer, {(a, b): (numbers[a], numbers[b]) for a, b in pairs})
 
 
 def repulsion_of(
@@ -103,7 +88,9 @@ def repulsion_of(
     neighbours = NeighbourList(outer, 0.1, len(symbols))
     neighbours.update(atoms.positions, atoms.cell.array, atoms.pbc, elements)
     energies, gradient = np.zeros(len(atoms)), np.zeros(neighbours.points.shape)
-    Repulsion(symbols, inner, outer).add(elements, neighbours, energies, gradient)
+    Repulsion(symbols, all_pairs(symbols, inner, outer)).add(
+        elements, neighbours, energies, gradient
+    )
     return float(energies.sum()), *neighbours.fold(gradient)
 
 
@@ -167,7 +154,10 @@ def _add(
         if squared >= outer * outer:
             continue
         r = np.sqrt(squared)
-        z1, z2 = charges[elements[i]], charges[elements[parents[p]]]
+        first, second = elements[i], elements[parents[p]]
+        z1, z2 = charges[first, second], charges[second, first]
+        if z1 == 0.0:
+            continue
         charge, decay = COULOMB * z1 * z2, (z1**0.23 + z2**0.23) / 0.46850
         energy, slope, _ = _screened(charge, decay, r)
         end, end_slope, end_bend = _screened(charge, decay, outer)

@@ -1,10 +1,10 @@
 """The command `llzo`: run a campaign, predict what it costs, write its report."""
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from llzo_helpers import __version__
 from llzo_helpers.errors import InputError, SimulationError
@@ -12,11 +12,11 @@ from llzo_helpers.errors import InputError, SimulationError
 
 def main(words: Sequence[str] | None = None) -> int:
     """Do what a command line says, that of the process by default; return the exit status."""
-    arguments = _parser().parse_args(words)
     # how a campaign is cancelled; a shell's `&` and some servers have it ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    act: Callable[[argparse.Namespace], int] = arguments.act
     try:
+        arguments = _parser().parse_args(words)
+        act: Callable[[argparse.Namespace], int] = arguments.act
         return act(arguments)
     except (InputError, SimulationError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -26,8 +26,15 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, as all else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{self.prog}: {message}; see {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="llzo", description=__doc__)
+    parser = _Parser(prog="llzo", description=__doc__)
     parser.add_argument("--version", action="version", version=f"llzo {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -37,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--only", nargs="+", default=[], help="names of runs; no analyses then")
 
     plan = commands.add_parser("plan", help="predict core-hours and disk space, from a benchmark")
-    plan.add_argument("--cores", type=int, default=os.cpu_count(), help="that work at once")
+    plan.add_argument("--cores", type=int, help="that work at once; default: all usable here")
     plan.add_argument("--steps-per-second", type=float, help="of a core; default: measured here")
 
     report = commands.add_parser("report", help="write the report of what there is")
@@ -59,10 +66,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
+    from llzo_helpers.jobs.cpus import usable_cpus
     from llzo_helpers.jobs.plan import print_plan
 
     print_plan(
-        arguments.campaign, cores=arguments.cores, steps_per_second=arguments.steps_per_second
+        arguments.campaign,
+        cores=usable_cpus() if arguments.cores is None else arguments.cores,
+        steps_per_second=arguments.steps_per_second,
     )
     return 0
 

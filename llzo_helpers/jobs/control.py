@@ -18,7 +18,8 @@ import pandas as pd
 from llzo_helpers import slurm
 from llzo_helpers.campaign.model import Campaign, Run, load_campaign
 from llzo_helpers.errors import InputError
-from llzo_helpers.jobs.engine import notebook_error
+from llzo_helpers.files import make_folder
+from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.md.folder import completed_segments, run_progress
 from llzo_helpers.md.lock import holder, local_process
 from llzo_helpers.md.segments import nvt_schedule, plan_segments
@@ -48,16 +49,19 @@ def run_status(campaign: Campaign, run: Run) -> RunStatus:
     folder = campaign.run_directory(run)
     settings = campaign.md_settings(run)
     steps = plan_segments(nvt_schedule(run.temperature_K, settings), settings)[-1].last_step
-    progress = run_progress(folder) / steps
+    try:
+        progress = run_progress(folder) / steps
+    except InputError as error:
+        return RunStatus(run.name, "failed", 0.0, None, str(error))
     if (folder / "summary.json").is_file():
         return RunStatus(run.name, "done", progress, None, "")
     if worker := holder(folder):
         return RunStatus(run.name, "running", progress, _present_speed(folder), worker)
     notebook = folder / "02_run_md.ipynb"
-    if notebook.is_file() and (error := notebook_error(notebook)):
-        if interruption := _INTERRUPTIONS.get(error.partition(":")[0]):
+    if notebook.is_file() and (failure := notebook_error(notebook)):
+        if interruption := _INTERRUPTIONS.get(failure.partition(":")[0]):
             return RunStatus(run.name, "waiting", progress, None, interruption)
-        return RunStatus(run.name, "failed", progress, None, error)
+        return RunStatus(run.name, "failed", progress, None, failure)
     return RunStatus(run.name, "waiting", progress, None, "")
 
 
@@ -102,7 +106,7 @@ def start(
     campaign = load_campaign(campaign_name)
     if controller := holder(campaign.directory):
         raise InputError(f"{campaign.name}: runs already ({controller}); wait for it or cancel it")
-    campaign.directory.mkdir(parents=True, exist_ok=True)
+    make_folder(campaign.directory)
     command = [
         sys.executable,
         "-m",
@@ -161,7 +165,7 @@ def _present_speed(folder: Path) -> float | None:
     records = completed_segments(folder)
     first_step = records[-1]["last_step"] if records else 0
     steps = run_progress(folder) - first_step
-    for part in folder.glob("segment_????.part"):
+    for part in folder.glob("segment_*.part"):
         try:
             # LAMMPS's messages are none, so the file is as old as the segment
             began = (part / "stderr.txt").stat().st_mtime

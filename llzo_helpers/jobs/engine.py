@@ -4,21 +4,25 @@ Checks the parameters, lets Snakemake run the notebooks, shows how far it is, an
 the report. Call it again after any interruption: only what is missing is done.
 """
 
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from llzo_helpers import slurm
 from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.errors import InputError
+from llzo_helpers.files import make_folder
+from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.plan import require_disk_space
+from llzo_helpers.jobs.report import write_report
 from llzo_helpers.md.folder import run_progress
 from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities
 from llzo_helpers.md.lock import holder, locked, slurm_job
@@ -78,7 +82,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     require_disk_space(campaign)
 
     began = time.monotonic()
-    campaign.directory.mkdir(parents=True, exist_ok=True)
+    make_folder(campaign.directory)
     with locked(campaign.directory) as lock:
         print(
             f"{name}: {len(campaign.structures)} structures, {len(campaign.runs)} runs "
@@ -88,6 +92,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         # the steps run in the folder of the results, which may lie elsewhere
         os.environ[PROJECT_VARIABLE] = str(ROOT)
         os.environ[RESULTS_VARIABLE] = str(RESULTS)
+        _require_writable_home(campaign.directory)
         command = _snakemake(campaign, profile_directory, cores)
         command += [f"runs/{run}/summary.json" for run in only]
         _run_beside_earlier_jobs(command, campaign, lock)
@@ -97,11 +102,33 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
             _report_failures(campaign)
         if status and not only:
             _watch([*command, "--config", "only_finished=1"], campaign, lock)
+            # Snakemake makes it only after all analyses; here it is of those that succeeded
+            write_report(campaign)
     report = campaign.directory / "report.html"
     print(f"{(time.monotonic() - began) / 60:.1f} minutes")
     if not only:
         print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
     return 1 if status else 0
+
+
+def _require_writable_home(directory: Path) -> None:
+    """Have Snakemake and Jupyter write beside the results what they can't write at home."""
+    home = Path.home()
+    for variable, default in _WRITTEN_AT_HOME.items():
+        folder = Path(os.environ.get(variable) or home / default)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError:
+            os.environ[variable] = str(directory / ".home" / default)
+
+
+_WRITTEN_AT_HOME = {
+    "XDG_CACHE_HOME": ".cache",
+    "JUPYTER_RUNTIME_DIR": ".local/share/jupyter/runtime",
+    "IPYTHONDIR": ".ipython",
+}
 
 
 def _executor(profile_directory: Path) -> str:
@@ -208,7 +235,12 @@ class _Display:
         directories = [*map(self._campaign.run_directory, self._campaign.runs)]
         for glass in map(self._campaign.glass_directory, self._campaign.glasses):
             directories += [path.parent for path in glass.glob("*/run.json")]
-        return sum(run_progress(directory) for directory in directories)
+        steps = 0
+        for directory in directories:
+            # a damaged folder is the business of the step that reads it
+            with suppress(InputError):
+                steps += run_progress(directory)
+        return steps
 
     def update(self) -> None:
         now = time.monotonic()
@@ -244,16 +276,3 @@ def _report_failures(campaign: Campaign) -> None:
     for notebook in sorted(campaign.directory.rglob("*.ipynb")):
         if error := notebook_error(notebook):
             print(f"  {notebook.relative_to(campaign.directory)}: {error}")
-
-
-def notebook_error(notebook: Path) -> str | None:
-    """Return the error that an executed notebook ended with, if any."""
-    try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    except ValueError:
-        return "the notebook was cut short while it was written"
-    for cell in cells:
-        for output in cell.get("outputs", []):
-            if output["output_type"] == "error":
-                return f"{output['ename']}: {output['evalue']}"
-    return None

@@ -21,7 +21,7 @@ import pandas as pd
 
 from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
 from llzo_helpers.campaign.model import Campaign, Run, load_campaign
-from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.errors import InputError, SimulationError, clipped
 from llzo_helpers.garnet import FORMULA_UNITS_PER_CELL, lithium_count
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.melt_quench import schedules
@@ -121,7 +121,7 @@ def require_disk_space(campaign: Campaign) -> None:
 
 
 def _present_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("segment_????/*"))
+    return sum(path.stat().st_size for path in folder.rglob("segment_*/*"))
 
 
 def estimate(
@@ -143,7 +143,19 @@ def estimate(
     list of StageCost
         Structures with their glasses, molecular dynamics and diffusion (notebooks 01 to 03). The
         analyses after them depend on how the ions move, and are not foreseen.
+
+    Raises
+    ------
+    InputError
+        For a number of cores or a speed that is none.
     """
+    if not 1 <= cores <= 1_000_000:
+        raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
+    # false of NaN, too
+    if steps_per_second is not None and not 1e-3 <= steps_per_second <= 1e9:
+        raise InputError(
+            f"--steps-per-second {steps_per_second:g}: give a number from 0.001 to 1e9"
+        )
     runs = molecular_dynamics(campaign)
     with tempfile.TemporaryDirectory(prefix="llzo-plan-") as scratch:
         notebook_seconds = _time_notebook(campaign, Path(scratch))

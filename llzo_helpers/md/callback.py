@@ -28,6 +28,8 @@ import numpy as np
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.hdnnp import HDNNP
+from llzo_helpers.hdnnp.pair_style import PairStyle, read_commands, read_pair_style
+from llzo_helpers.hdnnp.text import shown
 from llzo_helpers.md import STOPPED_FRAME
 from llzo_helpers.potentials import Potential, load_potential, make_calculator
 
@@ -69,20 +71,7 @@ class ForceProvider(Protocol):
 
 def hdnnp_forces(potential: Potential, symbols: list[str], threads: int) -> ForceProvider:
     """Forces of an n2p2 potential, in the units that its `potential.lmp` tells n2p2."""
-    script = potential.directory / "potential.lmp"
-    units = {"cflength": 1.0, "cfenergy": 1.0}
-    for name in units:
-        if match := re.search(rf"\b{name}\s+(\S+)", script.read_text(encoding="utf-8")):
-            try:
-                units[name] = float(match[1])
-            except ValueError:
-                raise InputError(f"{script}: {name} {match[1]}: not a number") from None
-    network = HDNNP(
-        potential.directory,
-        length_unit=1.0 / units["cflength"],
-        energy_unit=1.0 / units["cfenergy"],
-        threads=threads,
-    )
+    network = HDNNP(potential.directory, threads=threads)
     elements = network.element_numbers(symbols)
     periodic = np.array([True, True, True])
 
@@ -144,12 +133,13 @@ def main(arguments: Sequence[str]) -> None:
     potential = load_potential(folder.name, folder.parent)
     if potential.kind not in PROVIDERS:
         raise InputError(f"{folder}: kind {potential.kind} runs in LAMMPS itself; start lmp")
+    style = read_pair_style(folder) if potential.kind == "hdnnp" else None
     _run(lmp, _without_pair_style(folder / "potential.lmp") + _FIX_EXTERNAL)
     if potential.kind == "hdnnp":
         _run(lmp, extrapolation_variables(potential))
-    symbols = _symbols(lmp, potential)
+    symbols = _symbols(lmp, potential, style)
     provider = PROVIDERS[potential.kind](potential, symbols, threads)
-    _Callback(lmp, provider, symbols, potential).connect()
+    _Callback(lmp, provider, symbols, potential, style).connect()
     _run(lmp, after)
     lmp.close()
 
@@ -218,11 +208,11 @@ def _split_script(script: Path) -> tuple[str, str]:
 
 def _without_pair_style(path: Path) -> str:
     """Text of a `potential.lmp` without what only LAMMPS's own pair style would read."""
-    commands = path.read_text(encoding="utf-8").replace("&\n", " ").splitlines()
-    return "\n".join(c for c in commands if not re.match(r"\s*pair_(style|coeff)\s", c))
+    commands = read_commands(path)
+    return "\n".join(c.text for c in commands if c.words[0] not in ("pair_style", "pair_coeff"))
 
 
-def _symbols(lmp: Any, potential: Potential) -> list[str]:
+def _symbols(lmp: Any, potential: Potential, style: PairStyle | None) -> list[str]:
     """Chemical symbols of the atoms, in the order of their IDs, from the type labels."""
     symbol_of_type = {}
     for symbol in potential.elements:
@@ -236,6 +226,13 @@ def _symbols(lmp: Any, potential: Potential) -> list[str]:
             f"{potential.directory}: atom types {sorted(missing)} have no type label among "
             f"{' '.join(potential.elements)}; write 'Atom Type Labels' in the data file"
         )
+    for number, symbol in symbol_of_type.items():
+        if style and style.elements[number - 1 : number] != (symbol,):
+            raise InputError(
+                f"{potential.directory / 'potential.lmp'}: pair_coeff * * "
+                f"{shown(list(style.elements))}: atom type {number} is {symbol}; give the "
+                "elements in the order of the types"
+            )
     return [symbol_of_type[number] for number in types.tolist()]
 
 
@@ -243,12 +240,18 @@ class _Callback:
     """Answers LAMMPS's call at every step."""
 
     def __init__(
-        self, lmp: Any, provider: ForceProvider, symbols: list[str], potential: Potential
+        self,
+        lmp: Any,
+        provider: ForceProvider,
+        symbols: list[str],
+        potential: Potential,
+        style: PairStyle | None,
     ) -> None:
         self._lmp = lmp
         self._provider = provider
         self._symbols = symbols
         self._limit = potential.max_extrapolations
+        self._style = style
         self._potential = potential
         self._counts = dict.fromkeys(potential.elements, 0)
 
@@ -300,16 +303,21 @@ class _Callback:
         for symbol, count in extrapolations.items():
             self._counts[symbol] += count
         total = sum(extrapolations.values())
-        if self._limit is not None and total > self._limit:
+        found, limit = total, f"max_extrapolations = {self._limit}"
+        too_many = self._limit is not None and total > self._limit
+        if not too_many and self._style and self._style.max_extrapolations is not None:
+            found = total if self._style.of_each_step else sum(self._counts.values())
+            limit = f"maxew {self._style.max_extrapolations}"
+            too_many = found > self._style.max_extrapolations
+        if too_many:
             import ase.io  # brings much that takes memory
 
             atoms = ase.Atoms(self._symbols, positions=positions, cell=cell, pbc=True)
             ase.io.write(STOPPED_FRAME, atoms, format="extxyz")
             elements = ", ".join(f"{s} {n}" for s, n in extrapolations.items() if n)
             _stop(
-                f"step {step}: {total} symmetry functions outside the training range ({elements}), "
-                f"more than max_extrapolations = {self._limit} of {self._potential.name}; "
-                f"the frame is kept in {STOPPED_FRAME}"
+                f"step {step}: {found} symmetry functions outside the training range ({elements}), "
+                f"more than {limit} of {self._potential.name}; the frame is kept in {STOPPED_FRAME}"
             )
         counts = [sum(self._counts.values()), *self._counts.values()]
         self._lmp.set_string_variable("extrapolations", ",".join(map(str, counts)))

@@ -29,7 +29,7 @@ from typing import Any
 
 from llzo_helpers import slurm
 from llzo_helpers.errors import InputError, OutOfTimeError, SimulationError
-from llzo_helpers.files import flush_to_disk, read_json, sha256, write_json
+from llzo_helpers.files import flush_to_disk, make_folder, sha256, write_json
 from llzo_helpers.md import STOPPED_FRAME, launch
 from llzo_helpers.md.dcd import dcd_bytes, erase_creation_time
 from llzo_helpers.md.folder import (
@@ -37,10 +37,11 @@ from llzo_helpers.md.folder import (
     completed_segments,
     last_step,
     prepare,
+    read_run,
     summarise,
 )
 from llzo_helpers.md.lock import locked
-from llzo_helpers.md.segments import Segment, Stage, nvt_schedule, plan_segments
+from llzo_helpers.md.segments import Segment, Stage, nvt_schedule, plan_segments, segment_name
 from llzo_helpers.md.settings import ChainSettings, MDSettings
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import read_structure
@@ -162,7 +163,7 @@ def _run(
     lmp = launch.find_lammps()
     launch.require_capabilities(lmp, settings, potential)
     potential.require_elements(read_structure(structure).get_chemical_symbols())
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     segments = plan_segments(schedule, settings)
     with locked(directory) as lock:
         prepare(directory, structure, potential, segments[0], seed, settings, identity)
@@ -184,7 +185,7 @@ def _run(
 
 def _require_disk_space(directory: Path, segments: list[Segment]) -> None:
     """Raise InputError if the frames to come don't fit on the disk."""
-    n_atoms = read_json(directory / "run.json")["structure"]["n_atoms"]
+    n_atoms = read_run(directory)["structure"]["n_atoms"]
     needed = sum(_frames_bytes(segment, n_atoms) for segment in segments)
     free = shutil.disk_usage(directory).free
     if needed > free:
@@ -264,7 +265,7 @@ def _run_segment(
     if segment.index == 0:
         first, start = "yes", "../structure.lmp"
     else:
-        first, start = "no", f"../segment_{segment.index - 1:04d}/end.restart"
+        first, start = "no", f"../{segment_name(segment.index - 1)}/end.restart"
     variables = {
         "first": first,
         "start": start,
@@ -294,7 +295,7 @@ def _run_segment(
             shutil.copy(frame, directory)
         raise SimulationError(failure(part, code))
     _check_segment(directory, part, segment, settings)
-    kept = [part / "end.restart", *part.glob("frames.dcd")]
+    kept = [part / "end.restart", part / "thermo.csv", *part.glob("frames.dcd")]
     record = {
         **asdict(segment),
         "n_frames": segment.n_frames,
@@ -350,7 +351,7 @@ def _check_segment(directory: Path, part: Path, segment: Segment, settings: Chai
         raise SimulationError(f"{part / 'thermo.csv'}: cut short; is the disk full?")
     if segment.frame_steps:
         frames = part / "frames.dcd"
-        n_atoms = read_json(directory / "run.json")["structure"]["n_atoms"]
+        n_atoms = read_run(directory)["structure"]["n_atoms"]
         expected = _frames_bytes(segment, n_atoms)
         if frames.stat().st_size != expected:
             raise SimulationError(

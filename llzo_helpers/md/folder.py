@@ -1,5 +1,6 @@
 """A run's folder: its inputs, the records of its segments, its tables and its summary."""
 
+import functools
 import re
 import shutil
 from dataclasses import asdict
@@ -11,9 +12,18 @@ import ase
 import pandas as pd
 
 import llzo_helpers
-from llzo_helpers.errors import InputError
-from llzo_helpers.files import read_json, sha256, write_json, write_text
-from llzo_helpers.md.segments import Segment
+from llzo_helpers.errors import InputError, clipped
+from llzo_helpers.files import (
+    NUMBER,
+    Kinds,
+    read_json,
+    read_record,
+    require_sha256,
+    sha256,
+    write_json,
+    write_text,
+)
+from llzo_helpers.md.segments import Segment, segment_name
 from llzo_helpers.md.settings import ChainSettings
 from llzo_helpers.potentials import Potential
 
@@ -40,7 +50,7 @@ def prepare(
     }
     record_path = directory / "run.json"
     if record_path.exists():
-        _require_same(directory, read_json(record_path), inputs)
+        _require_same(directory, read_run(directory), inputs)
         return
     shutil.copy(structure / "structure.lmp", directory)
     (directory / "potential").mkdir(exist_ok=True)
@@ -89,7 +99,6 @@ def _require_same(directory: Path, record: dict[str, Any], inputs: dict[str, Any
                 "to start anew, or give the campaign another name"
             )
     for path, expected in (
-        (directory / "in.lmp", record["in.lmp"]),
         (directory / "structure.lmp", inputs["structure.lmp"]),
         *(
             (directory / "potential" / name, digest)
@@ -118,7 +127,7 @@ def check_completed(directory: Path, segments: list[Segment]) -> int:
     """Return how many segments are complete; InputError if they don't fit the plan."""
     records = completed_segments(directory)
     for record, segment in zip(records, segments, strict=False):
-        folder = directory / f"segment_{record['index']:04d}"
+        folder = directory / segment_name(record["index"])
         if any(record[key] != value for key, value in asdict(segment).items()):
             raise InputError(
                 f"{folder}: {record['stage']} up to step {record['last_step']}, where the "
@@ -145,7 +154,7 @@ def last_step(thermo: Path) -> int | None:
     try:
         with thermo.open("rb") as file:
             file.seek(max(0, thermo.stat().st_size - 1000))
-            rows = file.read().decode().split("\n")[:-1]
+            rows = file.read().decode(errors="replace").split("\n")[:-1]
     except FileNotFoundError:
         return None
     step = rows[-1].split(",")[0] if rows else ""
@@ -156,7 +165,7 @@ def run_progress(directory: Path) -> int:
     """Return the last step that a run's files show, its unfinished segment included."""
     records = completed_segments(directory)
     last = records[-1]["last_step"] if records else 0
-    for part in directory.glob("segment_????.part/thermo.csv"):
+    for part in directory.glob("segment_*.part/thermo.csv"):
         last = max(last, last_step(part) or 0)
     return int(last)
 
@@ -165,7 +174,7 @@ def summarise(directory: Path) -> dict[str, Any]:
     """Write and return what is worth knowing of a finished run."""
     records = completed_segments(directory)
     stages = [record["stage"] for record in records]
-    thermo = read_thermo(directory, "production" if "production" in stages else stages[-1])
+    thermo = _thermo(directory, "production" if "production" in stages else stages[-1])
     wall = sum(record["wall_seconds"] for record in records)
     summary = {
         "steps": records[-1]["last_step"],
@@ -188,27 +197,160 @@ def _extrapolations(directory: Path) -> dict[str, int]:
     Each segment counts anew. Where nobody counted, nothing is returned.
     """
     last_rows = pd.DataFrame(
-        pd.read_csv(directory / f"segment_{record['index']:04d}" / "thermo.csv").iloc[-1]
-        for record in completed_segments(directory)
+        _segment_thermo(directory, record).iloc[-1] for record in completed_segments(directory)
     )
     counts = last_rows.filter(regex="^extrapolations").dropna(axis="columns").sum()
     return {str(name): int(count) for name, count in counts.items()}
 
 
+_SEGMENT_KEYS: dict[str, Kinds] = {
+    "index": int,
+    "stage": str,
+    "first_step": int,
+    "last_step": int,
+    "start_K": NUMBER,
+    "end_K": NUMBER,
+    "frame_steps": int,
+    "n_frames": int,
+    "wall_seconds": NUMBER,
+    "lammps": str,
+    "sha256": dict,
+}
+_REPEAT = "delete its folder and later ones, and run notebook 02 again"
+
+
 def completed_segments(directory: Path) -> list[dict[str, Any]]:
-    """Return the records (`segment.json`) of a run's completed segments, in order."""
-    return [read_json(path) for path in sorted(directory.glob("segment_????/segment.json"))]
+    """Return the records (`segment.json`) of a run's completed segments, in order.
+
+    Raises
+    ------
+    InputError
+        If one is missing between others, or damaged, or does not go on from the one before.
+    """
+    folders = {
+        int(match[1]): path
+        for path in directory.glob("segment_*")
+        if (match := re.fullmatch(r"segment_(\d{4,9})", path.name, re.ASCII))
+    }
+    records: list[dict[str, Any]] = []
+    for index, folder in sorted(folders.items()):
+        if index != len(records):
+            raise InputError(
+                f"{directory / segment_name(len(records))}: not found, but {folder.name} is there; "
+                "restore it, or delete the later ones and run notebook 02 again"
+            )
+        path = folder / "segment.json"
+        record = _segment_record(path)
+        before = records[-1]["last_step"] if records else 0
+        steps, every = record["last_step"] - before, record["frame_steps"]
+        if (
+            record["index"] != index
+            or record["first_step"] != before
+            or steps <= 0
+            or record["n_frames"] != (steps // every if every > 0 else 0)
+        ):
+            raise InputError(f"{path}: does not go on from the segment before; {_REPEAT}")
+        records.append(record)
+    return records
+
+
+def _segment_record(path: Path) -> dict[str, Any]:
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; {_REPEAT}") from None
+    return dict(_known_record(path, state.st_mtime_ns, state.st_size))
+
+
+@functools.lru_cache(maxsize=100_000)
+def _known_record(path: Path, mtime_ns: int, size: int) -> dict[str, Any]:
+    """Read a record once: who watches runs asks again and again."""
+    return read_record(path, _SEGMENT_KEYS)
+
+
+def finished_segments(directory: Path) -> list[dict[str, Any]]:
+    """Return the records of a run's segments, for whoever reads their frames and tables.
+
+    Raises
+    ------
+    InputError
+        As for `completed_segments`; also if the run once had more of them.
+    """
+    records = completed_segments(directory)
+    summary = directory / "summary.json"
+    if summary.is_file():
+        done = records[-1]["last_step"] if records else 0
+        if (steps := read_summary(summary)["steps"]) > done:
+            raise InputError(
+                f"{summary}: tells of {steps} steps, the segments hold {done}; restore them, or "
+                "delete it and run notebook 02 again"
+            )
+    return records
+
+
+def require_frames(path: Path, record: dict[str, Any]) -> None:
+    """Raise InputError if a segment's file of frames is not the one that it wrote."""
+    require_sha256(path, str(record["sha256"].get("frames.dcd")), _REPEAT)
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """Read the `summary.json` of a run."""
+    numbers = ("steps_per_second", "lammps_seconds", "mean_temperature_K")
+    return read_record(path, {"steps": int, **dict.fromkeys(numbers, NUMBER)})
+
+
+def read_run(directory: Path) -> dict[str, Any]:
+    """Read the `run.json` of a run, and check that its script is the one that it tells of.
+
+    Raises
+    ------
+    InputError
+        If one of them is missing, damaged or changed, or they contradict each other.
+    """
+    path, script = directory / "run.json", directory / "in.lmp"
+    record = read_record(path, {"inputs": dict, "in.lmp": str, "structure": dict})
+    timestep = record["inputs"].get("timestep_fs")
+    require_sha256(script, record["in.lmp"], "changed since the run began; restore it")
+    text = script.read_text(encoding="utf-8")
+    found = re.search(r"^variable +timestep +index +(\S+)", text, re.MULTILINE)
+    if (
+        not isinstance(timestep, NUMBER)
+        or not found
+        or found[1] != f"{timestep / 1000:.10g}"
+        or not isinstance(record["structure"].get("n_atoms"), int)
+        or not isinstance(record["inputs"].get("structure.lmp"), str)
+    ):
+        raise InputError(
+            f"{path}: timestep_fs = {clipped(timestep)}: changed since the run began, or another "
+            "key was; restore it, or delete the folder and run notebook 02 again"
+        )
+    return record
 
 
 def read_start(directory: Path) -> ase.Atoms:
-    """Return the structure a run started from."""
+    """Return the structure a run started from.
+
+    Raises
+    ------
+    InputError
+        If its file is missing, damaged or changed since the run began.
+    """
     path = directory / "structure.lmp"
     if not path.is_file():
         raise InputError(f"{path}: not found; run notebook 02 first")
+    if (directory / "run.json").is_file():
+        expected = read_run(directory)["inputs"]["structure.lmp"]
+        require_sha256(path, expected, "restore it, or delete the folder and run notebook 02 again")
     # here, because it is slow and whoever only watches a run does without
     from ase.io import read
 
-    return read(path, format="lammps-data", atom_style="charge", units="metal")
+    try:
+        return read(path, format="lammps-data", atom_style="charge", units="metal")
+    except Exception as error:  # ASE raises whatever its parser meets
+        raise InputError(
+            f"{path}: no LAMMPS data ({str(error)[:80]}); restore it, or delete the folder and run "
+            "notebook 02 again"
+        ) from None
 
 
 def read_thermo(directory: Path, stage: str | None = "production") -> pd.DataFrame:
@@ -220,11 +362,44 @@ def read_thermo(directory: Path, stage: str | None = "production") -> pd.DataFra
         A run's folder.
     stage
         Name of the stage; None for all.
+
+    Raises
+    ------
+    InputError
+        If there are no rows yet, or a file is missing, damaged or changed.
     """
+    finished_segments(directory)
+    return _thermo(directory, stage)
+
+
+def _thermo(directory: Path, stage: str | None) -> pd.DataFrame:
     tables = [
         # a segment's first row repeats the last of the one before
-        pd.read_csv(directory / f"segment_{segment['index']:04d}" / "thermo.csv").iloc[1:]
-        for segment in completed_segments(directory)
-        if stage in (None, segment["stage"])
+        _segment_thermo(directory, record).iloc[1:]
+        for record in completed_segments(directory)
+        if stage in (None, record["stage"])
     ]
+    if not tables:
+        raise InputError(f"{directory}: no {stage or 'segment'} yet; run notebook 02 first")
     return pd.concat(tables, ignore_index=True)
+
+
+def _segment_thermo(directory: Path, record: dict[str, Any]) -> pd.DataFrame:
+    path = directory / segment_name(record["index"]) / "thermo.csv"
+    # earlier versions did not record it
+    if expected := record["sha256"].get("thermo.csv"):
+        require_sha256(path, expected, _REPEAT)
+    try:
+        table = pd.read_csv(path)
+        steps = table["step"].to_list()
+        numbers = table[["temperature_K", "potential_energy_eV", "pressure_bar"]].dtypes
+    except (OSError, ValueError, LookupError) as error:
+        raise InputError(f"{path}: damaged ({str(error)[:60]}); {_REPEAT}") from None
+    if (
+        not steps
+        or steps[0] != record["first_step"]
+        or steps[-1] != record["last_step"]
+        or not all(kind.kind in "fi" for kind in numbers)
+    ):
+        raise InputError(f"{path}: damaged: its rows are not those of the segment; {_REPEAT}")
+    return table

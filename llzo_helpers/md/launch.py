@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.hdnnp.pair_style import read_commands, read_pair_style, require_no_forces
 from llzo_helpers.md.settings import ChainSettings
 from llzo_helpers.potentials import Potential
 
@@ -119,16 +120,19 @@ def require_capabilities(lmp: Path, settings: ChainSettings, potential: Potentia
                 "in one process; choose 'serial', or 'openmp' for threads"
             )
         if potential.kind == "hdnnp":
+            # here, because it is slow and whoever only watches runs does without
             from llzo_helpers.hdnnp.files import read_potential
 
             read_potential(potential.directory)
+            read_pair_style(potential.directory)
+        else:
+            require_no_forces(script)
         return
-    for kind, style in re.findall(
-        r"^\s*(pair|kspace)_style\s+(\S+)", script.read_text(encoding="utf-8"), re.MULTILINE
-    ):
-        if style not in styles.split():
+    for command in read_commands(script):
+        kind, *words = command.words
+        if kind in ("pair_style", "kspace_style") and words and words[0] not in styles.split():
             raise InputError(
-                f"{script}: {kind}_style {style}: {lmp} was built without it; set {LMP_VARIABLE} "
+                f"{script}: {kind} {words[0]}: {lmp} was built without it; set {LMP_VARIABLE} "
                 "to a LAMMPS that has it"
             )
 

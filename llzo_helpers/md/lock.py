@@ -41,7 +41,13 @@ def locked(directory: Path) -> Iterator[int]:
         If another process holds it; the message says which.
     """
     path = directory / "lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}; change permissions, or set LLZO_RESULTS "
+            "to a folder that you may write to"
+        ) from None
     try:
         if not _acquire(descriptor, path) or _held_elsewhere(descriptor, directory):
             raise InputError(

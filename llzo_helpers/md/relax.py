@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.optimize import root_scalar
 
 from llzo_helpers.errors import SimulationError
+from llzo_helpers.files import make_folder
 from llzo_helpers.md import launch
 from llzo_helpers.md.chain import failure, terminated
 from llzo_helpers.md.lock import locked
@@ -68,7 +69,7 @@ def relax(atoms: ase.Atoms, directory: Path, *, potential: Potential) -> Relaxat
     launch.require_capabilities(lmp, settings, potential)
     potential.require_elements(atoms.get_chemical_symbols())
     shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
+    make_folder(directory)
     write_structure(atoms, directory, {"purpose": "start of a relaxation"})
     (directory / "potential").mkdir()
     for file in potential.files():

@@ -34,12 +34,17 @@ class Segment:
     @property
     def name(self) -> str:
         """Name of the segment's folder."""
-        return f"segment_{self.index:04d}"
+        return segment_name(self.index)
 
     @property
     def n_frames(self) -> int:
         """Number of frames that it keeps."""
         return (self.last_step - self.first_step) // self.frame_steps if self.frame_steps else 0
+
+
+def segment_name(index: int) -> str:
+    """Return the name of a segment's folder."""
+    return f"segment_{index:04d}"
 
 
 def nvt_schedule(temperature_K: float, settings: MDSettings) -> list[Stage]:

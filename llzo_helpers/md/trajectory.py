@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
-from llzo_helpers.files import read_json
 from llzo_helpers.md.dcd import dcd_bytes
-from llzo_helpers.md.folder import completed_segments, read_start
+from llzo_helpers.md.folder import finished_segments, read_run, read_start, require_frames
+from llzo_helpers.md.segments import segment_name
 
 
 class Trajectory:
@@ -45,19 +45,19 @@ class Trajectory:
     def __init__(self, directory: Path | str, stage: str = "production") -> None:
         directory = Path(directory)
         self.directory = directory
-        records = completed_segments(directory)
+        records = finished_segments(directory)
         if stage == "jumps" and not any(record["stage"] == "jumps" for record in records):
             stage = "production"
         records = [record for record in records if record["stage"] == stage and record["n_frames"]]
         if not records:
             raise InputError(f"{directory}: no {stage} frames yet; run notebook 02 first")
-        timestep_fs = read_json(directory / "run.json")["inputs"]["timestep_fs"]
+        timestep_fs = read_run(directory)["inputs"]["timestep_fs"]
         self.frame_interval_ps: float = records[0]["frame_steps"] * timestep_fs / 1000
         start = read_start(directory)
         self.symbols: NDArray[np.str_] = np.array(start.get_chemical_symbols())
         self.cell: FloatArray = start.cell.array
         segments = [
-            (directory / f"segment_{segment['index']:04d}" / "frames.dcd", segment["n_frames"])
+            (directory / segment_name(segment["index"]) / "frames.dcd", segment["n_frames"])
             for segment in records
         ]
         for path, n_frames in segments:
@@ -69,6 +69,7 @@ class Trajectory:
                     "its folder and later ones, and run notebook 02 again"
                 )
         self._files = [path for path, _ in segments]
+        self._records = records
         self._first = np.cumsum([0, *(n_frames for _, n_frames in segments)])
 
     def __len__(self) -> int:
@@ -103,7 +104,9 @@ class Trajectory:
         # here, because it is slow and a run that only writes frames does without
         from MDAnalysis.lib.formats.libdcd import DCDFile
 
-        for path, n_frames in zip(self._files, np.diff(self._first), strict=True):
+        for path, record in zip(self._files, self._records, strict=True):
+            require_frames(path, record)
+            n_frames = record["n_frames"]
             for begin in range(0, n_frames, frames):
                 with DCDFile(str(path)) as file:
                     yield file.readframes(

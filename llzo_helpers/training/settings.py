@@ -6,10 +6,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from llzo_helpers.paths import PARAMETERS
-from llzo_helpers.schema import Model, Positive, Temperature, load_yaml, validate
+from llzo_helpers.schema import Model, Pair, Positive, Temperature, load_yaml, validate
 
 Phase = Literal["crystal", "tetragonal", "amorphous"]
-Range = tuple[float, float]
+Range = Pair[float, float]
 
 
 class PhaseSampling(Model):
@@ -22,7 +22,7 @@ class PhaseSampling(Model):
     """Runs of each further round, with the network."""
     li_per_formula: Annotated[list[float], Field(min_length=1)]
     volume_ratio: Range
-    temperature_K: tuple[Temperature, Temperature]
+    temperature_K: Pair[Temperature, Temperature]
     """Of a crystal's run; of an amorphous one, from that of the melt to the end of the quench."""
     duration_ps: Positive
     """Of the part from which frames are taken."""
@@ -65,9 +65,9 @@ class FunctionPool(Model):
     """Symmetry functions to choose from; all radial and angular ones for each (pair of) element."""
 
     cutoff_A: Positive
-    radial: Annotated[list[tuple[float, float]], Field(min_length=1)]
+    radial: Annotated[list[Pair[float, float]], Field(min_length=1)]
     """eta (1/Å^2) and shift (Å) of the Gaussians of radial functions (type 2)."""
-    angular: Annotated[list[tuple[float, float]], Field(min_length=1)]
+    angular: Annotated[list[Pair[float, float]], Field(min_length=1)]
     """eta and shift of the angular functions (type 9), each with every zeta and lambda = ±1."""
     zeta: Annotated[list[int], Field(min_length=1)]
     per_element: Annotated[int, Field(ge=1)]

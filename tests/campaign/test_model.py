@@ -1,4 +1,5 @@
 import copy
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.md.segments import nvt_schedule, plan_segments
 from llzo_helpers.md.settings import MDSettings
 from llzo_helpers.paths import PARAMETERS
+from llzo_helpers.schema import load_yaml
 
 QUICK = yaml.safe_load((PARAMETERS / "quick.yaml").read_text())
 
@@ -65,6 +67,52 @@ def changed(**changes):
         (changed(name="x"), "a campaign is named by its file"),
         (changed(systems=[]), "systems = []"),
         (changed(seed=float("nan")), "seed = nan"),
+        # an analysis would fail after all of the molecular dynamics
+        (changed(md__production_ps=0.25, md__segment_ps=0.25), "too few of 5 frames"),
+        (changed(diffusion={"fit_window": [0.1, 0.101]}), "too few of 600 frames"),
+        (changed(md__jump_run_ps=0.15, md__segment_ps=0.15), "jump_run_ps = 0.15: has 3 frames"),
+        # no numbers
+        (
+            changed(systems__0__temperature_K=True),
+            "temperature_K[0] = True: must be a valid number",
+        ),
+        (changed(systems__0__temperature_K="900"), "temperature_K[0] = '900': must be a valid"),
+        (changed(systems__0__replicas=True), "replicas = True: must be a valid integer"),
+        (changed(diffusion={"fit_window": [True, "0.5"]}), "fit_window[0] = True"),
+        # sizes
+        (
+            changed(md__equilibration_ps=1e18),
+            "equilibration_ps = 1e+18: must be less than or equal",
+        ),
+        (changed(md__equilibration_ps=1e306), "equilibration_ps = 1e+306: must be less than"),
+        (changed(systems__0__replicas=10_000_000), "replicas = 10000000: must be less than"),
+        (changed(systems__0__replicas=900), "replicas = 900: with all lists makes 5400 runs"),
+        (
+            changed(systems=[{**s, "replicas": 400} for s in QUICK["systems"]]),
+            "systems: 6800 runs in all",
+        ),
+        (
+            changed(md__production_ps=5000, md__segment_ps=0.2),
+            "segment_ps = 0.2: segments of a run, at most 10000",
+        ),
+        (changed(md__frame_interval_fs=1e-9), "frame_interval_fs = 1e-09: must be greater than"),
+        (changed(md__frame_interval_fs=0.4), "must be a multiple of timestep_fs = 1"),
+        (changed(md__segment_ps=1e-12), "segment_ps = 1e-12: must be a multiple"),
+        (changed(md__thermostat_damping_fs=2), "shorter than 5 timestep_fs"),
+        (
+            changed(md__production_ps=1e6, md__segment_ps=1e6, md__frame_interval_fs=50),
+            "frames of a run",
+        ),
+        (changed(systems__4__melt_quench__quench_K_ps=1e-300), "more than 1e+06 ps"),
+        (changed(seed=10**30), "seed = a number of about"),
+        # strange shapes
+        (changed(systems__3__melt_quench={"preset": []}), "no such preset as []"),
+        (changed(systems__0__md_potential="x" * 100_000), "must be the name of a folder"),
+        (changed(systems__0__md_potential=["a" * 61]), "must be the name of a folder"),
+        (changed(description=["x"] * 10_000), "description = a list of 10000: must be a valid str"),
+        (changed(description="x" * 100_000), "String should have at most 10000"),
+        (changed(**{"x" * 100_000: 1}), "xxx: unknown key"),
+        (changed(systems={"phase": "crystal"}), "systems: must be a valid list"),
     ],
 )
 def test_bad_campaigns_are_refused_in_one_line(tmp_path: Path, values, message):
@@ -76,6 +124,7 @@ def test_bad_campaigns_are_refused_in_one_line(tmp_path: Path, values, message):
     assert text.startswith(str(path))
     assert message in text
     assert "\n" not in text
+    assert len(text) < 300
 
 
 @pytest.mark.parametrize(
@@ -86,6 +135,24 @@ def test_bad_campaigns_are_refused_in_one_line(tmp_path: Path, values, message):
         ("- 1\n", "holds no keys"),
         ("", "holds no keys"),
         ("a: !!python/object/apply:os.system ['true']\n", "could not determine a constructor"),
+        ("seed: 2001-13-45\n", "line 1 '2001-13-45' is not of the kind 'timestamp'"),
+        ("a: 1\nseed: !!int abc\n", "line 2 'abc' is not of the kind 'int'"),
+        ("seed: " + "9" * 5000, "line 1 '9999"),
+        ("systems: !!map [1]\n", "line 1 expected a mapping node, but found sequence"),
+        ("{" * 2000, "line 1 more than 20 levels of nesting"),
+        ("- " * 2000, "line 1 more than 20 levels of nesting"),
+        ('description: "\\UFFFFFFFF"\n', "not YAML"),
+        ("a: &a [*a]\n", "line 1 an alias inside itself"),
+        (
+            "a0: &a0 [x, x]\n"
+            + "".join(f"a{i + 1}: &a{i + 1} [{', '.join([f'*a{i}'] * 9)}]\n" for i in range(12)),
+            "aliases stand for more than 100000 values",
+        ),
+        ("1: 2\n", "key 1 is not a name"),
+        ("[a]: 2\n", "key ['a'] is not a name"),
+        ("? {a: b}\n: 2\n", "key {'a': 'b'} is not a name"),
+        ("a: " + "x" * 1_000_001, "larger than 1000000 bytes"),
+        ("\x00", "not YAML"),
     ],
 )
 def test_bad_yaml_is_refused_with_its_line(tmp_path: Path, text, message):
@@ -94,6 +161,35 @@ def test_bad_yaml_is_refused_with_its_line(tmp_path: Path, text, message):
     with pytest.raises(InputError) as error:
         load_campaign(str(path))
     assert message in str(error.value)
+    assert len(str(error.value)) < 300
+
+
+def test_numbers_are_decimal(tmp_path: Path):
+    """YAML 1.1 would take 0700 for 448, 12:30 for 750, and 1e3 for a text."""
+    path = tmp_path / "numbers.yaml"
+    path.write_text("a: 0700\nb: 12:30\nc: 1e3\nd: -4\ne: 1_0\nf: .5\n<<: {g: 1.5}\n")
+    values = {"a": 700, "b": "12:30", "c": 1000, "d": -4, "e": "1_0", "f": 0.5, "g": 1.5}
+    assert load_yaml(path) == values
+
+
+def test_files_that_are_none(tmp_path: Path):
+    path = tmp_path / "bad.yaml"
+    path.write_bytes(b"seed: \xff\n")
+    with pytest.raises(InputError, match="not YAML"):
+        load_campaign(str(path))
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match="no such campaign"):
+        load_campaign(str(path))
+    with pytest.raises(InputError, match="no such campaign"):
+        load_campaign("x" * 100_000)
+
+
+def test_reading_a_large_campaign_is_quick():
+    load_campaign("paper")
+    began = time.process_time()
+    load_campaign("paper")
+    assert time.process_time() - began < 0.5
 
 
 def test_unknown_campaign_lists_those_there():

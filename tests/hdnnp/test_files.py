@@ -28,6 +28,7 @@ def refuse(folder, *words):
         read_potential(folder)
     message = str(error.value)
     assert "\n" not in message
+    assert len(message) < 300
     for word in words:
         assert word in message
 
@@ -69,7 +70,16 @@ def test_damaged_weights(folder):
         ("element_activation_short Li 1 t", ["line 16", "element_activation_short"]),
         ("scale_symetry_functions", ["line 16", "scale_symetry_functions"]),
         ("cutoff_type 2", ["cutoff_type", "twice"]),
-        ("element_nodes_short Li 3 5", ["layer 3"]),
+        ("element_nodes_short Li 3 5 9", ["line 16", "all 2 hidden layers"]),
+        ("symfunction_short Li 2 Li 1_0 0.0 6.0", ["line 16", "eta", "1_0"]),
+        ("symfunction_short Li 2 Li ٣ 0.0 6.0", ["line 16", "eta", "٣"]),
+        ("symfunction_short Li ٢ Li 0.01 0.0 6.0", ["line 16", "type '٢'"]),
+        ("symfunction_short Li 2 Li 0.01 0.0 1e6", ["line 16", "at most 30"]),
+        ("conv_length 1.5", ["conv_length without the others", "mean_energy"]),
+        ("mean_energy -1.0\nconv_energy 2.0", ["mean_energy and conv_energy without"]),
+        ("mean_energy 0\nconv_energy 1\nconv_length 0", ["line 18", "conv_length", "above 0"]),
+        ("mean_energy 0\nconv_energy 0\nconv_length 1", ["line 17", "conv_energy", "above 0"]),
+        ("x" * 100_000, ["line 16", "xxx ... xxx"]),
     ],
 )
 def test_bad_line_of_input_nn(folder, line, words):
@@ -86,6 +96,9 @@ def test_bad_line_of_input_nn(folder, line, words):
     [
         ("cutoff_type 6", "cutoff_type 9", ["cutoff_type", "9"]),
         ("cutoff_type 6", "cutoff_type 1 1.5", ["inner cutoff", "1.5"]),
+        ("cutoff_type 6", "cutoff_type 6 0.1_5", ["inner cutoff", "0.1_5"]),
+        ("scale_max_short 0.5", "scale_max_short -0.5", ["scale_max_short -0.5: all"]),
+        ("global_nodes_short 12 8", "global_nodes_short 12 1e300", ["number of nodes", "1e300"]),
         ("global_activation_short p p l", "global_activation_short p q l", ["p q l"]),
         ("global_nodes_short 12 8", "global_nodes_short 12", ["nodes"]),
         ("number_of_elements 4", "number_of_elements 3", ["number_of_elements"]),
@@ -126,6 +139,50 @@ def test_positions_that_are_not_numbers():
     atoms.calc = HDNNPCalculator(DATA / "b_t2_t9")
     with pytest.raises(InputError, match="atom 3"):
         atoms.get_forces()
+
+
+def test_two_atoms_at_one_place(folder):
+    atoms = read_structure("tiny7")
+    atoms.calc = HDNNPCalculator(folder)
+    atoms.positions[5] = atoms.positions[2]
+    with pytest.raises(InputError, match=r"atoms (2 and 5|5 and 2) are at one place"):
+        atoms.get_forces()
+
+
+@pytest.mark.parametrize("cell", [None, [6.0, 6.0, 0.0], [6.0, 6.0, 1e-3]])
+def test_periodic_without_a_cell(cell):
+    atoms = ase.Atoms("LiO", [[0, 0, 0], [0, 0, 2]], cell=cell, pbc=True)
+    atoms.calc = HDNNPCalculator(DATA / "b_t2_t9")
+    with pytest.raises(InputError, match="cell: its vectors leave a height of"):
+        atoms.get_forces()
+
+
+def test_energy_that_is_no_number(folder):
+    path = folder / "weights.008.data"
+    path.write_text("1e308\n" * len(path.read_text().splitlines()))
+    atoms = read_structure("tiny7")
+    atoms.calc = HDNNPCalculator(folder)
+    with pytest.raises(InputError, match="no finite numbers"):
+        atoms.get_potential_energy()
+
+
+def test_what_the_present_n2p2_also_takes_is_the_same_potential(folder):
+    atoms = read_structure("tiny7")
+    atoms.calc = HDNNPCalculator(folder)
+    energy = atoms.get_potential_energy()
+    path = folder / "input.nn"
+    text = path.read_text().replace("symfunction_short", "symfunction")
+    text = text.replace("global_nodes_short 12 8", "global_nodes_short 5 5")
+    extra = "nnp_type 2\n" + "".join(
+        f"element_nodes_short {s} 12 8\n" for s in ("La", "O", "Li", "Zr")
+    )
+    # a byte-order mark, and a comment from before UTF-8
+    path.write_bytes(b"\xef\xbb\xbf" + (text + extra).encode())
+    atoms.calc = HDNNPCalculator(folder)
+    assert atoms.get_potential_energy() == energy
+    path.write_bytes((text + extra + "# Schrödinger\n").encode("latin-1"))
+    atoms.calc = HDNNPCalculator(folder)
+    assert atoms.get_potential_energy() == energy
 
 
 def test_energy_does_not_depend_on_comments_or_order_of_lines(folder):

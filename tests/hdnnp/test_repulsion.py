@@ -7,16 +7,15 @@ from pathlib import Path
 import ase
 import numpy as np
 import pytest
-from hdnnp_reference import DATA
+from hdnnp_reference import DATA, crowd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.garnet import ELEMENTS
 from llzo_helpers.hdnnp import HDNNPCalculator
 from llzo_helpers.hdnnp.neighbours import NeighbourList
 from llzo_helpers.hdnnp.repulsion import Repulsion as PairRepulsion
-from llzo_helpers.hdnnp.repulsion import repulsion_of
+from llzo_helpers.hdnnp.repulsion import all_pairs, repulsion_of
 from llzo_helpers.md import launch
 from llzo_helpers.structures import write_structure
 from llzo_helpers.training.rounds import write_potential_lmp
@@ -25,17 +24,9 @@ from llzo_helpers.training.settings import Repulsion
 INNER, OUTER = 0.7, 1.3
 
 
-def crowd(seed: int) -> ase.Atoms:
-    """A periodic crowd with many pairs nearer than the outer distance, and some than the inner."""
-    rng = np.random.default_rng(seed)
-    symbols = [*ELEMENTS, *rng.choice(ELEMENTS, 20)]
-    positions = rng.uniform(-1.0, 5.0, (len(symbols), 3))
-    return ase.Atoms(symbols, positions, cell=[4.0, 3.6, 4.4], pbc=True)
-
-
 def test_pairs_that_come_near_later_are_seen():
     """The pairs to look at are listed when the neighbour list is new, not at every step."""
-    repulsion = PairRepulsion(("O", "Zr"), INNER, OUTER)
+    repulsion = PairRepulsion(("O", "Zr"), all_pairs(("O", "Zr"), INNER, OUTER))
     neighbours = NeighbourList(6.0, 1.0, 2)
     elements, periodic = np.array([0, 1]), np.array([True, True, True])
     cell = np.diag([9.0, 9.0, 9.0])
@@ -136,5 +127,5 @@ def test_stands_beside_the_network(network: Path):
 def test_distances_that_do_not_rise_are_refused(network: Path):
     script = network / "potential.lmp"
     script.write_text(script.read_text().replace("zbl 0.7 1.3", "zbl 1.3 0.7"))
-    with pytest.raises(InputError, match=r"potential\.lmp: zbl 1\.3 0\.7"):
+    with pytest.raises(InputError, match=r"potential\.lmp, line 3: zbl 1\.3 0\.7"):
         HDNNPCalculator(network)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from llzo_helpers.jobs.engine import notebook_error
+from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.paths import NOTEBOOKS, PARAMETERS, ROOT
 
 RUN = "C-Li6.25-V101-1x1x1-r1-bush1994_woodley1999-1100K"

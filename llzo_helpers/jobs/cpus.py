@@ -1,0 +1,39 @@
+"""How many CPUs this process may use."""
+
+import math
+import os
+from pathlib import Path
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def usable_cpus() -> int:
+    """Return the CPUs that this process is allowed, by its affinity and its cgroup's quota."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    return max(1, min(allowed, math.ceil(_quota())))
+
+
+def _quota() -> float:
+    """Return the CPUs that the cgroups of this process leave it, by time; infinity if all."""
+    try:
+        (path,) = [
+            line.removeprefix("0::")
+            for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+            if line.startswith("0::")
+        ]
+    except (OSError, ValueError):
+        return math.inf
+    own = _CGROUPS / path.strip("/")
+    return min((_limit(group) for group in (own, *own.parents)), default=math.inf)
+
+
+def _limit(group: Path) -> float:
+    try:
+        quota, period = (group / "cpu.max").read_text(encoding="utf-8").split()
+        return int(quota) / int(period)
+    except (OSError, ValueError):
+        # there is none, or it says "max"
+        return math.inf
