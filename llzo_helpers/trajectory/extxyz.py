@@ -86,7 +86,7 @@ class ExtxyzReader:
             )
         self._properties = properties
         # ASE holds the vectors as columns
-        return np.array(values["Lattice"], dtype=float).reshape(3, 3, order="F")
+        return np.array(values["Lattice"], dtype=float).reshape(3, 3).T
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -68,6 +68,7 @@ class AnyTrajectory:
         if not len(reader) or not len(reader.symbols):
             raise InputError(f"{reader.name}: holds no frame; give a file that has some")
         self._frames, self._selected = self._ordered_frames(), slice(None)
+        self._reference: NDArray[np.intp] | None = None
         self._cells_change, self.cell = self._mean_cell()
         self.frame_interval_ps: float = self._interval(frame_interval_ps)
         if self._cells_change:
@@ -331,8 +332,13 @@ class AnyTrajectory:
             If a position is no number, or an atom moves too far between two frames to tell where.
         """
         chosen = range(len(self._frames))[self._selected]
+        blocks = (
+            self._unwrapped(chosen, atoms)
+            if self._reference is None
+            else self._without_drift(chosen, atoms, self._reference)
+        )
         pending: list[FloatArray] = []
-        for positions in self._unwrapped(chosen, atoms):
+        for positions in blocks:
             pending.append(positions)
             while sum(map(len, pending)) >= frames:
                 joined = np.concatenate(pending) if len(pending) > 1 else pending[0]
@@ -372,6 +378,33 @@ class AnyTrajectory:
                     "image from frame to frame"
                 )
             yield positions[-start % keep :: keep] if keep > 1 else positions
+
+    def _without_drift(
+        self, chosen: range, atoms: NDArray[np.intp] | None, reference: NDArray[np.intp]
+    ) -> Iterator[FloatArray]:
+        """Yield the same, less the displacement of the reference since the first of the frames."""
+        weights = self._mass_fractions(reference)
+        origin: FloatArray | None = None
+        for positions in self._unwrapped(chosen, None):
+            centre = np.einsum("fac,a->fc", positions[:, reference], weights)
+            origin = centre[0].copy() if origin is None else origin
+            kept = positions if atoms is None else positions[:, atoms]
+            yield kept - (centre - origin)[:, None]
+
+    def without_drift(self, mobile: Species, reference: Species | None = None) -> Self:
+        """Return the same trajectory less the displacement of the framework, for site analyses.
+
+        Parameters
+        ----------
+        mobile, reference
+            As in `relative_to_framework`.
+        """
+        is_reference = (
+            ~self.mask(mobile) if reference is None else self.mask(reference, "reference")
+        )
+        still = copy.copy(self)
+        still._reference = np.flatnonzero(is_reference)
+        return still
 
     def positions(self, atoms: NDArray[np.intp] | None = None) -> NDArray[Any]:
         """Return the unwrapped positions of all frames, Å, [frame, atom, axis]."""

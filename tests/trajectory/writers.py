@@ -85,8 +85,8 @@ def dump(
     assert b[2] == a[1] == a[2] == 0
     origin = np.array([-1.0, 2.0, 0.5])
     xy, xz, yz = b[0], c[0], c[1]
-    low = origin + [min(0, xy, xz, xy + xz), min(0, yz), 0]
-    high = origin + np.diag(run.cell) + [max(0, xy, xz, xy + xz), max(0, yz), 0]
+    low = origin + np.array([min(0, xy, xz, xy + xz), min(0, yz), 0])
+    high = origin + np.diag(run.cell) + np.array([max(0, xy, xz, xy + xz), max(0, yz), 0])
     text = io.StringIO()
     for frame in chosen:
         scaled = run.positions[frame] @ np.linalg.inv(run.cell)
@@ -103,7 +103,7 @@ def dump(
             data[f"{name}u"] = run.positions[frame][:, axis] + origin[axis]
             data[f"{name}s"] = (scaled - image)[:, axis]
             data[f"{name}su"] = scaled[:, axis]
-            data[f"i{name}"] = image[:, axis].astype(int)
+            data[f"i{name}"] = np.nan_to_num(image[:, axis]).astype(int)
         rows = np.arange(len(scaled))[:n_atoms]
         if shuffle:
             rng.shuffle(rows)
