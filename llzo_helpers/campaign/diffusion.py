@@ -1,6 +1,6 @@
 """Diffusivities and activation energies of a campaign."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,15 +14,35 @@ from llzo_helpers.analysis.diffusion import (
     tracer_diffusion_coefficient,
 )
 from llzo_helpers.campaign.labels import system_label
-from llzo_helpers.campaign.model import Campaign, Run
-from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, SystemKey, run_columns, system_key
-from llzo_helpers.md.trajectory import Trajectory
+from llzo_helpers.campaign.model import AnyRun, Campaign
+from llzo_helpers.campaign.tables import (
+    SYSTEM_COLUMNS,
+    SystemKey,
+    against_volume,
+    run_columns,
+    system_key,
+)
+
+_CHARGES = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Ag": 1, "Cu": 1, "H": 1} | {
+    **{"F": -1, "Cl": -1, "Br": -1, "I": -1, "O": -2, "S": -2},
+    **{"Mg": 2, "Ca": 2, "Zn": 2, "Al": 3},
+}
+"""Of the ions that conduct in solids."""
+
+
+def _nernst_einstein(run: AnyRun, result: TracerDiffusion, volume_A3: float) -> float:
+    """Return the conductivity of independent ions, S/cm; NaN for several ions or unknown charge."""
+    charge = _CHARGES.get(run.mobile[0]) if len(run.mobile) == 1 else None
+    if charge is None:
+        return float("nan")
+    density = result.n_ions / volume_A3
+    return charge**2 * nernst_einstein_conductivity(result.D_cm2_s, density, run.temperature_K)
 
 
 def analyse_diffusion(
-    campaign: Campaign, on_run: Callable[[Run], None] = lambda run: None
+    campaign: Campaign, on_run: Callable[[AnyRun], None] = lambda run: None
 ) -> tuple[pd.DataFrame, dict[str, TracerDiffusion]]:
-    """Tracer diffusion coefficients of all finished runs.
+    """Tracer diffusion coefficients of all finished runs, and of those made elsewhere.
 
     Returns
     -------
@@ -32,16 +52,14 @@ def analyse_diffusion(
         By run name, for figures.
     """
     rows, results = [], {}
-    for run in campaign.finished_runs:
-        trajectory = Trajectory(campaign.run_directory(run))
+    for run in campaign.analysed_runs:
+        trajectory = campaign.trajectory(run)
         result = tracer_diffusion_coefficient(
-            trajectory.relative_to_framework(),
+            trajectory.relative_to_framework(run.mobile),
             trajectory.frame_interval_ps,
             campaign.diffusion.fit_window,
         )
         results[run.name] = result
-        density = result.n_ions / abs(np.linalg.det(trajectory.cell))
-        conductivity = nernst_einstein_conductivity(result.D_cm2_s, density, run.temperature_K)
         rows.append(
             {
                 **run_columns(run),
@@ -52,9 +70,13 @@ def analyse_diffusion(
                 "fit_start_ps": result.fit_lags_ps[0],
                 "fit_end_ps": result.fit_lags_ps[1],
                 "n_frames": len(trajectory),
-                "n_li": result.n_ions,
-                "nernst_einstein_S_cm": conductivity,
+                "mobile": "+".join(run.mobile),
+                "n_ions": result.n_ions,
+                "nernst_einstein_S_cm": _nernst_einstein(
+                    run, result, abs(np.linalg.det(trajectory.cell))
+                ),
                 "warnings": "; ".join(result.warnings),
+                "notes": "; ".join(trajectory.notes),
             }
         )
         on_run(run)
@@ -125,9 +147,36 @@ def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[System
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns), fits
 
 
+def msd_table(results: Mapping[str, TracerDiffusion]) -> pd.DataFrame:
+    """Return the mean squared displacements as one table: `run`, `lag_ps`, `msd_A2` and its error.
+
+    Parameters
+    ----------
+    results
+        Of `analyse_diffusion`.
+    """
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "run": name,
+                    "lag_ps": result.lags_ps,
+                    "msd_A2": result.msd,
+                    "msd_std_A2": result.msd_std,
+                }
+            )
+            for name, result in results.items()
+        ]
+        or [pd.DataFrame(columns=["run", "lag_ps", "msd_A2", "msd_std_A2"])],
+        ignore_index=True,
+    )
+
+
 def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
     """Table 2 of the paper: D at 1100 K and E_a of the systems of the jump analysis."""
-    at_1100 = combined[combined["temperature_K"] == 1100]
+    at_1100 = against_volume(combined[combined["temperature_K"] == 1100])
+    if at_1100.empty:
+        return pd.DataFrame()
     # a column of potentials that no crystal has is empty, and then of another type
     same_type = arrhenius.astype(at_1100[SYSTEM_COLUMNS].dtypes.to_dict())
     merged = at_1100.merge(same_type, on=SYSTEM_COLUMNS, how="inner")

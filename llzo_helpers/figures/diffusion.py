@@ -10,19 +10,33 @@ from llzo_helpers.analysis.diffusion import Arrhenius, TracerDiffusion
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.tables import SystemKey, system_key
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import SEQUENCE, add_band, new_figure
+from llzo_helpers.figures.style import (
+    SEQUENCE,
+    add_band,
+    diffusivity_axis,
+    ion_name,
+    new_figure,
+)
 
 
 @registered("msd")
-def msd_figure(results: Mapping[str, TracerDiffusion]) -> go.Figure:
-    """Mean squared displacements, the window of each fit drawn as a thick line."""
+def msd_figure(results: Mapping[str, TracerDiffusion], mobile: str = "Li") -> go.Figure:
+    """Mean squared displacements, the window of each fit drawn as a thick line.
+
+    Parameters
+    ----------
+    results
+        By run.
+    mobile
+        Elements of the ions, for the caption.
+    """
     figure = new_figure(
         x="lag t (ps)",
         y="MSD (Å<sup>2</sup>)",
         log_y=True,
         caption=(
-            "Mean squared displacement of lithium relative to the framework. Bands: standard "
-            "error; thick: the straight line fitted in its window. Motion is diffusive where the "
+            f"Mean squared displacement of {ion_name(mobile)} relative to the framework. Bands: "
+            "standard error; thick: the straight line fitted in its window. Motion is diffusive where the "
             "curve runs parallel to the grey line, MSD ∝ t."
         ),
     )
@@ -61,7 +75,9 @@ def msd_figure(results: Mapping[str, TracerDiffusion]) -> go.Figure:
 
 
 @registered("arrhenius")
-def arrhenius_figure(diffusion: pd.DataFrame, fits: Mapping[SystemKey, Arrhenius]) -> go.Figure:
+def arrhenius_figure(
+    diffusion: pd.DataFrame, fits: Mapping[SystemKey, Arrhenius], mobile: str = "Li"
+) -> go.Figure:
     """Arrhenius plot: points with errors, fits with their bands.
 
     Parameters
@@ -70,10 +86,12 @@ def arrhenius_figure(diffusion: pd.DataFrame, fits: Mapping[SystemKey, Arrhenius
         Table of diffusion coefficients, replicas combined.
     fits
         Fits by system, see `llzo_helpers.campaign.tables.system_key`.
+    mobile
+        Elements of the ions, for the axis.
     """
     figure = new_figure(
         x="1000 / T (1/K)",
-        y="D<sub>Li</sub> (cm<sup>2</sup>/s)",
+        y=diffusivity_axis(mobile),
         log_y=True,
         caption=(
             "Arrhenius plots. Points: this work, with standard errors; lines and bands: fit with "

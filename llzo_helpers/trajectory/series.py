@@ -496,13 +496,15 @@ class AnyTrajectory:
         """
         is_mobile = self.mask(mobile)
         is_reference = ~is_mobile if reference is None else self.mask(reference, "reference")
-        ions, others = np.flatnonzero(is_mobile), np.flatnonzero(is_reference)
-        weights = self._mass_fractions(others)
+        ions = np.flatnonzero(is_mobile)
+        # of all atoms, so that none need be picked out
+        weights = np.zeros(len(self.symbols))
+        weights[is_reference] = self._mass_fractions(np.flatnonzero(is_reference))
         positions = np.empty((len(self), len(ions), 3))
         begin, origin = 0, np.zeros(3)
         # in one pass: reading is what takes time
         for chunk in self.chunks(BLOCK_FRAMES):
-            centre = np.einsum("fac,a->fc", chunk[:, others], weights)
+            centre = weights @ chunk
             if not begin:
                 origin = centre[0].copy()
             part = positions[begin : begin + len(chunk)]

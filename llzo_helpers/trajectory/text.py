@@ -81,7 +81,11 @@ class TextFile:
         for block in self.blocks():
             kept += block
             while (found := kept.find(mark, searched)) >= 0 and found + head <= len(kept):
-                yield place + found, kept[max(0, found - _BEFORE) : found], kept[found : found + head]
+                yield (
+                    place + found,
+                    kept[max(0, found - _BEFORE) : found],
+                    kept[found : found + head],
+                )
                 searched = found + len(mark)
             # a mark may lie across the border of two blocks, or have its head beyond it
             end = found if found >= 0 else max(searched, len(kept) - len(mark) + 1)
