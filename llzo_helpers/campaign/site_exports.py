@@ -71,10 +71,9 @@ def sites_as_cif(system: RunSites) -> str:
     name = "".join(letter if letter.isalnum() else "_" for letter in system.run.name)
     lines = [
         f"data_{name}",
-        *(
-            f"_cell_length_{edge} {length:.6f}"
-            for edge, length in zip("abc", (a, b, c), strict=True)
-        ),
+        f"_cell_length_a {a:.6f}",
+        f"_cell_length_b {b:.6f}",
+        f"_cell_length_c {c:.6f}",
         f"_cell_angle_alpha {alpha:.6f}",
         f"_cell_angle_beta {beta:.6f}",
         f"_cell_angle_gamma {gamma:.6f}",

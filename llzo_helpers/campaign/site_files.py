@@ -21,9 +21,9 @@ def save_sites(campaign: Campaign, system: RunSites) -> None:
     """Write a run's sites, network and assignments to `sites/<run>` in the campaign's folder.
 
     `sites.csv`: a row per site. `network.json`: networkx's node-link format. `assignments.npz`:
-    assignments and confidences [frame, ion]. `provenance.json`: what made them. For other programs:
-    `network.graphml`; `sites.cif` and `sites.extxyz`, the mean framework with the sites in it, their
-    occupancy and residence time.
+    assignments and confidences [frame, ion]. `provenance.json`: what made them. For other
+    programs: `network.graphml`; `sites.cif` and `sites.extxyz`, the mean framework with the sites
+    in it, their occupancy and residence time.
     """
     directory = campaign.directory / "sites" / system.run.name
     save_table(directory / "sites.csv", site_table(system))

@@ -180,7 +180,7 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
         kinds = garnet_types(sites.centres, cell, run.structure.supercell)
     stays = find_stays(sites.assignments, sites.n_sites)
     statistics = jump_statistics(stays, interval)
-    static = np.full(sites.n_sites, np.nan)
+    static: FloatArray = np.full(sites.n_sites, np.nan)
     if {*framework_symbols.tolist(), *run.mobile} <= set(SITE_RADII_A):
         (ion,) = run.mobile
         static = static_site_volumes(

@@ -36,8 +36,8 @@ def msd_figure(results: Mapping[str, TracerDiffusion], mobile: str = "Li") -> go
         log_y=True,
         caption=(
             f"Mean squared displacement of {ion_name(mobile)} relative to the framework. Bands: "
-            "standard error; thick: the straight line fitted in its window. Motion is diffusive where the "
-            "curve runs parallel to the grey line, MSD ∝ t."
+            "standard error; thick: the straight line fitted in its window. Motion is diffusive "
+            "where the curve runs parallel to the grey line, MSD ∝ t."
         ),
     )
     figure.update_xaxes(type="log", exponentformat="power")

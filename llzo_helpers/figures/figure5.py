@@ -28,8 +28,9 @@ def figure_5(panels: Sequence[VolumePanel], mobile: str = "Li", *, n_samples: in
         quantity="Accessible site volume",
         caption=(
             f"Figure 5. Accessible volume of the sites of {ion_name(mobile)}: the hull of "
-            f"{n_samples} positions of ions at the site, the same number everywhere, since a hull grows with it (the "
-            "paper's is of all positions). Colour: mean residence time of the sites in a bar."
+            f"{n_samples} positions of ions at the site, the same number everywhere, since a hull "
+            "grows with it (the paper's is of all positions). Colour: mean residence time of the "
+            "sites in a bar."
         ),
         bin_width=0.05,
     )

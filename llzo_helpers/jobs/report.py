@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 from plotly.offline import get_plotlyjs
 
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import readable_comparison
 from llzo_helpers.figures.register import load_figures
+from llzo_helpers.figures.style import ion_name
 from llzo_helpers.files import read_json, write_text
 from llzo_helpers.jobs.engine import notebook_error
 from llzo_helpers.potentials import load_potential
@@ -158,6 +160,8 @@ def write_report(campaign: Campaign) -> Path:
         ),
         potentials=[load_potential(name) for name in campaign.potentials],
         n_done=len(done),
+        ion=ion_name(campaign.mobile),
+        observed=_observed(campaign),
         cost=_cost(campaign),
         versions={name: version(name) for name in _PACKAGES},
         python=platform.python_version(),
@@ -222,6 +226,26 @@ def _table_html(name: str, table: pd.DataFrame) -> str:
 def _run_summary(campaign: Campaign, name: str) -> dict[str, Any] | None:
     path = campaign.directory / "runs" / name / "summary.json"
     return read_json(path) if path.is_file() else None
+
+
+def _observed(campaign: Campaign) -> list[dict[str, Any]]:
+    """Return what is known of the trajectories that were run elsewhere."""
+    path = campaign.directory / "diffusion.csv"
+    table = pd.read_csv(path, keep_default_na=False) if path.is_file() else pd.DataFrame()
+    rows = {row["run"]: row for row in table.to_dict("records")}
+    return [
+        {
+            "title": run.title,
+            "files": ", ".join(path.name for path in run.file),
+            "temperature_K": run.temperature_K,
+            "mobile": ", ".join(run.mobile),
+            "n_frames": rows.get(run.name, {}).get("n_frames", "not analysed"),
+            "D": rows.get(run.name, {}).get("tracer_D_cm2_s", np.nan),
+            "D_std": rows.get(run.name, {}).get("tracer_D_std_cm2_s", np.nan),
+            "notes": rows.get(run.name, {}).get("notes", ""),
+        }
+        for run in campaign.trajectories
+    ]
 
 
 def _missing(campaign: Campaign) -> list[tuple[str, str]]:

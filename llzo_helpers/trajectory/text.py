@@ -164,7 +164,8 @@ def _number(text: NDArray[np.uint8], start: int, stop: int) -> float:
             seen = True
             if digits < 19:
                 mantissa = mantissa * np.uint64(10) + np.uint64(byte - 48)
-                digits += mantissa > 0
+                if mantissa > 0:
+                    digits += 1
                 exponent -= point
             else:
                 exponent += not point
@@ -188,7 +189,7 @@ def _number(text: NDArray[np.uint8], start: int, stop: int) -> float:
         while place < stop:
             if not 48 <= text[place] <= 57 or power > 9999:
                 return np.nan
-            power = power * 10 + int(text[place]) - 48
+            power = power * 10 + int(text[place] - 48)
             place += 1
         exponent += -power if down else power
     value = float(mantissa)

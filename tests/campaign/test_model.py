@@ -60,7 +60,7 @@ def changed(**changes):
         (changed(md__processes=2), "launcher 'serial' uses 1"),
         (changed(diffusion={"fit_window": [0.5, 0.1]}), "fit_window = [0.5, 0.1]: must rise"),
         (changed(name="x"), "a campaign is named by its file"),
-        (changed(systems=[]), "systems = []"),
+        (changed(systems=[]), "systems: missing; list systems to run, or trajectories of your own"),
         (changed(seed=float("nan")), "seed = nan"),
     ],
 )
