@@ -1,7 +1,6 @@
 """Diffusivities and activation energies of a campaign."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pandas as pd
 
 from llzo_helpers.analysis.arrhenius import Arrhenius, fit_arrhenius
 from llzo_helpers.analysis.conductivity import (
+    CollectiveDiffusion,
     collective_diffusion_coefficient,
     haven_ratio,
     nernst_einstein_conductivity,
@@ -22,23 +22,49 @@ from llzo_helpers.analysis.diffusion import (
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
 from llzo_helpers.analysis.stationarity import Drift, drift
 from llzo_helpers.campaign.labels import system_label
-from llzo_helpers.campaign.model import Campaign, Run
+from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
     SystemKey,
+    against_volume,
     run_columns,
     system_key,
     value_or_bound,
 )
 from llzo_helpers.errors import InputError
 from llzo_helpers.md.folder import read_start, read_thermo
-from llzo_helpers.md.trajectory import Trajectory
+
+_CHARGES = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Ag": 1, "Cu": 1, "H": 1} | {
+    **{"F": -1, "Cl": -1, "Br": -1, "I": -1, "O": -2, "S": -2},
+    **{"Mg": 2, "Ca": 2, "Zn": 2, "Al": 3},
+}
+"""Of the ions that conduct in solids."""
+
+
+def _conductivities(
+    run: AnyRun, tracer: TracerDiffusion, collective: CollectiveDiffusion, volume_A3: float
+) -> dict[str, float]:
+    """Return the columns of conductivity, S/cm; NaN for several ions or an unknown charge."""
+    charge = _CHARGES.get(run.mobile[0]) if len(run.mobile) == 1 else None
+    columns = {}
+    for name, D in (
+        ("tracer_conductivity_S_cm", tracer.D_cm2_s),
+        ("tracer_conductivity_std_S_cm", tracer.D_std_cm2_s),
+        ("collective_conductivity_S_cm", collective.D_cm2_s),
+        ("collective_conductivity_std_S_cm", collective.D_std_cm2_s),
+    ):
+        columns[name] = float("nan")
+        if charge is not None:
+            columns[name] = nernst_einstein_conductivity(
+                D, tracer.n_ions / volume_A3, run.temperature_K, charge
+            )
+    return columns
 
 
 def analyse_diffusion(
-    campaign: Campaign, on_run: Callable[[Run], None] = lambda run: None
+    campaign: Campaign, on_run: Callable[[AnyRun], None] = lambda run: None
 ) -> tuple[pd.DataFrame, dict[str, TracerDiffusion]]:
-    """Tracer and collective diffusion coefficients of all finished runs.
+    """Tracer and collective diffusion coefficients of all runs, also of those made elsewhere.
 
     Returns
     -------
@@ -48,26 +74,22 @@ def analyse_diffusion(
         By run name, for figures.
     """
     rows, results = [], {}
-    for run in campaign.finished_runs:
-        directory = campaign.run_directory(run)
-        trajectory = Trajectory(directory)
-        lithium = trajectory.relative_to_framework()
+    for run in campaign.analysed_runs:
+        trajectory = campaign.trajectory(run)
+        ions = trajectory.relative_to_framework(run.mobile)
         interval, settings = trajectory.frame_interval_ps, campaign.diffusion
+        # known of lithium in the garnet
+        jump_length_A = settings.jump_length_A if isinstance(run, Run) else None
         tracer = tracer_diffusion_coefficient(
-            lithium, interval, settings.fit_window, jump_length_A=settings.jump_length_A
+            ions, interval, settings.fit_window, jump_length_A=jump_length_A
         )
         results[run.name] = tracer
         collective = collective_diffusion_coefficient(
-            lithium, interval, tracer.fit_lags_ps, in_ps=True
+            ions, interval, tracer.fit_lags_ps, in_ps=True
         )
         haven = haven_ratio(tracer, collective)
-        density = tracer.n_ions / abs(np.linalg.det(trajectory.cell))
-        conductivity = partial(
-            nernst_einstein_conductivity,
-            ions_per_A3=density,
-            temperature_K=run.temperature_K,
-        )
-        energy = _energy_drift(directory)
+        # what was run elsewhere shows no energies
+        energy = _energy_drift(campaign.run_directory(run)) if isinstance(run, Run) else None
         first_half, second_half = tracer.halves_D_cm2_s
         rows.append(
             {
@@ -86,20 +108,19 @@ def analyse_diffusion(
                 "first_half_D_cm2_s": first_half,
                 "second_half_D_cm2_s": second_half,
                 "D_drift_sigma": tracer.drift_sigma,
-                "energy_drift_meV_atom": energy.change,
-                "energy_drift_sigma": energy.sigma,
-                "stationary": tracer.stationary and not energy.significant,
+                "energy_drift_meV_atom": energy.change if energy else np.nan,
+                "energy_drift_sigma": energy.sigma if energy else np.nan,
+                "stationary": tracer.stationary and not (energy and energy.significant),
                 "collective_D_cm2_s": collective.D_cm2_s,
                 "collective_D_std_cm2_s": collective.D_std_cm2_s,
                 "haven_ratio": haven.value,
                 "haven_ratio_std": haven.std,
-                "tracer_conductivity_S_cm": conductivity(tracer.D_cm2_s),
-                "tracer_conductivity_std_S_cm": conductivity(tracer.D_std_cm2_s),
-                "collective_conductivity_S_cm": conductivity(collective.D_cm2_s),
-                "collective_conductivity_std_S_cm": conductivity(collective.D_std_cm2_s),
+                **_conductivities(run, tracer, collective, abs(np.linalg.det(trajectory.cell))),
                 "n_frames": len(trajectory),
-                "n_li": tracer.n_ions,
+                "mobile": "+".join(run.mobile),
+                "n_ions": tracer.n_ions,
                 "warnings": "; ".join([*tracer.warnings, *_energy_warnings(energy)]),
+                "notes": "; ".join(trajectory.notes),
             }
         )
         on_run(run)
@@ -112,8 +133,8 @@ def _energy_drift(directory: Path) -> Drift:
     return drift(1000 * energy / len(read_start(directory)))
 
 
-def _energy_warnings(energy: Drift) -> list[str]:
-    if not energy.significant:
+def _energy_warnings(energy: Drift | None) -> list[str]:
+    if energy is None or not energy.significant:
         return []
     return [
         f"not stationary: the potential energy changes by {energy.change:+.2g} meV per atom "
@@ -137,7 +158,7 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
     for run in campaign.finished_runs:
         if run.structure.phase == "crystal":
             continue
-        trajectory = Trajectory(campaign.run_directory(run))
+        trajectory = campaign.trajectory(run)
         settings, interval = campaign.diffusion, trajectory.frame_interval_ps
         lithium = trajectory.relative_to_framework()
         edges = np.linspace(0, len(lithium), parts + 1).round().astype(int)
@@ -243,9 +264,36 @@ def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[System
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns), fits
 
 
+def msd_table(results: Mapping[str, TracerDiffusion]) -> pd.DataFrame:
+    """Return the mean squared displacements as one table: `run`, `lag_ps`, `msd_A2` and its error.
+
+    Parameters
+    ----------
+    results
+        Of `analyse_diffusion`.
+    """
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "run": name,
+                    "lag_ps": result.lags_ps,
+                    "msd_A2": result.msd,
+                    "msd_std_A2": result.msd_std,
+                }
+            )
+            for name, result in results.items()
+        ]
+        or [pd.DataFrame(columns=["run", "lag_ps", "msd_A2", "msd_std_A2"])],
+        ignore_index=True,
+    )
+
+
 def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
     """Table 2 of the paper: D at 1100 K and E_a of the systems of the jump analysis."""
-    at_1100 = combined[combined["temperature_K"] == 1100]
+    at_1100 = against_volume(combined[combined["temperature_K"] == 1100])
+    if at_1100.empty:
+        return pd.DataFrame()
     # a column of potentials that no crystal has is empty, and then of another type
     same_type = arrhenius.astype(at_1100[SYSTEM_COLUMNS].dtypes.to_dict())
     merged = at_1100.merge(same_type, on=SYSTEM_COLUMNS, how="inner")

@@ -10,7 +10,8 @@ runs by their own names.
 from collections.abc import Mapping
 from typing import Any
 
-from llzo_helpers.campaign.model import Run
+from llzo_helpers.campaign.model import AnyRun
+from llzo_helpers.campaign.observed import ObservedRun
 from llzo_helpers.campaign.tables import system_columns
 from llzo_helpers.generate.settings import Glass
 from llzo_helpers.potentials import short_name
@@ -23,8 +24,11 @@ def system_label(row: Mapping[Any, Any]) -> str:
     ----------
     row
         The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`. As each of them is part of
-        the name, and potentials' short names are unique, so is it.
+        the name, and potentials' short names are unique, so is it. A system that was run
+        elsewhere is named by its group.
     """
+    if row["phase"] == "observed":
+        return str(row["group"])
     md_potential, origin = row["md_potential"], row["structure_potential"]
     label = (
         f"{row['phase'][0].upper()}-Li{row['li_per_formula']:g} {100 * row['volume_ratio']:g} % "
@@ -36,10 +40,14 @@ def system_label(row: Mapping[Any, Any]) -> str:
     return label + _size(row["supercell"])
 
 
-def run_label(run: Run) -> str:
-    """Return the name of a run's system, and which replica it is if not the first."""
-    replica = run.structure.replica
-    return system_label(system_columns(run)) + (f" r{replica}" if replica > 1 else "")
+def run_label(run: AnyRun) -> str:
+    """Return the name of a run's system, and which replica it is if not the first.
+
+    Of a run made elsewhere, its own.
+    """
+    if isinstance(run, ObservedRun):
+        return run.title
+    return system_label(system_columns(run)) + (f" r{run.replica}" if run.replica > 1 else "")
 
 
 def glass_label(glass: Glass) -> str:
@@ -49,5 +57,5 @@ def glass_label(glass: Glass) -> str:
     return name + _size(glass.supercell) + replica
 
 
-def _size(supercell: int) -> str:
-    return " " + "x".join([str(supercell)] * 3) if supercell > 1 else ""
+def _size(supercell: float) -> str:
+    return " " + "x".join([f"{supercell:g}"] * 3) if supercell > 1 else ""

@@ -4,10 +4,11 @@ import hashlib
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from llzo_helpers.campaign.observed import ObservedRun
 from llzo_helpers.campaign.settings import (
     DiffusionSettings,
     OrderSettings,
@@ -32,6 +33,9 @@ from llzo_helpers.schema import (
 MOST_RUNS = 5000
 """Of a campaign; the paper's has 423."""
 
+if TYPE_CHECKING:
+    from llzo_helpers.md.trajectory import Trajectory
+
 
 class Run(Model):
     """One molecular dynamics run: a structure, a potential and a temperature."""
@@ -44,6 +48,26 @@ class Run(Model):
     def name(self) -> str:
         """Label, unique in a campaign; also the name of the run's folder."""
         return f"{self.structure.name}-{self.md_potential}-{self.temperature_K:g}K"
+
+    # what it has in common with a run that somebody made elsewhere
+    @property
+    def mobile(self) -> list[str]:
+        """Elements of the ions that diffuse."""
+        return ["Li"]
+
+    @property
+    def phase(self) -> str:
+        """That of its structure."""
+        return self.structure.phase
+
+    @property
+    def replica(self) -> int:
+        """That of its structure."""
+        return self.structure.replica
+
+
+AnyRun = Run | ObservedRun
+"""A run that the campaign makes, or one that somebody made elsewhere."""
 
 
 class System(Model):
@@ -117,8 +141,17 @@ class Campaign(Model):
     diffusion: DiffusionSettings = DiffusionSettings()
     sites: SiteSettings = SiteSettings()
     order: OrderSettings = OrderSettings()
-    systems: Annotated[list[System], Field(min_length=1, max_length=1000)]
+    systems: Annotated[list[System], Field(default_factory=list, max_length=1000)]
+    """What the campaign runs."""
+    trajectories: Annotated[list[ObservedRun], Field(default_factory=list, max_length=1000)]
+    """What was run elsewhere, of any material."""
     vibration: VibrationSettings | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.systems and not self.trajectories:
+            raise ValueError("systems: missing; list systems to run, or trajectories of your own")
+        return self
 
     @model_validator(mode="after")
     def _analysable(self) -> Self:
@@ -127,8 +160,9 @@ class Campaign(Model):
                 f"systems: {n_runs} runs in all, at most {MOST_RUNS} are sensible; divide them "
                 "among several campaigns"
             )
-        self.diffusion.require_enough_frames(self.md)
-        self.sites.require_enough_frames(self.md)
+        if self.systems:
+            self.diffusion.require_enough_frames(self.md)
+            self.sites.require_enough_frames(self.md)
         return self
 
     @model_validator(mode="after")
@@ -162,15 +196,60 @@ class Campaign(Model):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _observed_apart(self) -> Self:
+        names = {run.name: "systems" for run in self.runs}
+        ions: dict[str, list[str]] = {}
+        for index, run in enumerate(self.trajectories):
+            where = f"trajectories[{index}]"
+            if run.name in names:
+                raise ValueError(
+                    f"{where}: {run.name} stands already in {names[run.name]}; give it another "
+                    "label"
+                )
+            names[run.name] = where
+            if run.group and ions.setdefault(run.group, run.mobile) != run.mobile:
+                raise ValueError(
+                    f"{where}: mobile = {run.mobile}: group {run.group!r} has "
+                    f"{ions[run.group]}; give it a group of its own"
+                )
+        return self
+
     @property
     def runs(self) -> list[Run]:
-        """All runs."""
+        """All runs that the campaign makes."""
         return [run for system in self.systems for run in system.runs()]
 
     @property
     def finished_runs(self) -> list[Run]:
         """The runs that are complete."""
         return [run for run in self.runs if (self.run_directory(run) / "summary.json").is_file()]
+
+    @property
+    def analysed_runs(self) -> list[AnyRun]:
+        """The finished runs, and those made elsewhere."""
+        return [*self.finished_runs, *self.trajectories]
+
+    @property
+    def analysed_site_runs(self) -> list[AnyRun]:
+        """Those of them whose sites are analysed."""
+        made = [run for run in self.finished_runs if run in self.site_runs]
+        return [*made, *(run for run in self.trajectories if run.sites)]
+
+    @property
+    def mobile(self) -> str:
+        """Elements of all ions that diffuse, as "Li" or "Na and O"."""
+        runs: list[AnyRun] = [*self.runs, *self.trajectories]
+        return " and ".join(dict.fromkeys(symbol for run in runs for symbol in run.mobile))
+
+    def trajectory(self, run: AnyRun, stage: str = "production") -> "Trajectory":
+        """Return the frames of a run, whoever made it."""
+        if isinstance(run, ObservedRun):
+            return run.trajectory()
+        # here, because it is slow and whoever only reads a campaign does without
+        from llzo_helpers.md.trajectory import Trajectory
+
+        return Trajectory(self.run_directory(run), stage)
 
     @property
     def compared_runs(self) -> list[Run]:
@@ -251,11 +330,18 @@ class Campaign(Model):
         return int.from_bytes(digest[:4], "big") % 900_000_000 + 1
 
 
-def by_volume(runs: Iterable[Run]) -> list[Run]:
-    """Return runs in the order in which figures show them."""
-    return sorted(
-        runs, key=lambda run: (run.structure.phase != "crystal", run.structure.volume_ratio)
-    )
+RunType = TypeVar("RunType", bound=AnyRun)
+
+
+def by_volume(runs: Iterable[RunType]) -> list[RunType]:
+    """Return runs in the order in which figures show them; those made elsewhere as they come."""
+
+    def order(run: AnyRun) -> tuple[bool, bool, float]:
+        if isinstance(run, ObservedRun):
+            return True, True, 0.0
+        return False, run.phase != "crystal", run.structure.volume_ratio
+
+    return sorted(runs, key=order)
 
 
 def load_campaign(name: str) -> Campaign:
@@ -281,4 +367,6 @@ def load_campaign(name: str) -> Campaign:
     values = load_yaml(path)
     if "name" in values:
         raise InputError(f"{path}: name: a campaign is named by its file; remove this key")
-    return validate(Campaign, {**values, "name": path.stem}, path)
+    campaign = validate(Campaign, {**values, "name": path.stem}, path)
+    observed = [run.within(path.absolute().parent) for run in campaign.trajectories]
+    return campaign.model_copy(update={"trajectories": observed})

@@ -79,7 +79,7 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
     """
     rows = []
     results = NetworkResults(pd.DataFrame(), {}, {}, {}, {}, {})
-    for run in by_volume(campaign.finished_runs):
+    for run in by_volume(campaign.analysed_runs):
         network = load_network(campaign, run)
         if network is None or not network.graph.number_of_edges():
             continue
@@ -87,7 +87,7 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
         rows.append(
             {"system": label} | run_columns(run) | _network_columns(network, campaign.order, seed)
         )
-        if run.structure.replica > 1:
+        if run.replica > 1:
             continue
         connected = len(max(nx.weakly_connected_components(network.graph), key=len))
         sizes = [size for size in (5, 10, 20, 50, 100, 200, 500) if size < connected]

@@ -1,7 +1,10 @@
 """Distances, neighbours and angles in the structures of a campaign."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
+import numpy as np
 import pandas as pd
 
 from llzo_helpers.analysis.order import (
@@ -13,9 +16,9 @@ from llzo_helpers.analysis.order import (
     pair_distributions,
 )
 from llzo_helpers.campaign.labels import run_label
-from llzo_helpers.campaign.model import Campaign
+from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.tables import run_columns
-from llzo_helpers.md.trajectory import Trajectory
+from llzo_helpers.errors import InputError
 
 # Frames that averages over structures are taken from: more of them change nothing visible
 FRAMES_FOR_PAIRS = 500
@@ -34,26 +37,56 @@ class StructuralOrder:
     pairs : dict
         Pair distributions by system and pair of elements.
     angles : dict of BondAngles
-        O-Zr-O by system.
+        O-Zr-O by system; of garnets and their glasses only.
     """
 
     table: pd.DataFrame
     pairs: dict[str, dict[tuple[str, str], PairDistribution]]
     angles: dict[str, BondAngles]
 
+    def of_like(self, mobile: Sequence[str]) -> dict[str, dict[str, PairDistribution]]:
+        """Return pair distributions of one element with itself, by element and system.
+
+        Parameters
+        ----------
+        mobile
+            The elements wanted, besides oxygen.
+        """
+        found: dict[str, dict[str, PairDistribution]] = {}
+        for element in dict.fromkeys(["O", *mobile]):
+            systems = {
+                name: pairs[element, element]
+                for name, pairs in self.pairs.items()
+                if (element, element) in pairs
+            }
+            if systems:
+                found[element] = systems
+        return found
+
 
 def analyse_structures(campaign: Campaign) -> StructuralOrder:
-    """Return distances, neighbours and angles in the compared runs."""
+    """Return distances, neighbours and angles in the compared runs, and those made elsewhere."""
     rows, pairs, angles = [], {}, {}
-    for run in campaign.compared_runs:
-        trajectory = Trajectory(campaign.run_directory(run))
+    runs: list[AnyRun] = [*campaign.compared_runs]
+    runs += [run for run in campaign.trajectories if run.sites]
+    for run in runs:
+        trajectory = campaign.trajectory(run)
         frames = trajectory.thinned(FRAMES_FOR_PAIRS)
         species = trajectory.symbols.tolist()
         found = pair_distributions(frames, trajectory.cell, species, bin_width_A=0.05)
         pairs[run_label(run)] = found
         row = run_columns(run)
-        for central, neighbour in COORDINATIONS:
-            cutoff_A = first_minimum(found[central, neighbour])
+        garnet = isinstance(run, Run)
+        elements = sorted(set(species))
+        for central, neighbour in COORDINATIONS if garnet else permutations(elements, 2):
+            try:
+                cutoff_A = first_minimum(found[central, neighbour])
+            except InputError:
+                if garnet:
+                    raise
+                # no shell: that pair has no neighbours to count
+                row[f"{central}_{neighbour}_coordination"] = np.nan
+                continue
             numbers = coordination_numbers(
                 frames,
                 trajectory.cell,
@@ -68,6 +101,8 @@ def analyse_structures(campaign: Campaign) -> StructuralOrder:
                 f"{central}_{neighbour}_coordination_std": numbers.standard_error,
             }
         rows.append(row)
+        if not garnet:
+            continue
         angles[run_label(run)] = bond_angles(
             frames,
             trajectory.cell,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.model import Campaign
-from llzo_helpers.campaign.tables import SYSTEM_COLUMNS
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, against_volume
 from llzo_helpers.paths import DATA
 from llzo_helpers.potentials import load_potential
 
@@ -62,7 +62,7 @@ def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.Da
         (combined, "tracer_D_cm2_s", "tracer_D_std_cm2_s"),
         (arrhenius, "E_a_eV", "E_a_std_eV"),
     ):
-        for row in table.to_dict("records"):
+        for row in against_volume(table).to_dict("records"):
             match = paper_value(row, value)
             if match is None:
                 continue

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from llzo_helpers.analysis.networks.resampling import Quantity, Uncertainty, bootstrap
 from llzo_helpers.arrays import FloatArray
-from llzo_helpers.campaign.model import Campaign, Run
+from llzo_helpers.campaign.model import AnyRun, Campaign
+from llzo_helpers.campaign.site_exports import network_as_graphml, sites_as_cif, sites_as_extxyz
 from llzo_helpers.campaign.sites import RunSites, site_table
 from llzo_helpers.campaign.tables import save_table
 from llzo_helpers.errors import InputError
@@ -23,34 +24,39 @@ from llzo_helpers.files import (
     require_sha256,
     sha256,
     write_json,
+    write_text,
     written_aside,
 )
-from llzo_helpers.md.folder import read_start
 
 
 def save_sites(campaign: Campaign, system: RunSites) -> None:
     """Write a run's sites, network and assignments to `sites/<run>` in the campaign's folder.
 
     `sites.csv`: a row per site. `network.json`: networkx's node-link format. `assignments.npz`:
-    assignments and confidences [frame, ion]. `provenance.json`: what made them.
+    assignments and confidences [frame, ion]. `provenance.json`: what made them. For other
+    programs: `network.graphml`; `sites.cif` and `sites.extxyz`, the mean framework with the sites
+    in it, their occupancy and residence time.
     """
     directory = campaign.directory / "sites" / system.run.name
     save_table(directory / "sites.csv", site_table(system))
     write_json(directory / "network.json", network_as_json(system.network))
+    write_text(directory / "network.graphml", network_as_graphml(system.network))
+    write_text(directory / "sites.cif", sites_as_cif(system))
+    write_text(directory / "sites.extxyz", sites_as_extxyz(system))
     with written_aside(directory / "assignments.npz") as aside, aside.open("wb") as file:
         np.savez_compressed(
             file,
             assignments=system.analysis.assignments.astype(np.int16),
             confidences=system.analysis.confidences.astype(np.float16),
             frame_interval_ps=system.trajectory.frame_interval_ps,
+            cell=system.trajectory.cell,
         )
-    record = system.trajectory.directory / "run.json"
     files = ("sites.csv", "network.json", "assignments.npz")
     write_json(
         directory / "provenance.json",
         {
             "run": system.run.name,
-            "run.json": sha256(record),
+            "files": {path.name: sha256(path) for path in system.trajectory.files},
             "n_frames": len(system.trajectory),
             "frame_interval_ps": system.trajectory.frame_interval_ps,
             "settings": campaign.sites.model_dump(),
@@ -128,7 +134,7 @@ class SiteNetwork:
         )
 
 
-def load_network(campaign: Campaign, run: Run) -> SiteNetwork | None:
+def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
     """Return the network that notebook 04 has found in a run; None if it has not looked.
 
     Raises
@@ -152,6 +158,7 @@ def load_network(campaign: Campaign, run: Run) -> SiteNetwork | None:
     try:
         with np.load(assigned, allow_pickle=False) as data:
             assignments, interval = data["assignments"], float(data["frame_interval_ps"])
+            cell = data["cell"]
     except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile, zlib.error):
         raise InputError(f"{assigned}: damaged; {_REMEDY}") from None
     if (
@@ -166,7 +173,7 @@ def load_network(campaign: Campaign, run: Run) -> SiteNetwork | None:
         graph=graph,
         assignments=assignments,
         frame_interval_ps=interval,
-        cell=read_start(campaign.run_directory(run)).cell.array,
+        cell=cell,
     )
 
 

@@ -17,6 +17,7 @@ from llzo_helpers.analysis.sites import (
     value_of_nearest_site,
 )
 from llzo_helpers.arrays import FloatArray
+from llzo_helpers.campaign.model import Run
 from llzo_helpers.campaign.sites import RunSites
 
 
@@ -74,12 +75,11 @@ def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPa
     relative_level
         Density at the isosurface over the mean density of the ions.
     """
-    crystal = system.run.structure.phase == "crystal"
-    repeats = (system.run.structure.supercell if crystal else 1,) * 3
+    repeats = system.repeats
     density = probability_density(
         system.trajectory,
         system.trajectory.cell,
-        system.trajectory.symbols == "Li",
+        system.mobile,
         spacing=0.35,
         repeats=repeats,
         smoothing=0.25,
@@ -96,8 +96,11 @@ def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPa
 
 
 def volume_panels(systems: Sequence[RunSites], *, accessible: bool) -> list[VolumePanel]:
-    """Return the panels of Figure 5 (accessible volumes) or Figure 4 (static volumes)."""
-    return [
+    """Return the panels of Figure 5 (accessible volumes) or Figure 4 (static volumes).
+
+    Of the systems that have such volumes.
+    """
+    panels = [
         VolumePanel(
             title=system.title,
             volumes=system.accessible.fixed_samples if accessible else system.static_volume,
@@ -106,6 +109,7 @@ def volume_panels(systems: Sequence[RunSites], *, accessible: bool) -> list[Volu
         )
         for system in systems
     ]
+    return [panel for panel in panels if np.isfinite(panel.volumes).any()]
 
 
 def survival_curves(systems: Sequence[RunSites]) -> dict[str, dict[str, Survival]]:
@@ -131,9 +135,14 @@ def superbasin_scans(systems: Sequence[RunSites]) -> dict[str, SuperbasinScan]:
 
 def nearest_crystals(systems: Sequence[RunSites], volume_ratios: Sequence[float]) -> list[RunSites]:
     """Return the crystals whose volumes are nearest to some volume ratios, each once."""
-    crystals = [system for system in systems if system.run.structure.phase == "crystal"]
-    volumes = np.array([system.run.structure.volume_ratio for system in crystals])
-    if not crystals:
+    volume_of = {
+        index: system.run.structure.volume_ratio
+        for index, system in enumerate(systems)
+        if isinstance(system.run, Run) and system.run.phase == "crystal"
+    }
+    if not volume_of:
         return []
+    crystals = [systems[index] for index in volume_of]
+    volumes = np.array(list(volume_of.values()))
     nearest = [int(np.abs(volumes - ratio).argmin()) for ratio in volume_ratios]
     return [crystals[index] for index in dict.fromkeys(nearest)]

@@ -67,12 +67,12 @@ def sensitivity(
     points = []
     cell, interval = system.trajectory.cell, system.trajectory.frame_interval_ps
     for choice in choices:
-        sites = find_sites(system.trajectory, settings, **choice)
+        sites = find_sites(system.trajectory, settings, system.mobile, **choice)
         stays = find_stays(sites.assignments, sites.n_sites)
         statistics = jump_statistics(stays, interval)
         returns = back_jumps(stays)
         diffusion = jump_diffusion(stays, sites.centres, cell, interval)
-        kinds = garnet_types(sites.centres, cell, system.run.structure.supercell)
+        kinds = garnet_types(sites.centres, cell, system.repeats[0])
         values = {"number of sites": float(sites.n_sites)}
         errors = {}
         for kind in ("24d", "48g"):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from llzo_helpers.analysis.periodic import nearest_image
 from llzo_helpers.analysis.sites import (
     UNASSIGNED,
     AccessibleVolumes,
@@ -38,10 +39,10 @@ from llzo_helpers.analysis.sites import (
 from llzo_helpers.analysis.stationarity import Drift, drift
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.campaign.labels import run_label
-from llzo_helpers.campaign.model import Campaign, Run
+from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.paper import paper_value
 from llzo_helpers.campaign.settings import SiteSettings
-from llzo_helpers.campaign.tables import run_columns
+from llzo_helpers.campaign.tables import against_volume, run_columns
 from llzo_helpers.errors import InputError
 from llzo_helpers.garnet import LI_SITES, SITE_RADII_A, SPACE_GROUP
 from llzo_helpers.md.trajectory import Trajectory
@@ -55,7 +56,7 @@ UNASSIGNED_LIMIT = 0.25
 class RunSites:
     """All that the site analysis says of one run; times in ps, lengths in Å."""
 
-    run: Run
+    run: AnyRun
     trajectory: Trajectory
     analysis: SiteAnalysis
     stays: Stays
@@ -63,8 +64,9 @@ class RunSites:
     returns: BackJumps
     coordination: IntArray
     kinds: NDArray[np.str_]
-    """Wyckoff position of each site in a crystal, else its coordination by oxygen."""
+    """Wyckoff position of each site in a garnet, else its coordination."""
     static_volume: FloatArray
+    """NaN where the radii of the elements are not known."""
     polyhedron_volume: FloatArray
     accessible: AccessibleVolumes
     diffusion: JumpDiffusion
@@ -76,6 +78,18 @@ class RunSites:
         return run_label(self.run)
 
     @property
+    def mobile(self) -> BoolArray:
+        """Which atoms are the ions, [atom]."""
+        return is_mobile(self.run, self.trajectory)
+
+    @property
+    def repeats(self) -> tuple[int, int, int]:
+        """Cells of the crystal along each vector; one where there is no crystal."""
+        if isinstance(self.run, Run) and self.run.phase == "crystal":
+            return (self.run.structure.supercell,) * 3
+        return (1, 1, 1)
+
+    @property
     def kind_names(self) -> list[str]:
         """Kinds that a tenth of the sites or more have, in alphabetical order."""
         names, count = np.unique(self.kinds, return_counts=True)
@@ -83,9 +97,11 @@ class RunSites:
 
 
 def analyse_sites(
-    campaign: Campaign, on_run: Callable[[Run], None] = lambda run: None
+    campaign: Campaign, on_run: Callable[[AnyRun], None] = lambda run: None
 ) -> tuple[list[RunSites], dict[str, str]]:
     """Analyse the sites of all finished runs at the campaign's temperature for it.
+
+    And of those made elsewhere.
 
     Returns
     -------
@@ -99,7 +115,7 @@ def analyse_sites(
     InputError
         If no such run is finished, or none of them can be analysed.
     """
-    runs = [run for run in campaign.finished_runs if run in campaign.site_runs]
+    runs = campaign.analysed_site_runs
     if not runs:
         raise InputError(
             f"{campaign.directory}: no finished run at sites.temperature_K = "
@@ -108,7 +124,7 @@ def analyse_sites(
     systems, failures = [], {}
     for run in sorted(runs, key=_order):
         try:
-            trajectory = Trajectory(campaign.run_directory(run), stage="jumps")
+            trajectory = campaign.trajectory(run, "jumps")
             systems.append(analyse_run(run, trajectory, campaign.sites))
         except InputError as error:
             failures[run.name] = str(error)
@@ -118,9 +134,13 @@ def analyse_sites(
     return systems, failures
 
 
-def _order(run: Run) -> tuple[Any, ...]:
+def _order(run: AnyRun) -> tuple[Any, ...]:
+    if not isinstance(run, Run):
+        # as they come
+        return (True, True)
     structure = run.structure
     return (
+        False,
         structure.phase != "crystal",
         structure.li_per_formula,
         run.md_potential,
@@ -129,7 +149,12 @@ def _order(run: Run) -> tuple[Any, ...]:
     )
 
 
-def analyse_run(run: Run, trajectory: Trajectory, settings: SiteSettings) -> RunSites:
+def is_mobile(run: AnyRun, trajectory: Trajectory) -> BoolArray:
+    """Return which atoms of a run are its mobile ions, [atom]."""
+    return np.isin(trajectory.symbols, run.mobile)
+
+
+def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> RunSites:
     """Find sites, jumps, volumes and the network of one run.
 
     Parameters
@@ -146,20 +171,23 @@ def analyse_run(run: Run, trajectory: Trajectory, settings: SiteSettings) -> Run
     InputError
         If the run can't be analysed, see `llzo_helpers.analysis.sites.landmark_analysis`.
     """
-    mobile = trajectory.symbols == "Li"
+    mobile = is_mobile(run, trajectory)
     framework_symbols = trajectory.symbols[~mobile]
     cell, interval = trajectory.cell, trajectory.frame_interval_ps
-    sites = find_sites(trajectory, settings)
-    oxygens = sites.framework[framework_symbols == "O"]
-    coordination = oxygen_coordination(sites.centres, oxygens, cell)
+    sites = find_sites(trajectory, settings, mobile)
+    neighbours, cutoff = _neighbours(sites, framework_symbols)
+    coordination = oxygen_coordination(sites.centres, neighbours, cell, cutoff=cutoff)
     kinds = coordination_types(coordination)
-    if run.structure.phase == "crystal":
+    if isinstance(run, Run) and run.phase == "crystal":
         kinds = garnet_types(sites.centres, cell, run.structure.supercell)
     stays = find_stays(sites.assignments, sites.n_sites)
     statistics = jump_statistics(stays, interval)
-    static = static_site_volumes(
-        sites.centres, sites.framework, framework_symbols, cell, ion="Li", radii_A=SITE_RADII_A
-    )
+    static: FloatArray = np.full(sites.n_sites, np.nan)
+    if {*framework_symbols.tolist(), *run.mobile} <= set(SITE_RADII_A):
+        (ion,) = run.mobile
+        static = static_site_volumes(
+            sites.centres, sites.framework, framework_symbols, cell, ion=ion, radii_A=SITE_RADII_A
+        )
     explored = explored_positions(trajectory, mobile, sites)
     return RunSites(
         run=run,
@@ -171,7 +199,7 @@ def analyse_run(run: Run, trajectory: Trajectory, settings: SiteSettings) -> Run
         coordination=coordination,
         kinds=kinds,
         static_volume=static,
-        polyhedron_volume=polyhedron_volumes(sites.centres, oxygens, cell),
+        polyhedron_volume=polyhedron_volumes(sites.centres, neighbours, cell, cutoff=cutoff),
         accessible=accessible_volumes(explored, n_samples=settings.hull_samples),
         diffusion=jump_diffusion(stays, sites.centres, cell, interval),
         network=site_network(
@@ -183,12 +211,39 @@ def analyse_run(run: Run, trajectory: Trajectory, settings: SiteSettings) -> Run
     )
 
 
-def find_sites(trajectory: Trajectory, settings: SiteSettings, **changes: Any) -> SiteAnalysis:
+_OXYGEN_CUTOFF_A = 2.9
+"""In the garnet, see `oxygen_coordination`."""
+_SHELL = 1.25
+"""Of the usual distance to the nearest neighbour: what still counts as one elsewhere."""
+
+
+def _neighbours(
+    sites: SiteAnalysis, framework_symbols: NDArray[np.str_]
+) -> tuple[FloatArray, float]:
+    """Return the framework atoms around sites that count for coordination, and up to where, Å.
+
+    In an oxide its oxygens; else the element that is nearest to the sites.
+    """
+    elements = np.unique(framework_symbols).tolist()
+    if "O" in elements:
+        return sites.framework[framework_symbols == "O"], _OXYGEN_CUTOFF_A
+    nearest = {}
+    for element in elements:
+        atoms = sites.framework[framework_symbols == element]
+        bonds = nearest_image(atoms[None] - sites.centres[:, None], sites.cell)
+        nearest[element] = float(np.median(np.linalg.norm(bonds, axis=2).min(axis=1)))
+    element = min(nearest, key=lambda name: nearest[name])
+    return sites.framework[framework_symbols == element], _SHELL * nearest[element]
+
+
+def find_sites(
+    trajectory: Trajectory, settings: SiteSettings, mobile: BoolArray, **changes: Any
+) -> SiteAnalysis:
     """Return the sites of a trajectory, with the campaign's settings but for `changes`."""
     return landmark_analysis(
         trajectory,
         trajectory.cell,
-        trajectory.symbols == "Li",
+        mobile,
         **{
             "clustering": settings.clustering,
             "clustering_threshold": settings.clustering_threshold,
@@ -304,14 +359,14 @@ def warning_table(systems: Sequence[RunSites], failures: Mapping[str, str]) -> p
     """Return what to mind of each run, a row per warning: `run`, `warning`."""
     rows = list(failures.items())
     for system in systems:
-        structure, analysis = system.run.structure, system.analysis
-        expected = GARNET_SITES_PER_CELL * structure.supercell**3
+        analysis = system.analysis
+        expected = GARNET_SITES_PER_CELL * system.repeats[0] ** 3
         texts = []
-        if structure.phase == "crystal" and analysis.n_sites != expected:
+        if system.run.phase == "crystal" and analysis.n_sites != expected:
             texts.append(f"{analysis.n_sites} lithium sites where the garnet has {expected}")
         if analysis.unassigned_fraction > UNASSIGNED_LIMIT:
             texts.append(
-                f"{100 * analysis.unassigned_fraction:.0f} % of the lithium positions are between "
+                f"{100 * analysis.unassigned_fraction:.0f} % of the ions' positions are between "
                 "sites; what is said of jumps depends on the assignment threshold"
             )
         kind, occupation = occupation_drift(system)
@@ -353,7 +408,7 @@ def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
 def compare_back_jumps(table: pd.DataFrame) -> pd.DataFrame:
     """Return the back-jump fractions beside the paper's; runs that it has none for, too."""
     rows = []
-    for row in table.to_dict("records"):
+    for row in against_volume(table).to_dict("records"):
         paper = paper_value(row, "back_jump_fraction")
         ours, error = row["back_jump_fraction"], row["back_jump_fraction_std"]
         rows.append(

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from llzo_helpers.campaign.model import Run
+from llzo_helpers.campaign.model import AnyRun
+from llzo_helpers.campaign.observed import ObservedRun
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import require_sha256, write_text
 
@@ -19,6 +21,7 @@ SYSTEM_COLUMNS = [
     "li_per_formula",
     "volume_ratio",
     "supercell",
+    "group",
 ]
 """What tells systems apart, apart from temperature and replica."""
 
@@ -26,8 +29,13 @@ SystemKey = tuple[Any, ...]
 """A system, by the values of `SYSTEM_COLUMNS`."""
 
 
-def system_columns(run: Run) -> dict[str, Any]:
+def system_columns(run: AnyRun) -> dict[str, Any]:
     """Return what tells a run's system from others, by `SYSTEM_COLUMNS`."""
+    if isinstance(run, ObservedRun):
+        # the others mean nothing there
+        numbers = dict.fromkeys(("li_per_formula", "volume_ratio", "supercell"), np.nan)
+        known = {"phase": run.phase, "group": run.group or run.title}
+        return dict.fromkeys(SYSTEM_COLUMNS) | numbers | known
     structure = run.structure
     return {
         "phase": structure.phase,
@@ -38,18 +46,24 @@ def system_columns(run: Run) -> dict[str, Any]:
         "li_per_formula": structure.li_per_formula,
         "volume_ratio": structure.volume_ratio,
         "supercell": structure.supercell,
+        "group": None,
     }
 
 
-def run_columns(run: Run) -> dict[str, Any]:
+def run_columns(run: AnyRun) -> dict[str, Any]:
     """Return the columns that describe a run, the same in every table."""
     return {
         "run": run.name,
-        "structure": run.structure.name,
+        "structure": None if isinstance(run, ObservedRun) else run.structure.name,
         **system_columns(run),
         "temperature_K": run.temperature_K,
-        "replica": run.structure.replica,
+        "replica": run.replica,
     }
+
+
+def against_volume(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of systems that have a volume ratio, for figures against it."""
+    return table[table["volume_ratio"].notna()]
 
 
 def system_key(row: Mapping[Any, Any]) -> SystemKey:

@@ -19,22 +19,32 @@ from llzo_helpers.figures.style import (
     VERMILION,
     add_band,
     add_bounds,
+    diffusivity_axis,
+    ion_name,
     new_figure,
     new_panels,
 )
 
 
 @registered("msd")
-def msd_figure(results: Mapping[str, TracerDiffusion]) -> go.Figure:
-    """Mean squared displacements, the window of each fit drawn as a thick line."""
+def msd_figure(results: Mapping[str, TracerDiffusion], mobile: str = "Li") -> go.Figure:
+    """Mean squared displacements, the window of each fit drawn as a thick line.
+
+    Parameters
+    ----------
+    results
+        By run.
+    mobile
+        Elements of the ions, for the caption.
+    """
     figure = new_figure(
         x="lag t (ps)",
         y="MSD (Å<sup>2</sup>)",
         log_y=True,
         caption=(
-            "Mean squared displacement of lithium relative to the framework. Bands: standard "
-            "error; thick: the straight line fitted in its window. Motion is diffusive where the "
-            "curve runs parallel to the grey line, MSD ∝ t."
+            f"Mean squared displacement of {ion_name(mobile)} relative to the framework. Bands: "
+            "standard error; thick: the straight line fitted in its window. Motion is diffusive "
+            "where the curve runs parallel to the grey line, MSD ∝ t."
         ),
     )
     figure.update_xaxes(type="log", exponentformat="power")
@@ -166,7 +176,9 @@ def ageing_figure(ageing: pd.DataFrame) -> go.Figure:
 
 
 @registered("arrhenius")
-def arrhenius_figure(diffusion: pd.DataFrame, fits: Mapping[SystemKey, Arrhenius]) -> go.Figure:
+def arrhenius_figure(
+    diffusion: pd.DataFrame, fits: Mapping[SystemKey, Arrhenius], mobile: str = "Li"
+) -> go.Figure:
     """Arrhenius plot: points with errors, fits with their bands.
 
     Parameters
@@ -175,10 +187,12 @@ def arrhenius_figure(diffusion: pd.DataFrame, fits: Mapping[SystemKey, Arrhenius
         Table of diffusion coefficients, replicas combined.
     fits
         Fits by system, see `llzo_helpers.campaign.tables.system_key`.
+    mobile
+        Elements of the ions, for the axis.
     """
     figure = new_figure(
         x="1000 / T (1/K)",
-        y="D<sub>Li</sub> (cm<sup>2</sup>/s)",
+        y=diffusivity_axis(mobile),
         log_y=True,
         caption=(
             "Arrhenius plots. Points: this work, with standard errors; open with an arrow: upper "

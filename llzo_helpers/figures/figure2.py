@@ -13,17 +13,19 @@ from llzo_helpers.campaign.site_panels import DensityPanel
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.residence_colour import COLORSCALE, ResidenceColour
-from llzo_helpers.figures.style import GREY, new_panels
+from llzo_helpers.figures.style import GREY, ion_name, new_panels
 
 
 @registered("figure_2")
-def figure_2(panels: Sequence[DensityPanel], *, columns: int = 3) -> go.Figure:
-    """Isosurface of the density of lithium in each system, with its cell.
+def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int = 3) -> go.Figure:
+    """Isosurface of the density of the ions in each system, with its cell.
 
     Parameters
     ----------
     panels
         In reading order.
+    mobile
+        Elements of the ions, for the caption.
     columns
         Panels in a row.
 
@@ -40,8 +42,8 @@ def figure_2(panels: Sequence[DensityPanel], *, columns: int = 3) -> go.Figure:
     figure, places = new_panels(
         [panel.title for panel in panels],
         caption=(
-            "Figure 2. Isosurface of the time-averaged density of lithium. Colour: residence time "
-            "of the nearest site; yellow: fast, blue: slow."
+            f"Figure 2. Isosurface of the time-averaged density of {ion_name(mobile)}. Colour: "
+            "residence time of the nearest site; yellow: fast, blue: slow."
         ),
         columns=columns,
         panel_size=(255, 275),

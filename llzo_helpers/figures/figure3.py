@@ -19,6 +19,7 @@ from llzo_helpers.figures.style import (
     GREY,
     SEQUENCE,
     add_band,
+    diffusivity_axis,
     legend_at_right,
     log_ticks,
     new_figure,
@@ -29,7 +30,7 @@ PAPER_GOP = {"CIP": -100.0, "ML": -250.0}
 
 
 @registered("figure_3a")
-def figure_3a(table: pd.DataFrame) -> go.Figure:
+def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
     """Graph order parameter of the network of jumps against the diffusion coefficient.
 
     Parameters
@@ -39,9 +40,11 @@ def figure_3a(table: pd.DataFrame) -> go.Figure:
         `tracer_D_cm2_s`, `tracer_D_std_cm2_s`, `gop_k3`, `gop_k3_std` and
         `gop_k3_counting_limit`. With amorphous runs among them, the paper's values for its
         (larger) amorphous cells are drawn, too.
+    mobile
+        Elements of the ions, for the axis.
     """
     figure = new_figure(
-        x="D<sub>Li</sub> (cm<sup>2</sup>/s)",
+        x=diffusivity_axis(mobile),
         y="graph order parameter θ (k = 3)",
         caption=(
             "Figure 3A. Graph order parameter of the network of jumps against the tracer "
@@ -300,7 +303,7 @@ def predictors_figure(correlations: Mapping[str, RankCorrelation]) -> go.Figure:
     low, high = (np.array([c.interval[side] for _, c in ordered]) for side in (0, 1))
     counts = sorted({c.n for _, c in ordered})
     figure = new_figure(
-        x="rank correlation with D<sub>Li</sub>",
+        x="rank correlation with D",
         y="",
         caption=(
             "Which measure of the network predicts the diffusion coefficient: Spearman's rank "

@@ -6,17 +6,20 @@ import plotly.graph_objects as go
 
 from llzo_helpers.campaign.site_panels import VolumePanel
 from llzo_helpers.figures.register import registered
+from llzo_helpers.figures.style import ion_name
 from llzo_helpers.figures.volume_histograms import volume_histograms
 
 
 @registered("figure_5")
-def figure_5(panels: Sequence[VolumePanel], *, n_samples: int) -> go.Figure:
+def figure_5(panels: Sequence[VolumePanel], mobile: str = "Li", *, n_samples: int) -> go.Figure:
     """Histograms of the volume that ions explore while at the sites of each system.
 
     Parameters
     ----------
     panels
         With `fixed_samples` of `llzo_helpers.analysis.sites.accessible_volumes`.
+    mobile
+        Elements of the ions, for the caption.
     n_samples
         Positions in each hull.
     """
@@ -24,9 +27,10 @@ def figure_5(panels: Sequence[VolumePanel], *, n_samples: int) -> go.Figure:
         panels,
         quantity="Accessible site volume",
         caption=(
-            f"Figure 5. Accessible volume of the lithium sites: the hull of {n_samples} positions "
-            "of ions at the site, the same number everywhere, since a hull grows with it (the "
-            "paper's is of all positions). Colour: mean residence time of the sites in a bar."
+            f"Figure 5. Accessible volume of the sites of {ion_name(mobile)}: the hull of "
+            f"{n_samples} positions of ions at the site, the same number everywhere, since a hull "
+            "grows with it (the paper's is of all positions). Colour: mean residence time of the "
+            "sites in a bar."
         ),
         bin_width=0.05,
     )

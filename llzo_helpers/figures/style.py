@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from ase.data import atomic_names, atomic_numbers
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
@@ -67,6 +68,25 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
     )
     figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.17, "x": 0})
     return figure
+
+
+def ion_name(mobile: str) -> str:
+    """Return the names of elements in words: "lithium" of "Li", "sodium and oxygen" of "Na and O".
+
+    Parameters
+    ----------
+    mobile
+        As `llzo_helpers.campaign.model.Campaign.mobile` gives it.
+    """
+    return " and ".join(
+        atomic_names[atomic_numbers[symbol]].lower() for symbol in mobile.split(" and ")
+    )
+
+
+def diffusivity_axis(mobile: str) -> str:
+    """Return the title of an axis of diffusion coefficients."""
+    of = f"<sub>{mobile}</sub>" if mobile in atomic_numbers else ""
+    return f"D{of} (cm<sup>2</sup>/s)"
 
 
 CURVE_COLUMNS = ["phase", "structure_potential", "md_potential", "li_per_formula", "supercell"]

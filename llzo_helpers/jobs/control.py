@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -67,7 +67,8 @@ def run_status(campaign: Campaign, run: Run) -> RunStatus:
 
 def run_table(campaign: Campaign) -> pd.DataFrame:
     """Return the state of all runs of a campaign, a row each."""
-    return pd.DataFrame([asdict(run_status(campaign, run)) for run in campaign.runs])
+    rows = [asdict(run_status(campaign, run)) for run in campaign.runs]
+    return pd.DataFrame(rows, columns=[field.name for field in fields(RunStatus)])
 
 
 def last_words(campaign: Campaign) -> str:

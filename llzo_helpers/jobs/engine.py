@@ -74,7 +74,8 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if _executor(profile_directory) != "local":
         _require_plain_path(campaign.directory)
         _require_plain_path(ROOT)
-    lmp = find_lammps()
+    # what was run elsewhere needs no LAMMPS
+    lmp = find_lammps() if campaign.runs else Path()
     for potential in campaign.potentials:
         require_capabilities(lmp, campaign.md, load_potential(potential))
     for glass in campaign.glasses:
@@ -85,8 +86,9 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     make_folder(campaign.directory)
     with locked(campaign.directory) as lock:
         print(
-            f"{name}: {len(campaign.structures)} structures, {len(campaign.runs)} runs "
-            f"-> {campaign.directory}"
+            f"{name}: {len(campaign.structures)} structures, {len(campaign.runs)} runs"
+            + (f", {len(campaign.trajectories)} trajectories" if campaign.trajectories else "")
+            + f" -> {campaign.directory}"
         )
         os.environ[CAMPAIGN_VARIABLE] = name
         # the steps run in the folder of the results, which may lie elsewhere
@@ -253,7 +255,8 @@ class _Display:
             (self._campaign.run_directory(run) / "summary.json").is_file()
             for run in self._campaign.runs
         )
-        line = f"runs {finished}/{len(self._campaign.runs)}, MD {steps / self._total:4.0%}"
+        done = steps / self._total if self._total else 1.0
+        line = f"runs {finished}/{len(self._campaign.runs)}, MD {done:4.0%}"
         if rate > 0:
             line += f", {rate:.0f} steps/s"
             if steps < self._total:

@@ -279,6 +279,8 @@ def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) 
         If the campaign is wrong, or too large for the disk.
     """
     campaign = load_campaign(name)
+    if not campaign.runs:
+        raise InputError(f"{name}: has only trajectories: nothing to run, so nothing to plan")
     stages = estimate(campaign, cores=cores, steps_per_second=steps_per_second)
     table = pd.DataFrame([asdict(stage) for stage in stages])
     print(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))

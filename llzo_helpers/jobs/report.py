@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 from plotly.offline import get_plotlyjs
 
@@ -20,6 +21,7 @@ from llzo_helpers.campaign.paper import readable_comparison
 from llzo_helpers.campaign.tables import read_table
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.register import load_figures
+from llzo_helpers.figures.style import ion_name
 from llzo_helpers.files import read_record, write_text
 from llzo_helpers.generate.settings import MeltQuench
 from llzo_helpers.jobs.executed import notebook_error
@@ -166,6 +168,8 @@ def write_report(campaign: Campaign) -> Path:
         protocols=_protocols(campaign),
         potentials=[load_potential(name) for name in campaign.potentials],
         n_done=len(done),
+        ion=ion_name(campaign.mobile),
+        observed=_observed(campaign),
         cost=_cost(campaign, absent),
         versions={name: version(name) for name in _PACKAGES},
         python=platform.python_version(),
@@ -272,6 +276,26 @@ def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any
         if (name, str(error)) not in absent:
             absent.append((name, str(error)))
         return None
+
+
+def _observed(campaign: Campaign) -> list[dict[str, Any]]:
+    """Return what is known of the trajectories that were run elsewhere."""
+    path = campaign.directory / "diffusion.csv"
+    table = pd.read_csv(path, keep_default_na=False) if path.is_file() else pd.DataFrame()
+    rows = {row["run"]: row for row in table.to_dict("records")}
+    return [
+        {
+            "title": run.title,
+            "files": ", ".join(path.name for path in run.file),
+            "temperature_K": run.temperature_K,
+            "mobile": ", ".join(run.mobile),
+            "n_frames": rows.get(run.name, {}).get("n_frames", "not analysed"),
+            "D": rows.get(run.name, {}).get("tracer_D_cm2_s", np.nan),
+            "D_std": rows.get(run.name, {}).get("tracer_D_std_cm2_s", np.nan),
+            "notes": rows.get(run.name, {}).get("notes", ""),
+        }
+        for run in campaign.trajectories
+    ]
 
 
 def _missing(campaign: Campaign) -> list[tuple[str, str]]:

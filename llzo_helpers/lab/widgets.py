@@ -16,8 +16,9 @@ import plotly.graph_objects as go
 from IPython.display import display
 
 from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
+from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
 from llzo_helpers.analysis.networks.gop import graph_order_parameter
-from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.campaign.site_panels import density_panel
 from llzo_helpers.campaign.sites import RunSites
 from llzo_helpers.errors import InputError, SimulationError
@@ -31,16 +32,18 @@ from llzo_helpers.md.chain import Progress
 from llzo_helpers.md.folder import read_thermo
 from llzo_helpers.md.lock import holder
 from llzo_helpers.md.trajectory import Trajectory
-from llzo_helpers.paths import PARAMETERS
+from llzo_helpers.paths import DATA, PARAMETERS
 from llzo_helpers.structures import describe
+
+_RADII_A = {"Li": 0.7, "La": 0.6, "Zr": 0.5, "O": 0.35}
 
 
 def structure_view(atoms: ase.Atoms) -> nglview.NGLWidget:
     """Return a structure to rotate: lithium large, the framework small."""
     view = nglview.show_ase(atoms)
     view.clear_representations()
-    for element, radius in (("Li", 0.7), ("La", 0.6), ("Zr", 0.5), ("O", 0.35)):
-        view.add_spacefill(f"_{element}", radius=radius)
+    for element in dict.fromkeys(atoms.get_chemical_symbols()):
+        view.add_spacefill(f"_{element}", radius=_RADII_A.get(element, 0.5))
     view.add_unitcell()
     view.center()
     return view
@@ -237,22 +240,29 @@ def _runs_html(table: pd.DataFrame, last_words: str = "") -> str:
     )
 
 
-def explore_fit(directories: Mapping[str, Path], fit_window: tuple[float, float]) -> widgets.VBox:
-    """Return a choice of run and a slider for the window of the fit, with the MSD and D."""
-    run = widgets.Dropdown(options=list(directories), description="run")
-    run.layout.width = "60%"
+def _window_slider(fit_window: tuple[float, float] | None) -> widgets.FloatRangeSlider:
     window = widgets.FloatRangeSlider(
-        value=fit_window, min=0.01, max=0.95, step=0.01, description="window"
+        value=fit_window or DEFAULT_WINDOW, min=0.01, max=0.95, step=0.01, description="window"
     )
     window.continuous_update = False
+    return window
+
+
+def explore_fit(campaign: Campaign) -> widgets.VBox:
+    """Return a choice of run and a slider for the window of the fit, with the MSD and D."""
+    runs = {run.name: run for run in campaign.analysed_runs}
+    run = widgets.Dropdown(options=list(runs), description="run")
+    run.layout.width = "60%"
+    window = _window_slider(campaign.diffusion.fit_window)
     result_label = widgets.Label()
     figure = go.FigureWidget()
 
     def update(change: Any = None) -> None:
-        trajectory = Trajectory(directories[run.value])
+        chosen = runs[run.value]
+        trajectory = campaign.trajectory(chosen)
         try:
             result = tracer_diffusion_coefficient(
-                trajectory.relative_to_framework(),
+                trajectory.relative_to_framework(chosen.mobile),
                 trajectory.frame_interval_ps,
                 window.value,
             )
@@ -260,16 +270,116 @@ def explore_fit(directories: Mapping[str, Path], fit_window: tuple[float, float]
             result_label.value = str(error)
             return
         result_label.value = _describe(result)
-        drawn = msd_figure({run.value: result})
-        with figure.batch_update():
-            figure.data = []
-            figure.add_traces(drawn.data)
-            figure.update_layout(drawn.layout)
+        _show_msd(figure, run.value, result, " and ".join(chosen.mobile))
 
     run.observe(update, names="value")
     window.observe(update, names="value")
     update()
     return widgets.VBox([run, window, result_label, figure])
+
+
+def _show_msd(figure: go.FigureWidget, name: str, result: TracerDiffusion, mobile: str) -> None:
+    drawn = msd_figure({name: result}, mobile)
+    with figure.batch_update():
+        figure.data = []
+        figure.add_traces(drawn.data)
+        figure.update_layout(drawn.layout)
+
+
+_NAMES_OF_TRAJECTORIES = (
+    *("*.dump*", "*.lammpstrj*", "XDATCAR*", "*.xyz", "*.extxyz", "*.traj"),
+    *("*.dcd", "*.xtc", "*.trr", "*.nc", "*.ncdf", "vasprun*.xml"),
+)
+
+
+def trajectory_panel(
+    fit_window: tuple[float, float] = (0.1, 0.5), folder: Path = DATA
+) -> widgets.VBox:
+    """Return a panel to look at a trajectory of any program, and to take D from it.
+
+    Parameters
+    ----------
+    fit_window
+        Where the slider begins.
+    folder
+        Whose trajectories are offered; any other path can be typed.
+    """
+    wide = {"layout": {"width": "80%"}, "style": {"description_width": "8em"}}
+    offered = sorted(
+        {str(path) for pattern in _NAMES_OF_TRAJECTORIES for path in folder.rglob(pattern)}
+    )
+    path = widgets.Combobox(options=offered, description="file", placeholder="path", **wide)
+    topology = widgets.Text(description="topology", placeholder="if positions only", **wide)
+    elements = widgets.Text(
+        description="elements", placeholder="by type, as 1: Na, 2: Cl; if the file has none", **wide
+    )
+    interval = widgets.FloatText(value=0, description="ps a frame, or 0", **wide)
+    open_button = widgets.Button(description="Open", icon="folder-open")
+    mobile = widgets.SelectMultiple(description="mobile", rows=3)
+    window = _window_slider(fit_window)
+    analyse_button = widgets.Button(
+        description="Analyse", button_style="primary", icon="play", disabled=True
+    )
+    status, about, first_frame = widgets.Label(), widgets.HTML(), widgets.Output()
+    figure = go.FigureWidget()
+    opened: list[Trajectory] = []
+
+    def on_open(button: widgets.Button) -> None:
+        opened.clear()
+        analyse_button.disabled = True
+        first_frame.clear_output()
+        about.value = ""
+        try:
+            trajectory = Trajectory.read(
+                path.value,
+                frame_interval_ps=interval.value or None,
+                elements=_elements_by_type(elements.value),
+                topology=topology.value or None,
+            )
+            structure = trajectory.structure()
+        except InputError as error:
+            status.value = str(error)
+            return
+        opened.append(trajectory)
+        symbols = [str(symbol) for symbol in dict.fromkeys(trajectory.symbols.tolist())]
+        mobile.options = symbols
+        mobile.value = [next((s for s in symbols if s in ("Li", "Na")), symbols[0])]
+        status.value = (
+            f"{len(trajectory)} frames, {trajectory.frame_interval_ps:g} ps apart, "
+            f"{structure.get_chemical_formula()}"
+        )
+        about.value = "<br>".join(map(escape, trajectory.notes))
+        with first_frame:
+            display(structure_view(structure))
+        analyse_button.disabled = False
+
+    def on_analyse(button: widgets.Button) -> None:
+        try:
+            result = tracer_diffusion_coefficient(
+                opened[0].relative_to_framework([*mobile.value]),
+                opened[0].frame_interval_ps,
+                window.value,
+            )
+        except InputError as error:
+            status.value = str(error)
+            return
+        status.value = _describe(result)
+        about.value = "<br>".join(map(escape, opened[0].notes))
+        _show_msd(figure, Path(path.value).name, result, " and ".join(mobile.value))
+
+    open_button.on_click(on_open)
+    analyse_button.on_click(on_analyse)
+    choices = widgets.HBox([mobile, window, analyse_button])
+    parts = [path, topology, elements, interval, open_button, status, about, first_frame, choices]
+    return widgets.VBox([*parts, figure])
+
+
+def _elements_by_type(text: str) -> dict[str, str] | None:
+    """Return the map that "1: Na, 2: Cl" means; None for nothing."""
+    pairs = [pair.partition(":") for pair in text.split(",") if pair.strip()]
+    if any(not colon for _, colon, _ in pairs):
+        raise InputError(f"elements = {text!r}: must be element by type, as 1: Na, 2: Cl")
+    return {key.strip(): symbol.strip() for key, _, symbol in pairs} or None
 
 
 def explore_order_parameter(table: pd.DataFrame, graphs: Mapping[str, Any]) -> widgets.VBox:

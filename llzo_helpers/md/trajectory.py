@@ -1,40 +1,35 @@
 """The frames that a run wrote, read lazily over all its segments."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import ase
 import numpy as np
 from numpy.typing import NDArray
 
-from llzo_helpers.arrays import FloatArray
+from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
 from llzo_helpers.md.dcd import dcd_bytes
 from llzo_helpers.md.folder import finished_segments, read_run, read_start, require_frames
 from llzo_helpers.md.segments import segment_name
+from llzo_helpers.trajectory.readers import Reader
+from llzo_helpers.trajectory.series import AnyTrajectory, Species
 
 
-class Trajectory:
-    """The frames of one stage of a run; nothing is read before it is asked for.
+class Trajectory(AnyTrajectory):
+    """The frames of one stage of a run, or of any other simulation (`read`, `from_...`).
+
+    Nothing is read before it is asked for.
 
     Parameters
     ----------
-    directory
+    source
         A run's folder, see `llzo_helpers.md`. A run that is still going on shows its completed
-        segments.
+        segments. Or what gives the frames, see `llzo_helpers.trajectory.readers`.
     stage
         Name of the stage. "jumps" is the run after production with frames close together; where
         there is none, it means production.
-
-    Attributes
-    ----------
-    symbols
-        Chemical symbols, [atom].
-    cell
-        Rows are the cell vectors, Å, [3, 3].
     frame_interval_ps
-        Time between frames.
+        Time between frames, where the source doesn't know it; a run does.
 
     Raises
     ------
@@ -42,9 +37,41 @@ class Trajectory:
         If there are no frames yet, or a file is missing or cut short.
     """
 
-    def __init__(self, directory: Path | str, stage: str = "production") -> None:
-        directory = Path(directory)
-        self.directory = directory
+    def __init__(
+        self,
+        source: Path | str | Reader,
+        stage: str = "production",
+        *,
+        frame_interval_ps: float | None = None,
+    ) -> None:
+        if isinstance(source, Path | str):
+            run = RunReader(Path(source), stage)
+            source, frame_interval_ps = run, run.frame_interval_ps
+        super().__init__(source, frame_interval_ps)
+
+    @classmethod
+    def from_run(cls, directory: Path | str, stage: str = "production") -> Self:
+        """Read a stage of a run from its folder."""
+        return cls(directory, stage)
+
+    @classmethod
+    def _of(cls, reader: Reader, frame_interval_ps: float | None) -> Self:
+        return cls(reader, frame_interval_ps=frame_interval_ps)
+
+    def relative_to_framework(
+        self, mobile: Species = "Li", reference: Species | None = None
+    ) -> FloatArray:
+        """See `AnyTrajectory.relative_to_framework`; of lithium by default."""
+        return super().relative_to_framework(mobile, reference)
+
+
+class RunReader:
+    """The frames of one stage of a run; see `llzo_helpers.trajectory.readers.Reader`."""
+
+    scaled, unwrapped = False, True
+
+    def __init__(self, directory: Path, stage: str) -> None:
+        self.name = str(directory)
         records = finished_segments(directory)
         if stage == "jumps" and not any(record["stage"] == "jumps" for record in records):
             stage = "production"
@@ -55,7 +82,6 @@ class Trajectory:
         self.frame_interval_ps: float = records[0]["frame_steps"] * timestep_fs / 1000
         start = read_start(directory)
         self.symbols: NDArray[np.str_] = np.array(start.get_chemical_symbols())
-        self.cell: FloatArray = start.cell.array
         segments = [
             (directory / segment_name(segment["index"]) / "frames.dcd", segment["n_frames"])
             for segment in records
@@ -68,101 +94,31 @@ class Trajectory:
                     f"{path}: {found} bytes instead of {expected}: cut short or damaged; delete "
                     "its folder and later ones, and run notebook 02 again"
                 )
-        self._files = [path for path, _ in segments]
+        self._dcd = [path for path, _ in segments]
         self._records = records
         self._first = np.cumsum([0, *(n_frames for _, n_frames in segments)])
+        self.files = (directory / "run.json",)
+        # since the beginning of the stage
+        self.times_ps: FloatArray = self.frame_interval_ps * np.arange(1, len(self) + 1)
+        self.steps: IntArray = np.arange(1, len(self) + 1)
+        self.cells: FloatArray = np.broadcast_to(start.cell.array, (len(self), 3, 3))
+        self.notes: list[str] = []
 
     def __len__(self) -> int:
         return int(self._first[-1])
 
-    @property
-    def times_ps(self) -> NDArray[np.floating[Any]]:
-        """Times of the frames since the beginning of their stage, [frame]."""
-        return self.frame_interval_ps * np.arange(1, len(self) + 1)
-
-    def atoms(self, *symbols: str) -> NDArray[np.intp]:
-        """Return the indices of the atoms of the elements `symbols`."""
-        return np.flatnonzero(np.isin(self.symbols, symbols))
-
-    def chunks(
-        self, frames: int = 1000, *, atoms: NDArray[np.intp] | None = None
-    ) -> Iterator[NDArray[np.float32]]:
-        """Go through the frames in pieces.
-
-        Parameters
-        ----------
-        frames
-            Largest number of frames in a piece.
-        atoms
-            Indices of the atoms to keep; all by default.
-
-        Yields
-        ------
-        ndarray
-            Unwrapped positions, Å, [frame, atom, axis], single precision as written.
-        """
+    def read(self, frames: IntArray) -> tuple[NDArray[Any], FloatArray]:
+        """See `Reader`; single precision, as written."""
         # here, because it is slow and a run that only writes frames does without
         from MDAnalysis.lib.formats.libdcd import DCDFile
 
-        for path, record in zip(self._files, self._records, strict=True):
-            require_frames(path, record)
-            n_frames = record["n_frames"]
-            for begin in range(0, n_frames, frames):
-                with DCDFile(str(path)) as file:
-                    yield file.readframes(
-                        begin, min(begin + frames, n_frames), 1, order="fac", indices=atoms
-                    ).xyz
-
-    def positions(self, atoms: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
-        """Return the unwrapped positions of all frames, Å, [frame, atom, axis]."""
-        n_atoms = len(self.symbols) if atoms is None else len(atoms)
-        positions = np.empty((len(self), n_atoms, 3), dtype=np.float32)
-        begin = 0
-        for chunk in self.chunks(atoms=atoms):
-            positions[begin : begin + len(chunk)] = chunk
-            begin += len(chunk)
-        return positions
-
-    def thinned(self, at_most: int) -> NDArray[np.float32]:
-        """Return evenly spaced frames, at most so many, Å, [frame, atom, axis]."""
-        stride = -(-len(self) // at_most)
-        begin, kept = 0, []
-        for chunk in self.chunks():
-            kept.append(chunk[-begin % stride :: stride])
-            begin += len(chunk)
-        return np.concatenate(kept)
-
-    def centre_of_mass(self, atoms: NDArray[np.intp]) -> FloatArray:
-        """Return the centre of mass of some atoms, Å, [frame, axis]."""
-        masses = ase.Atoms(self.symbols[atoms]).get_masses()
-        weights = masses / masses.sum()
-        return np.concatenate(
-            [np.einsum("fac,a->fc", chunk, weights) for chunk in self.chunks(atoms=atoms)]
-        )
-
-    def relative_to_framework(self, mobile: str = "Li") -> FloatArray:
-        """Return positions of the mobile ions less the displacement of all others.
-
-        Parameters
-        ----------
-        mobile
-            Element of the ions; the centre of mass of all other atoms is the reference.
-
-        Returns
-        -------
-        ndarray
-            Å, [frame, ion, axis].
-
-        Raises
-        ------
-        InputError
-            If there is no such ion, or nothing else.
-        """
-        ions = self.atoms(mobile)
-        if not 0 < len(ions) < len(self.symbols):
-            present = ", ".join(sorted(set(self.symbols.tolist())))
-            raise InputError(f"mobile = {mobile!r}: must be one of several elements: {present}")
-        centre = self.centre_of_mass(np.flatnonzero(self.symbols != mobile))
-        positions = self.positions(ions).astype(np.float64)
-        positions -= (centre - centre[0])[:, np.newaxis]
-        return positions
+        which = np.searchsorted(self._first, frames, side="right") - 1
+        parts = []
+        for number in np.unique(which):
+            inside = frames[which == number] - self._first[number]
+            begin, end = int(inside[0]), int(inside[-1]) + 1
+            require_frames(self._dcd[number], self._records[number])
+            with DCDFile(str(self._dcd[number])) as file:
+                read = file.readframes(begin, end, 1, order="fac").xyz
+            parts.append(read[inside - begin])
+        return np.concatenate(parts), self.cells[frames]

@@ -65,7 +65,7 @@ def changed(**changes):
             "fit_window = [0.5, 0.1]: must be two numbers that rise",
         ),
         (changed(name="x"), "a campaign is named by its file"),
-        (changed(systems=[]), "systems = []"),
+        (changed(systems=[]), "systems: missing; list systems to run, or trajectories of your own"),
         (changed(seed=float("nan")), "seed = nan"),
         # an analysis would fail after all of the molecular dynamics
         (changed(md__production_ps=0.25, md__segment_ps=0.25), "too few of 5 frames"),
@@ -93,7 +93,7 @@ def changed(**changes):
         ),
         (
             changed(md__production_ps=5000, md__segment_ps=0.2),
-            "segment_ps = 0.2: segments of a run, at most 10000",
+            "segments of a run, at most 10000",
         ),
         (changed(md__frame_interval_fs=1e-9), "frame_interval_fs = 1e-09: must be greater than"),
         (changed(md__frame_interval_fs=0.4), "must be a multiple of timestep_fs = 1"),

@@ -64,7 +64,12 @@ def campaign(tmp_path, monkeypatch):
         centres = np.stack(np.unravel_index(np.arange(N_SITES), (3, 3, 3)), axis=1)
         graph = site_network(centres @ atoms.cell.array / 3, atoms.cell.array, statistics)
         write_json(found / "network.json", network_as_json(graph))
-        np.savez(found / "assignments.npz", assignments=assignments, frame_interval_ps=0.05)
+        np.savez(
+            found / "assignments.npz",
+            assignments=assignments,
+            frame_interval_ps=0.05,
+            cell=atoms.cell.array,
+        )
         write_json(found / "provenance.json", {})
     return campaign.model_copy(
         update={"order": campaign.order.model_copy(update={"resamples": 10})}

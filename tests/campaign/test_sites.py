@@ -63,7 +63,7 @@ class MemoryTrajectory:
     symbols: NDArray[np.str_]
     cell: NDArray[np.float64]
     frame_interval_ps: float
-    directory: Path
+    files: tuple[Path, ...]
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -83,7 +83,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> RunSites:
         symbols=np.array([chemical_symbols[number] for number in data["numbers"]]),
         cell=data["cell"],
         frame_interval_ps=float(data["frame_interval"]),
-        directory=directory,
+        files=(directory / "run.json",),
     )
     run = Run(
         structure=Structure(li_per_formula=7.0),

@@ -1,0 +1,86 @@
+"""Runs that somebody made elsewhere: their trajectories, and what the files don't say."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from ase.data import atomic_numbers
+from pydantic import Field, model_validator
+
+from llzo_helpers.schema import Model, OneOrMore, Positive, Temperature
+
+if TYPE_CHECKING:
+    from llzo_helpers.md.trajectory import Trajectory
+
+
+class ObservedRun(Model):
+    """A trajectory of any material and program, analysed as a run of the campaign."""
+
+    file: OneOrMore[Path]
+    """The trajectory, or its pieces in their order; relative to the campaign's YAML file."""
+    temperature_K: Temperature
+    mobile: OneOrMore[str]
+    """Elements of the ions that diffuse; all others are the framework."""
+    frame_interval_ps: Positive | None = None
+    """Time between frames, where the file doesn't say."""
+    elements: dict[int | str, str] | list[str] | None = None
+    """Symbols by atom type, or one an atom, where the file has none."""
+    topology: Path | None = None
+    """A file with the same atoms, where the trajectory holds positions only."""
+    label: str | None = Field(default=None, min_length=1)
+    """Its name in figures; that of the file by default."""
+    group: str | None = Field(default=None, min_length=1)
+    """Runs of one group at several temperatures make one Arrhenius fit."""
+    sites: bool = True
+    """Whether its sites, network and structure are analysed, too (notebooks 04 and 05)."""
+
+    @model_validator(mode="after")
+    def _elements(self) -> Self:
+        for symbol in self.mobile:
+            if atomic_numbers.get(symbol, 0) == 0:
+                raise ValueError(f"mobile = {symbol!r}: no chemical symbol; write one, as 'Na'")
+        return self
+
+    def within(self, folder: Path) -> Self:
+        """Return the same with paths relative to a folder made absolute."""
+        return self.model_copy(
+            update={
+                "file": [folder / path for path in self.file],
+                "topology": folder / self.topology if self.topology else None,
+            }
+        )
+
+    @property
+    def name(self) -> str:
+        """Name of its folders, unique in a campaign."""
+        stem = self.label or self.file[0].name.removesuffix(".gz").rpartition(".")[0]
+        return re.sub(r"[^A-Za-z0-9.+_-]+", "-", stem or self.file[0].name).strip("-.") or "run"
+
+    @property
+    def title(self) -> str:
+        """Name in figures."""
+        return self.label or self.name
+
+    # what it has in common with a run that the campaign makes
+    @property
+    def phase(self) -> str:
+        """Not one of those that the campaign makes."""
+        return "observed"
+
+    @property
+    def replica(self) -> int:
+        """The only one."""
+        return 1
+
+    def trajectory(self, stage: str = "production") -> "Trajectory":
+        """Return its frames less the framework's drift; it has one stage only."""
+        # here, because it is slow and whoever only reads a campaign does without
+        from llzo_helpers.md.trajectory import Trajectory
+
+        trajectory = Trajectory.read(
+            self.file,
+            frame_interval_ps=self.frame_interval_ps,
+            elements=self.elements,
+            topology=self.topology,
+        )
+        return trajectory.without_drift(self.mobile)

@@ -1,0 +1,148 @@
+"""Which element each atom is: as a user says, as a topology says, or by its mass."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.data import atomic_masses, atomic_numbers, chemical_symbols
+from numpy.typing import ArrayLike, NDArray
+
+from llzo_helpers.arrays import FloatArray
+from llzo_helpers.errors import InputError
+
+Elements = Mapping[Any, str] | Sequence[str]
+"""Symbols by atom type, or one an atom."""
+
+_MASS_TOLERANCE = 0.05
+"""u; elements next to each other differ by more, but for Co and Ni, which differ by 0.24."""
+
+
+def checked_symbols(symbols: Sequence[str], source: str) -> NDArray[np.str_]:
+    """Return chemical symbols as an array; InputError if one of them is none."""
+    for symbol in dict.fromkeys(symbols):
+        if atomic_numbers.get(symbol, 0) == 0:
+            raise InputError(f"{source}: {symbol!r} is no chemical symbol; write one, as 'Na'")
+    return np.array(list(symbols), dtype=np.str_)
+
+
+def symbols_of_types(types: ArrayLike, elements: Mapping[Any, str], source: str) -> NDArray[Any]:
+    """Return the symbol of each atom [atom] from its type; types are compared as text."""
+    known = {str(key): symbol for key, symbol in elements.items()}
+    names = [str(kind) for kind in np.asarray(types).tolist()]
+    missing = sorted(set(names) - set(known))
+    if missing:
+        raise InputError(
+            f"{source}: elements: none for type {', '.join(missing)}; give one for each type, as "
+            f"{{{missing[0]}: 'Na'}}"
+        )
+    return checked_symbols([known[name] for name in names], f"{source}: elements")
+
+
+def symbols_of_masses(masses: ArrayLike, source: str) -> NDArray[np.str_]:
+    """Return the symbol of each atom [atom] whose standard mass is nearest to the given one, u."""
+    given = np.asarray(masses, dtype=float)
+    kinds, kind_of_atom = np.unique(given, return_inverse=True)
+    numbers = np.abs(atomic_masses[None, 1:] - kinds[:, None]).argmin(axis=1) + 1
+    off = np.abs(atomic_masses[numbers] - kinds)
+    if not off.max() < _MASS_TOLERANCE:
+        raise InputError(
+            f"{source}: mass {kinds[off.argmax()]:g} is that of no element; give elements"
+        )
+    return np.array([chemical_symbols[number] for number in numbers])[kind_of_atom]
+
+
+def symbols_given(
+    elements: Elements | None, topology: Path | None, n_atoms: int, source: str
+) -> NDArray[np.str_]:
+    """Return the symbols for a file that holds positions only.
+
+    Parameters
+    ----------
+    elements
+        One an atom; or by atom type, if the topology has types.
+    topology
+        A file with the atoms in the same order.
+    n_atoms
+        Of the trajectory.
+    source
+        What messages call the trajectory.
+    """
+    if elements is not None and not isinstance(elements, Mapping):
+        symbols = checked_symbols(list(elements), f"{source}: elements")
+    elif topology is not None:
+        symbols = topology_symbols(topology, elements)
+    else:
+        raise InputError(
+            f"{source}: holds no elements; give topology, a file with the same atoms, or elements, "
+            "one an atom"
+        )
+    if len(symbols) != n_atoms:
+        where = "elements" if topology is None else f"topology {topology}"
+        raise InputError(
+            f"{source}: {n_atoms} atoms, but {len(symbols)} in {where}; give those of this run"
+        )
+    return symbols
+
+
+def topology_symbols(path: Path, elements: Mapping[Any, str] | None) -> NDArray[np.str_]:
+    """Return the symbols [atom] of any structure file that ASE or MDAnalysis reads."""
+    if not path.is_file():
+        raise InputError(f"{path}: not found; check topology")
+    if path.suffix.lower() in (".data", ".lmp"):
+        return _lammps_data_symbols(path, elements)
+    try:
+        # here, because it is slow and most formats do without
+        from ase.io import read
+
+        return np.array(read(path).get_chemical_symbols(), dtype=np.str_)
+    except Exception:
+        return _mdanalysis_symbols(path, elements)
+
+
+def _mdanalysis_symbols(path: Path, elements: Mapping[Any, str] | None) -> NDArray[np.str_]:
+    import MDAnalysis
+
+    try:
+        # nothing is guessed: names like CA are calcium to one program, carbon to another
+        universe = MDAnalysis.Universe(str(path), to_guess=())
+    except Exception as error:
+        raise InputError(
+            f"{path}: no topology that ASE or MDAnalysis can read ({_line(error)}); give elements"
+        ) from None
+    return universe_symbols(universe, elements, str(path))
+
+
+def universe_symbols(
+    universe: Any, elements: Mapping[Any, str] | None, source: str
+) -> NDArray[np.str_]:
+    """Return the symbols of a universe's atoms: from a map of types, elements or masses."""
+    atoms = universe.atoms
+    if elements is not None and hasattr(atoms, "types"):
+        return symbols_of_types(atoms.types, elements, source)
+    if hasattr(atoms, "elements") and all(atoms.elements):
+        return checked_symbols([name.capitalize() for name in atoms.elements], source)
+    if hasattr(atoms, "masses"):
+        return symbols_of_masses(atoms.masses, source)
+    raise InputError(f"{source}: has neither elements nor masses; give elements")
+
+
+def _lammps_data_symbols(path: Path, elements: Mapping[Any, str] | None) -> NDArray[np.str_]:
+    """Return the symbols of a LAMMPS data file, atoms by id."""
+    from MDAnalysis.topology.LAMMPSParser import DATAParser
+
+    try:
+        sections = DATAParser(str(path)).parse()
+    except Exception as error:
+        raise InputError(f"{path}: no LAMMPS data file ({_line(error)})") from None
+    order = np.argsort(sections.ids.values)
+    if elements is not None:
+        return symbols_of_types(sections.types.values[order], elements, str(path))
+    if not hasattr(sections, "masses") or sections.masses.is_guessed:
+        raise InputError(f"{path}: has no masses; give elements by type, as {{1: 'Na'}}")
+    masses: FloatArray = sections.masses.values[order]
+    return symbols_of_masses(masses, str(path))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

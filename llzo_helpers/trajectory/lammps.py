@@ -1,0 +1,270 @@
+"""LAMMPS's text dumps: any order of atoms and columns, with or without image flags."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llzo_helpers.arrays import FloatArray, IntArray
+from llzo_helpers.errors import InputError
+from llzo_helpers.trajectory.elements import (
+    Elements,
+    checked_symbols,
+    symbols_given,
+    symbols_of_masses,
+    symbols_of_types,
+)
+from llzo_helpers.trajectory.text import TextFile, numbers
+
+MARK = b"ITEM: TIMESTEP"
+_SUSPICIOUSLY_SHORT = 0.98
+"""Frames shorter than that part of the usual length are checked for missing lines at opening."""
+
+# names of the columns of positions, whether they are scaled, and whether unwrapped; best first
+_KINDS = (
+    (("xu", "yu", "zu"), False, True),
+    (("xsu", "ysu", "zsu"), True, True),
+    (("x", "y", "z"), False, False),
+    (("xs", "ys", "zs"), True, False),
+)
+_PS = {"metal": 1.0, "real": 1e-3}
+"""Time units with lengths in Å."""
+
+
+class DumpReader:
+    """A LAMMPS text dump; see `llzo_helpers.trajectory.readers.Reader`.
+
+    Parameters
+    ----------
+    path
+        The file, compressed by gzip or not.
+    elements, topology
+        For a dump without the columns `element` or `mass`.
+    """
+
+    def __init__(self, path: Path, elements: Elements | None, topology: Path | None) -> None:
+        self.name, self.files = str(path), (path,)
+        self.notes: list[str] = []
+        self._text = TextFile(path)
+        places: list[tuple[int, int]] = []
+        steps, cells, times = [], [], []
+        self._columns: list[str] = []
+        n_atoms = 0
+        for place, before, head in self._text.marks(MARK):
+            header = _Header.read(head, f"{path}: frame {len(places)}")
+            if header is None:
+                # the file ends inside this header
+                continue
+            if not places:
+                n_atoms, self._columns, units = header.n_atoms, header.columns, _units(before)
+                if units not in (None, *_PS):
+                    raise InputError(f"{path}: units {units}: lengths are not in Å; convert it")
+            if header.n_atoms != n_atoms:
+                raise InputError(
+                    f"{path}: frame {len(places)}: {header.n_atoms} atoms instead of {n_atoms}; "
+                    "give frames of the same atoms"
+                )
+            if header.columns != self._columns:
+                raise InputError(
+                    f"{path}: frame {len(places)}: columns {' '.join(header.columns)} instead of "
+                    f"{' '.join(self._columns)}; give pieces written alike"
+                )
+            places.append((place, place + header.length))
+            steps.append(header.step)
+            cells.append((header.origin, header.cell))
+            times.append(_time(before))
+        if not places:
+            raise InputError(f"{path}: holds no frame; give a dump that has some")
+        marks = np.array([place for place, _ in places] + [self._text.size])
+        self._rows = np.array([rows for _, rows in places])
+        self._end = marks[1:]
+        self._n_atoms = n_atoms
+        self._origins = np.array([origin for origin, _ in cells])
+        self._frames = self._whole_frames(marks)
+        self.cells: FloatArray = np.array([cell for _, cell in cells])[self._frames]
+        self.steps: IntArray = np.array(steps)[self._frames]
+        known = units is not None and None not in times
+        self.times_ps = (
+            np.array(times, dtype=float)[self._frames] * _PS[units] if known and units else None
+        )
+        self._choose_columns()
+        self.symbols = self._symbols(elements, topology)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def _whole_frames(self, marks: IntArray) -> IntArray:
+        """Return the frames that are not cut short, as they are where a run was killed."""
+        lengths = np.diff(marks)
+        suspicious = lengths < _SUSPICIOUSLY_SHORT * np.median(lengths)
+        suspicious[-1] = True
+        cut = [
+            number
+            for number in np.flatnonzero(suspicious)
+            if self._text.read(self._rows[number], self._end[number]).count(b"\n") < self._n_atoms
+        ]
+        if cut:
+            self.notes.append(
+                f"{self.name}: frame {', '.join(map(str, cut))} of the file is cut short: left out"
+            )
+        if len(cut) == len(lengths):
+            raise InputError(f"{self.name}: its only frame is cut short; give a whole one")
+        return np.setdiff1d(np.arange(len(lengths)), cut)
+
+    def _choose_columns(self) -> None:
+        columns = self._columns
+        kinds = [kind for kind in _KINDS if set(kind[0]) <= set(columns)]
+        if not kinds:
+            raise InputError(
+                f"{self.name}: columns {' '.join(columns)}: no positions; write x y z, xu yu zu, "
+                "xs ys zs or xsu ysu zsu"
+            )
+        names, scaled, unwrapped = kinds[0]
+        images = ["ix", "iy", "iz"]
+        self._with_images = not unwrapped and set(images) <= set(columns)
+        self.scaled, self.unwrapped = scaled, unwrapped or self._with_images
+        wanted = [*names, *(images if self._with_images else []), *(["id"] * ("id" in columns))]
+        self._wanted = np.array([columns.index(name) for name in wanted])
+        if "id" not in columns:
+            self.notes.append(f"{self.name}: no column id: atoms are taken to keep their order")
+        if self._with_images:
+            self.notes.append(f"{self.name}: positions unwrapped by their image flags ix iy iz")
+        self._order: IntArray | None = None
+        self._ids: FloatArray | None = None
+        if "id" in columns:
+            ids = self._table(0)[:, -1]
+            self._sorted_ids = np.sort(ids)
+            if (np.diff(self._sorted_ids) == 0).any():
+                raise InputError(
+                    f"{self.name}: an id stands twice in frame 0; write each atom once"
+                )
+
+    def _table(self, frame: int, columns: IntArray | None = None) -> FloatArray:
+        """Return columns [atom, column] of a frame, rows as they stand."""
+        number = self._frames[frame]
+        table = numbers(
+            self._text.read(self._rows[number], self._end[number]),
+            self._n_atoms,
+            self._wanted if columns is None else columns,
+            len(self._columns),
+        )
+        if table is None:
+            raise InputError(
+                f"{self.name}: frame {number}: lines are missing or cut; delete it from the file"
+            )
+        return table
+
+    def _symbols(self, elements: Elements | None, topology: Path | None) -> NDArray[np.str_]:
+        order = np.argsort(self._table(0)[:, -1]) if "id" in self._columns else slice(None)
+        if isinstance(elements, Mapping) and "type" in self._columns:
+            return symbols_of_types(self._words("type")[order], elements, self.name)
+        if elements is not None or topology is not None:
+            return symbols_given(elements, topology, self._n_atoms, self.name)
+        if "element" in self._columns:
+            return checked_symbols(self._words("element")[order].tolist(), self.name)
+        if "mass" in self._columns:
+            mass = self._table(0, np.array([self._columns.index("mass")]))
+            return symbols_of_masses(mass[:, 0][order], self.name)
+        raise InputError(
+            f"{self.name}: holds no elements; give elements by type, as {{1: 'Na'}}, or topology"
+        )
+
+    def _words(self, column: str) -> NDArray[np.str_]:
+        """Return a column of the first frame as text, rows as they stand."""
+        number = self._frames[0]
+        text = self._text.read(self._rows[number], self._end[number]).decode()
+        words = text.split()[: self._n_atoms * len(self._columns)]
+        return np.array(words[self._columns.index(column) :: len(self._columns)])
+
+    def read(self, frames: IntArray) -> tuple[FloatArray, FloatArray]:
+        """See `Reader`."""
+        positions = np.empty((len(frames), self._n_atoms, 3))
+        cells = self.cells[frames]
+        for row, frame in enumerate(frames):
+            table = self._table(frame)
+            if "id" in self._columns:
+                table = table[self._row_order(table[:, -1], frame)]
+            positions[row] = table[:, :3]
+            if not self.scaled:
+                positions[row] -= self._origins[self._frames[frame]]
+            if self._with_images:
+                images = table[:, 3:6]
+                positions[row] += images if self.scaled else images @ cells[row]
+        return positions, cells
+
+    def _row_order(self, ids: FloatArray, frame: int) -> IntArray:
+        """Return the rows in the order of ids, which most often is that of the frame before."""
+        if self._order is None or self._ids is None or not np.array_equal(ids, self._ids):
+            order = np.argsort(ids, kind="stable")
+            if not np.array_equal(ids[order], self._sorted_ids):
+                raise InputError(
+                    f"{self.name}: frame {self._frames[frame]}: other ids than in frame 0; give "
+                    "frames of the same atoms"
+                )
+            self._order, self._ids = order, ids
+        return self._order
+
+
+class _Header:
+    """What stands before the atoms of a frame."""
+
+    step: int
+    n_atoms: int
+    origin: FloatArray
+    cell: FloatArray
+    columns: list[str]
+    length: int
+
+    @classmethod
+    def read(cls, head: bytes, source: str) -> "_Header | None":
+        """Return the header; None if it is not whole."""
+        body = head.find(b"ITEM: ATOMS")
+        end = head.find(b"\n", body)
+        if body < 0 or end < 0:
+            if len(head) >= 1024:
+                raise InputError(
+                    f"{source}: no 'ITEM: ATOMS' after 'ITEM: TIMESTEP'; is it a dump?"
+                )
+            return None
+        lines = head[:end].decode(errors="replace").splitlines()
+        header = cls()
+        try:
+            header.step = int(lines[1])
+            header.n_atoms = int(lines[lines.index("ITEM: NUMBER OF ATOMS") + 1])
+            box = next(i for i, line in enumerate(lines) if line.startswith("ITEM: BOX BOUNDS"))
+            bounds = np.array([line.split() for line in lines[box + 1 : box + 4]], dtype=float)
+            header.origin, header.cell = _box(bounds)
+        except (ValueError, StopIteration, IndexError):
+            raise InputError(
+                f"{source}: its header is not that of a dump: {' | '.join(lines[:5])[:100]}"
+            ) from None
+        header.columns = lines[-1].split()[2:]
+        header.length = end + 1
+        return header
+
+
+def _box(bounds: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return origin and cell from the three lines of the box: orthogonal, triclinic or general."""
+    if bounds.shape == (3, 4):
+        return bounds[:, 3], bounds[:, :3]
+    low, high = bounds[:, 0], bounds[:, 1]
+    if bounds.shape == (3, 2):
+        return low, np.diag(high - low)
+    xy, xz, yz = bounds[:, 2]
+    # the bounds are those of the box around the tilted cell
+    low = low - [min(0, xy, xz, xy + xz), min(0, yz), 0]
+    high = high - [max(0, xy, xz, xy + xz), max(0, yz), 0]
+    cell = np.diag(high - low)
+    cell[1, 0], cell[2, 0], cell[2, 1] = xy, xz, yz
+    return low, cell
+
+
+def _units(before: bytes) -> str | None:
+    lines = before.decode(errors="replace").splitlines()
+    return lines[lines.index("ITEM: UNITS") + 1] if "ITEM: UNITS" in lines else None
+
+
+def _time(before: bytes) -> float | None:
+    lines = before.decode(errors="replace").splitlines()
+    return float(lines[-1]) if len(lines) > 1 and lines[-2] == "ITEM: TIME" else None

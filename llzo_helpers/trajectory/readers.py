@@ -1,0 +1,154 @@
+"""What a reader gives of a file's frames; frames in memory; several files as one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llzo_helpers.arrays import FloatArray, IntArray
+from llzo_helpers.errors import InputError
+
+BLOCK_FRAMES = 64
+"""Frames that are read at a time: enough to work on whole arrays, few enough for large systems."""
+
+
+class Reader(Protocol):
+    """Frames as a file holds them: wrapped or not, in the order of the file, repeated or not.
+
+    Attributes
+    ----------
+    name
+        What messages call it: the file.
+    files
+        All files it reads.
+    symbols
+        Chemical symbols, [atom].
+    scaled
+        Whether positions are fractions of the cell.
+    unwrapped
+        Whether the format says that positions are unwrapped.
+    steps
+        Time steps of the frames, [frame]; None where the file has none.
+    times_ps
+        Times of the frames, ps, [frame]; None where the file doesn't say.
+    cells
+        Rows are cell vectors, Å, [frame, 3, 3]; None where they are only known with the frames.
+    notes
+        What a user should know of how the file was understood.
+    """
+
+    # as properties, because a reader may always or never have some of them
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def files(self) -> tuple[Path, ...]: ...  # noqa: D102
+    @property
+    def symbols(self) -> NDArray[np.str_]: ...  # noqa: D102
+    @property
+    def scaled(self) -> bool: ...  # noqa: D102
+    @property
+    def unwrapped(self) -> bool: ...  # noqa: D102
+    @property
+    def steps(self) -> IntArray | None: ...  # noqa: D102
+    @property
+    def times_ps(self) -> FloatArray | None: ...  # noqa: D102
+    @property
+    def cells(self) -> FloatArray | None: ...  # noqa: D102
+    @property
+    def notes(self) -> list[str]: ...  # noqa: D102
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        ...
+
+    def read(self, frames: IntArray) -> tuple[NDArray[Any], FloatArray]:
+        """Return positions [frame, atom, axis] from the cell's origin, and cells [frame, 3, 3]."""
+        ...
+
+
+def repeated_frames(reader: Reader) -> IntArray:
+    """Return the frames that are identical to the one before; for files that hold no time steps."""
+    repeats: list[IntArray] = []
+    before = np.empty((0, len(reader.symbols), 3))
+    for start in range(0, len(reader), BLOCK_FRAMES):
+        frames = np.arange(start, min(start + BLOCK_FRAMES, len(reader)))
+        positions = np.concatenate([before, reader.read(frames)[0]])
+        same = np.flatnonzero(np.all(positions[1:] == positions[:-1], axis=(1, 2)))
+        repeats.append(frames[-1] + 1 - (len(positions) - 1) + same)
+        before = positions[-1:]
+    return np.concatenate(repeats) if repeats else np.empty(0, dtype=np.int64)
+
+
+@dataclass
+class ArrayReader:
+    """Frames in memory; see `Reader`."""
+
+    positions: FloatArray
+    cells: FloatArray
+    symbols: NDArray[np.str_]
+    name: str = "positions"
+    files: tuple[Path, ...] = ()
+    times_ps: FloatArray | None = None
+    scaled: bool = False
+    unwrapped: bool = False
+    steps: IntArray | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def read(self, frames: IntArray) -> tuple[FloatArray, FloatArray]:
+        """See `Reader`."""
+        return self.positions[frames], self.cells[frames]
+
+
+class ChainReader:
+    """Several files as one; see `Reader`."""
+
+    def __init__(self, readers: Sequence[Reader]) -> None:
+        first = readers[0]
+        for reader in readers[1:]:
+            if not np.array_equal(reader.symbols, first.symbols):
+                raise InputError(
+                    f"{reader.name}: {len(reader.symbols)} atoms, not those of {first.name} in "
+                    "that order; give pieces of one run"
+                )
+            if (reader.scaled, reader.unwrapped) != (first.scaled, first.unwrapped):
+                raise InputError(
+                    f"{reader.name}: its positions are of another kind than those of {first.name} "
+                    "(wrapped, unwrapped or scaled); give pieces written alike"
+                )
+        self.name = f"{first.name} and {len(readers) - 1} more"
+        self.files = tuple(path for reader in readers for path in reader.files)
+        self.symbols = first.symbols
+        self.scaled, self.unwrapped = first.scaled, first.unwrapped
+        self.steps = _joined([reader.steps for reader in readers])
+        self.times_ps = _joined([reader.times_ps for reader in readers])
+        self.cells = _joined([reader.cells for reader in readers])
+        self.notes = [note for reader in readers for note in reader.notes]
+        self._readers = readers
+        self._first = np.cumsum([0, *map(len, readers)])
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    def read(self, frames: IntArray) -> tuple[FloatArray, FloatArray]:
+        """See `Reader`."""
+        which = np.searchsorted(self._first, frames, side="right") - 1
+        parts = [
+            self._readers[number].read(frames[which == number] - self._first[number])
+            for number in np.unique(which)
+        ]
+        positions, cells = zip(*parts, strict=True)
+        return np.concatenate(positions), np.concatenate(cells)
+
+
+_Array = TypeVar("_Array", FloatArray, IntArray)
+
+
+def _joined(parts: Sequence[_Array | None]) -> _Array | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if len(known) == len(parts) else None

@@ -1,0 +1,585 @@
+"""A trajectory: frames in order, unwrapped, in a constant cell, at a constant interval."""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import ase
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
+from llzo_helpers.errors import InputError
+from llzo_helpers.trajectory.elements import Elements, checked_symbols
+from llzo_helpers.trajectory.readers import (
+    BLOCK_FRAMES,
+    ArrayReader,
+    ChainReader,
+    Reader,
+    repeated_frames,
+)
+
+Species = str | Sequence[str] | NDArray[np.integer]
+"""Atoms by element, by several elements, or by their indices."""
+
+_LARGEST_STEP = 0.4
+"""Of a cell vector, between two frames: beyond it the nearest image may be the wrong one."""
+_INTERVAL_TOLERANCE = 1e-3
+"""Of the time between frames."""
+_CONSTANT_CELL = 1e-6
+"""Relative; a file's digits, not a barostat."""
+
+
+class AnyTrajectory:
+    """The frames of a simulation by any program; nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    reader
+        Gives the frames.
+    frame_interval_ps
+        Time between frames; needed where the reader doesn't know it.
+
+    Attributes
+    ----------
+    symbols
+        Chemical symbols, [atom].
+    cell
+        Rows are the cell vectors, Å, [3, 3]; the mean of cells that change.
+    frame_interval_ps
+        Time between frames.
+    files
+        What is read.
+    notes
+        What a user should know of how the frames were understood; reading adds to it.
+
+    Raises
+    ------
+    InputError
+        If there is no frame, no cell, or no time between frames.
+    """
+
+    def __init__(self, reader: Reader, frame_interval_ps: float | None = None) -> None:
+        self._reader = reader
+        self.files: tuple[Path, ...] = reader.files
+        self.notes: list[str] = list(reader.notes)
+        self.symbols: NDArray[np.str_] = reader.symbols
+        if not len(reader) or not len(reader.symbols):
+            raise InputError(f"{reader.name}: holds no frame; give a file that has some")
+        self._frames, self._selected = self._ordered_frames(), slice(None)
+        self._reference: NDArray[np.intp] | None = None
+        self._cells_change, self.cell = self._mean_cell()
+        self.frame_interval_ps: float = self._interval(frame_interval_ps)
+        if self._cells_change:
+            self.notes.append(
+                f"{reader.name}: the cell changes (its volume by {100 * self._volume_spread:.2g} % "
+                "rms): positions are its scaled coordinates in the mean cell"
+            )
+
+    # ------------------------------------------------------------------ ways to one
+
+    @classmethod
+    def read(
+        cls,
+        path: Path | str | Sequence[Path | str],
+        *,
+        frame_interval_ps: float | None = None,
+        elements: Elements | None = None,
+        topology: Path | str | None = None,
+    ) -> Self:
+        """Read a file, or several that follow on as one.
+
+        LAMMPS dumps (text, also gzip), DCD, XTC, TRR, NetCDF, XDATCAR, vasprun.xml, extended XYZ,
+        ASE's .traj, and any other format of ASE that holds several frames.
+
+        Parameters
+        ----------
+        path
+            The file, or the pieces of a run in their order.
+        frame_interval_ps
+            Time between frames, where the file doesn't say.
+        elements
+            Symbols by atom type, as {1: "Na", 2: "Cl"}, or one an atom.
+        topology
+            A file with the same atoms in the same order, for formats that hold positions only.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read, or it leaves open what must be known.
+        """
+        # here, because readers load numba and ASE's formats, and our own runs do without
+        from llzo_helpers.trajectory.formats import open_reader
+
+        paths = [path] if isinstance(path, str | Path) else list(path)
+        if not paths:
+            raise InputError("path: no file; give one or several")
+        known = Path(topology) if topology is not None else None
+        readers = [open_reader(Path(each), elements, known) for each in paths]
+        return cls._of(readers[0] if len(readers) == 1 else ChainReader(readers), frame_interval_ps)
+
+    @classmethod
+    def from_ase(cls, images: Sequence[ase.Atoms], *, frame_interval_ps: float) -> Self:
+        """Take a list of structures, one a frame."""
+        from llzo_helpers.trajectory.libraries import read_ase
+
+        return cls._of(read_ase(images, "list of Atoms"), frame_interval_ps)
+
+    @classmethod
+    def from_mdanalysis(
+        cls,
+        universe: Any,
+        *,
+        frame_interval_ps: float | None = None,
+        elements: Mapping[Any, str] | None = None,
+    ) -> Self:
+        """Take the trajectory of a `MDAnalysis.Universe`.
+
+        Parameters
+        ----------
+        universe
+            With elements or masses, or with types and `elements`.
+        frame_interval_ps
+            Time between frames; needed but for XTC, TRR and NetCDF.
+        elements
+            Symbols by atom type.
+        """
+        from llzo_helpers.trajectory.elements import universe_symbols
+        from llzo_helpers.trajectory.libraries import MDAnalysisReader
+
+        symbols = universe_symbols(universe, elements, "universe")
+        return cls._of(
+            MDAnalysisReader(universe.trajectory, symbols, "universe"), frame_interval_ps
+        )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        positions: ArrayLike,
+        symbols: Sequence[str],
+        cell: ArrayLike,
+        *,
+        frame_interval_ps: float,
+    ) -> Self:
+        """Take arrays.
+
+        Parameters
+        ----------
+        positions
+            Å, [frame, atom, axis], wrapped or not.
+        symbols
+            Chemical symbols, [atom].
+        cell
+            Rows are the cell vectors, Å, [3, 3] or, where it changes, [frame, 3, 3].
+        frame_interval_ps
+            Time between frames.
+        """
+        array = np.asarray(positions, dtype=np.float64)
+        if array.ndim != 3 or array.shape[2] != 3 or array.shape[1] != len(symbols):
+            raise InputError(
+                f"positions: shape {array.shape}; give [frame, atom, axis] for {len(symbols)} atoms"
+            )
+        cells = np.asarray(cell, dtype=np.float64)
+        if cells.shape not in ((3, 3), (len(array), 3, 3)):
+            raise InputError(f"cell: shape {cells.shape}; give [3, 3] or [frame, 3, 3], Å")
+        reader = ArrayReader(
+            array,
+            np.broadcast_to(cells, (len(array), 3, 3)),
+            checked_symbols(list(symbols), "symbols"),
+        )
+        return cls._of(reader, frame_interval_ps)
+
+    @classmethod
+    def _of(cls, reader: Reader, frame_interval_ps: float | None) -> Self:
+        return cls(reader, frame_interval_ps)
+
+    # ------------------------------------------------------------------ opening
+
+    def _ordered_frames(self) -> IntArray:
+        """Return the reader's frames without those that a restart has written again."""
+        reader = self._reader
+        steps = reader.steps if reader.steps is not None else reader.times_ps
+        if steps is None:
+            repeats = repeated_frames(reader)
+            frames = np.setdiff1d(np.arange(len(reader)), repeats)
+        else:
+            kept: list[int] = []
+            for frame, step in enumerate(steps):
+                # what a killed run wrote beyond its restart file was computed again
+                while kept and steps[kept[-1]] >= step:
+                    kept.pop()
+                kept.append(frame)
+            frames = np.array(kept)
+        if dropped := len(reader) - len(frames):
+            self.notes.append(f"{reader.name}: {dropped} frame(s) repeated at a restart: left out")
+        return frames
+
+    def _mean_cell(self) -> tuple[bool, FloatArray]:
+        """Return whether the cell changes, and the mean cell."""
+        reader, frames = self._reader, self._frames
+        if reader.cells is not None:
+            cells = reader.cells[frames]
+        else:
+            # a barostat shows in any few frames
+            few = np.unique(np.linspace(0, len(frames) - 1, 5).astype(int))
+            cells = reader.read(frames[few])[1]
+            if not _same_cells(cells):
+                parts = np.array_split(frames, -(-len(frames) // BLOCK_FRAMES))
+                cells = np.concatenate([reader.read(part)[1] for part in parts])
+        volumes = np.abs(np.linalg.det(cells))
+        if not np.all(volumes > 1e-3):
+            number = frames[int(np.argmin(np.nan_to_num(volumes)))] if len(cells) > 5 else 0
+            raise InputError(
+                f"{reader.name}: frame {number}: its cell has no volume; give frames with a cell, "
+                "or a topology that has it"
+            )
+        self._volume_spread = float(volumes.std() / volumes.mean())
+        if _same_cells(cells):
+            return False, cells[0].copy()
+        return True, cells.mean(axis=0)
+
+    def _interval(self, given: float | None) -> float:
+        """Return the time between frames, ps, from the file or as given."""
+        reader, frames = self._reader, self._frames
+        if given is not None and not 0 < given < np.inf:
+            raise InputError(f"frame_interval_ps = {given}: must be a positive time in ps")
+        for unit, values in (("steps", reader.steps), ("times", reader.times_ps)):
+            if values is not None and len(frames) > 2:
+                gaps = np.diff(values[frames])
+                uneven = np.abs(gaps - np.median(gaps)) > _INTERVAL_TOLERANCE * np.median(gaps)
+                if uneven.any():
+                    first = int(np.flatnonzero(uneven)[0])
+                    raise InputError(
+                        f"{reader.name}: {unit} {values[frames[first]]:g} and "
+                        f"{values[frames[first + 1]]:g} of frames {first} and {first + 1} are not "
+                        f"{np.median(gaps):g} apart as others; give frames at one interval"
+                    )
+        if reader.times_ps is None or len(frames) < 2:
+            if given is None:
+                raise InputError(
+                    f"{reader.name}: doesn't say the time between frames; give frame_interval_ps"
+                )
+            return float(given)
+        told = float(np.mean(np.diff(reader.times_ps[frames])))
+        if given is not None and abs(given - told) > _INTERVAL_TOLERANCE * told:
+            raise InputError(
+                f"frame_interval_ps = {given:g}: {reader.name} says {told:g}; leave it out, or "
+                "correct it"
+            )
+        return float(given) if given is not None else told
+
+    # ------------------------------------------------------------------ what it holds
+
+    def __len__(self) -> int:
+        return len(range(len(self._frames))[self._selected])
+
+    def __getitem__(self, frames: slice) -> Self:
+        """Return a part of the frames: `trajectory[100:]`, `trajectory[::10]`."""
+        chosen = range(len(self._frames))[self._selected][frames]
+        if chosen.step < 1 or not len(chosen):
+            raise InputError(
+                f"frames {frames}: must be a rising part of the {len(self)} that are there"
+            )
+        part = copy.copy(self)
+        part._selected = slice(chosen.start, chosen.stop, chosen.step)
+        before = range(len(self._frames))[self._selected].step
+        part.frame_interval_ps = self.frame_interval_ps * chosen.step / before
+        return part
+
+    @property
+    def times_ps(self) -> FloatArray:
+        """Times of the frames, [frame]; from the first frame on if the file tells no time."""
+        start = 0.0
+        chosen = range(len(self._frames))[self._selected]
+        if self._reader.times_ps is not None:
+            start = float(self._reader.times_ps[self._frames[chosen.start]])
+        else:
+            start = self.frame_interval_ps / chosen.step * chosen.start
+        return np.asarray(start + self.frame_interval_ps * np.arange(len(self)), dtype=np.float64)
+
+    def atoms(self, *symbols: str) -> NDArray[np.intp]:
+        """Return the indices of the atoms of the elements `symbols`."""
+        return np.flatnonzero(np.isin(self.symbols, symbols))
+
+    def structure(self, frame: int = 0) -> ase.Atoms:
+        """Return one frame as a structure, atoms in the cell."""
+        positions = next(self[range(len(self))[frame] :].chunks(1))[0]
+        return ase.Atoms(
+            self.symbols, positions=positions, cell=self.cell, pbc=True, info={}
+        ).copy()
+
+    def chunks(
+        self, frames: int = 1000, *, atoms: NDArray[np.intp] | None = None
+    ) -> Iterator[NDArray[Any]]:
+        """Go through the frames in pieces.
+
+        Parameters
+        ----------
+        frames
+            Largest number of frames in a piece.
+        atoms
+            Indices of the atoms to keep; all by default.
+
+        Yields
+        ------
+        ndarray
+            Unwrapped positions, Å, [frame, atom, axis].
+
+        Raises
+        ------
+        InputError
+            If a position is no number, or an atom moves too far between two frames to tell where.
+        """
+        chosen = range(len(self._frames))[self._selected]
+        blocks = (
+            self._unwrapped(chosen, atoms)
+            if self._reference is None
+            else self._without_drift(chosen, atoms, self._reference)
+        )
+        pending: list[FloatArray] = []
+        for positions in blocks:
+            pending.append(positions)
+            while sum(map(len, pending)) >= frames:
+                joined = np.concatenate(pending) if len(pending) > 1 else pending[0]
+                yield joined[:frames]
+                pending = [joined[frames:]] if len(joined) > frames else []
+        if pending:
+            yield np.concatenate(pending)
+
+    def _unwrapped(self, chosen: range, atoms: NDArray[np.intp] | None) -> Iterator[FloatArray]:
+        """Yield unwrapped positions of the chosen frames, a block at a time."""
+        reader = self._reader
+        # where the file says that positions are unwrapped, frames between can be left out
+        stride = chosen.step if reader.unwrapped else 1
+        read = self._frames[chosen.start : chosen.stop : stride]
+        unwrap = _Unwrapping(reader.name, nearest_image=not reader.unwrapped, check=stride == 1)
+        inverse = np.linalg.inv(self.cell)
+        keep = chosen.step // stride
+        for start in range(0, len(read), BLOCK_FRAMES):
+            positions, cells = reader.read(read[start : start + BLOCK_FRAMES])
+            if atoms is not None:
+                positions = positions[:, atoms]
+            if reader.scaled:
+                scaled = positions
+            elif self._cells_change:
+                scaled = positions @ np.linalg.inv(cells)
+            else:
+                scaled = positions @ inverse
+            images = unwrap(scaled, chosen.start + stride * start)
+            if reader.scaled or self._cells_change:
+                positions = (scaled + images) @ self.cell if images is not None else (
+                    scaled @ self.cell)  # fmt: skip
+            elif images is not None:
+                positions = positions + images @ self.cell
+            if unwrap.crossings and not any("nearest image" in note for note in self.notes):
+                self.notes.append(
+                    f"{reader.name}: positions are wrapped into the cell: unwrapped by the nearest "
+                    "image from frame to frame"
+                )
+            yield positions[-start % keep :: keep] if keep > 1 else positions
+
+    def _without_drift(
+        self, chosen: range, atoms: NDArray[np.intp] | None, reference: NDArray[np.intp]
+    ) -> Iterator[FloatArray]:
+        """Yield the same, less the displacement of the reference since the first of the frames."""
+        weights = self._mass_fractions(reference)
+        origin: FloatArray | None = None
+        for positions in self._unwrapped(chosen, None):
+            centre = np.einsum("fac,a->fc", positions[:, reference], weights)
+            origin = centre[0].copy() if origin is None else origin
+            kept = positions if atoms is None else positions[:, atoms]
+            yield kept - (centre - origin)[:, None]
+
+    def without_drift(self, mobile: Species, reference: Species | None = None) -> Self:
+        """Return the same trajectory less the displacement of the framework, for site analyses.
+
+        Parameters
+        ----------
+        mobile, reference
+            As in `relative_to_framework`.
+        """
+        is_reference = (
+            ~self.mask(mobile) if reference is None else self.mask(reference, "reference")
+        )
+        still = copy.copy(self)
+        still._reference = np.flatnonzero(is_reference)
+        return still
+
+    def positions(self, atoms: NDArray[np.intp] | None = None) -> NDArray[Any]:
+        """Return the unwrapped positions of all frames, Å, [frame, atom, axis]."""
+        n_atoms = len(self.symbols) if atoms is None else len(atoms)
+        positions: NDArray[Any] = np.empty((0, n_atoms, 3))
+        begin = 0
+        for chunk in self.chunks(atoms=atoms):
+            if not begin:
+                positions = np.empty((len(self), n_atoms, 3), dtype=chunk.dtype)
+            positions[begin : begin + len(chunk)] = chunk
+            begin += len(chunk)
+        return positions
+
+    def thinned(self, at_most: int) -> NDArray[Any]:
+        """Return evenly spaced frames, at most so many, Å, [frame, atom, axis]."""
+        stride = -(-len(self) // at_most)
+        begin, kept = 0, []
+        for chunk in self.chunks():
+            kept.append(chunk[-begin % stride :: stride])
+            begin += len(chunk)
+        return np.concatenate(kept)
+
+    def centre_of_mass(self, atoms: NDArray[np.intp]) -> FloatArray:
+        """Return the centre of mass of some atoms, Å, [frame, axis]."""
+        weights = self._mass_fractions(atoms)
+        return np.concatenate(
+            [np.einsum("fac,a->fc", chunk, weights) for chunk in self.chunks(atoms=atoms)]
+        )
+
+    def _mass_fractions(self, atoms: NDArray[np.intp]) -> FloatArray:
+        masses = ase.Atoms(self.symbols[atoms]).get_masses()
+        return np.asarray(masses / masses.sum())
+
+    def mask(self, species: Species, name: str = "mobile") -> BoolArray:
+        """Return which atoms are meant, [atom].
+
+        Parameters
+        ----------
+        species
+            An element, several, or indices of atoms.
+        name
+            What messages call it.
+
+        Raises
+        ------
+        InputError
+            If there is no such atom, or nothing else.
+        """
+        mask = np.zeros(len(self.symbols), dtype=bool)
+        if isinstance(species, str) or (len(species) and isinstance(species[0], str)):
+            wanted = [species] if isinstance(species, str) else [str(each) for each in species]
+            mask[self.atoms(*wanted)] = True
+            found = all(len(self.atoms(symbol)) for symbol in wanted)
+        else:
+            indices = np.asarray(species)
+            found = (
+                indices.ndim == 1
+                and np.issubdtype(indices.dtype, np.integer)
+                and 0 <= indices.min(initial=0) <= indices.max(initial=0) < len(mask)
+            )
+            if found:
+                mask[indices] = True
+        if not found or not 0 < mask.sum() < len(mask):
+            present = ", ".join(sorted(set(self.symbols.tolist())))
+            raise InputError(f"{name} = {species!r}: must be one of several elements: {present}")
+        return mask
+
+    def relative_to_framework(
+        self, mobile: Species, reference: Species | None = None
+    ) -> FloatArray:
+        """Return positions of the mobile ions less the displacement of the framework.
+
+        Parameters
+        ----------
+        mobile
+            The ions: an element, several, or indices of atoms.
+        reference
+            The atoms whose centre of mass is the framework's; all that are not mobile by default.
+
+        Returns
+        -------
+        ndarray
+            Å, [frame, ion, axis].
+
+        Raises
+        ------
+        InputError
+            If there is no such ion, or nothing else.
+        """
+        is_mobile = self.mask(mobile)
+        is_reference = ~is_mobile if reference is None else self.mask(reference, "reference")
+        ions = np.flatnonzero(is_mobile)
+        # of all atoms, so that none need be picked out
+        weights = np.zeros(len(self.symbols))
+        weights[is_reference] = self._mass_fractions(np.flatnonzero(is_reference))
+        positions = np.empty((len(self), len(ions), 3))
+        begin, origin = 0, np.zeros(3)
+        # in one pass: reading is what takes time
+        for chunk in self.chunks(BLOCK_FRAMES):
+            centre = weights @ chunk
+            if not begin:
+                origin = centre[0].copy()
+            part = positions[begin : begin + len(chunk)]
+            np.subtract(chunk[:, ions], (centre - origin)[:, None], out=part)
+            begin += len(chunk)
+        return positions
+
+
+def _same_cells(cells: FloatArray) -> bool:
+    scale = np.abs(cells[0]).max()
+    return bool(np.all(np.abs(cells - cells[0]) <= _CONSTANT_CELL * scale))
+
+
+class _Unwrapping:
+    """Follows atoms from frame to frame.
+
+    Parameters
+    ----------
+    name
+        What messages call the trajectory.
+    nearest_image
+        Whether to take the nearest image; else positions must not need it.
+    check
+        Whether frames follow on, so that far jumps are a fault.
+    """
+
+    def __init__(self, name: str, *, nearest_image: bool, check: bool) -> None:
+        self.name, self.nearest_image, self.check = name, nearest_image, check
+        self.crossings = 0
+        self._before: FloatArray | None = None
+        self._images: FloatArray | None = None
+
+    def __call__(self, scaled: FloatArray, first: int) -> FloatArray | None:
+        """Return what to add to scaled positions [frame, atom, axis]; None if nothing.
+
+        `first` is the number of the first of these frames.
+        """
+        if not np.isfinite(scaled).all():
+            frame, atom, _ = np.argwhere(~np.isfinite(scaled))[0]
+            raise InputError(
+                f"{self.name}: frame {first + frame}: position of atom {atom} is no number; leave "
+                "out the frames from there on"
+            )
+        if self._before is None:
+            self._before = scaled[:1]
+            self._images = np.zeros(scaled.shape[1:])
+        assert self._images is not None
+        steps = np.diff(np.concatenate([self._before, scaled]), axis=0)
+        self._before = scaled[-1:].copy()
+        if not self.nearest_image:
+            if self.check and np.abs(steps).max() > 0.5:
+                self._refuse(steps, first, 0.5)
+            return None
+        largest = np.abs(steps).max()
+        if largest <= _LARGEST_STEP:
+            return None if not self.crossings else self._images
+        crossed = -np.rint(steps)
+        steps += crossed
+        if np.abs(steps).max() > _LARGEST_STEP:
+            self._refuse(steps, first, _LARGEST_STEP)
+        self.crossings += int(np.count_nonzero(crossed))
+        images: FloatArray = np.cumsum(crossed, axis=0) + self._images
+        self._images = images[-1]
+        return images
+
+    def _refuse(self, steps: FloatArray, first: int, limit: float) -> None:
+        frame, atom, axis = np.argwhere(np.abs(steps) > limit)[0]
+        remedy = (
+            "the nearest image may be the wrong one; give unwrapped positions, or frames closer "
+            "together"
+            if self.nearest_image
+            else "were its images lost at a restart? Give wrapped positions, or closer frames"
+        )
+        raise InputError(
+            f"{self.name}: frame {first + frame}: atom {atom} moves by "
+            f"{abs(steps[frame, atom, axis]):.2f} of cell vector {'abc'[axis]} since the frame "
+            f"before: {remedy}"
+        )
