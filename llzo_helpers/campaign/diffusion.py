@@ -1,6 +1,5 @@
 """Diffusivities and activation energies of a campaign."""
 
-from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +21,7 @@ from llzo_helpers.analysis.diffusion import (
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
 from llzo_helpers.analysis.stationarity import Drift, drift
 from llzo_helpers.campaign.labels import system_label
-from llzo_helpers.campaign.model import Campaign, Run
+from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
     SystemKey,
@@ -35,9 +34,7 @@ from llzo_helpers.md.folder import read_start, read_thermo
 from llzo_helpers.md.trajectory import Trajectory
 
 
-def analyse_diffusion(
-    campaign: Campaign, on_run: Callable[[Run], None] = lambda run: None
-) -> tuple[pd.DataFrame, dict[str, TracerDiffusion]]:
+def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, TracerDiffusion]]:
     """Tracer and collective diffusion coefficients of all finished runs.
 
     Returns
@@ -102,7 +99,6 @@ def analyse_diffusion(
                 "warnings": "; ".join([*tracer.warnings, *_energy_warnings(energy)]),
             }
         )
-        on_run(run)
     return pd.DataFrame(rows), results
 
 
