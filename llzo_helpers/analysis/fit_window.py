@@ -8,15 +8,6 @@ MIN_LAGS = 8
 """Frames between the ends of a window: with fewer it has no inner structure to look at."""
 
 
-def minimum_frames(fit_window: tuple[float, float] = DEFAULT_WINDOW) -> int:
-    """Smallest number of frames whose window, in fractions of the run, can be used."""
-    first, last = _checked(fit_window, 1.0, "1 (fractions of the run)")
-    n_frames = 2
-    while not _enough(*_rounded(first * n_frames, last * n_frames), n_frames):
-        n_frames += 1
-    return n_frames
-
-
 def window_in_frames(
     fit_window: tuple[float, float], n_frames: int, frame_interval_ps: float | None = None
 ) -> tuple[int, int]:

@@ -35,8 +35,8 @@ class VibrationalDensityOfStates:
     mean_frequency_THz, mean_frequency_std_THz : float
         First moment of `density` over its integral, and its standard error from the
         segments, THz.
-    segment_frames, segments, padded_frames : int
-        Frames in a segment, number of segments, and frames with the zeros added.
+    segments : int
+        Number of segments.
     """
 
     frequencies_THz: FloatArray
@@ -45,9 +45,7 @@ class VibrationalDensityOfStates:
     resolution_THz: float
     mean_frequency_THz: float
     mean_frequency_std_THz: float
-    segment_frames: int
     segments: int
-    padded_frames: int
 
     @property
     def wavenumbers_per_cm(self) -> FloatArray:
@@ -228,7 +226,5 @@ def _density_of_states(
         resolution_THz=HANN_BANDWIDTH / (length * time_step_fs * 1e-3),
         mean_frequency_THz=float(means.mean()),
         mean_frequency_std_THz=mean_error,
-        segment_frames=length,
         segments=segments,
-        padded_frames=_padded(length),
     )

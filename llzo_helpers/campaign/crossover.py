@@ -10,12 +10,10 @@ import pandas as pd
 
 from llzo_helpers.analysis.drift import FrameworkDrift, framework_drift
 from llzo_helpers.analysis.factorial import FactorialDecomposition, decompose
-from llzo_helpers.analysis.order import (
-    pair_distributions,
-)
+from llzo_helpers.analysis.order import pair_distributions
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.diffusion import combine
-from llzo_helpers.campaign.glasses import PairDistributions, _take
+from llzo_helpers.campaign.glasses import FRAMES_FOR_PAIRS, PairDistributions
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.paper import paper_value
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS
@@ -196,14 +194,14 @@ def switch(campaign: Campaign, run: Run) -> Switch:
     start = read_start(directory)
     thermo = read_thermo(directory, None)
     energy = thermo["potential_energy_eV"].to_numpy() / len(start)
-    chosen = np.unique(np.linspace(0, len(trajectory) - 1, 200).round().astype(int))
-    frames = np.concatenate(list(_take(trajectory, chosen)))
+    frames = trajectory.thinned(FRAMES_FOR_PAIRS)
+    times_ps = trajectory.times_ps[trajectory.thinned_indices(FRAMES_FOR_PAIRS)]
     symbols = trajectory.symbols.tolist()
     return Switch(
         run=run,
         time_ps=thermo["time_ps"].to_numpy(),
         energy_eV_atom=energy - energy[len(energy) // 2 :].mean(),
-        drift=framework_drift(frames, trajectory.times_ps[chosen], start),
+        drift=framework_drift(frames, times_ps, start),
         start=pair_distributions(start.positions[np.newaxis], trajectory.cell, symbols),
         end=pair_distributions(frames[-len(frames) // 5 :], trajectory.cell, symbols),
     )

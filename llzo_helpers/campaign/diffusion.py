@@ -1,6 +1,6 @@
 """Diffusivities and activation energies of a campaign."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -61,9 +61,7 @@ def _conductivities(
     return columns
 
 
-def analyse_diffusion(
-    campaign: Campaign, on_run: Callable[[AnyRun], None] = lambda run: None
-) -> tuple[pd.DataFrame, dict[str, TracerDiffusion]]:
+def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, TracerDiffusion]]:
     """Tracer and collective diffusion coefficients of all runs, also of those made elsewhere.
 
     Returns
@@ -123,7 +121,6 @@ def analyse_diffusion(
                 "notes": "; ".join(trajectory.notes),
             }
         )
-        on_run(run)
     return pd.DataFrame(rows), results
 
 

@@ -1,11 +1,9 @@
 """The glasses of a campaign: verdicts, and crystal, melt and glass side by side."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from llzo_helpers.analysis.order import (
     CoordinationNumbers,
@@ -22,6 +20,8 @@ from llzo_helpers.md.trajectory import Trajectory
 BONDS = (("Li", "O"), ("La", "O"), ("Zr", "O"))
 """Cations and the anion they are coordinated by."""
 
+FRAMES_FOR_PAIRS = 200
+"""Enough for distributions and neighbours of a run of any length."""
 
 PairDistributions = dict[tuple[str, str], PairDistribution]
 
@@ -73,7 +73,9 @@ def stage_pair_distributions(glass: Path) -> dict[str, PairDistributions]:
     hold.
     """
     return {
-        name: pair_distributions(_some_frames(stage), stage.cell, stage.symbols.tolist())
+        name: pair_distributions(
+            stage.thinned(FRAMES_FOR_PAIRS), stage.cell, stage.symbols.tolist()
+        )
         for name, stage in glass_stages(glass).items()
     }
 
@@ -89,7 +91,7 @@ def stage_coordination(
     return {
         name: {
             bond: coordination_numbers(
-                _some_frames(stage),
+                stage.thinned(FRAMES_FOR_PAIRS),
                 stage.cell,
                 stage.symbols.tolist(),
                 central=bond[0],
@@ -132,17 +134,3 @@ def quench_energy(glass: Path) -> pd.DataFrame | None:
 def _has_quench(glass: Path) -> bool:
     schedule = read_json(glass / "quench" / "run.json")["inputs"]["schedule"]
     return any(stage["name"] == "quench" for stage in schedule)
-
-
-def _some_frames(trajectory: Trajectory, at_most: int = 200) -> NDArray[np.float32]:
-    """Return evenly chosen frames, [frame, atom, axis], so that any length of run can be taken."""
-    wanted = np.unique(np.linspace(0, len(trajectory) - 1, at_most).round().astype(int))
-    return np.concatenate(list(_take(trajectory, wanted)))
-
-
-def _take(trajectory: Trajectory, wanted: NDArray[np.intp]) -> Iterator[NDArray[np.float32]]:
-    begin = 0
-    for chunk in trajectory.chunks():
-        inside = wanted[(wanted >= begin) & (wanted < begin + len(chunk))]
-        yield chunk[inside - begin]
-        begin += len(chunk)

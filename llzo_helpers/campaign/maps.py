@@ -127,7 +127,7 @@ def _campaign_quenches(
             frames, trajectory.cell, trajectory.symbols.tolist(), volume_per_atom
         )
         temperatures[label] = np.linspace(
-            protocol.hold_K, protocol.end_K, sum(map(len, frames)), dtype=np.float64
+            protocol.hold_K, protocol.end_K, len(frames), dtype=np.float64
         )
     return environments, temperatures
 

@@ -1,6 +1,6 @@
 """The sites of a campaign's runs: analysed, and put into tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,9 +96,7 @@ class RunSites:
         return [str(name) for name in names[count >= 0.1 * len(self.kinds)]]
 
 
-def analyse_sites(
-    campaign: Campaign, on_run: Callable[[AnyRun], None] = lambda run: None
-) -> tuple[list[RunSites], dict[str, str]]:
+def analyse_sites(campaign: Campaign) -> tuple[list[RunSites], dict[str, str]]:
     """Analyse the sites of all finished runs at the campaign's temperature for it.
 
     And of those made elsewhere.
@@ -128,7 +126,6 @@ def analyse_sites(
             systems.append(analyse_run(run, trajectory, campaign.sites))
         except InputError as error:
             failures[run.name] = str(error)
-        on_run(run)
     if not systems:
         raise InputError("; ".join(f"{name}: {reason}" for name, reason in failures.items()))
     return systems, failures

@@ -419,13 +419,17 @@ class AnyTrajectory:
         return positions
 
     def thinned(self, at_most: int) -> NDArray[Any]:
-        """Return evenly spaced frames, at most so many, Å, [frame, atom, axis]."""
-        stride = -(-len(self) // at_most)
+        """Return the frames of `thinned_indices`, Å, [frame, atom, axis]."""
+        wanted = self.thinned_indices(at_most)
         begin, kept = 0, []
         for chunk in self.chunks():
-            kept.append(chunk[-begin % stride :: stride])
+            kept.append(chunk[wanted[(wanted >= begin) & (wanted < begin + len(chunk))] - begin])
             begin += len(chunk)
         return np.concatenate(kept)
+
+    def thinned_indices(self, at_most: int) -> NDArray[np.intp]:
+        """Return the indices of evenly spaced frames, from the first to the last, [frame]."""
+        return np.unique(np.linspace(0, len(self) - 1, at_most).round().astype(np.intp))
 
     def centre_of_mass(self, atoms: NDArray[np.intp]) -> FloatArray:
         """Return the centre of mass of some atoms, Å, [frame, axis]."""

@@ -12,7 +12,6 @@ from llzo_helpers.analysis.conductivity import (
     brownian_msd_covariance,
 )
 from llzo_helpers.analysis.diffusion import combine_replicas, tracer_diffusion_coefficient
-from llzo_helpers.analysis.fit_window import minimum_frames, window_in_frames
 from llzo_helpers.analysis.msd import mean_squared_displacement
 from llzo_helpers.errors import InputError
 from llzo_helpers.md.trajectory import Trajectory
@@ -211,14 +210,6 @@ def test_a_window_in_ps_is_the_same_as_in_fractions():
     ps = tracer_diffusion_coefficient(walk, 0.1, (5.0, 25.0), in_ps=True)
     assert ps.D_cm2_s == fractions.D_cm2_s
     assert ps.fit_lags_ps == pytest.approx((5.0, 25.0))
-
-
-def test_minimum_frames_is_the_first_that_is_accepted():
-    for window in ((0.1, 0.5), (0.02, 0.3), (0.4, 0.9)):
-        n = minimum_frames(window)
-        window_in_frames(window, n)
-        with pytest.raises(InputError, match="too few"):
-            window_in_frames(window, n - 1)
 
 
 @pytest.mark.parametrize(

@@ -94,18 +94,35 @@ def test_a_requeued_job_finds_its_own_lock_stale(tmp_path: Path, monkeypatch):
 
 
 def test_looking_does_not_disturb_who_takes_the_lock(tmp_path: Path):
+    """Another process looks all the while, and counts how often it did and whom it saw."""
     code = (
         "import sys, pathlib; from llzo_helpers.md.lock import holder\n"
-        "while True: holder(pathlib.Path(sys.argv[1]))"
+        "run, looks, seen = pathlib.Path(sys.argv[1]), 0, 0\n"
+        "while not (run / 'enough').exists():\n"
+        "    seen += holder(run) is not None\n"
+        "    looks += 1\n"
+        "    if looks == 1: print('looking', flush=True)\n"
+        "print(looks, seen)"
     )
-    looking = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT)
+    looking = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     try:
+        assert looking.stdout is not None
+        assert looking.stdout.readline() == "looking\n"
         for _ in range(200):
             with locked(tmp_path):
-                pass
+                time.sleep(0.005)
+        (tmp_path / "enough").touch()
+        looks, seen = map(int, looking.stdout.readline().split())
+        assert looking.wait(10) == 0
     finally:
         looking.kill()
         looking.wait()
+        looking.stdout.close()
+    assert looks > 200
+    # held for most of the time, and between looks nobody
+    assert 0 < seen < looks
 
 
 # --------------------------------------------------------------------------- runs from outside

@@ -38,6 +38,21 @@ def test_pieces_of_any_size_are_the_whole(finished_run: Path, frames: int):
     assert np.array_equal(np.concatenate(pieces), trajectory.positions())
 
 
+@pytest.mark.parametrize("at_most", [1, 2, 3, 7, 39, 40, 1000])
+def test_some_frames_of_many_are_evenly_spaced_from_the_first_to_the_last(
+    finished_run: Path, at_most: int
+):
+    """Over the borders of segments, which hold unequal numbers of frames."""
+    trajectory = Trajectory(finished_run)
+    indices = trajectory.thinned_indices(at_most)
+    assert len(indices) == min(at_most, len(trajectory))
+    assert indices[0] == 0
+    if at_most > 1:
+        assert indices[-1] == len(trajectory) - 1
+        assert np.ptp(np.diff(indices)) <= 1
+    assert np.array_equal(trajectory.thinned(at_most), trajectory.positions()[indices])
+
+
 def test_lithium_relative_to_the_framework(finished_run: Path):
     trajectory = Trajectory(finished_run)
     positions = trajectory.positions().astype(float)

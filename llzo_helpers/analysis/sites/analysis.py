@@ -41,8 +41,6 @@ class SiteAnalysis:
         Å.
     framework : ndarray, shape [framework atom, axis]
         Mean positions of the atoms that aren't mobile, in their order, Å (not wrapped).
-    largest_framework_displacement : float
-        Largest distance of a framework atom from its mean position, Å.
     landmarks : Landmarks
         The Voronoi nodes used.
     """
@@ -52,7 +50,6 @@ class SiteAnalysis:
     confidences: NDArray[np.float32]
     cell: FloatArray
     framework: FloatArray
-    largest_framework_displacement: float
     landmarks: Landmarks
 
     @property
@@ -204,7 +201,6 @@ def landmark_analysis(
         confidences=confidences,
         cell=cell,
         framework=framework.positions,
-        largest_framework_displacement=framework.largest_displacement,
         landmarks=landmarks,
     )
 

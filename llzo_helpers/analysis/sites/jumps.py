@@ -345,14 +345,11 @@ class Survival:
         ps; starts at 0.
     survival, standard_error : ndarray, shape [step]
         From each time until the next; Greenwood's formula for the error.
-    restricted_mean_ps : float
-        Mean stay up to the longest one observed, ps: the area under the curve.
     """
 
     time: FloatArray
     survival: FloatArray
     standard_error: FloatArray
-    restricted_mean_ps: float
 
 
 def kaplan_meier(
@@ -394,10 +391,8 @@ def kaplan_meier(
         error = np.where(survival > 0, survival * np.sqrt(greenwood), 0.0)
     time = np.concatenate([[0.0], steps * frame_interval_ps])
     survival = np.concatenate([[1.0], survival])
-    last = length.max() * frame_interval_ps
     return Survival(
         time=time,
         survival=survival,
         standard_error=np.concatenate([[0.0], error]),
-        restricted_mean_ps=float((survival * np.diff(np.append(time, last))).sum()),
     )

@@ -135,20 +135,6 @@ class Landmarks:
     def __len__(self) -> int:
         return len(self.centres)
 
-    @classmethod
-    def from_nodes(
-        cls, centres: FloatArray, vertices: IntArray, framework: FloatArray, cell: FloatArray
-    ) -> "Landmarks":
-        """Make landmarks of nodes found elsewhere, such as by Zeo++.
-
-        Each vertex is taken at the image nearest to its node: the cell must be larger than
-        two polyhedra.
-        """
-        centres = (centres @ np.linalg.inv(cell) % 1.0) @ cell
-        offsets = nearest_image(framework[vertices] - centres[:, None], cell)
-        offsets[vertices < 0] = 0.0
-        return cls(centres=centres, vertices=vertices, offsets=offsets)
-
 
 def voronoi_landmarks(
     framework: FloatArray, cell: FloatArray, merge_distance: float = 0.025

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from scipy.spatial.transform import Rotation
 
 from llzo_helpers.analysis.frames import ArrayFrames
+from llzo_helpers.analysis.periodic import nearest_image
 from llzo_helpers.analysis.sites import Landmarks, landmark_analysis
 from llzo_helpers.analysis.sites.landmarks import LandmarkVectors, average_framework
 from llzo_helpers.errors import InputError
@@ -57,12 +58,12 @@ class TestAgainstThePublishedPackage:
         framework = average_framework(
             ArrayFrames(garnet.positions), garnet.cell, garnet.mobile, movement_limit=1.0
         )
-        landmarks = Landmarks.from_nodes(
-            reference["landmark_centers"],
-            reference["landmark_vertices"].astype(int),
-            framework.positions,
-            garnet.cell,
-        )
+        centres = (reference["landmark_centers"] @ np.linalg.inv(garnet.cell) % 1.0) @ garnet.cell
+        vertices = reference["landmark_vertices"].astype(int)
+        # each vertex is the image nearest to its node: the cell is larger than two polyhedra
+        offsets = nearest_image(framework.positions[vertices] - centres[:, None], garnet.cell)
+        offsets[vertices < 0] = 0.0
+        landmarks = Landmarks(centres=centres, vertices=vertices, offsets=offsets)
         stream = LandmarkVectors(
             ArrayFrames(garnet.positions[:20]), garnet.cell, garnet.mobile, framework, landmarks
         )
