@@ -45,8 +45,8 @@ class ObservedRun(Model):
         """Return the same with paths relative to a folder made absolute."""
         return self.model_copy(
             update={
-                "file": [folder / path for path in self.file],
-                "topology": folder / self.topology if self.topology else None,
+                "file": [(folder / path).resolve() for path in self.file],
+                "topology": (folder / self.topology).resolve() if self.topology else None,
             }
         )
 

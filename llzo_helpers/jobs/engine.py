@@ -255,8 +255,11 @@ class _Display:
             (self._campaign.run_directory(run) / "summary.json").is_file()
             for run in self._campaign.runs
         )
-        done = steps / self._total if self._total else 1.0
-        line = f"runs {finished}/{len(self._campaign.runs)}, MD {done:4.0%}"
+        if not self._total:
+            # only trajectories of other programs
+            line = "analysing"
+        else:
+            line = f"runs {finished}/{len(self._campaign.runs)}, MD {steps / self._total:4.0%}"
         if rate > 0:
             line += f", {rate:.0f} steps/s"
             if steps < self._total:
