@@ -35,7 +35,7 @@ test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 fuzz: setup
-	$(BIN)/python tests/fuzz/fuzz.py
+	PYTHONPATH=tests $(BIN)/python -m fuzz
 
 drill: setup
 	$(BIN)/python tests/drill/drill.py

@@ -9,6 +9,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,10 @@ def campaigns(numbers: Iterator[int], folder: Path) -> Iterator[tuple[int, str, 
         if rng.random() < 0.6:
             values = mutated_values(rng, yaml.safe_load(text))
             path.write_text(yaml.safe_dump(values, allow_unicode=True))
-            yield number, *outcome(lambda values=values: _use_campaign(path, values))
+            yield number, *outcome(partial(_use_campaign, path, values))
         else:
             path.write_bytes(mutated_text(rng, text))
-            yield number, *outcome(lambda: _use_campaign(path, None))
+            yield number, *outcome(partial(_use_campaign, path, None))
 
 
 def _use_campaign(path: Path, values: dict[str, Any] | None) -> None:

@@ -1,6 +1,6 @@
 """Try thousands of spoilt inputs: `make fuzz`; the short version is part of `make test`.
 
-    python tests/fuzz/fuzz.py [--campaigns N] [--potentials N] [--results N] [--first N]
+    PYTHONPATH=tests python -m fuzz [--campaigns N] [--potentials N] [--results N] [--first N]
 
 Each is used with a right result or refused in one line of less than 300 characters within 5 s;
 ends with 1 if one was not. The seed of each trial is its number.
@@ -11,8 +11,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
 from fuzz import trials
 from short_run import SHORT
