@@ -3,6 +3,7 @@
 # make test        set up, run the tests
 # make lab         set up, open JupyterLab
 # make lint        set up, check style and types
+# make fuzz        set up, try 12,000 spoilt campaigns, potentials and results
 # make drill       set up, break runs in every way and compare their frames (25 minutes)
 
 PYTHON   ?= python3
@@ -11,7 +12,7 @@ PROFILE  ?= local
 VENV     := .venv
 BIN      := $(VENV)/bin
 
-.PHONY: setup reproduce plan test drill lab lint lock
+.PHONY: setup reproduce plan test fuzz drill lab lint lock
 
 setup: $(VENV)/.ready
 
@@ -35,6 +36,9 @@ plan: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+fuzz: setup
+	PYTHONPATH=tests $(BIN)/python -m fuzz
 
 drill: setup
 	$(BIN)/python tests/drill/drill.py

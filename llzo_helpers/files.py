@@ -101,7 +101,9 @@ def read_record(path: Path, keys: Mapping[str, Kinds]) -> dict[str, Any]:
     return dict(content)
 
 
-def require_sha256(path: Path, expected: str, remedy: str) -> None:
+def require_sha256(
+    path: Path, expected: str, remedy: str, *, since: str = "it was written"
+) -> None:
     """Raise InputError if a file is not the one whose SHA-256 was recorded.
 
     A file is read for this once in a process, unless it changes again.
@@ -111,7 +113,7 @@ def require_sha256(path: Path, expected: str, remedy: str) -> None:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; {remedy}") from None
     if _known_sha256(path, state.st_mtime_ns, state.st_size) != expected:
-        raise InputError(f"{path}: damaged or changed since it was written; {remedy}")
+        raise InputError(f"{path}: changed since {since}, or damaged; {remedy}")
 
 
 @functools.lru_cache(maxsize=100_000)

@@ -11,7 +11,14 @@ import pandas as pd
 from scipy import constants
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.files import sha256, write_json, write_text, written_aside
+from llzo_helpers.files import (
+    read_record,
+    require_sha256,
+    sha256,
+    write_json,
+    write_text,
+    written_aside,
+)
 from llzo_helpers.garnet import ELEMENTS, FORMAL_CHARGES, li_per_formula, volume_ratio
 
 _G_CM3_PER_U_A3 = constants.atomic_mass * 1e27
@@ -89,11 +96,32 @@ def write_structure(atoms: ase.Atoms, directory: Path, provenance: Mapping[str, 
 
 
 def read_structure(directory: Path) -> ase.Atoms:
-    """Read back what `write_structure` wrote."""
+    """Read back what `write_structure` wrote.
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged or changed since.
+    """
     path = directory / "structure.extxyz"
     if not path.is_file():
         raise InputError(f"{path}: not found; generate the structure first (notebook 01)")
+    require_unchanged(directory)
     # here, because it is slow and whoever only watches runs does without
     from ase.io import read
 
-    return read(path)
+    try:
+        return read(path)
+    except Exception as error:  # ASE raises whatever its parser meets
+        raise InputError(f"{path}: no structure ({str(error)[:80]}); {_REMEDY}") from None
+
+
+def require_unchanged(directory: Path) -> None:
+    """Raise InputError if a structure's files are not those that `write_structure` wrote."""
+    provenance = directory / "provenance.json"
+    if provenance.is_file():
+        for name, expected in read_record(provenance, {"sha256": dict})["sha256"].items():
+            require_sha256(directory / name, str(expected), _REMEDY)
+
+
+_REMEDY = "restore it, or generate the structure again (notebook 01)"

@@ -310,7 +310,8 @@ def read_run(directory: Path) -> dict[str, Any]:
     path, script = directory / "run.json", directory / "in.lmp"
     record = read_record(path, {"inputs": dict, "in.lmp": str, "structure": dict})
     timestep = record["inputs"].get("timestep_fs")
-    require_sha256(script, record["in.lmp"], "changed since the run began; restore it")
+    remedy = "restore it, or delete the folder"
+    require_sha256(script, record["in.lmp"], remedy, since="the run began")
     text = script.read_text(encoding="utf-8")
     found = re.search(r"^variable +timestep +index +(\S+)", text, re.MULTILINE)
     if (

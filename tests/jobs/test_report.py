@@ -1,0 +1,88 @@
+"""Every part of the report is optional; what is absent is named, with the reason."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from llzo_helpers.campaign import model
+from llzo_helpers.campaign.model import Campaign, load_campaign
+from llzo_helpers.campaign.tables import save_table
+from llzo_helpers.jobs.report import write_report
+
+GLASS = {
+    "phase": "amorphous",
+    "li_per_formula": 6.25,
+    "volume_ratio": 1.12,
+    "temperature_K": 1100,
+    "md_potential": "bush1994_woodley1999",
+}
+
+
+@pytest.fixture
+def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Campaign:
+    """Two glasses, whose protocols have one name, and no results."""
+    monkeypatch.setattr(model, "RESULTS", tmp_path)
+    quick = {"preset": "quick", "volume_ratio": 1.12, "superheat_K": 3500}
+    systems = [
+        GLASS | {"structure_potential": "bush1994_woodley1999", "melt_quench": "quick"},
+        GLASS | {"structure_potential": "hdnnp_sevennet0", "melt_quench": quick},
+    ]
+    path = tmp_path / "two.yaml"
+    path.write_text(yaml.safe_dump({"description": "x", "seed": 1, "systems": systems}))
+    return load_campaign(str(path))
+
+
+def failed_notebook(path: Path, error: str, value: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    output = {"output_type": "error", "ename": error, "evalue": value, "traceback": []}
+    path.write_text(json.dumps({"cells": [{"outputs": [output]}]}))
+
+
+def test_one_analysis_does_not_take_the_report_along(campaign: Campaign):
+    """The example of the issue: a campaign without a jump, where notebook 05 raises."""
+    folder = campaign.directory
+    table = pd.DataFrame({"run": ["a"], "tracer_D_cm2_s": [1e-5], "warnings": [None]})
+    save_table(folder / "diffusion.csv", table)
+    save_table(folder / "table_2.csv", pd.DataFrame({"x": [3.25]}))
+    failed_notebook(folder / "05_gop.ipynb", "InputError", "no jumps in any run")
+    page = write_report(campaign).read_text()
+    assert "Not in this report:" in page
+    assert "vibration, order of the structure: 05_gop.ipynb: InputError: no jumps in any" in page
+    assert "Crossover: structure or potential: 06_crossover.ipynb was not run" in page
+    assert "<td>3.25</td>" in page
+
+
+def test_nothing_at_all_is_a_report_too(campaign: Campaign):
+    page = write_report(campaign).read_text()
+    assert "Missing: 2 of 2 runs." in page
+    assert "Sites, jumps and volumes: 04_sites.ipynb was not run" in page
+
+
+@pytest.mark.parametrize("content", ["", "\x00", "a,b\n1\n1,2,3\n", "run\nx\n", "{", '"'])
+@pytest.mark.parametrize("name", ["diffusion.csv", "table_2.csv", "figures/figure_1a.json"])
+def test_damaged_parts_are_named(campaign: Campaign, name: str, content: str):
+    path = campaign.directory / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    assert write_report(campaign).is_file()
+
+
+def test_an_edited_table_is_not_shown(campaign: Campaign):
+    path = campaign.directory / "table_2.csv"
+    save_table(path, pd.DataFrame({"x": [3.25]}))
+    path.write_text(path.read_text().replace("3.25", "4.25"))
+    page = write_report(campaign).read_text()
+    assert "table_2.csv: changed since it was written" in page
+    assert "<td>4.25</td>" not in page
+
+
+def test_each_glass_has_its_own_protocol(campaign: Campaign):
+    page = write_report(campaign).read_text()
+    assert "Glasses of bush1994_woodley1999 by protocol <code>quick</code>: one cell" in page
+    assert "Glasses of hdnnp_sevennet0 by protocol <code>quick</code>: one cell" in page
+    assert "at 112 % of V" in page
+    assert "6 ps at 6000 K" in page
+    assert "6 ps at 3500 K" in page
