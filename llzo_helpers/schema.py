@@ -99,7 +99,8 @@ class _Loader(yaml.SafeLoader):
                 if key_node.tag == "tag:yaml.org,2002:merge":
                     continue
                 key = self.construct_object(key_node, deep=True)
-                if not isinstance(key, str):
+                # types of atoms are numbers
+                if not isinstance(key, str | int) or isinstance(key, bool):
                     raise _problem(f"key {clipped(key)} is not a name", key_node.start_mark)
                 if key in seen:
                     raise _problem(f"key {clipped(key)} stands twice", key_node.start_mark)

@@ -190,7 +190,7 @@ def test_a_wheel_runs_a_campaign_outside_the_repository(tmp_path):
                 "seed": 1,
                 "md": {
                     "equilibration_ps": 0.1,
-                    "production_ps": 0.6,
+                    "production_ps": 0.8,
                     "frame_interval_fs": 20,
                     "segment_ps": 0.2,
                 },

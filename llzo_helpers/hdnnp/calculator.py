@@ -21,8 +21,8 @@ class HDNNPCalculator(Calculator):  # type: ignore[misc]
     ----------
     directory
         Folder with ``input.nn``, ``scaling.data`` and ``weights.NNN.data``.
-    length_unit, energy_unit, skin, threads
-        See `llzo_helpers.hdnnp.HDNNP`.
+    **options
+        `length_unit`, `energy_unit`, `skin`, `threads` of `llzo_helpers.hdnnp.HDNNP`.
 
     Raises
     ------

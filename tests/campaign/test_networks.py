@@ -70,7 +70,8 @@ def campaign(tmp_path, monkeypatch):
             frame_interval_ps=0.05,
             cell=atoms.cell.array,
         )
-        write_json(found / "provenance.json", {})
+        record = {"run": run.name, "n_frames": len(assignments), "frame_interval_ps": 0.05}
+        write_json(found / "provenance.json", record)
     return campaign.model_copy(
         update={"order": campaign.order.model_copy(update={"resamples": 10})}
     )

@@ -279,6 +279,7 @@ def crossover_rows() -> pd.DataFrame:
                         "run": f"{origin}-{md}-{replica}",
                         "structure": f"{origin}-{replica}",
                         "phase": "amorphous",
+                        "group": None,
                         "structure_potential": origin,
                         "melt_quench": "cip",
                         "md_potential": md,
