@@ -44,6 +44,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not YAML ({' '.join(str(error).split())[:100]})") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: holds no keys; write 'key: value' lines")
+    if unnamed := [key for key in content if not isinstance(key, str)]:
+        raise InputError(f"{path}: key {clipped(unnamed[0])} is not a name; correct the YAML")
     return content
 
 
@@ -197,6 +199,8 @@ def _not_frozen(value: float) -> float:
     return value
 
 
+FilePath = Annotated[Path, Field(strict=False)]
+"""Of a file, from text."""
 Temperature = Annotated[float, Field(gt=0, le=10_000), AfterValidator(_not_frozen)]
 """K"""
 LONGEST_PS = 1e6

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from ase.data import atomic_numbers
 from pydantic import Field, model_validator
 
-from llzo_helpers.schema import Model, OneOrMore, Positive, Temperature
+from llzo_helpers.schema import FilePath, Model, OneOrMore, Positive, Temperature
 
 if TYPE_CHECKING:
     from llzo_helpers.md.trajectory import Trajectory
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class ObservedRun(Model):
     """A trajectory of any material and program, analysed as a run of the campaign."""
 
-    file: OneOrMore[Path]
+    file: OneOrMore[FilePath]
     """The trajectory, or its pieces in their order; relative to the campaign's YAML file."""
     temperature_K: Temperature
     mobile: OneOrMore[str]
@@ -25,7 +25,7 @@ class ObservedRun(Model):
     """Time between frames, where the file doesn't say."""
     elements: dict[int | str, str] | list[str] | None = None
     """Symbols by atom type, or one an atom, where the file has none."""
-    topology: Path | None = None
+    topology: FilePath | None = None
     """A file with the same atoms, where the trajectory holds positions only."""
     label: str | None = Field(default=None, min_length=1)
     """Its name in figures; that of the file by default."""
