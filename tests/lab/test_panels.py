@@ -47,8 +47,10 @@ def test_a_file_is_looked_at_and_analysed(panel, press):
     panel["mobile"].value = ["O"]
     assert press("Analyse").startswith("D = 1.")
     assert "nearest image" in panel["HTML"].value
-    assert panel["FigureWidget"].layout.meta["caption"].startswith(
-        "Mean squared displacement of oxygen"
+    assert (
+        panel["FigureWidget"]
+        .layout.meta["caption"]
+        .startswith("Mean squared displacement of oxygen")
     )
 
 
