@@ -8,7 +8,6 @@ import numpy as np
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
-from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 
 Elements = Mapping[Any, str] | Sequence[str]
@@ -127,21 +126,47 @@ def universe_symbols(
     raise InputError(f"{source}: has neither elements nor masses; give elements")
 
 
+_TYPE_COLUMN = {"atomic": 1, "charge": 1} | dict.fromkeys(("full", "molecular", "bond", "angle"), 2)
+"""Of atom styles in a LAMMPS data file."""
+
+
 def _lammps_data_symbols(path: Path, elements: Mapping[Any, str] | None) -> NDArray[np.str_]:
     """Return the symbols of a LAMMPS data file, atoms by id."""
-    from MDAnalysis.topology.LAMMPSParser import DATAParser
-
+    sections = _sections(path)
+    header = next((name for name in sections if name.startswith("Atoms")), None)
+    if header is None or not sections[header]:
+        raise InputError(f"{path}: no section Atoms; is it a LAMMPS data file?")
+    column = _TYPE_COLUMN.get(header.partition("#")[2].strip())
+    if column is None:
+        raise InputError(
+            f"{path}: section {header!r} doesn't name its atom style; write it there, as "
+            "'Atoms # charge'"
+        )
     try:
-        sections = DATAParser(str(path)).parse()
-    except Exception as error:
-        raise InputError(f"{path}: no LAMMPS data file ({_line(error)})") from None
-    order = np.argsort(sections.ids.values)
+        rows = sorted((int(words[0]), words[column]) for words in sections[header])
+        masses = {words[0]: float(words[1]) for words in sections.get("Masses", [])}
+    except (ValueError, IndexError):
+        raise InputError(f"{path}: its sections Atoms or Masses are not as LAMMPS's") from None
+    types = [kind for _, kind in rows]
     if elements is not None:
-        return symbols_of_types(sections.types.values[order], elements, str(path))
-    if not hasattr(sections, "masses") or sections.masses.is_guessed:
+        return symbols_of_types(types, elements, str(path))
+    if not set(types) <= set(masses):
         raise InputError(f"{path}: has no masses; give elements by type, as {{1: 'Na'}}")
-    masses: FloatArray = sections.masses.values[order]
-    return symbols_of_masses(masses, str(path))
+    return symbols_of_masses([masses[kind] for kind in types], str(path))
+
+
+def _sections(path: Path) -> dict[str, list[list[str]]]:
+    """Return the words of each line of each section of a LAMMPS data file, by its title."""
+    sections: dict[str, list[list[str]]] = {}
+    title = ""
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[1:]:
+        # titles begin with a capital; so does nothing else but type labels inside a section
+        if line[:1].isupper() and len(line.partition("#")[0].split()) <= 3:
+            title = line.strip()
+            sections[title] = []
+        elif words := line.partition("#")[0].split():
+            sections.setdefault(title, []).append(words)
+    return sections
 
 
 def _line(error: Exception) -> str:

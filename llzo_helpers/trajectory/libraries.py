@@ -1,6 +1,7 @@
 """Formats that MDAnalysis and ASE read."""
 
 import warnings
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
-from llzo_helpers.trajectory.elements import Elements, symbols_given
+from llzo_helpers.trajectory.elements import Elements, checked_symbols, symbols_given
 from llzo_helpers.trajectory.readers import ArrayReader
 
 _TELLS_TIME = {"XTC", "TRR", "NCDF"}
@@ -166,25 +167,53 @@ def read_ase(images: Sequence[ase.Atoms], name: str, files: tuple[Path, ...] = (
 
 
 def read_vasprun(path: Path) -> ArrayReader:
-    """Read vasprun.xml, which says the time between its frames, too; all of it in memory."""
-    import xml.etree.ElementTree as ElementTree
+    """Read vasprun.xml, which says the time between its frames, too.
 
-    reader = read_with_ase(path)
-    potim, ibrion = None, None
+    ASE keeps the whole tree of its elements; here only positions and cells are kept.
+    """
+    symbols: list[str] = []
+    positions, cells = [], []
+    settings: dict[str, str] = {}
+    notes: list[str] = []
     try:
         for _, element in ElementTree.iterparse(path):
-            if element.get("name") == "POTIM":
-                potim = float(element.text or "nan")
-            if element.get("name") == "IBRION":
-                ibrion = int(element.text or "-1")
-            if element.tag == "calculation":
-                break
+            if element.tag == "array" and element.get("name") == "atoms":
+                symbols = [(words.text or "").strip() for words in element.iterfind("set/rc/c[1]")]
+            elif element.tag == "incar":
+                settings = {each.get("name", ""): (each.text or "").strip() for each in element}
+            elif element.tag == "calculation":
+                structure = element.find("structure")
+                if structure is not None:
+                    positions.append(_vectors(structure, "varray"))
+                    cells.append(_vectors(structure, "crystal/varray[@name='basis']"))
+                element.clear()
     except ElementTree.ParseError:
-        pass
-    if ibrion == 0 and potim:
+        # a run that goes on, or was killed
+        notes.append(f"{path}: its end is missing: taken up to the last whole frame")
+    except ValueError as error:
+        raise InputError(f"{path}: frame {len(positions)}: {error}; is it a vasprun.xml?") from None
+    if not symbols or not positions:
+        raise InputError(f"{path}: holds no frame; give a vasprun.xml of molecular dynamics")
+    reader = ArrayReader(
+        np.array(positions),
+        np.array(cells),
+        checked_symbols(symbols, str(path)),
+        str(path),
+        (path,),
+    )
+    reader.scaled = True
+    reader.notes = notes
+    if settings.get("IBRION") == "0" and "POTIM" in settings:
         # every step is in it, whatever NBLOCK says of XDATCAR
-        reader.times_ps = np.arange(len(reader), dtype=np.float64) * (potim / 1000)
+        interval_ps = float(settings["POTIM"]) / 1000
+        reader.times_ps = np.arange(len(reader), dtype=np.float64) * interval_ps
     return reader
+
+
+def _vectors(structure: ElementTree.Element, place: str) -> list[list[float]]:
+    array = structure.find(place)
+    rows = [] if array is None else array.findall("v")
+    return [[float(word) for word in (row.text or "").split()] for row in rows]
 
 
 def read_with_ase(path: Path) -> ArrayReader:

@@ -394,3 +394,97 @@ def test_numbers_are_those_that_python_reads():
     assert numbers(b"1 2 3\n4 5 6", 2, np.arange(3), 3) is None
     windows = numbers(b"1 2 \r\n3\t4\r\n", 2, np.array([1, 0]), 2)
     assert windows == pytest.approx(np.array([[2, 1], [4, 3]]))
+
+
+# ------------------------------------------------------------------ what else files may say
+
+
+def test_a_dump_that_tells_time_and_units(tmp_path, short):
+    path = dump(tmp_path / "r.dump", short, columns="id element x y z")
+    for unit, scale in (("metal", 1), ("real", 1000)):
+        frames = path.read_text().split("ITEM: TIMESTEP\n")[1:]
+        text = f"ITEM: UNITS\n{unit}\n" + "".join(
+            f"ITEM: TIME\n{0.05 * number * scale}\nITEM: TIMESTEP\n{frame}"
+            for number, frame in enumerate(frames)
+        )
+        told = tmp_path / f"{unit}.dump"
+        told.write_text(text)
+        trajectory = Trajectory.read(told)
+        assert trajectory.frame_interval_ps == pytest.approx(0.05)
+        assert len(trajectory) == 40
+    told.write_text(text.replace("real", "lj", 1))
+    refused("units lj: lengths are not in Å", told)
+
+
+def test_a_general_triclinic_box(tmp_path, short):
+    path = dump(tmp_path / "r.dump", short, columns="id type xs ys zs")
+    expected = Trajectory.read(path, **TYPES).positions()
+    rows = "\n".join(
+        " ".join(f"{value:.16g}" for value in [*vector, 1.5]) for vector in short.cell.tolist()
+    )
+    lines = path.read_text().splitlines()
+    text = []
+    for number, line in enumerate(lines):
+        if line.startswith("ITEM: BOX"):
+            text += ["ITEM: BOX BOUNDS abc origin", rows]
+        elif not any(above.startswith("ITEM: BOX") for above in lines[max(0, number - 3) : number]):
+            text.append(line)
+    path.write_text("\n".join(text) + "\n")
+    assert Trajectory.read(path, **TYPES).positions() == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", ["start.data", "start.pdb", "POSCAR", "start.xyz"])
+def test_any_structure_file_is_a_topology(name, tmp_path, short):
+    dcd = mdanalysis(tmp_path / "r.dcd", short, wrap=True)
+    formats = {"start.data": "lammps-data", "start.pdb": "proteindatabank", "POSCAR": "vasp"}
+    extra = {"masses": True} if name == "start.data" else {}
+    ase.io.write(tmp_path / name, short.images[0], format=formats.get(name, "extxyz"), **extra)
+    trajectory = Trajectory.read(dcd, frame_interval_ps=1, topology=tmp_path / name)
+    assert trajectory.symbols.tolist() == short.symbols
+    listed = Trajectory.read(dcd, frame_interval_ps=1, elements=short.symbols)
+    assert listed.symbols.tolist() == short.symbols
+
+
+def test_a_data_file_without_masses_needs_a_map(tmp_path, short):
+    dcd = mdanalysis(tmp_path / "r.dcd", short, wrap=True)
+    path = tmp_path / "start.data"
+    ase.io.write(path, short.images[0], format="lammps-data")
+    refused("start.data: has no masses; give elements by type", dcd, topology=path,
+            frame_interval_ps=1)  # fmt: skip
+    trajectory = Trajectory.read(dcd, topology=path, **TYPES)
+    assert trajectory.symbols.tolist() == short.symbols
+
+
+def test_vasprun_says_its_time_step(tmp_path, short):
+    def vectors(name: str, rows: Any) -> str:
+        lines = "".join(f"<v>{' '.join(f'{x:.12f}' for x in row)}</v>" for row in rows)
+        return f'<varray name="{name}">{lines}</varray>'
+
+    def structure(atoms: ase.Atoms, name: str = "") -> str:
+        crystal = f"<crystal>{vectors('basis', atoms.cell.array)}</crystal>"
+        positions = vectors("positions", atoms.get_scaled_positions())
+        return f"<structure{name}>{crystal}{positions}</structure>"
+
+    images = short.images
+    atoms = "".join(f"<rc><c>{symbol}</c><c>1</c></rc>" for symbol in short.symbols)
+    names = ("e_fr_energy", "e_wo_entrp", "e_0_energy")
+    energies = "".join(f'<i name="{name}">0</i>' for name in names)
+    energy = f"<energy>{energies}</energy>"
+    calculations = "".join(
+        f"<calculation><scstep>{energy}</scstep>{structure(image)}"
+        f"{vectors('forces', np.zeros((96, 3)))}{energy}</calculation>"
+        for image in images
+    )
+    start = structure(images[0], ' name="initialpos"')
+    (tmp_path / "vasprun.xml").write_text(
+        '<?xml version="1.0"?><modeling><generator><i name="version">6</i></generator>'
+        '<incar><i type="int" name="IBRION">0</i><i name="POTIM">2.0</i></incar>'
+        f'<atominfo><array name="atoms"><set>{atoms}</set></array></atominfo>'
+        f"{start}{calculations}</modeling>"
+    )
+    trajectory = Trajectory.read(tmp_path / "vasprun.xml")
+    assert trajectory.frame_interval_ps == pytest.approx(0.002)
+    assert len(trajectory) == len(images)
+    assert trajectory.positions() - trajectory.positions()[0] == pytest.approx(
+        short.positions - short.positions[0], abs=1e-6
+    )
