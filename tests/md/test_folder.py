@@ -73,7 +73,10 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
         "segment.json: does not go on",
     ),
     "index": (lambda r: edit(r / "segment_0002/segment.json", index=7), "does not go on"),
-    "no number": (lambda r: edit(r / "segment_0002/segment.json", last_step="x"), "last_step = 'x'"),
+    "no number": (
+        lambda r: edit(r / "segment_0002/segment.json", last_step="x"),
+        "last_step = 'x'",
+    ),
     "no record": (lambda r: (r / "segment_0002/segment.json").write_text("[1]"), "segment.json"),
     "cut record": (lambda r: cut(r / "segment_0002/segment.json", 0.5), "not valid JSON"),
     "deep record": (
