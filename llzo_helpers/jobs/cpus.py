@@ -13,7 +13,7 @@ def usable_cpus() -> int:
         allowed = len(os.sched_getaffinity(0))
     else:
         allowed = os.cpu_count() or 1
-    return max(1, min(allowed, math.ceil(_quota())))
+    return max(1, math.ceil(min(allowed, _quota())))
 
 
 def _quota() -> float:

@@ -80,7 +80,7 @@ def test_diffusion_and_one_fit_a_group(campaign):
     assert table["run"].to_list() == ["700", "800", "900"]
     assert set(table["mobile"]) == {"F"}
     assert (table["n_ions"] == 64).all()
-    assert table["nernst_einstein_S_cm"].notna().all()
+    assert table["tracer_conductivity_S_cm"].notna().all()
     assert table["notes"].str.contains("nearest image").all()
     assert table[["li_per_formula", "volume_ratio"]].isna().all(axis=None)
     combined = combine(table)
@@ -108,7 +108,12 @@ def test_sites_of_any_ion_in_any_framework(system):
     assert set(system.kind_names) <= {"tetrahedral", "octahedral", "3-fold", "5-fold"}
     assert np.isnan(system.static_volume).all()
     diffusion = pd.DataFrame(
-        {"run": [system.run.name], "tracer_D_cm2_s": [3.0e-5], "tracer_D_std_cm2_s": [0.3e-5]}
+        {
+            "run": [system.run.name],
+            "tracer_D_cm2_s": [3.0e-5],
+            "tracer_D_std_cm2_s": [0.3e-5],
+            "upper_bound": [False],
+        }
     )
     row = run_table([system], diffusion).iloc[0]
     assert row["n_jumps"] > 0
