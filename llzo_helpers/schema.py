@@ -57,7 +57,7 @@ _MOST_VALUES = 100_000
 class _Loader(yaml.SafeLoader):
     """The safe loader, where each key stands once, and what is written is what is meant.
 
-    A key that stands twice is refused (YAML would take the last silently), and so is what is
+    A key that is given twice is refused (YAML would take the last silently), and so is what is
     nested, or repeated by aliases, beyond all sense. Numbers are decimal: 0700 is not 448, and
     12:30 not 750.
     """
@@ -105,7 +105,7 @@ class _Loader(yaml.SafeLoader):
                 if not isinstance(key, str | int) or isinstance(key, bool):
                     raise _problem(f"key {clipped(key)} is not a name", key_node.start_mark)
                 if key in seen:
-                    raise _problem(f"key {clipped(key)} stands twice", key_node.start_mark)
+                    raise _problem(f"key {clipped(key)} is given twice", key_node.start_mark)
                 seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -229,7 +229,7 @@ def _as_list(value: Any) -> Any:
 def _without_repetition(values: list[Item]) -> list[Item]:
     for value in values:
         if values.count(value) > 1:
-            raise ValueError(f"{clipped(value)} stands twice; remove one")
+            raise ValueError(f"{clipped(value)} is given twice; remove one")
     return values
 
 

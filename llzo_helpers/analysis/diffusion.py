@@ -92,7 +92,7 @@ class TracerDiffusion:
     """Variance of the ions' own MSDs over that of as many Brownian ions; large where each ion sees
     but a part of the sites in the run."""
     upper_bound: bool
-    """D is but an upper bound: the ions have not left their cages, or D still falls with lag."""
+    """D is only an upper bound: the ions have not left their cages, or D still falls with lag."""
     warnings: tuple[str, ...]
 
     def interval(self, level: float = 0.68) -> tuple[float, float]:
@@ -349,7 +349,7 @@ def _halves(trajectory: NDArray[np.floating], first: int, last: int, spread: _Va
 def _reasons_for_bound(
     slope: float, slope_std: float, last: int, msd_end: float, jump_length_A: float | None
 ) -> list[str]:
-    """Say why D is but an upper bound, if it is; lags in frames, lengths in Å."""
+    """Say why D is only an upper bound, if it is; lags in frames, lengths in Å."""
     reasons = []
     if slope <= 2 * slope_std:
         reasons.append("D is zero within two standard errors: D is an upper bound; run longer")
@@ -374,7 +374,7 @@ def _other_warnings(no_plateau: str, unlike: float, halves: _Halves, scale: floa
     if unlike > _HETEROGENEITY:
         warnings.append(
             f"ions differ in mobility, {unlike:.1f} times the variance of ions alike: each sees "
-            "but a part of the sites; run longer"
+            "only a part of the sites; run longer"
         )
     if abs(halves.sigma) > _DRIFT_SIGMA:
         before, after = (slope * scale for slope in halves.slopes)
@@ -413,7 +413,7 @@ def combine_replicas(
     values, stds
         Estimates and their standard errors, [replica].
     upper_bounds
-        Which of them are but upper bounds, [replica]; none by default.
+        Which of them are only upper bounds, [replica]; none by default.
 
     Returns
     -------

@@ -184,7 +184,7 @@ class Campaign(Model):
             for run in system.runs():
                 if run.name in seen:
                     raise ValueError(
-                        f"systems[{index}]: {run.name} stands already in "
+                        f"systems[{index}]: {run.name} is already in "
                         f"systems[{seen[run.name]}]; remove one of them"
                     )
                 seen[run.name] = index
@@ -204,8 +204,7 @@ class Campaign(Model):
             where = f"trajectories[{index}]"
             if run.name in names:
                 raise ValueError(
-                    f"{where}: {run.name} stands already in {names[run.name]}; give it another "
-                    "label"
+                    f"{where}: {run.name} is already in {names[run.name]}; give it another label"
                 )
             names[run.name] = where
             if run.group and ions.setdefault(run.group, run.mobile) != run.mobile:

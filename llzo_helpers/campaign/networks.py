@@ -166,7 +166,7 @@ PREDICTORS = {
     "algebraic_connectivity_per_ps": "algebraic connectivity",
     "network_D_cm2_s": "conductance of the network",
 }
-"""Measures of the network that may foretell D, by column of `gop.csv`."""
+"""Measures of the network that may predict D, by column of `gop.csv`."""
 
 
 def correlate_with_diffusion(table: pd.DataFrame) -> dict[str, RankCorrelation]:

@@ -13,7 +13,7 @@ A glass is a folder:
     structure.*         the quenched cell
     provenance.json     what made it, and the verdict; written last
 
-Each run is a chain of segments (`llzo_helpers.md.chain`), so a glass goes on where it stopped.
+Each run is a chain of segments (`llzo_helpers.md.chain`), so a glass resumes where it stopped.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def make_glass(
     seed: int,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> dict[str, Any]:
-    """Make a glass by melting and quenching, or go on where that stopped.
+    """Make a glass by melting and quenching, or resume where that stopped.
 
     Parameters
     ----------

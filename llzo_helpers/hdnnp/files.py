@@ -333,7 +333,9 @@ def _read_settings(path: Path) -> _Settings:
                 "delete it",
             )
         if keyword in used and keyword in lines and keyword not in repeatable:
-            raise settings.error(number, f"'{keyword}' stands twice (line {lines[keyword][0][0]})")
+            raise settings.error(
+                number, f"'{keyword}' is given twice (line {lines[keyword][0][0]})"
+            )
         lines.setdefault(keyword, []).append((number, arguments))
     for keyword in ("nnp_type", "nn_type"):
         for number, arguments in settings.all(keyword):

@@ -190,7 +190,7 @@ class _Reader:
                     "in hybrid/overlay, zbl; remove it, or set LLZO_LMP to a LAMMPS with ML-HDNNP"
                 )
             if names.count(name) > 1:
-                self._refuse(f"pair_style {name} stands twice; remove one")
+                self._refuse(f"pair_style {name} is given twice; remove one")
         by_name = dict(sections)
         if "hdnnp" not in by_name:
             self._refuse(f"pair_style {shown(names)}: without hdnnp; add it")

@@ -41,7 +41,7 @@ class RunStatus:
 
 
 _INTERRUPTIONS = {"KeyboardInterrupt": "cancelled", "OutOfTimeError": "out of the job's time"}
-"""Ends of a notebook that are no failures: the run goes on when it is started again."""
+"""Ends of a notebook that are no failures: the run resumes when it is started again."""
 
 
 def run_status(campaign: Campaign, run: Run) -> RunStatus:

@@ -172,7 +172,7 @@ def _run_beside_earlier_jobs(command: list[str], campaign: Campaign, lock: int) 
         time.sleep(2)
     if not running:
         return
-    print(f"{len(running)} runs of an earlier call still go on; they are left to end")
+    print(f"{len(running)} runs of an earlier call are still running; they are left to finish")
     under_way = {_last_file(folder, campaign) for folder in running}
     _watch([*command, "--omit-from", *sorted(under_way)], campaign, lock)
     while slurm.jobs_in(campaign.directory) or _held_runs(campaign):

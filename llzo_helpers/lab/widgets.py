@@ -117,7 +117,7 @@ def md_panel(
             panel.children = [*controls, go.FigureWidget(figure)]
             status.value = f"done: {directory}"
         except _CancelledError:
-            status.value = "stopped; Run goes on from the last whole segment"
+            status.value = "stopped; Run resumes from the last whole segment"
         except (InputError, SimulationError) as error:
             status.value = str(error)
         finally:

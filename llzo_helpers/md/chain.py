@@ -74,7 +74,7 @@ def run_md(
     settings: MDSettings,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> dict[str, Any]:
-    """Run molecular dynamics at constant volume and temperature, or go on where it stopped.
+    """Run molecular dynamics at constant volume and temperature, or resume where it stopped.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def run_md(
     OutOfTimeError
         If this is a Slurm job too near its time limit for the next segment.
     """
-    # production_ps is not part of what a run is: a longer one goes on from a shorter
+    # production_ps is not part of what a run is: a longer one continues a shorter
     identity = {"temperature_K": temperature_K, "equilibration_ps": settings.equilibration_ps}
     schedule = nvt_schedule(temperature_K, settings)
     return _run(directory, structure, potential, schedule, seed, settings, identity, on_progress)
@@ -124,7 +124,7 @@ def run_schedule(
     settings: ChainSettings,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> dict[str, Any]:
-    """Run molecular dynamics at constant volume through stages, or go on where it stopped.
+    """Run molecular dynamics at constant volume through stages, or resume where it stopped.
 
     Parameters
     ----------
@@ -225,7 +225,7 @@ def _require_time(
             "lower segment_ps"
         )
     slurm.requeue()
-    raise OutOfTimeError(f"{found}; start again to go on from the last segment")
+    raise OutOfTimeError(f"{found}; start again to resume from the last segment")
 
 
 def _frames_bytes(segment: Segment, n_atoms: int) -> int:
@@ -333,7 +333,7 @@ def failure(part: Path, code: int) -> str:
         if name == "stderr.txt" and text.strip():
             return f"LAMMPS: {' '.join(text.split())[:300]} (log: {part / 'log.lammps'})"
     ended = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-    return f"LAMMPS {ended}; start again to go on from the last segment (log: {part}/log.lammps)"
+    return f"LAMMPS {ended}; start again to resume from the last segment (log: {part}/log.lammps)"
 
 
 def _check_segment(directory: Path, part: Path, segment: Segment, settings: ChainSettings) -> None:

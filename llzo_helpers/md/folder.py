@@ -225,7 +225,7 @@ def completed_segments(directory: Path) -> list[dict[str, Any]]:
     Raises
     ------
     InputError
-        If one is missing between others, or damaged, or does not go on from the one before.
+        If one is missing between others, or damaged, or does not continue the one before.
     """
     folders = {
         int(match[1]): path
@@ -249,7 +249,7 @@ def completed_segments(directory: Path) -> list[dict[str, Any]]:
             or steps <= 0
             or record["n_frames"] != (steps // every if every > 0 else 0)
         ):
-            raise InputError(f"{path}: does not go on from the segment before; {_REPEAT}")
+            raise InputError(f"{path}: does not continue the segment before; {_REPEAT}")
         records.append(record)
     return records
 

@@ -1,6 +1,6 @@
 """Training a potential in n2p2's format on the forces of a reference calculator.
 
-Stages, each of which goes on where it stopped (`notebooks/00_train_hdnnp.ipynb` runs them):
+Stages, each of which resumes where it stopped (`notebooks/00_train_hdnnp.ipynb` runs them):
 
     sample      molecular dynamics that visits the conditions of the study
     label       energies, forces and stress of the reference

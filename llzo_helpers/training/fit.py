@@ -150,7 +150,7 @@ def _one_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Course:
-    """All that changes in the course of a fit, so that a killed one goes on as if it had not been.
+    """All that changes during a fit, so that a killed one continues as if it had not been.
 
     Attributes
     ----------
@@ -228,7 +228,7 @@ def fit_network(
     seed
         Of the initial weights, the order of structures and the atoms whose forces are fitted.
     checkpoint
-        File that is written every ten epochs, and from which a killed fit goes on.
+        File that is written every ten epochs, and from which a killed fit resumes.
     """
     n_elements = len(data.table.symbols)
     sizes = [data.table.columns.shape[1], *settings.hidden_layers, 1]

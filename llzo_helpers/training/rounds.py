@@ -67,7 +67,7 @@ class Disagreement:
 
 
 def train(training: Training, directory: Path, calculator: Callable[[], Calculator]) -> Path:
-    """Go through all rounds, or go on where that stopped.
+    """Go through all rounds, or resume where that stopped.
 
     Parameters
     ----------

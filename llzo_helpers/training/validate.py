@@ -196,7 +196,7 @@ def vibrations(relaxed: ase.Atoms, calculator: Calculator, cache: str) -> pd.Dat
     calculator
         Forces.
     cache
-        Folder in which forces of displaced structures are kept; a second call goes on there.
+        Folder in which forces of displaced structures are kept; a second call resumes there.
 
     Returns
     -------

@@ -137,7 +137,7 @@ class DumpReader:
             self._sorted_ids = np.sort(ids)
             if (np.diff(self._sorted_ids) == 0).any():
                 raise InputError(
-                    f"{self.name}: an id stands twice in frame 0; write each atom once"
+                    f"{self.name}: an id is given twice in frame 0; write each atom once"
                 )
 
     def _table(self, frame: int, columns: IntArray | None = None) -> FloatArray:

@@ -50,8 +50,8 @@ def changed(**changes):
             "systems[0]: li_per_formula = 9.0: must be from 5.5 to 7.5",
         ),
         (changed(systems__1__volume_ratio=3), "volume_ratio"),
-        (changed(systems=[*QUICK["systems"], QUICK["systems"][0]]), "stands already in systems[0]"),
-        (changed(systems__0__temperature_K=[900, 900]), "stands twice; remove one"),
+        (changed(systems=[*QUICK["systems"], QUICK["systems"][0]]), "is already in systems[0]"),
+        (changed(systems__0__temperature_K=[900, 900]), "is given twice; remove one"),
         (changed(systems__0__md_potential="nope"), "no such potential as 'nope'; available: bush"),
         (
             changed(md__frame_interval_fs=0.7),
@@ -130,7 +130,7 @@ def test_bad_campaigns_are_refused_in_one_line(tmp_path: Path, values, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seed: 1\nseed: 2\n", "line 2 key 'seed' stands twice"),
+        ("seed: 1\nseed: 2\n", "line 2 key 'seed' is given twice"),
         ("a: [1\n", "line 2 expected ',' or ']'"),
         ("- 1\n", "holds no keys"),
         ("", "holds no keys"),

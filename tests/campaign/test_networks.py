@@ -116,11 +116,11 @@ def test_networks_of_a_campaign(campaign, diffusion):
         assert curve.amounts[-1] == 2000
 
 
-def test_conductance_foretells_d_where_it_should(campaign, diffusion):
+def test_conductance_predicts_d_where_it_should(campaign, diffusion):
     networks = analyse_networks(campaign, diffusion)
     correlations = correlate_with_diffusion(networks.table)
     assert correlations["conductance of the network"].coefficient == pytest.approx(1)
-    # all sites are connected in each: a measure that doesn't vary foretells nothing
+    # all sites are connected in each: a measure that doesn't vary predicts nothing
     assert "largest component" not in correlations
     table = correlation_table(correlations)
     assert (table["rank_correlation"].abs().diff().dropna() <= 0).all()

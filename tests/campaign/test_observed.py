@@ -194,7 +194,7 @@ def test_elements_in_words():
     ("entries", "message"),
     [
         ([entry(mobile="Xx")], "trajectories[0]: mobile = 'Xx': no chemical symbol"),
-        ([entry(), entry()], "trajectories[1]: 700 stands already in trajectories[0]"),
+        ([entry(), entry()], "trajectories[1]: 700 is already in trajectories[0]"),
         (
             [entry(), entry(label="other", mobile="Ba")],
             "trajectories[1]: mobile = ['Ba']: group 'BaF2' has ['F']",

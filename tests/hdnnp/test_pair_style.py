@@ -75,7 +75,7 @@ ZBL = OVERLAY + OVERLAY_COEFF
         (OVERLAY.replace("zbl 0.7 1.3", "buck 6.0") + OVERLAY_COEFF, "line 1: pair_style buck is"),
         (OVERLAY[:-1] + " buck 6.0\n" + OVERLAY_COEFF, "pair_style buck is not done in Python"),
         (OVERLAY.replace("/overlay", "") + OVERLAY_COEFF, "pair_style hybrid is not done"),
-        (OVERLAY[:-1] + " zbl 1 2\n" + OVERLAY_COEFF, "zbl stands twice"),
+        (OVERLAY[:-1] + " zbl 1 2\n" + OVERLAY_COEFF, "zbl is given twice"),
         ("pair_style zbl 0.7 1.3\npair_coeff 1 1 3 3\n", "without hdnnp"),
         ("kspace_style pppm 1e-4\n" + STYLE + COEFF, "line 1: command 'kspace_style' is not done"),
         ("include other.lmp\n", "command 'include' is not done in Python"),

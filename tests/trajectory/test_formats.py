@@ -338,7 +338,7 @@ def test_frames_that_do_not_belong_together(tmp_path, short):
     gap = dump(tmp_path / "g.dump", short, [0, 1, 2, 3, 4, 7, 8, 9])
     refused("steps 200 and 350 of frames 4 and 5 are not 50 apart", gap, **TYPES)
     twice = edited(first, lambda text: text.replace("\n7 ", "\n8 "))
-    refused("an id stands twice", twice, **TYPES)
+    refused("an id is given twice", twice, **TYPES)
 
 
 def test_positions_that_are_none(tmp_path, short):
