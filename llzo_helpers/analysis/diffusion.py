@@ -283,7 +283,8 @@ def _variance(trajectory: NDArray[np.floating], first: int, last: int) -> _Varia
     For variances from low cosine modes see Müller, J. Econometrics 141, 1331 (2007). Degrees of
     freedom are Satterthwaite's, with the scatter's from the kurtosis of s_i.
     """
-    lags = spread_lags(first, last)
+    # half the lags of the fit: a ratio of variances needs no more
+    lags = spread_lags(first, last, 16)
     modes = origin_modes(trajectory, lags, _LONG_MODES) @ line_weights(lags)[1]
     n_ions = modes.shape[1]
     together, alone = _of_sum_and_ions(modes[1:])
@@ -294,7 +295,7 @@ def _variance(trajectory: NDArray[np.floating], first: int, last: int) -> _Varia
     kurtosis = float(scipy.stats.kurtosis(modes[0], fisher=False))
     of_scatter = max((kurtosis - 1) / n_ions, 2 / (n_ions - 1)) + 2 / _LONG_MODES
 
-    lags = spread_lags(max(1, first // 4), max(2, first), 16)
+    lags = spread_lags(max(1, first // 4), max(2, first), 8)
     modes = origin_modes(trajectory, lags, _FAST_MODES) @ line_weights(lags)[1]
     together, alone = _of_sum_and_ions(modes[1:])
     excess = (together - alone) / n_ions**2

@@ -7,7 +7,7 @@ from scipy import fft
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 
-_BLOCK_BYTES = 4e6
+_BLOCK_BYTES = 1e6
 """Of positions worked on at once in `origin_modes`: what fits a cache."""
 
 

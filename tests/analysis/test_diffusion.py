@@ -91,7 +91,7 @@ def within(fraction: float, expected: float, n: int) -> bool:
     return abs(fraction - expected) < 3 * np.sqrt(expected * (1 - expected) / n)
 
 
-REPLICAS = 60
+REPLICAS = 40
 GOOD = [
     "Brownian, 30 ps",
     "Brownian, 100 frames",
