@@ -62,6 +62,7 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Fig
                 colour=colour,
                 symbol="circle",
                 group=name,
+                named=values.empty,
             )
         paper = group[group["paper"].notna()]
         if len(paper):

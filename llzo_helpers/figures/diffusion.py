@@ -122,7 +122,7 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
                 **place,
             )
     figure.update_xaxes(type="log", exponentformat="power", dtick=1)
-    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    figure.update_yaxes(type="log", exponentformat="power", dtick="D2")
     figure.update_xaxes(title_text="lag (ps)")
     figure.update_yaxes(title_text="D (cm<sup>2</sup>/s)", col=1)
     return figure.update_annotations(font_size=11)
@@ -171,6 +171,7 @@ def ageing_figure(ageing: pd.DataFrame) -> go.Figure:
                 colour=colour,
                 symbol="circle",
                 group=name,
+                named=values.empty,
             )
     return figure
 
@@ -212,6 +213,7 @@ def arrhenius_figure(
                 colour=colour,
                 symbol="circle",
                 group=name,
+                named=values.empty,
             )
         figure.add_scatter(
             x=1000 / values["temperature_K"],

@@ -106,6 +106,7 @@ def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> N
                 colour=colour,
                 symbol=_SYMBOLS[phase],
                 group=name,
+                named=values.empty,
             )
 
 

@@ -171,6 +171,7 @@ def add_bounds(
     colour: str,
     symbol: str,
     group: str,
+    named: bool = False,
 ) -> None:
     """Draw upper bounds on a logarithmic ordinate: open symbols with an arrow that points down.
 
@@ -184,17 +185,20 @@ def add_bounds(
         Those of the values beside them.
     group
         Legend group of the curve that they belong to.
+    named
+        Give them its name in the legend: there are no values beside them.
     """
-    for marker, heights in (
-        ({"symbol": f"{symbol}-open", "size": 11, "line": {"width": 1.5}}, np.asarray(limits)),
-        ({"symbol": "arrow-bar-down", "size": 12}, np.asarray(limits) / 1.35),
-    ):
+    open_symbol = {"symbol": f"{symbol}-open", "size": 11, "line": {"width": 1.5}}
+    arrow = {"symbol": "arrow-bar-down", "size": 12}
+    below = np.asarray(limits) / 1.35
+    for marker, heights, shown in ((open_symbol, limits, named), (arrow, below, False)):
         figure.add_scatter(
             x=x,
             y=heights,
             mode="markers",
             marker={"color": colour, **marker},
-            showlegend=False,
+            name=group,
+            showlegend=shown,
             legendgroup=group,
             hovertemplate="upper bound<extra></extra>",
         )
