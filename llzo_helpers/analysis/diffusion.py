@@ -43,8 +43,8 @@ _SLOW_MODES, _FAST_MODES = 2, 8
 third to the eighth for what the halves of a run average over, with no part in a trend."""
 _DRIFT_SIGMA = 3.0
 _HETEROGENEITY = 4.0
-"""Models of traps read high by half a standard error from here on, and models that are good stay
-below 2 (measured, `tests/analysis/diffusion_models.py`)."""
+"""Of runs long enough for their D, most stay below: traps over 3 decades have a median of 3.5 and a
+95 % quantile of 5 (measured, `tests/diffusion_models.py`)."""
 
 
 @dataclass(frozen=True)
@@ -271,9 +271,9 @@ def _variance(trajectory: NDArray[np.floating], first: int, last: int) -> _Varia
     -----
     With s_i the slope of ion i, N^2 var(mean s) is the sum of var(s_i), which the scatter between
     ions gives, and of cov(s_i, s_j). Two kinds of the latter are measured along the run, with the
-    squared displacements of each ion in cosine modes of their time origin (uneven modes of a sum
-    over ions and of the ions alone differ by products of different ions, which vanish in the mean
-    if ions are independent, whatever their memory):
+    squared displacements of each ion in cosine modes of their time origin. For independent ions the
+    square of the sum over ions of a mode and the sum of the squares are equal in the mean, whatever
+    the ions' memory; what they differ by is the covariance:
 
     - ions that jump together, in displacements over the window: the ratio of the sum's variance to
       that of the ions, the mean over `_LONG_MODES`; it multiplies the scatter.

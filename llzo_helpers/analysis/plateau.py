@@ -11,8 +11,8 @@ from llzo_helpers.arrays import FloatArray
 _CHANGE = 0.15
 """Of D over the window, the least that counts: it puts D off by less than half of that."""
 _FALL_SIGMA, _RISE_SIGMA = 2.2, 3.0
-"""A fall with lag is common and a rise is not; together they call one level run in thirty sloped
-(measured, `tests/analysis/diffusion_models.py`)."""
+"""A fall with lag is common and a rise is not; 1 to 4 % of level runs are called sloped (measured,
+`docs/diffusion.md`)."""
 _LEAD = 3
 """How far before the window D against lag is looked at, as a factor in lag: two would call fewer
 long runs of disordered systems sloped, four find more short ones."""

@@ -19,7 +19,7 @@ from llzo_helpers.analysis.diffusion import (
     combine_replicas,
     tracer_diffusion_coefficient,
 )
-from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
+from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, MIN_LAGS
 from llzo_helpers.analysis.stationarity import Drift, drift
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
@@ -82,9 +82,10 @@ def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, Trace
             ions, interval, settings.fit_window, jump_length_A=jump_length_A
         )
         results[run.name] = tracer
-        collective = collective_diffusion_coefficient(
-            ions, interval, tracer.fit_lags_ps, in_ps=True
-        )
+        # of one coordinate long lags tell less than they add in noise
+        first, last = tracer.fit_lags_ps
+        window = (first, min(last, max(2 * first, first + MIN_LAGS * interval)))
+        collective = collective_diffusion_coefficient(ions, interval, window, in_ps=True)
         haven = haven_ratio(tracer, collective)
         # what was run elsewhere shows no energies
         energy = _energy_drift(campaign.run_directory(run)) if isinstance(run, Run) else None
