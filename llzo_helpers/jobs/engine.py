@@ -18,7 +18,7 @@ from pathlib import Path
 
 from llzo_helpers import slurm
 from llzo_helpers.campaign.model import Campaign, load_campaign
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, clipped
 from llzo_helpers.files import make_folder
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.plan import require_disk_space
@@ -58,9 +58,11 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     Raises
     ------
     InputError
-        If the campaign, the profile or LAMMPS is not as it must be, the disk has no room for the
-        results, or another process runs the campaign.
+        If the campaign, the profile, `cores` or LAMMPS is not as it must be, the disk has no room
+        for the results, or another process runs the campaign.
     """
+    if cores is not None and not 1 <= cores <= 1_000_000:
+        raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
     if name.endswith((".yaml", ".yml")):
         name = str(Path(name).absolute())
     campaign = load_campaign(name)
@@ -158,7 +160,7 @@ def _snakemake(campaign: Campaign, profile_directory: Path, cores: int | None) -
     command = [sys.executable, "-m", "snakemake", "--nolock"]
     command += ["--snakefile", str(_WORKFLOW / "Snakefile"), "--profile", str(profile_directory)]
     command += ["--directory", str(campaign.directory)]
-    command += ["--cores", str(cores)] if cores else []
+    command += ["--cores", str(cores)] if cores is not None else []
     return command
 
 

@@ -280,8 +280,12 @@ def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any
 
 def _observed(campaign: Campaign) -> list[dict[str, Any]]:
     """Return what is known of the trajectories that were run elsewhere."""
-    path = campaign.directory / "diffusion.csv"
-    table = pd.read_csv(path, keep_default_na=False) if path.is_file() else pd.DataFrame()
+    try:
+        table = read_table(campaign.directory / "diffusion.csv", ["run"])
+    except InputError:
+        # the section of the table says why it cannot be read
+        table = pd.DataFrame()
+    table["notes"] = table.get("notes", pd.Series(dtype=str)).fillna("")
     rows = {row["run"]: row for row in table.to_dict("records")}
     return [
         {

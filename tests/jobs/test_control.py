@@ -34,7 +34,7 @@ CAMPAIGN = {
     "seed": 1,
     "md": {
         "equilibration_ps": 0.2,
-        "production_ps": 0.6,
+        "production_ps": 0.8,
         "frame_interval_fs": 20,
         "segment_ps": 0.2,
     },

@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from llzo_helpers.errors import InputError
+from llzo_helpers.jobs.engine import run_campaign
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.paths import NOTEBOOKS, PARAMETERS, ROOT
 
@@ -197,3 +199,9 @@ def test_an_unknown_profile_is_refused(tmp_path: Path):
     process = run("run", "smoke", "--profile", "cloud", results=tmp_path)
     assert process.returncode == 2
     assert "no such profile; there are: local, slurm" in process.stderr
+
+
+@pytest.mark.parametrize("cores", [0, -1, 10**7])
+def test_a_number_of_cores_that_is_none_is_refused(cores: int):
+    with pytest.raises(InputError, match=f"--cores {cores}: give a number from 1 to 1000000"):
+        run_campaign("smoke", "local", cores)

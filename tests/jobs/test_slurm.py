@@ -71,7 +71,7 @@ def test_a_campaign_with_two_ranks_a_run(tmp_path: Path):
 
 JOB = """
 import pathlib, sys
-from llzo_helpers.md import run_md
+from llzo_helpers.md.chain import run_md
 from llzo_helpers.md.settings import MDSettings
 from llzo_helpers.potentials import load_potential
 

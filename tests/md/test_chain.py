@@ -90,7 +90,7 @@ def test_the_script_runs_by_hand(finished_run: Path, tmp_path: Path):
 
 CHILD = """
 import json, os, pathlib, signal, sys
-from llzo_helpers.md import run_md
+from llzo_helpers.md.chain import run_md
 from llzo_helpers.md.settings import MDSettings
 from llzo_helpers.potentials import load_potential
 
