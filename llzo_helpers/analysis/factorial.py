@@ -3,7 +3,6 @@
 The paper's experiment: every structure is run with every potential. Two structure origins A, B
 and two potentials a, b make a factorial design in ln D. The same structure serves both
 potentials, so structure-to-structure spread cancels from the effect of the potential, and not
-from llzo_helpers.arrays import FloatArray
 from that of the structure: a split-plot design (Fisher 1925; Cox and Reid, The Theory of the
 Design of Experiments, 2000, section 6).
 """

@@ -86,3 +86,10 @@ def test_each_glass_has_its_own_protocol(campaign: Campaign):
     assert "at 112 % of V" in page
     assert "6 ps at 6000 K" in page
     assert "6 ps at 3500 K" in page
+
+
+def test_a_window_chosen_for_each_run_is_told(campaign: Campaign):
+    assert "at lags from " in write_report(campaign).read_text()
+    free = campaign.diffusion.model_copy(update={"fit_window": None})
+    page = write_report(campaign.model_copy(update={"diffusion": free})).read_text()
+    assert "at lags that are chosen for each run" in page
