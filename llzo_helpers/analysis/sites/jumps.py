@@ -1,4 +1,4 @@
-"""Jumps between sites, and how long ions stay: from assignments to rates_per_ps.
+"""Jumps between sites, and how long ions stay: from assignments to rates.
 
 An unassigned ion counts as still at its last known site; a jump is at the first frame with a
 new one. Everything derives from one table, the stays of the ions at sites (`Stays`). The
@@ -124,7 +124,7 @@ def jump_table(stays: Stays) -> IntArray:
 
 @dataclass(frozen=True)
 class JumpStatistics:
-    """Jump counts, probabilities, rates_per_ps and residence times of sites.
+    """Jump counts, probabilities, rates and residence times of sites.
 
     Attributes
     ----------
@@ -168,7 +168,7 @@ def jump_statistics(
     sitator_compat: bool = False,
     ion_weights: FloatArray | None = None,
 ) -> JumpStatistics:
-    """Count jumps and estimate rates_per_ps and residence times.
+    """Count jumps and estimate rates and residence times.
 
     Parameters
     ----------
@@ -200,25 +200,25 @@ def jump_statistics(
     jumps = _per_link(stays, weight, stays.following != UNASSIGNED)
     # In a stay of n frames, the ion is seen to stay n - 1 times and then to leave, if it is seen.
     n_ij = jumps + np.diag(_per_site(stays, weight * (stays.n_frames - 1)))
-    time_at_site_ps = n_ij.sum(axis=1)
+    frames_at_site = n_ij.sum(axis=1)
     departures = jumps.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p_ij = np.where(time_at_site_ps[:, None] > 0, n_ij / time_at_site_ps[:, None], 0.0)
-        rates_per_ps = np.where(time_at_site_ps[:, None] > 0, jumps / time_at_site_ps[:, None], 0.0)
-        residence_time_ps = np.where(departures > 0, time_at_site_ps / departures, np.inf)
-        error = np.where(departures > 0, residence_time_ps / np.sqrt(departures), np.inf)
+        p_ij = np.where(frames_at_site[:, None] > 0, n_ij / frames_at_site[:, None], 0.0)
+        rates = np.where(frames_at_site[:, None] > 0, jumps / frames_at_site[:, None], 0.0)
+        residence_frames = np.where(departures > 0, frames_at_site / departures, np.inf)
+        error = np.where(departures > 0, residence_frames / np.sqrt(departures), np.inf)
         complete_frames = _per_site(stays, weight * stays.n_frames * stays.complete)
-        mean_complete_stay_ps = complete_frames / _per_site(stays, weight * stays.complete)
+        mean_complete_frames = complete_frames / _per_site(stays, weight * stays.complete)
     return JumpStatistics(
         n_ij=n_ij,
         p_ij=p_ij,
-        rates_per_ps=rates_per_ps / frame_interval_ps,
+        rates_per_ps=rates / frame_interval_ps,
         jump_lag_ps=_mean_lag(stays, weight, stays.n_frames, stays.complete) * frame_interval_ps,
-        residence_time_ps=residence_time_ps * frame_interval_ps,
+        residence_time_ps=residence_frames * frame_interval_ps,
         residence_time_std_ps=error * frame_interval_ps,
-        mean_complete_stay_ps=mean_complete_stay_ps * frame_interval_ps,
+        mean_complete_stay_ps=mean_complete_frames * frame_interval_ps,
         occupancy=_per_site(stays, weight * stays.n_frames) / stays.trajectory_frames,
-        time_at_site_ps=time_at_site_ps * frame_interval_ps,
+        time_at_site_ps=frames_at_site * frame_interval_ps,
     )
 
 
@@ -265,19 +265,19 @@ def _sitator_statistics(stays: Stays, frame_interval_ps: float) -> JumpStatistic
     lag = _mean_lag(stays, weight, length, left)
     reached = np.isfinite(lag)
     with np.errstate(divide="ignore", invalid="ignore"):
-        residence_time_ps = np.where(reached, lag, 0).sum(axis=1) / reached.sum(axis=1)
-        residence_time_ps[~reached.any(axis=1)] = stays.trajectory_frames
+        residence_frames = np.where(reached, lag, 0).sum(axis=1) / reached.sum(axis=1)
+        residence_frames[~reached.any(axis=1)] = stays.trajectory_frames
         p_ij = n_ij / visit_count[None, :]
-        rates_per_ps = (n_ij - np.diag(np.diag(n_ij))) / visit_count[None, :]
-        mean_complete_stay_ps = _per_site(stays, length * left) / _per_site(stays, left)
+        rates = (n_ij - np.diag(np.diag(n_ij))) / visit_count[None, :]
+        mean_complete_frames = _per_site(stays, length * left) / _per_site(stays, left)
     return JumpStatistics(
         n_ij=n_ij,
         p_ij=p_ij,
-        rates_per_ps=rates_per_ps / frame_interval_ps,
+        rates_per_ps=rates / frame_interval_ps,
         jump_lag_ps=lag * frame_interval_ps,
-        residence_time_ps=residence_time_ps * frame_interval_ps,
+        residence_time_ps=residence_frames * frame_interval_ps,
         residence_time_std_ps=np.full(n, np.nan),
-        mean_complete_stay_ps=mean_complete_stay_ps * frame_interval_ps,
+        mean_complete_stay_ps=mean_complete_frames * frame_interval_ps,
         occupancy=n_ij.sum(axis=0) / stays.trajectory_frames,
         time_at_site_ps=visit_count * frame_interval_ps,
     )
