@@ -131,7 +131,8 @@ def test_where_the_run_is_long_enough_D_and_its_intervals_are_right(name):
         assert within(np.mean(inside), level, REPLICAS) or np.mean(inside) > level
     assert np.mean([bool(result.warnings) for result in results]) <= 0.1
     errors = np.array([result.D_std_cm2_s for result in results]) / true
-    assert 0.75 < ratio.std() / np.sqrt((errors**2).mean()) < 1.3
+    # the standard deviation of 40 is itself known to 11 %: three of those, around 0.86 to 1.1
+    assert 0.57 < ratio.std() / np.sqrt((errors**2).mean()) < 1.47
 
 
 @pytest.mark.parametrize("name", SHORT)

@@ -70,9 +70,9 @@ SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "sealed stage": (sealed_digit, "segment.json: changed since it was written"),
     "number of frames": (
         lambda r: edit(r / "segment_0002/segment.json", n_frames=5),
-        "segment.json: does not go on",
+        "segment.json: does not continue",
     ),
-    "index": (lambda r: edit(r / "segment_0002/segment.json", index=7), "does not go on"),
+    "index": (lambda r: edit(r / "segment_0002/segment.json", index=7), "does not continue"),
     "no number": (
         lambda r: edit(r / "segment_0002/segment.json", last_step="x"),
         "last_step = 'x'",
