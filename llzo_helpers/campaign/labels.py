@@ -50,6 +50,11 @@ def run_label(run: AnyRun) -> str:
     return system_label(system_columns(run)) + (f" r{run.replica}" if run.replica > 1 else "")
 
 
+def run_name_in_system(run: AnyRun) -> str:
+    """Return what tells a run from others of its system: temperature, and which replica."""
+    return f"{run.temperature_K:g} K" + (f" r{run.replica}" if run.replica > 1 else "")
+
+
 def glass_label(glass: Glass) -> str:
     """Return the name of a glass."""
     replica = f" r{glass.replica}" if glass.replica > 1 else ""

@@ -79,6 +79,21 @@ def value_or_bound(row: Mapping[Any, Any]) -> str:
     return f"{row['tracer_D_cm2_s']:.2e} ± {row['tracer_D_std_cm2_s']:.1e}"
 
 
+def with_error(value: float, std: float) -> str:
+    """Return a value with its standard error, both to the first digit of the error.
+
+    Examples
+    --------
+    >>> with_error(1.4237, 0.0891)
+    '1.42 ± 0.09'
+    """
+    if not (np.isfinite(value) and np.isfinite(std) and std > 0):
+        return "" if np.isnan(value) else f"{value:.3g}"
+    # rounding may carry: 0.096 is 0.1
+    digits = -int(np.floor(np.log10(float(f"{std:.0e}"))))
+    return f"{round(value, digits):.{max(digits, 0)}f} ± {round(std, digits):.{max(digits, 0)}f}"
+
+
 def save_table(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
     """Write a table as CSV, whole or not at all, and beside it its SHA-256."""
     text = table.to_csv(index=index)

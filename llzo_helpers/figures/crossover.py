@@ -1,6 +1,7 @@
 """The crossover of structures and potentials: Table 1 of the paper as a figure, and its effects."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,18 @@ from plotly.subplots import make_subplots
 
 from llzo_helpers.analysis.factorial import FactorialDecomposition
 from llzo_helpers.campaign.crossover import Switch
+from llzo_helpers.figures.looks import look
+from llzo_helpers.figures.measured import add_measured, add_paper
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import BLACK, SEQUENCE, add_bounds, new_figure
+from llzo_helpers.figures.style import (
+    BLACK,
+    GREY,
+    SEQUENCE,
+    diffusivity_axis,
+    new_figure,
+    new_panels,
+)
+from llzo_helpers.potentials import short_name
 
 _PAIRS = (("Zr", "O"), ("O", "O"))
 
@@ -26,55 +37,61 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Fig
     temperature_K
         Temperature shown.
     """
-    figure = new_figure(
-        x="potential of the dynamics",
-        y="D<sub>Li</sub> (cm<sup>2</sup>/s)",
-        log_y=True,
-        caption=(
-            f"Tracer diffusion coefficient at {temperature_K} K of amorphous structures made by "
-            "one potential (colour) and run with one (abscissa), with standard errors. Parallel "
-            "lines: structure and potential act independently. Open circles with an arrow: upper "
-            "bounds; open squares: the paper."
-        ),
-    )
     rows = table[table["temperature_K"] == temperature_K]
-    keys = ["structure_potential", "li_per_formula", "volume_ratio", "supercell"]
-    for colour, (_, group) in zip(SEQUENCE * 9, rows.groupby(keys, sort=False), strict=False):
-        origin, lithium, volume, n = group[keys].iloc[0]
-        size = f" {n}x{n}x{n}" if n > 1 else ""
-        name = f"{origin} structure, Li<sub>{lithium:g}</sub> {100 * volume:g} %{size}"
-        bound = group["upper_bound"]
-        values, bounds = group[~bound], group[bound]
-        figure.add_scatter(
-            x=values["md_potential"],
-            y=values["tracer_D_cm2_s"],
-            error_y={"array": values["tracer_D_std_cm2_s"], "thickness": 1.5, "width": 5},
-            mode="lines+markers",
-            marker={"color": colour, "size": 10},
-            name=name,
-            legendgroup=name,
-        )
-        if len(bounds):
-            add_bounds(
-                figure,
-                bounds["md_potential"].to_list(),
-                bounds["tracer_D_limit_cm2_s"].to_list(),
-                colour=colour,
-                symbol="circle",
-                group=name,
-                named=values.empty,
+    panels = list(rows.groupby(["li_per_formula", "volume_ratio", "supercell"], sort=False))
+    figure, places = new_panels(
+        [_condition(panel.iloc[0].to_dict()) for _, panel in panels],
+        caption=(
+            f"Tracer diffusion coefficient at {temperature_K:g} K of amorphous structures made by "
+            "one potential and run with one (abscissa, colour), with standard errors. Grey lines "
+            "join the runs of one potential's structures: parallel where structure and potential "
+            "act independently. Open with an arrow: upper bounds; open, beside: the paper."
+        ),
+        panel_size=(300, 330),
+        legend_rows=2,
+    )
+    for (_, panel), place in zip(panels, places, strict=True):
+        positions = {name: i for i, name in enumerate(dict.fromkeys(panel["md_potential"]))}
+        for _, group in panel.groupby("structure_potential", sort=False):
+            x = group["md_potential"].map(positions)
+            limits = group["tracer_D_cm2_s"].where(
+                ~group["upper_bound"], group["tracer_D_limit_cm2_s"]
             )
-        paper = group[group["paper"].notna()]
-        if len(paper):
             figure.add_scatter(
-                x=paper["md_potential"],
-                y=paper["paper"],
-                mode="markers",
-                marker={"symbol": "square-open", "color": colour, "size": 12},
-                name=f"paper: {name}",
-            )
-    figure.update_xaxes(type="category")
+                x=x, y=limits, mode="lines", line={"color": GREY, "width": 1}, showlegend=False,
+                hoverinfo="skip", **place,
+            )  # fmt: skip
+            for i in range(len(group)):
+                row = group.iloc[i].to_dict()
+                maker, runner = (short_name(row[f"{key}_potential"]) for key in ("structure", "md"))
+                name, drawn = f"{maker} structures with {runner}", look(row)
+                at = float(x.iloc[i])
+                add_measured(figure, group.iloc[[i]], [at], look=drawn, name=name, place=place)
+                if not np.isnan(row["paper"]):
+                    beside = [at + 0.12]
+                    add_paper(
+                        figure,
+                        beside,
+                        [row["paper"]],
+                        look=drawn,
+                        name=f"paper: {name}",
+                        place=place,
+                    )
+        names = [short_name(name) for name in positions]
+        figure.update_xaxes(
+            tickvals=list(positions.values()), ticktext=names, range=[-0.4, len(names) - 0.6],
+            **place,
+        )  # fmt: skip
+    figure.update_xaxes(title_text="potential of the dynamics")
+    figure.update_yaxes(type="log", exponentformat="power", dtick="D2")
+    figure.update_yaxes(title_text=diffusivity_axis("Li"), col=1)
     return figure
+
+
+def _condition(row: Mapping[Any, Any]) -> str:
+    n = row["supercell"]
+    size = f", {n}x{n}x{n}" if n > 1 else ""
+    return f"Li<sub>{row['li_per_formula']:g}</sub>, {100 * row['volume_ratio']:g} %{size}"
 
 
 @registered("effects")

@@ -10,15 +10,13 @@ from llzo_helpers.analysis.arrhenius import Arrhenius
 from llzo_helpers.analysis.diffusion import TracerDiffusion
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.tables import SystemKey, system_key
+from llzo_helpers.figures.looks import Look, look, shade
+from llzo_helpers.figures.measured import add_measured
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import (
     BLACK,
-    BLUE,
     GREY,
-    SEQUENCE,
-    VERMILION,
     add_band,
-    add_bounds,
     diffusivity_axis,
     ion_name,
     new_figure,
@@ -27,58 +25,90 @@ from llzo_helpers.figures.style import (
 
 
 @registered("msd")
-def msd_figure(results: Mapping[str, TracerDiffusion], mobile: str = "Li") -> go.Figure:
+def msd_figure(
+    systems: Mapping[str, Mapping[str, TracerDiffusion]],
+    looks: Mapping[str, Look] | None = None,
+    mobile: str = "Li",
+) -> go.Figure:
     """Mean squared displacements, the window of each fit drawn as a thick line.
 
     Parameters
     ----------
-    results
-        By run.
+    systems
+        By system, a panel each, and by the run's name within it.
+    looks
+        Of the systems, whose colours they have; black where it is not told.
     mobile
         Elements of the ions, for the caption.
     """
-    figure = new_figure(
-        x="lag t (ps)",
-        y="MSD (Å<sup>2</sup>)",
-        log_y=True,
+    figure, places = new_panels(
+        list(systems),
         caption=(
-            f"Mean squared displacement of {ion_name(mobile)} relative to the framework. Bands: "
-            "standard error; thick: the straight line fitted in its window. Motion is diffusive "
-            "where the curve runs parallel to the grey line, MSD ∝ t."
+            f"Mean squared displacement of {ion_name(mobile)} relative to the framework; shade: "
+            "temperature. Bands: standard error; thick: the straight line fitted in its window. "
+            "Motion is diffusive where the curve runs parallel to the grey line, MSD ∝ t."
         ),
+        panel_size=(215, 190),
+        subplots={
+            "shared_yaxes": "all",
+            "shared_xaxes": "all",
+            "horizontal_spacing": 0.04,
+            "vertical_spacing": 0.36 / max(1, -(-len(systems) // 3)),
+        },
+        showlegend=False,
     )
-    figure.update_xaxes(type="log", exponentformat="power")
-    # many runs: names beside the plot
-    figure.update_layout(
-        width=960, legend={"orientation": "v", "x": 1.02, "y": 1, "font": {"size": 10}}
-    )
-    for colour, (name, result) in zip(SEQUENCE * 50, results.items(), strict=False):
-        lags, msd, std = result.lags_ps, result.msd, result.msd_std
-        add_band(figure, lags, msd - std, msd + std, colour=colour, group=name)
+    for (system, results), place in zip(systems.items(), places, strict=True):
+        colour = looks[system].colour if looks else BLACK
+        for towards, (name, result) in zip(
+            np.linspace(-0.7, 0.7, len(results)) if len(results) > 1 else [0.0],
+            results.items(),
+            strict=True,
+        ):
+            _add_msd(figure, name, result, shade(colour, towards), **place)
+        lags = np.concatenate([result.lags_ps for result in results.values()])
+        top = 2 * max(result.msd[-1] for result in results.values())
+        ends = np.array([lags.min(), lags.max()])
         figure.add_scatter(
-            x=lags, y=msd, line={"color": colour, "width": 1}, name=name, legendgroup=name
-        )
-        window = np.linspace(*result.fit_lags_ps, 20)
-        figure.add_scatter(
-            x=window,
-            y=result.intercept + result.slope * window,
+            x=ends,
+            y=top * ends / ends[1],
             mode="lines",
-            line={"color": colour, "width": 4},
+            line={"color": GREY, "width": 1, "dash": "dash"},
             hoverinfo="skip",
-            showlegend=False,
-            legendgroup=name,
+            **place,
         )
-    if results:
-        lags = next(iter(results.values())).lags_ps
-        top = max(result.msd[-1] for result in results.values())
-        figure.add_scatter(
-            x=lags,
-            y=2 * top * lags / lags[-1],
-            mode="lines",
-            line={"color": "grey", "width": 1, "dash": "dash"},
-            name="∝ t",
-        )
+    figure.update_xaxes(type="log", exponentformat="power", dtick=1, showticklabels=True)
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    figure.update_xaxes(title_text="lag t (ps)")
+    figure.update_yaxes(title_text="MSD (Å<sup>2</sup>)", col=1)
     return figure
+
+
+def _add_msd(
+    figure: go.Figure, name: str, result: TracerDiffusion, colour: str, **place: int
+) -> None:
+    lags, msd, std = result.lags_ps, result.msd, result.msd_std
+    add_band(figure, lags, msd - std, msd + std, colour=colour, group=name, **place)
+    # the name stands at the end of the curve
+    figure.add_scatter(
+        x=lags,
+        y=msd,
+        mode="lines+text",
+        line={"color": colour, "width": 1},
+        text=[""] * (len(lags) - 1) + [name],
+        textposition="top left",
+        textfont={"size": 11, "color": colour},
+        name=name,
+        **place,
+    )
+    window = np.linspace(*result.fit_lags_ps, 20)
+    figure.add_scatter(
+        x=window,
+        y=result.intercept + result.slope * window,
+        mode="lines",
+        line={"color": colour, "width": 4},
+        hoverinfo="skip",
+        **place,
+    )
 
 
 @registered("running_diffusion")
@@ -95,14 +125,14 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
         caption=(
             "D against lag: slopes of the mean squared displacement over a factor of two in lag, "
             "with standard errors. Shaded: the window of the fit; line: D of the fit. Where D "
-            "still falls, ions rattle and jump back, and D of the fit is an upper bound (red)."
+            "still falls, ions rattle and jump back, and D of the fit is an upper bound (grey)."
         ),
         panel_size=(230, 170),
         subplots={"vertical_spacing": 0.55 / max(1, -(-len(results) // 3))},
         showlegend=False,
     )
     for (name, result), place in zip(results.items(), places, strict=True):
-        running, colour = result.running, VERMILION if result.upper_bound else BLUE
+        running, colour = result.running, GREY if result.upper_bound else BLACK
         shown = running.D_cm2_s > 0
         lags, D = running.lags_ps[shown], running.D_cm2_s[shown]
         std = running.D_std_cm2_s[shown]
@@ -147,32 +177,17 @@ def ageing_figure(ageing: pd.DataFrame) -> go.Figure:
             "bounds. A glass that ages slows down."
         ),
     )
-    for colour, (_, rows) in zip(SEQUENCE * 9, ageing.groupby("run", sort=False), strict=False):
-        bound = rows["upper_bound"]
-        values, bounds = rows[~bound], rows[bound]
-        replica = rows["replica"].iloc[0]
-        name = system_label(rows.iloc[0].to_dict()) + (f" r{replica}" if replica > 1 else "")
-        name += f", {rows['temperature_K'].iloc[0]:g} K"
-        figure.add_scatter(
-            x=values["age_ps"],
-            y=values["tracer_D_cm2_s"],
-            error_y={"array": values["tracer_D_std_cm2_s"], "thickness": 1.5, "width": 4},
-            mode="lines+markers",
-            line={"color": colour, "width": 1},
-            marker={"size": 9},
-            name=name,
-            legendgroup=name,
+    for _, rows in ageing.groupby("run", sort=False):
+        first = rows.iloc[0].to_dict()
+        replica = f" r{first['replica']}" if first["replica"] > 1 else ""
+        add_measured(
+            figure,
+            rows,
+            rows["age_ps"],
+            look=look(first, shaded=True),
+            name=f"{system_label(first)}{replica}, {first['temperature_K']:g} K",
+            joined=True,
         )
-        if len(bounds):
-            add_bounds(
-                figure,
-                bounds["age_ps"].to_list(),
-                bounds["tracer_D_limit_cm2_s"].to_list(),
-                colour=colour,
-                symbol="circle",
-                group=name,
-                named=values.empty,
-            )
     return figure
 
 
@@ -201,39 +216,22 @@ def arrhenius_figure(
         ),
     )
     keys = [system_key(row) for row in diffusion.to_dict("records")]
-    for colour, (system, fit) in zip(SEQUENCE * 50, fits.items(), strict=False):
+    for system, fit in fits.items():
         rows = diffusion[[key == system for key in keys]].sort_values("temperature_K")
-        name = system_label(rows.iloc[0].to_dict())
-        values, bounds = rows[~rows["upper_bound"]], rows[rows["upper_bound"]]
-        if len(bounds):
-            add_bounds(
-                figure,
-                (1000 / bounds["temperature_K"]).to_list(),
-                bounds["tracer_D_limit_cm2_s"].to_list(),
-                colour=colour,
-                symbol="circle",
-                group=name,
-                named=values.empty,
-            )
-        figure.add_scatter(
-            x=1000 / values["temperature_K"],
-            y=values["tracer_D_cm2_s"],
-            error_y={"array": values["tracer_D_std_cm2_s"], "thickness": 1.5, "width": 4},
-            mode="markers",
-            marker={"color": colour, "size": 9},
+        first = rows.iloc[0].to_dict()
+        drawn, name = look(first, shaded=True), system_label(first)
+        add_measured(
+            figure,
+            rows,
+            1000 / rows["temperature_K"],
+            look=drawn,
             name=f"{name}: {fit.E_a_eV:.2f} ± {fit.E_a_std_eV:.2f} eV",
-            legendgroup=name,
         )
         temperature = np.linspace(rows["temperature_K"].min(), rows["temperature_K"].max(), 50)
         D, std = fit.D_cm2_s(temperature), fit.ln_D_std(temperature)
         figure.add_scatter(
-            x=1000 / temperature,
-            y=D,
-            mode="lines",
-            line={"color": colour, "width": 1.5},
-            showlegend=False,
-            legendgroup=name,
+            x=1000 / temperature, y=D, mode="lines", line=drawn.line, showlegend=False
         )
         low, high = D * np.exp(-std), D * np.exp(std)
-        add_band(figure, 1000 / temperature, low, high, colour=colour, group=name)
+        add_band(figure, 1000 / temperature, low, high, colour=drawn.colour, group=name)
     return figure

@@ -3,19 +3,11 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from llzo_helpers.figures.looks import look
+from llzo_helpers.figures.measured import add_measured, add_paper
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import (
-    BLACK,
-    CURVE_COLUMNS,
-    GREY,
-    SEQUENCE,
-    add_bounds,
-    curve_name,
-    new_figure,
-)
+from llzo_helpers.figures.style import BLACK, CURVE_COLUMNS, curve_name, new_figure
 
-_SYMBOLS = {"crystal": "circle", "amorphous": "square"}
-_PAPER_LINES = ({"color": BLACK, "dash": "dash"}, {"color": GREY, "dash": "dashdot"})
 EXPERIMENT_E_A_EV = 0.35
 """Average of experiments, as the paper draws it (its reference 14)."""
 
@@ -80,53 +72,31 @@ def figure_1b(arrhenius: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
 
 
 def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> None:
-    for colour, (_, rows) in zip(
-        SEQUENCE * 9, table.groupby(CURVE_COLUMNS, dropna=False, sort=True), strict=False
-    ):
-        phase = rows["phase"].iloc[0]
+    for _, rows in table.groupby(CURVE_COLUMNS, dropna=False, sort=True):
         points = rows.sort_values("volume_ratio")
-        bound = points.get("upper_bound", pd.Series(False, index=points.index)).astype(bool)
-        name = curve_name(points.iloc[0].to_dict())
-        values = points[~bound]
-        figure.add_scatter(
-            x=100 * values["volume_ratio"],
-            y=values[value],
-            error_y={"array": values[std], "thickness": 1.5, "width": 5},
-            mode="lines+markers",
-            marker={"symbol": _SYMBOLS[phase], "size": 10, "color": colour},
-            line={"color": colour, "width": 1.5},
-            name=name,
-            legendgroup=name,
+        first = points.iloc[0].to_dict()
+        add_measured(
+            figure,
+            points,
+            100 * points["volume_ratio"],
+            value=value,
+            std=std,
+            look=look(first),
+            name=curve_name(first),
+            joined=True,
         )
-        if bound.any():
-            add_bounds(
-                figure,
-                (100 * points.loc[bound, "volume_ratio"]).to_list(),
-                points.loc[bound, "tracer_D_limit_cm2_s"].to_list(),
-                colour=colour,
-                symbol=_SYMBOLS[phase],
-                group=name,
-                named=values.empty,
-            )
 
 
 def _add_paper(figure: go.Figure, table: pd.DataFrame) -> None:
-    # the paper's potentials differ by line and shade, as phases do by symbol
-    lines = dict(zip(sorted(table["md_potential"].unique()), _PAPER_LINES, strict=False))
     columns = [column for column in CURVE_COLUMNS if column in table]
     for _, rows in table.groupby(columns, dropna=False, sort=True):
-        phase, line = rows["phase"].iloc[0], lines[rows["md_potential"].iloc[0]]
         points = rows.sort_values("volume_ratio")
-        figure.add_scatter(
-            x=100 * points["volume_ratio"],
-            y=points["value"],
-            mode="lines+markers",
-            marker={
-                "symbol": f"{_SYMBOLS[phase]}-open",
-                "size": 11,
-                "color": line["color"],
-                "line": {"width": 1.5},
-            },
-            line={"width": 1, **line},
-            name=f"paper: {curve_name(rows.iloc[0].to_dict())}",
+        first = points.iloc[0].to_dict()
+        add_paper(
+            figure,
+            100 * points["volume_ratio"],
+            points["value"],
+            look=look(first),
+            name=f"paper: {curve_name(first)}",
+            joined=True,
         )

@@ -163,47 +163,6 @@ def add_band(
     )
 
 
-def add_bounds(
-    figure: go.Figure,
-    x: Sequence[Any],
-    limits: Sequence[float],
-    *,
-    colour: str,
-    symbol: str,
-    group: str,
-    named: bool = False,
-) -> None:
-    """Draw upper bounds on a logarithmic ordinate: open symbols with an arrow that points down.
-
-    Parameters
-    ----------
-    figure
-        Receives them.
-    x, limits
-        Abscissa and bound of each.
-    colour, symbol
-        Those of the values beside them.
-    group
-        Legend group of the curve that they belong to.
-    named
-        Give them its name in the legend: there are no values beside them.
-    """
-    open_symbol = {"symbol": f"{symbol}-open", "size": 11, "line": {"width": 1.5}}
-    arrow = {"symbol": "arrow-bar-down", "size": 12}
-    below = np.asarray(limits) / 1.35
-    for marker, heights, shown in ((open_symbol, limits, named), (arrow, below, False)):
-        figure.add_scatter(
-            x=x,
-            y=heights,
-            mode="markers",
-            marker={"color": colour, **marker},
-            name=group,
-            showlegend=shown,
-            legendgroup=group,
-            hovertemplate="upper bound<extra></extra>",
-        )
-
-
 def log_ticks(low: float, high: float) -> list[float]:
     """Return 1, 2, 5 times powers of ten that lie between two values, to be written in full."""
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)

@@ -17,7 +17,7 @@ import pandas as pd
 from plotly.offline import get_plotlyjs
 
 from llzo_helpers.campaign.model import Campaign
-from llzo_helpers.campaign.paper import readable_comparison
+from llzo_helpers.campaign.paper import paper_values_for, verdict
 from llzo_helpers.campaign.tables import read_table
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.register import load_figures
@@ -25,6 +25,7 @@ from llzo_helpers.figures.style import ion_name
 from llzo_helpers.files import read_record, write_text
 from llzo_helpers.generate.settings import MeltQuench
 from llzo_helpers.jobs.executed import notebook_error
+from llzo_helpers.jobs.report_tables import report_table
 from llzo_helpers.md.folder import read_summary
 from llzo_helpers.potentials import load_potential
 
@@ -51,9 +52,10 @@ SECTIONS = (
         tables=(
             (
                 "comparison",
-                "Each number of the paper that has a counterpart here. The deviation is in "
-                "standard errors of this work; the paper gives none. Short runs and small cells "
-                "have systematic errors besides.",
+                "Each number of the paper that has a counterpart here. σ: the difference in "
+                "standard errors of this work; the paper gives none of its own. ✓ agrees within "
+                "2 σ; ✗ differs; ≤ an upper bound that allows the paper's value; ? too uncertain "
+                "to decide. Short runs and small cells have systematic errors besides.",
             ),
         ),
     ),
@@ -162,6 +164,7 @@ def write_report(campaign: Campaign) -> Path:
             for section in SECTIONS
             if (content := _content(campaign, section, absent)) is not None
         ],
+        verdict=_verdict(campaign),
         missing=_missing(campaign),
         absent=absent,
         warnings=_warnings(campaign, absent),
@@ -185,6 +188,19 @@ def write_report(campaign: Campaign) -> Path:
     return path
 
 
+def _verdict(campaign: Campaign) -> list[str]:
+    """Return what agrees with the paper, in words; nothing if that was not compared."""
+    path = campaign.directory / "comparison.csv"
+    try:
+        comparison = read_table(path)
+    except InputError:
+        # the section of the table says why it is not there
+        return []
+    if "agreement" not in comparison:
+        return []
+    return verdict(comparison, len(paper_values_for(campaign)))
+
+
 Absent = list[tuple[str, str]]
 """What is not in the report, and why; gathered while its parts are made."""
 
@@ -199,15 +215,21 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
             faults.append(str(error))
             continue
         for number, figure in enumerate(found):
-            html = figure.to_html(
-                full_html=False, include_plotlyjs=False, div_id=f"{name}-{number}"
+            figures.append(
+                {
+                    "id": f"{name}-{number}",
+                    # "</" would end the script that holds it
+                    "json": figure.to_json().replace("</", "<\\/"),
+                    "width": figure.layout.width,
+                    "height": figure.layout.height,
+                    "caption": (figure.layout.meta or {}).get("caption", ""),
+                }
             )
-            figures.append((html, (figure.layout.meta or {}).get("caption", "")))
     for name, caption in section.tables:
         path = campaign.directory / f"{name}.csv"
         try:
             if path.is_file() and len(table := read_table(path)):
-                tables.append((_table_html(name, table), caption))
+                tables.append((report_table(name, table), caption))
         except InputError as error:
             faults.append(str(error))
     failure = _failure(campaign, section.notebook)
@@ -257,15 +279,6 @@ def _protocols(campaign: Campaign) -> list[tuple[str, MeltQuench]]:
         else:
             found.append(([glass.structure_potential], glass.melt_quench))
     return [(" and ".join(dict.fromkeys(names)), protocol) for names, protocol in found]
-
-
-def _table_html(name: str, table: pd.DataFrame) -> str:
-    if name == "comparison":
-        table = readable_comparison(table)
-    table = table.dropna(axis="columns", how="all").rename(columns={"Unnamed: 0": ""})
-    return table.to_html(
-        index=False, na_rep="", border=0, float_format=lambda value: f"{value:.4g}"
-    )
 
 
 def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any] | None:

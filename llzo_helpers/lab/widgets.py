@@ -279,7 +279,7 @@ def explore_fit(campaign: Campaign) -> widgets.VBox:
 
 
 def _show_msd(figure: go.FigureWidget, name: str, result: TracerDiffusion, mobile: str) -> None:
-    drawn = msd_figure({name: result}, mobile)
+    drawn = msd_figure({name: {"": result}}, mobile=mobile)
     with figure.batch_update():
         figure.data = []
         figure.add_traces(drawn.data)

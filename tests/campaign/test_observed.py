@@ -89,7 +89,7 @@ def test_diffusion_and_one_fit_a_group(campaign):
     figure = arrhenius_figure(combined, fits, campaign.mobile)
     assert figure.layout.yaxis.title.text.startswith("D<sub>F</sub>")
     assert "BaF2: " in next(trace.name for trace in figure.data if trace.name)
-    caption = msd_figure(results, campaign.mobile).layout.meta["caption"]
+    caption = msd_figure({"BaF2": results}, mobile=campaign.mobile).layout.meta["caption"]
     assert "displacement of fluorine relative" in caption
     lags = msd_table(results)
     assert lags.columns.to_list() == ["run", "lag_ps", "msd_A2", "msd_std_A2"]

@@ -34,6 +34,9 @@ SYSTEM = {
 }
 
 
+CIP, ML = "CIP", "ML"
+
+
 def traces(figure):
     return {trace.name: trace for trace in figure.data if trace.name}
 
@@ -74,20 +77,25 @@ def test_the_crossover_is_drawn_with_errors_and_its_decomposition():
             "tracer_D_cm2_s": D,
             "tracer_D_std_cm2_s": D / 10,
             "upper_bound": False,
+            "tracer_D_limit_cm2_s": 1.2 * D,
             "paper": 1.1 * D,
         }
         for origin, md, D in (
-            ("a", "a", 1e-8),
-            ("a", "b", 1e-7),
-            ("b", "a", 2e-8),
-            ("b", "b", 2e-7),
+            ("bush1994_woodley1999", "bush1994_woodley1999", 1e-8),
+            ("bush1994_woodley1999", "hdnnp_sevennet0", 1e-7),
+            ("hdnnp_sevennet0", "bush1994_woodley1999", 2e-8),
+            ("hdnnp_sevennet0", "hdnnp_sevennet0", 2e-7),
         )
     ]
     drawn = traces(crossover_figure(pd.DataFrame(rows), 700))
-    assert len(drawn) == 4
-    first = next(iter(drawn.values()))
-    assert list(first.x) == ["a", "b"]
-    assert list(first.error_y.array) == [1e-9, 1e-8]
+    ours = drawn[f"{ML} structures with {CIP}"]
+    assert (list(ours.y), list(ours.error_y.array)) == ([2e-8], [2e-9])
+    assert list(drawn[f"paper: {ML} structures with {CIP}"].y) == pytest.approx([2.2e-8])
+    assert len(drawn) == 8
+    # the colour is the potential that ran, the marker whose structure it is
+    same = drawn[f"{CIP} structures with {CIP}"].marker
+    assert same.color == ours.marker.color
+    assert same.symbol != ours.marker.symbol
     effects = decompose([[1e-8, 1e-7]], [[1e-9, 1e-8]], [[2e-8, 2e-7]], [[2e-9, 2e-8]])
     bars = effects_figure({"a → b": effects})
     values = np.concatenate([np.ravel(trace.x) for trace in bars.data])
