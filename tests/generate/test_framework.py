@@ -116,17 +116,19 @@ def test_cells_that_cannot_be_compared_with_the_garnet(cell, symbols, message):
         frenkel_defects([np.zeros((len(symbols), 3))], cell, symbols)
 
 
-def moving_framework(step: float, defective: bool, n_frames: int = 60) -> FrameworkState:
+def moving_framework(
+    step: float, defective: bool, n_frames: int = 60, rattle: float = 0.1
+) -> FrameworkState:
     """A Brownian framework (`step` in Å a frame) on garnet sites, or on no sites."""
     rng = np.random.default_rng(2)
     atoms = crystal(li_per_formula=6.25, seed=1)
     if defective:
         atoms.positions = rng.random(atoms.positions.shape) * atoms.cell[0, 0]
     walk = rng.normal(0, step, (n_frames, len(atoms), 3)).cumsum(axis=0)
-    rattle = rng.normal(0, 0.1, (n_frames, len(atoms), 3))
+    vibration = rng.normal(0, rattle, (n_frames, len(atoms), 3))
     # all drift together, which is no diffusion
     together = np.linspace(0, 5, n_frames)[:, np.newaxis, np.newaxis]
-    positions = atoms.positions + walk + rattle + (together if defective else 0)
+    positions = atoms.positions + walk + vibration + (together if defective else 0)
     return framework_state(positions, atoms.cell.array, atoms.get_chemical_symbols(), 0.1)
 
 
@@ -143,6 +145,13 @@ def test_melt_glass_and_crystal_are_told_apart():
     assert verdict(melt) == "not frozen"
     assert verdict(moving_framework(0, defective=True)) == "glass"
     assert verdict(moving_framework(0, defective=False)) == "crystal"
+
+
+def test_a_melt_flows_however_short_and_wide_vibration_does_not():
+    assert moving_framework(0.3, defective=True, n_frames=24).flows
+    shaken = moving_framework(0, defective=True, rattle=0.8)
+    assert not shaken.frozen
+    assert not shaken.flows
 
 
 @pytest.mark.parametrize(
