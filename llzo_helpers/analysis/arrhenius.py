@@ -139,7 +139,7 @@ def _checked(
     if len(np.unique(temperature[~bound])) < 2:
         raise InputError(
             "temperature_K: an Arrhenius fit needs two temperatures or more at which D is positive "
-            "and no bound; run longer, or hotter"
+            "and not an upper bound; run longer or at higher temperatures"
         )
     return temperature, D, std, bound
 

@@ -360,8 +360,8 @@ def _reasons_for_bound(
         )
     if slope * last < msd_end / 4:
         reasons.append(
-            f"of the MSD of {msd_end:.2g} Å^2 at the end of the window less than a quarter is "
-            "diffusion, the rest motion in cages: D is an upper bound; run longer"
+            f"less than a quarter of the MSD of {msd_end:.2g} Å^2 at the end of the window is due "
+            "to diffusion, the rest to motion in cages: D is an upper bound; run longer"
         )
     return reasons
 
@@ -370,11 +370,11 @@ def _other_warnings(no_plateau: str, unlike: float, halves: _Halves, scale: floa
     """Say what else is wrong with a run, if something is."""
     warnings = []
     if "rises" in no_plateau:
-        warnings.append(f"{no_plateau}: take off the drift of the cell, or run longer")
+        warnings.append(f"{no_plateau}: subtract the drift of the cell, or run longer")
     if unlike > _HETEROGENEITY:
         warnings.append(
-            f"ions differ in mobility, {unlike:.1f} times the variance of ions alike: each sees "
-            "but a part of the sites; run longer"
+            f"ions differ in mobility, with {unlike:.1f} times the variance of identical ions: "
+            "each visits only part of the sites; run longer"
         )
     if abs(halves.sigma) > _DRIFT_SIGMA:
         before, after = (slope * scale for slope in halves.slopes)
@@ -431,13 +431,13 @@ def combine_replicas(
     n = len(value)
     if n == 0 or std.shape != (n,) or bounds.shape != (n,):
         raise InputError(
-            f"values, stds, upper_bounds: {n}, {len(std)}, {len(bounds)} of them; give one of each "
+            f"values, stds, upper_bounds: {n}, {len(std)}, {len(bounds)} values; give one of each "
             "per replica, for one replica or more"
         )
     if not np.isfinite(value).all() or not (np.isfinite(std) & (std >= 0)).all():
         raise InputError(
             f"values = {value.tolist()}, stds = {std.tolist()}: must be finite, errors 0 or more; "
-            "leave out what failed"
+            "leave out failed runs"
         )
     spread = float(value.std(ddof=1)) if n > 1 else float("nan")
     propagated = float(np.sqrt((std**2).sum()) / n)

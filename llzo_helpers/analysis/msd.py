@@ -45,7 +45,7 @@ def mean_squared_displacement(
     n_frames, n_ions, _ = trajectory.shape
     chosen = np.arange(n_frames) if lags is None else np.asarray(lags, dtype=np.intp)
     if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n_frames:
-        raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames less one")
+        raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames minus one")
     result = np.zeros((n_ions if per_ion else 1, len(chosen)))
     # so many ions at a time that the work arrays stay near 100 MB
     step = max(1, int(2e6 / n_frames))

@@ -313,7 +313,7 @@ def bond_angles(
     total = int(counts.sum())
     if total == 0:
         raise InputError(
-            f"cutoff: {cutoff_A:g} Å; no {central} has two {neighbour} so near: give a larger one"
+            f"cutoff: {cutoff_A:g} Å; no {central} has two {neighbour} so close; give a larger one"
         )
     fractions = counts / total
     random = np.diff(-np.cos(np.radians(edges))) / 2

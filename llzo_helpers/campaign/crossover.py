@@ -264,8 +264,9 @@ def crossover_temperature(diffusion: pd.DataFrame, wanted: float | None = None) 
         return float(known[0]) if known else None
     if wanted not in known:
         raise InputError(
-            f"temperature_K = {wanted:g}: no two potentials have runs there in amorphous "
-            f"structures; there are {', '.join(f'{value:g}' for value in known) or 'none'}"
+            f"temperature_K = {wanted:g}: amorphous structures have no runs with two "
+            "potentials at this temperature; available: "
+            f"{', '.join(f'{value:g}' for value in known) or 'none'}"
         )
     return wanted
 

@@ -41,7 +41,7 @@ def glass_table(campaign: Campaign) -> pd.DataFrame:
                 "glass": glass.name,
                 "verdict": record["verdict"],
                 **{
-                    f"{stage}: {element} sites left": _vacated(record[stage]["defects"][element])
+                    f"{stage}: {element} sites vacated": _vacated(record[stage]["defects"][element])
                     for stage in ("crystal", "melt", "quenched")
                     for element in ("La", "Zr")
                 },

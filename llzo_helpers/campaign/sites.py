@@ -312,7 +312,7 @@ def warning_table(systems: Sequence[RunSites], failures: Mapping[str, str]) -> p
         if analysis.unassigned_fraction > UNASSIGNED_LIMIT:
             texts.append(
                 f"{100 * analysis.unassigned_fraction:.0f} % of the lithium positions are between "
-                "sites; what is said of jumps depends on the assignment threshold"
+                "sites; results on jumps depend on the assignment threshold"
             )
         kind, occupation = occupation_drift(system)
         if occupation.significant:

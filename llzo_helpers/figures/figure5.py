@@ -24,9 +24,10 @@ def figure_5(panels: Sequence[VolumePanel], *, n_samples: int) -> go.Figure:
         panels,
         quantity="Accessible site volume",
         caption=(
-            f"Figure 5. Accessible volume of the lithium sites: the hull of {n_samples} positions "
-            "of ions at the site, the same number everywhere, since a hull grows with it (the "
-            "paper's is of all positions). Colour: mean residence time of the sites in a bar."
+            f"Figure 5. Accessible volume of the lithium sites: the convex hull of {n_samples} "
+            "positions of ions at the site. The number is the same for all sites, because a hull "
+            "grows with it (the paper uses all positions). Colour: mean residence time of "
+            "the sites in a bar."
         ),
         bin_width=0.05,
     )

@@ -146,8 +146,8 @@ def set_lithium(atoms: ase.Atoms, n_li: int, sites: ArrayLike | None, *, seed: i
     if n_li > len(present):
         if sites is None:
             raise InputError(
-                f"li_per_formula: {n_li} Li wanted, the glass holds {len(present)}, and its sites "
-                "were not looked for; set sites_ps of melt_quench above 0"
+                f"li_per_formula: {n_li} Li requested, but the glass has {len(present)} and its "
+                "empty sites are not known; set sites_ps of melt_quench above 0"
             )
         added = spread_out_sites(atoms, sites, n_li - len(present), seed=seed)
         lithium = ase.Atoms("Li" * len(added), added, cell=atoms.cell, pbc=True)

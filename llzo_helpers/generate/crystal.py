@@ -57,7 +57,7 @@ def crystal(
     """
     n_li = lithium_count(li_per_formula, supercell)
     if volume_ratio <= 0:
-        raise InputError(f"volume_ratio = {volume_ratio}: must be greater than 0, 1.0 is V_exp")
+        raise InputError(f"volume_ratio = {volume_ratio}: must be greater than 0 (1.0 is V_exp)")
     framework, li_sites = garnet(supercell)
     rng = np.random.default_rng(seed)
     neighbours = _sites_too_close(li_sites)
@@ -153,8 +153,8 @@ def _place_lithium(
         occupied[arriving] = True
         conflicts[neighbours[arriving]] += 1
     raise InputError(
-        f"{n_li} Li find no arrangement without pairs below {MINIMUM_LI_DISTANCE} Å; "
-        "take another seed or a smaller li_per_formula"
+        f"li_per_formula: no arrangement of {n_li} Li without pairs below {MINIMUM_LI_DISTANCE} Å "
+        "was found; use another seed or a smaller li_per_formula"
     )
 
 

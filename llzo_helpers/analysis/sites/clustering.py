@@ -65,8 +65,8 @@ def leader_clustering(vectors: Iterable[csr_array], threshold: float) -> csr_arr
         if settled:
             return _unit_rows(clusters.means())
     raise InputError(
-        f"clustering_threshold: {threshold:g} leaves clusters merging after {LEADER_ITERATIONS} "
-        "rounds; change it a little"
+        f"clustering_threshold: {threshold:g} still merges clusters after {LEADER_ITERATIONS} "
+        "rounds; change it slightly"
     )
 
 
