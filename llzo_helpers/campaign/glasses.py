@@ -20,7 +20,7 @@ from llzo_helpers.md.folder import read_thermo
 from llzo_helpers.md.trajectory import Trajectory
 
 BONDS = (("Li", "O"), ("La", "O"), ("Zr", "O"))
-"""Cations and the anion they are coordinated by."""
+"""Cations and the anion that coordinates them."""
 
 
 PairDistributions = dict[tuple[str, str], PairDistribution]
@@ -69,8 +69,8 @@ def glass_stages(glass: Path) -> dict[str, Trajectory]:
 def stage_pair_distributions(glass: Path) -> dict[str, PairDistributions]:
     """Return the partial pair distributions of crystal, melt and glass.
 
-    The crystal and the glass are at the end temperature of the quench, the melt at that of the
-    hold.
+    The crystal and the glass are at the end temperature of the quench, the melt is at the hold
+    temperature.
     """
     return {
         name: pair_distributions(_some_frames(stage), stage.cell, stage.symbols.tolist())
@@ -83,7 +83,7 @@ def stage_coordination(
 ) -> dict[str, dict[tuple[str, str], CoordinationNumbers]]:
     """Return the oxygen neighbours of each cation in crystal, melt and glass.
 
-    The bond lengths are counted up to the first minimum of the glass's pair distribution, the same
+    Neighbours are counted up to the first minimum of the pair distribution of the glass, the same
     for all three.
     """
     return {
@@ -135,7 +135,7 @@ def _has_quench(glass: Path) -> bool:
 
 
 def _some_frames(trajectory: Trajectory, at_most: int = 200) -> NDArray[np.float32]:
-    """Return evenly chosen frames, [frame, atom, axis], so that any length of run can be taken."""
+    """Return evenly spaced frames, [frame, atom, axis], of a run of any length."""
     wanted = np.unique(np.linspace(0, len(trajectory) - 1, at_most).round().astype(int))
     return np.concatenate(list(_take(trajectory, wanted)))
 

@@ -1,4 +1,4 @@
-"""Names of systems for people: one a system, unique in a campaign.
+"""Names of systems for people: one per system, unique in a campaign.
 
 `C-Li6.25 112 % CIP` is a crystal of that composition and volume run with the potential that stands
 for the paper's CIP; `A-Li6.25 112 % ML on CIP (quick)` a glass made by CIP with the protocol
@@ -22,8 +22,8 @@ def system_label(row: Mapping[Any, Any]) -> str:
     Parameters
     ----------
     row
-        The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`. As each of them is part of
-        the name, and potentials' short names are unique, so is it.
+        The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`. All of them are part of the
+        name, and the short names of potentials are unique, so the name is unique as well.
     """
     md_potential, origin = row["md_potential"], row["structure_potential"]
     label = (
@@ -37,7 +37,7 @@ def system_label(row: Mapping[Any, Any]) -> str:
 
 
 def run_label(run: Run) -> str:
-    """Return the name of a run's system, and which replica it is if not the first."""
+    """Return the name of a run's system, and its replica if not the first."""
     replica = run.structure.replica
     return system_label(system_columns(run)) + (f" r{replica}" if replica > 1 else "")
 

@@ -17,7 +17,7 @@ from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.tables import run_columns
 from llzo_helpers.md.trajectory import Trajectory
 
-# Frames that averages over structures are taken from: more of them change nothing visible
+# Number of frames in structural averages: more frames make no visible difference
 FRAMES_FOR_PAIRS = 500
 COORDINATIONS = (("Zr", "O"), ("La", "O"), ("Li", "O"))
 
@@ -49,11 +49,11 @@ def analyse_structures(campaign: Campaign) -> StructuralOrder:
         trajectory = Trajectory(campaign.run_directory(run))
         frames = trajectory.thinned(FRAMES_FOR_PAIRS)
         species = trajectory.symbols.tolist()
-        found = pair_distributions(frames, trajectory.cell, species, bin_width_A=0.05)
-        pairs[run_label(run)] = found
+        distributions = pair_distributions(frames, trajectory.cell, species, bin_width_A=0.05)
+        pairs[run_label(run)] = distributions
         row = run_columns(run)
         for central, neighbour in COORDINATIONS:
-            cutoff_A = first_minimum(found[central, neighbour])
+            cutoff_A = first_minimum(distributions[central, neighbour])
             numbers = coordination_numbers(
                 frames,
                 trajectory.cell,

@@ -55,7 +55,7 @@ def network_as_json(network: "nx.DiGraph[int]") -> dict[str, Any]:
             return [plain(part) for part in value]
         if isinstance(value, np.generic):
             value = value.item()
-        # JSON has no infinity: a residence time that the run didn't see the end of
+        # JSON has no infinity: the residence time at a site that no ion left
         return None if isinstance(value, float) and not np.isfinite(value) else value
 
     return {
@@ -79,7 +79,7 @@ def network_as_json(network: "nx.DiGraph[int]") -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SiteNetwork:
-    """What notebook 04 has written of a run: who is at which site when, and the network.
+    """What notebook 04 wrote for a run: the site of each ion in each frame, and the network.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class SiteNetwork:
 
 
 def load_network(campaign: Campaign, run: Run) -> SiteNetwork | None:
-    """Return the network that notebook 04 has found in a run; None if it has not looked."""
+    """Return the network that notebook 04 found in a run; None if it was not analysed."""
     directory = campaign.directory / "sites" / run.name
     if not (directory / "provenance.json").is_file():
         return None

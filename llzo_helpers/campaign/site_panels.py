@@ -1,4 +1,4 @@
-"""What the figures of sites show of each run."""
+"""The data of each run that the figures of sites show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class VolumePanel:
     residence_time_ps
         ps, [site]; infinite where no ion was seen to leave.
     types
-        Kind of each site, [site]; the frequent ones are named at their mean volume.
+        Kind of each site, [site]; frequent kinds are labelled at their mean volume.
     """
 
     title: str
@@ -72,7 +72,7 @@ def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPa
     system
         Of `analyse_sites`.
     relative_level
-        Density at the isosurface over the mean density of the ions.
+        Density at the isosurface, divided by the mean density of the ions.
     """
     crystal = system.run.structure.phase == "crystal"
     repeats = (system.run.structure.supercell if crystal else 1,) * 3
@@ -130,7 +130,7 @@ def superbasin_scans(systems: Sequence[RunSites]) -> dict[str, SuperbasinScan]:
 
 
 def nearest_crystals(systems: Sequence[RunSites], volume_ratios: Sequence[float]) -> list[RunSites]:
-    """Return the crystals whose volumes are nearest to some volume ratios, each once."""
+    """Return the crystals with volumes closest to some volume ratios, without duplicates."""
     crystals = [system for system in systems if system.run.structure.phase == "crystal"]
     volumes = np.array([system.run.structure.volume_ratio for system in crystals])
     if not crystals:

@@ -1,4 +1,4 @@
-"""What the tables of a campaign have in common: columns, reading and writing."""
+"""Columns and output shared by the tables of a campaign."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,14 +18,14 @@ SYSTEM_COLUMNS = [
     "volume_ratio",
     "supercell",
 ]
-"""What tells systems apart, apart from temperature and replica."""
+"""What distinguishes systems, besides temperature and replica."""
 
 SystemKey = tuple[Any, ...]
 """A system, by the values of `SYSTEM_COLUMNS`."""
 
 
 def system_columns(run: Run) -> dict[str, Any]:
-    """Return what tells a run's system from others, by `SYSTEM_COLUMNS`."""
+    """Return what distinguishes a run's system from others, by `SYSTEM_COLUMNS`."""
     structure = run.structure
     return {
         "phase": structure.phase,
@@ -57,12 +57,12 @@ def system_key(row: Mapping[Any, Any]) -> SystemKey:
 
 
 def value_or_bound(row: Mapping[Any, Any]) -> str:
-    """Return D of a row in words: with its standard error, or as an upper bound."""
+    """Return D of a row as text: with its standard error, or as an upper bound."""
     if row["upper_bound"]:
         return f"< {row['tracer_D_limit_cm2_s']:.1e}"
     return f"{row['tracer_D_cm2_s']:.2e} ± {row['tracer_D_std_cm2_s']:.1e}"
 
 
 def save_table(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
-    """Write a table as CSV, whole or not at all."""
+    """Write a table as CSV, completely or not at all."""
     write_text(path, table.to_csv(index=index))

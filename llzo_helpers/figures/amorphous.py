@@ -31,7 +31,7 @@ def pair_distribution_figure(
     stages
         By name ("crystal", "melt", "glass"), by pair of elements.
     title
-        What glass this is.
+        Name of the glass.
     """
     figure = make_subplots(
         rows=2,
@@ -87,7 +87,7 @@ def coordination_figure(
     stages
         By name, by bond.
     title
-        What glass this is.
+        Name of the glass.
     """
     bonds = list(next(iter(stages.values())))
     cutoffs = [numbers.cutoff_A for numbers in next(iter(stages.values())).values()]

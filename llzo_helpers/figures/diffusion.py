@@ -78,7 +78,7 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
     Parameters
     ----------
     results
-        By the name to show.
+        By the name shown.
     """
     figure, places = new_panels(
         list(results),

@@ -179,7 +179,7 @@ _NO_DIFFUSION_CM2_S = 1e-15
 
 
 def _systems(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return the runs of each phase, composition and potential by volume, and what to call them.
+    """Return the runs of each phase, composition and potential by volume, with a name.
 
     The name is empty if there is only one such system.
     """

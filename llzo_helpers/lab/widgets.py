@@ -1,4 +1,4 @@
-"""Widgets for JupyterLab. Nothing here computes: they call what the notebooks call."""
+"""Widgets for JupyterLab. They compute nothing themselves, and call what the notebooks call."""
 
 import subprocess
 import threading
@@ -325,7 +325,7 @@ def _describe(result: TracerDiffusion) -> str:
 
 
 def explore_density(systems: Mapping[str, RunSites]) -> widgets.VBox:
-    """Return a choice of system and of the density at the isosurface, with the surface."""
+    """Return a choice of system and of isosurface density, with the surface."""
     system = widgets.Dropdown(options=list(systems), description="system")
     level = widgets.FloatSlider(value=4, min=1, max=15, step=0.5, description="ρ / mean ρ")
     level.continuous_update = False
