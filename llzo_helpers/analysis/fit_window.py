@@ -1,4 +1,4 @@
-"""The window of lags over which D is taken: in fractions of a run or in ps, and what it needs."""
+"""The window of lags of the fit of D, in fractions of a run or in ps, and the frames it needs."""
 
 from llzo_helpers.errors import InputError
 
@@ -9,7 +9,7 @@ MIN_LAGS = 8
 
 
 def minimum_frames(fit_window: tuple[float, float] = DEFAULT_WINDOW) -> int:
-    """Smallest number of frames whose window, in fractions of the run, can be used."""
+    """Smallest number of frames for which a window, in fractions of the run, can be used."""
     first, last = _checked(fit_window, 1.0, "1 (fractions of the run)")
     n_frames = 2
     while not _enough(*_rounded(first * n_frames, last * n_frames), n_frames):
