@@ -1,4 +1,4 @@
-"""How far a framework goes from where it began."""
+"""How far a framework moves from where it began."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from llzo_helpers.arrays import FloatArray
 
 @dataclass(frozen=True)
 class FrameworkDrift:
-    """How far the framework went from where a run began.
+    """How far the framework moved from where a run began.
 
     Attributes
     ----------
@@ -41,9 +41,9 @@ def framework_drift(
     times_ps
         [frame]
     start
-        The structure at the start, equilibration included in what is shown.
+        The structure at the start of the run; displacements include those in equilibration.
     mobile
-        Element that is no part of the framework.
+        Element that is not part of the framework.
     """
     frames = np.asarray(positions, dtype=float)
     names = np.array(start.get_chemical_symbols())

@@ -20,7 +20,7 @@ from llzo_helpers.errors import InputError
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference of ln D, and so a factor in D."""
+    """A difference of ln D, that is, a factor in D."""
 
     value: float
     std: float
@@ -61,7 +61,7 @@ class FactorialDecomposition:
         Number of structures of A and of B.
     from_spread
         Whether the errors come from the spread between structures. With one structure of a kind
-        they are propagated from the errors of D, and leave that spread out.
+        they are propagated from the errors of D and do not include that spread.
     """
 
     structure: Effect
@@ -79,8 +79,8 @@ def decompose(
     Parameters
     ----------
     D_of_A, std_of_A
-        Diffusivities in structures of origin A, and their standard errors, any one unit,
-        [structure, potential], potentials a, b.
+        Diffusivities in structures of origin A, and their standard errors, in any common unit,
+        [structure, potential], with potentials a, b.
     D_of_B, std_of_B
         The same for origin B.
 
@@ -102,8 +102,8 @@ def decompose(
         interaction = mean d of B - mean d of A
 
     With two structures or more of each origin, errors come from the scatter of m and of d,
-    pooled over the origins; they hold both the spread between structures and the errors of D.
-    Else the errors of D are propagated: var(ln D) = (std / D)^2.
+    pooled over the origins; they include both the spread between structures and the errors of D.
+    Otherwise the errors of D are propagated: var(ln D) = (std / D)^2.
     """
     ln_A, var_A = _logarithms("A", D_of_A, std_of_A)
     ln_B, var_B = _logarithms("B", D_of_B, std_of_B)

@@ -40,7 +40,7 @@ class Drift:
 
 
 def drift(values: ArrayLike) -> Drift:
-    """Ask whether a quantity drifts along a run.
+    """Test whether a quantity drifts along a run.
 
     Parameters
     ----------
@@ -58,10 +58,10 @@ def drift(values: ArrayLike) -> Drift:
 
     Notes
     -----
-    A straight line is fitted to the means of `BLOCKS` blocks, because values near in time are
-    alike and means of blocks much less so. What is left of that, r between neighbouring
-    residuals, makes the variance of the slope larger by (1 + r) / (1 - r). What relaxes more
-    slowly than a few blocks is a drift of its own.
+    A straight line is fitted to the means of `BLOCKS` blocks, because values close in time are
+    correlated, and means of blocks much less so. A remaining correlation r between neighbouring
+    residuals increases the variance of the slope by (1 + r) / (1 - r). A relaxation slower than a
+    few blocks counts as drift.
     """
     series = np.asarray(values, dtype=float)
     if series.ndim != 1 or len(series) < LEAST_FRAMES:

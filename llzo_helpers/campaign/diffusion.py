@@ -143,13 +143,13 @@ def _energy_warnings(energy: Drift | None) -> list[str]:
 def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
     """Diffusion coefficients of amorphous structures in consecutive parts of their runs.
 
-    A glass ages: what is fast after the quench may slow down. The lags of the fit are those of
-    the parts, shorter than of the whole run.
+    A glass ages: ions that are fast after the quench may slow down. The fit uses the lags of the
+    parts, which are shorter than those of the whole run.
 
     Returns
     -------
     DataFrame
-        A row per run and part, the content of `ageing.csv`; `age_ps` counts from the beginning of
+        A row per run and part, the content of `ageing.csv`; `age_ps` counts from the start of
         equilibration.
     """
     rows = []
@@ -169,7 +169,7 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
                     jump_length_A=settings.jump_length_A,
                 )
             except InputError:
-                # too few frames in a part: nothing to say of age
+                # a part has too few frames to show ageing
                 continue
             rows.append(
                 {
@@ -189,7 +189,7 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
 def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
     """Combine the replicas of each system and temperature into one row.
 
-    Where a replica has only an upper bound, so has the mean.
+    If the D of a replica is only an upper bound, so is the mean.
     """
     rows = []
     keys = [*SYSTEM_COLUMNS, "temperature_K"]
@@ -230,7 +230,7 @@ def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[System
     """
     rows, fits = [], {}
     for key, group in combined.groupby(SYSTEM_COLUMNS, dropna=False, sort=False):
-        # a slope takes two values; bounds alone have none
+        # a slope needs two values; bounds alone give none
         if len(group) < 3 or (~group["upper_bound"]).sum() < 2:
             continue
         fit = fit_arrhenius(

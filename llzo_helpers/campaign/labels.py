@@ -1,4 +1,4 @@
-"""Names of systems for people: one a system, unique in a campaign.
+"""Names of systems for people: one per system, unique in a campaign.
 
 `C-Li6.25 112 % CIP` is a crystal of that composition and volume run with the potential that stands
 for the paper's CIP; `A-Li6.25 112 % ML on CIP (quick)` a glass made by CIP with the protocol

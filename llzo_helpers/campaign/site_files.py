@@ -73,7 +73,7 @@ def network_as_json(network: "nx.DiGraph[int]") -> dict[str, Any]:
             return [plain(part) for part in value]
         if isinstance(value, np.generic):
             value = value.item()
-        # JSON has no infinity: a residence time that the run didn't see the end of
+        # JSON has no infinity: the residence time at a site that no ion left
         return None if isinstance(value, float) and not np.isfinite(value) else value
 
     return {
@@ -97,7 +97,7 @@ def network_as_json(network: "nx.DiGraph[int]") -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SiteNetwork:
-    """What notebook 04 has written of a run: who is at which site when, and the network.
+    """What notebook 04 wrote for a run: the site of each ion in each frame, and the network.
 
     Attributes
     ----------

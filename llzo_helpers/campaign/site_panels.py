@@ -1,4 +1,4 @@
-"""What the figures of sites show of each run."""
+"""The data of each run that the figures of sites show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class VolumePanel:
     residence_time_ps
         ps, [site]; infinite where no ion was seen to leave.
     types
-        Kind of each site, [site]; the frequent ones are named at their mean volume.
+        Kind of each site, [site]; frequent kinds are labelled at their mean volume.
     """
 
     title: str
@@ -73,7 +73,7 @@ def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPa
     system
         Of `analyse_sites`.
     relative_level
-        Density at the isosurface over the mean density of the ions.
+        Density at the isosurface, divided by the mean density of the ions.
     """
     repeats = system.repeats
     density = probability_density(

@@ -1,4 +1,4 @@
-"""What the tables of a campaign have in common: columns, reading and writing."""
+"""Columns and output shared by the tables of a campaign."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ SYSTEM_COLUMNS = [
     "supercell",
     "group",
 ]
-"""What tells systems apart, apart from temperature and replica."""
+"""What distinguishes systems, besides temperature and replica."""
 
 SystemKey = tuple[Any, ...]
 """A system, by the values of `SYSTEM_COLUMNS`."""
@@ -73,7 +73,7 @@ def system_key(row: Mapping[Any, Any]) -> SystemKey:
 
 
 def value_or_bound(row: Mapping[Any, Any]) -> str:
-    """Return D of a row in words: with its standard error, or as an upper bound."""
+    """Return D of a row as text: with its standard error, or as an upper bound."""
     if row["upper_bound"]:
         return f"< {row['tracer_D_limit_cm2_s']:.1e}"
     return f"{row['tracer_D_cm2_s']:.2e} ± {row['tracer_D_std_cm2_s']:.1e}"

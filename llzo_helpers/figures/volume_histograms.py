@@ -20,7 +20,7 @@ def volume_histograms(
     bin_width: float,
     columns: int = 3,
 ) -> go.Figure:
-    """One histogram a system, each bar coloured by its sites' mean residence time.
+    """One histogram per system, each bar coloured by its sites' mean residence time.
 
     Parameters
     ----------

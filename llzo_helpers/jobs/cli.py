@@ -38,16 +38,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"llzo {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="do all that a campaign lacks, and write its report")
+    run = commands.add_parser("run", help="run what is missing of a campaign, and write its report")
     run.add_argument("--profile", default="local", help="folder of workflow/profiles")
     run.add_argument("--cores", type=int, help="cores to use (profile local; default: all)")
-    run.add_argument("--only", nargs="+", default=[], help="names of runs; no analyses then")
+    run.add_argument("--only", nargs="+", default=[], help="names of runs to do, without analyses")
 
     plan = commands.add_parser("plan", help="predict core-hours and disk space, from a benchmark")
     plan.add_argument("--cores", type=int, help="that work at once; default: all usable here")
     plan.add_argument("--steps-per-second", type=float, help="of a core; default: measured here")
 
-    report = commands.add_parser("report", help="write the report of what there is")
+    report = commands.add_parser("report", help="write the report of what has been run")
 
     for command, act in ((run, _run), (plan, _plan), (report, _report)):
         command.add_argument("campaign", help="name of a file in parameters/, or a path")
@@ -55,8 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-# What a command needs is imported when it is called: parts of it are slow to load, and the
-# project's folders, which may be wrong, are looked for then.
+# What a command needs is imported when it is called: some of it is slow to load, and the project's
+# folders, which may be wrong, are looked up then.
 
 
 def _run(arguments: argparse.Namespace) -> int:

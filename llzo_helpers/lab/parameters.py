@@ -59,19 +59,19 @@ class RunParameters(MDSettings):
 
     @property
     def settings(self) -> MDSettings:
-        """The part that is the same for all runs of a campaign."""
+        """The part that all runs of a campaign share."""
         return MDSettings(**{key: getattr(self, key) for key in MDSettings.model_fields})
 
 
 class CampaignParameters(Model):
-    """Parameters of the notebooks that look at a whole campaign."""
+    """Parameters of the notebooks that analyse a whole campaign."""
 
     campaign: str
-    """Name of a file in `parameters/`, or the path of one."""
+    """Name of a file in `parameters/`, or a path."""
 
 
 class CrossoverParameters(CampaignParameters):
     """Parameters of notebook 06."""
 
     temperature_K: Annotated[float, Field(ge=0)] = 0
-    """Temperature shown; 0 for the lowest that there is."""
+    """Temperature shown; 0 for the lowest available."""

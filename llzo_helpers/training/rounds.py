@@ -241,7 +241,7 @@ def fit(
         from llzo_helpers.training.fit import fit_network, prepare
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{error.name}: not installed, a fit needs it; pip install .[train]"
+            f"{error.name}: not installed, but needed for a fit; pip install -e '.[train]'"
         ) from None
     settings = training.fit
     paths = [folder / f"fitted_{member}" for member in range(members)]

@@ -229,7 +229,7 @@ def test_more_lithium_than_sites_is_refused(partly_filled):
     atoms, sites = partly_filled
     with pytest.raises(InputError, match=r"56 Li to add, more than fit on the \d+ empty sites"):
         set_lithium(atoms, 100, sites, seed=0)
-    with pytest.raises(InputError, match=r"60 Li wanted, the glass holds 44.* set sites_ps"):
+    with pytest.raises(InputError, match=r"60 Li requested, but the glass has 44.* set sites_ps"):
         set_lithium(atoms, 60, None, seed=0)
 
 

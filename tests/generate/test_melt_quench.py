@@ -336,7 +336,7 @@ def test_campaigns_without_a_crossover_have_empty_tables():
     assert crossover_table(crystals).empty
     assert crossover_effects(crystals)[0].empty
     assert crossover_temperature(crystals) is None
-    with pytest.raises(InputError, match=r"temperature_K = 700: .* there are none"):
+    with pytest.raises(InputError, match=r"temperature_K = 700: .* available: none"):
         crossover_temperature(crystals, 700)
 
 

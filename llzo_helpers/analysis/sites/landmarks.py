@@ -1,4 +1,4 @@
-"""Landmarks: where a mobile ion is, said by its distances to the framework around it.
+"""Landmarks: the position of a mobile ion, described by its distances to the framework.
 
 The landmark vector of an ion has one component per Voronoi node of the time-averaged
 framework. A component is near 1 while the ion is within the polyhedron of framework atoms
@@ -148,9 +148,9 @@ def voronoi_landmarks(
     cell : ndarray, shape [vector, axis]
         Å; any shape.
     merge_distance : float
-        Nodes nearer than this, Å, become one landmark with the union of their vertices. An
+        Nodes closer than this, Å, become one landmark with the union of their vertices. An
         ideal octahedral hole has one node with six vertices; in a mean structure it splits
-        into several nodes, as far apart as the mean is noisy.
+        into several nodes, separated by about the noise of the mean.
     """
     inverse = np.linalg.inv(cell)
     heights = 1 / np.linalg.norm(inverse, axis=0)
@@ -246,8 +246,8 @@ class LandmarkVectors:
 
     Iterating gives, for each chunk, the positions [frame, ion, axis] of the mobile ions and
     their landmark vectors as a sparse matrix [frame x ion, landmark], ions running fastest.
-    Each iteration computes them anew: about a dozen of some hundred components are not zero,
-    and computing them takes less time than keeping them on disk.
+    Each iteration recomputes them: about a dozen of several hundred components are not zero, and
+    computing them takes less time than storing them on disk.
     """
 
     frames: Frames
