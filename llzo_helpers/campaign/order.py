@@ -80,7 +80,7 @@ def analyse_structures(campaign: Campaign) -> StructuralOrder:
         elements = sorted(set(species))
         for central, neighbour in COORDINATIONS if garnet else permutations(elements, 2):
             try:
-                cutoff_A = first_minimum(found[central, neighbour])
+                cutoff_A = first_minimum(distributions[central, neighbour])
             except InputError:
                 if garnet:
                     raise
