@@ -1,4 +1,4 @@
-"""Errors that a user can put right, told in one line."""
+"""Errors that a user can fix, stated in one line."""
 
 from typing import Any
 
@@ -68,4 +68,4 @@ class SimulationError(_OneLineError, RuntimeError):
 
 
 class OutOfTimeError(SimulationError):
-    """A run that stopped between two segments because its Slurm job has no time for the next."""
+    """A run that stopped between segments because its Slurm job has no time for the next one."""

@@ -22,7 +22,7 @@ _LONGEST_NAME = 60
 
 
 class TrustedRange(Model):
-    """Where a potential was fitted, used or tested; outside, results are an extrapolation."""
+    """Where a potential was fitted, used or tested; outside, results are extrapolations."""
 
     li_per_formula: Pair[float, float] | None = None
     volume_ratio: Pair[float, float] | None = None
@@ -40,8 +40,8 @@ class Potential(Model):
     directory: Path
     description: str
     kind: Literal["lammps", "hdnnp", "ase"]
-    """`lammps`: `potential.lmp` alone tells a standard LAMMPS everything. `hdnnp`: the folder holds
-    n2p2's files, too. `ase`: forces come from `calculator`."""
+    """`lammps`: `potential.lmp` is all that a standard LAMMPS needs. `hdnnp`: the folder also holds
+    n2p2's files. `ase`: forces come from `calculator`."""
     calculator: str | None = None
     """Of kind `ase`: import path of the calculator's class, or of a function that makes one."""
     calculator_options: dict[str, Any] = Field(default_factory=dict)
@@ -54,7 +54,7 @@ class Potential(Model):
     citation: Annotated[list[str], Field(min_length=1)]
     licence: str
     paper_label: Literal["CIP", "ML"] | None = None
-    """The paper's name for it, if results with it are to stand beside the paper's."""
+    """The paper's name for it, if its results are to be compared with the paper's."""
     trusted_range: TrustedRange = TrustedRange()
 
     @model_validator(mode="after")
@@ -112,7 +112,7 @@ def make_calculator(potential: Potential) -> "Calculator":
     """
     source = potential.directory / "potential.yaml"
     if potential.calculator is None:
-        raise InputError(f"{source}: kind = {potential.kind}: it must be ase, with a calculator")
+        raise InputError(f"{source}: kind = {potential.kind}: must be ase, with a calculator")
     module, _, name = potential.calculator.rpartition(".")
     try:
         factory = getattr(importlib.import_module(module), name)

@@ -1,7 +1,7 @@
-"""What the project asks of Slurm: a job's time, a campaign's jobs, to be started again.
+"""What the project asks of Slurm: a job's time left, a campaign's jobs, a requeue.
 
-Jobs are submitted by Snakemake (`workflow/profiles/slurm`). Without Slurm on the machine every
-question has the answer "none".
+Jobs are submitted by Snakemake (`workflow/profiles/slurm`). On a machine without Slurm, every
+query returns None or nothing.
 """
 
 import os
@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 REQUEUE_VARIABLE = "LLZO_REQUEUE"
-"""Set in the jobs of the workflow: a run that lacks time may send its whole job to the queue."""
+"""Set in the jobs of the workflow: a run that lacks time may requeue its whole job."""
 
 
 def job_id() -> str | None:

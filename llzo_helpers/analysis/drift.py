@@ -32,7 +32,7 @@ class FrameworkDrift:
 def framework_drift(
     positions: ArrayLike, times_ps: ArrayLike, start: ase.Atoms, *, mobile: str = "Li"
 ) -> FrameworkDrift:
-    """Displacement of the framework from the structure a run began with.
+    """Return the displacement of the framework from the structure at the start of a run.
 
     Parameters
     ----------

@@ -176,7 +176,7 @@ class Switch:
         Potential energy minus its mean over the last half of production, [row]: the energies of
         two potentials have no common zero.
     drift
-        Of the framework from the structure the run began with.
+        Of the framework from the structure at the start of the run.
     start, end
         Pair distributions of the structure at the start, and of the last fifth of production.
     """

@@ -1,7 +1,7 @@
 """Names of systems for people: one per system, unique in a campaign.
 
-`C-Li6.25 112 % CIP` is a crystal of that composition and volume run with the potential that stands
-for the paper's CIP; `A-Li6.25 112 % ML on CIP (quick)` a glass made by CIP with the protocol
+`C-Li6.25 112 % CIP` is a crystal of that composition and volume, run with the potential that
+represents the paper's CIP; `A-Li6.25 112 % ML on CIP (quick)` a glass made by CIP with the protocol
 `quick` and run with ML, the paper's A-D with subscript CIP and superscript ML. A supercell other
 than one cell follows. Nothing is looked up by these names: tables are joined by their columns,
 runs by their own names.

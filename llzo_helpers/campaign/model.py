@@ -71,11 +71,11 @@ AnyRun = Run | ObservedRun
 
 
 class System(Model):
-    """A block of runs: every combination of the values given, one or several of each."""
+    """A block of runs: every combination of the given values, one or several of each."""
 
     phase: Literal["crystal", "amorphous"]
     structure_potential: OneOrMore[PotentialName] | None = None
-    """Of an amorphous phase: makes the structures. With several, and as many `md_potential`, every
+    """Of an amorphous phase: makes the structures. With several here and in `md_potential`, every
     structure runs with every potential."""
     melt_quench: Protocol | None = None
     """Of an amorphous phase: how its structures are made."""
@@ -171,7 +171,7 @@ class Campaign(Model):
         for ratio in self.vibration.volume_ratio if self.vibration else []:
             if ratio not in ratios:
                 raise ValueError(
-                    f"vibration.volume_ratio = {ratio:g}: no system has it; there are "
+                    f"vibration.volume_ratio = {ratio:g}: no system has it; choose from "
                     f"{', '.join(f'{known:g}' for known in sorted(ratios))}"
                 )
         return self
@@ -192,7 +192,7 @@ class Campaign(Model):
                 if glass and glasses.setdefault(glass.name, glass) != glass:
                     raise ValueError(
                         f"systems[{index}]: melt_quench: another protocol of this campaign is "
-                        f"named {glass.melt_quench.name}, too; give one of them a 'name'"
+                        f"also named {glass.melt_quench.name}; give one a different 'name'"
                     )
         return self
 
@@ -272,7 +272,7 @@ class Campaign(Model):
 
     @property
     def potentials(self) -> list[str]:
-        """Names of all potentials, those that make structures included."""
+        """Names of all potentials, including those that make structures."""
         made_with = {glass.structure_potential for glass in self.glasses}
         return sorted(made_with | {run.md_potential for run in self.runs})
 

@@ -64,7 +64,7 @@ class NetworkResults:
 
 
 def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResults:
-    """Order parameters and connectivity of all networks that notebook 04 has written.
+    """Order parameters and connectivity of all networks that notebook 04 wrote.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
     if not rows:
         raise InputError(
             f"{campaign.directory / 'sites'}: no network in which ions jump; run notebook 04, or "
-            "longer or hotter runs"
+            "make longer or hotter runs"
         )
     tracer = diffusion[["run", "tracer_D_cm2_s", "tracer_D_std_cm2_s"]]
     return replace(results, table=pd.DataFrame(rows).merge(tracer, on="run", how="left"))

@@ -113,7 +113,7 @@ def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
 
 
 def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
-    """Return the paper's row of a quantity for one of our rows; None if it has none."""
+    """Return the paper's row of a quantity that corresponds to a row; None if it has none."""
     paper = paper_values()
     label = paper_label(row["md_potential"])
     origin = paper_label(row["structure_potential"]) if row["phase"] == "amorphous" else None

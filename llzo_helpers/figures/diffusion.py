@@ -1,4 +1,4 @@
-"""What the diffusion coefficients rest on: mean squared displacements and Arrhenius plots."""
+"""What diffusion coefficients are based on: mean squared displacements and Arrhenius plots."""
 
 from collections.abc import Mapping
 

@@ -255,7 +255,7 @@ def counting_figure(
 def length_figure(
     by_length: Mapping[str, Dependence], frame_intervals_ps: Mapping[str, float]
 ) -> go.Figure:
-    """Graph order parameter against the length of the trajectory that jumps are counted in.
+    """Graph order parameter against the length of the trajectory in which jumps are counted.
 
     Parameters
     ----------

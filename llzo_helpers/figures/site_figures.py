@@ -1,4 +1,4 @@
-"""What the site analysis rests on: survival of stays, superbasins, sensitivity, diffusion."""
+"""What the site analysis is based on: survival of stays, superbasins, sensitivity, diffusion."""
 
 import itertools
 from collections.abc import Mapping, Sequence

@@ -114,7 +114,7 @@ def legend_at_right(figure: go.Figure, *, gap: float = 0.02) -> None:
 
 
 def make_room_for_legend(figure: go.Figure) -> None:
-    """Make a figure with a long legend below it higher, so that the legend doesn't squeeze it."""
+    """Make a figure with a long legend below it taller, so that the legend does not squeeze it."""
     if figure.layout.legend.orientation != "h" or figure.layout.height is None:
         return
     names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]

@@ -57,7 +57,7 @@ def amorphous_structure(
     atoms
         The structure.
     record
-        What was done, for its provenance.
+        What was done, for the provenance.
 
     Raises
     ------
@@ -204,9 +204,9 @@ def spread_out_sites(atoms: ase.Atoms, sites: ArrayLike, n: int, *, seed: int) -
     if chosen is None:
         empty = int((nearest >= MINIMUM_ADDED_LI_DISTANCE).sum())
         raise InputError(
-            f"li_per_formula: {n} Li to add, more than fit on the {empty} empty sites found with "
-            f"{MINIMUM_ADDED_LI_DISTANCE:g} Å between any two Li; lower it, or find more sites "
-            "with a longer sites_ps or a higher sites_K"
+            f"li_per_formula: {n} Li to add, more than fit on the {empty} empty sites with "
+            f"{MINIMUM_ADDED_LI_DISTANCE:g} Å or more between any two Li; lower li_per_formula, "
+            "or find more sites with a longer sites_ps or a higher sites_K"
         )
     low, high = 0, len(levels)
     while high - low > 1:

@@ -53,7 +53,7 @@ def crystal(
     Raises
     ------
     InputError
-        For a lithium content outside the range or that needs a fraction of an ion.
+        For a lithium content outside the range, or one that needs a fraction of an ion.
     """
     n_li = lithium_count(li_per_formula, supercell)
     if volume_ratio <= 0:
@@ -162,7 +162,7 @@ class _LithiumCoulombEnergy:
     """Coulomb energy (eV) of lithium on chosen sites of a fixed framework, by Ewald summation.
 
     The energy of the framework alone, and terms that depend only on the number of Li, are left
-    out: it serves to compare arrangements of equally many ions.
+    out: it only serves to compare arrangements with the same number of ions.
     """
 
     def __init__(self, framework: ase.Atoms, sites: ase.Atoms) -> None:

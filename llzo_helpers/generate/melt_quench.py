@@ -67,8 +67,8 @@ def make_glass(
     Returns
     -------
     dict
-        The content of `provenance.json`; its `verdict` is "glass", "crystal" (it crystallised
-        again) or "not frozen".
+        The content of `provenance.json`; its `verdict` is "glass", "crystal" (it recrystallised)
+        or "not frozen".
 
     Raises
     ------

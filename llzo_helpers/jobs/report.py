@@ -85,7 +85,7 @@ SECTIONS = (
         ),
     ),
     Section(
-        "Order of the network, vibration, order of the structure",
+        "Network order, vibrations, structural order",
         "05_gop.ipynb",
         figures=(
             "figure_3a",
@@ -106,7 +106,7 @@ SECTIONS = (
             ),
             (
                 "groups",
-                "Frames of each structure in groups found without labels. Rows without Li "
+                "Frames of each structure in groups found without labels. Rows without an Li "
                 "content are the reference.",
             ),
         ),
@@ -148,7 +148,7 @@ SECTIONS = (
 
 
 def write_report(campaign: Campaign) -> Path:
-    """Write `report.html` from what is in a campaign's folder, and return its path."""
+    """Write `report.html` from the contents of a campaign's folder, and return its path."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(
         (files("llzo_helpers.jobs") / "report.html.j2").read_text(encoding="utf-8")

@@ -173,7 +173,7 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
         cancel_button.disabled = not (start_button.disabled or "running" in counts)
 
     def watch() -> None:
-        """Refresh for as long as there is something to cancel."""
+        """Refresh as long as there is something to cancel."""
         while not cancel_button.disabled:
             time.sleep(5)
             refresh()

@@ -37,7 +37,7 @@ def prepare(
     settings: ChainSettings,
     identity: dict[str, Any],
 ) -> None:
-    """Write the run's inputs, or check that those there are the ones asked for."""
+    """Write the run's inputs, or check that those present are the ones requested."""
     inputs = {
         **identity,
         "seed": seed,
@@ -90,13 +90,13 @@ def _script(first: Segment, seed: int, settings: ChainSettings) -> str:
 
 
 def _require_same(directory: Path, record: dict[str, Any], inputs: dict[str, Any]) -> None:
-    """Raise InputError if the folder's run differs from the one asked for, or was touched."""
+    """Raise InputError if the folder's run differs from the one requested, or was modified."""
     for key, value in inputs.items():
-        there = record["inputs"].get(key)
-        if there != value:
+        recorded = record["inputs"].get(key)
+        if recorded != value:
             raise InputError(
-                f"{directory / 'run.json'}: {key}: {_difference(there, value)}; delete the folder "
-                "to start anew, or give the campaign another name"
+                f"{directory / 'run.json'}: {key}: {_difference(recorded, value)}; delete the "
+                "folder to start over, or give the campaign another name"
             )
     for path, expected in (
         (directory / "structure.lmp", inputs["structure.lmp"]),
@@ -112,15 +112,15 @@ def _require_same(directory: Path, record: dict[str, Any], inputs: dict[str, Any
             )
 
 
-def _difference(there: Any, wanted: Any) -> str:
-    """Say in few words how what is there differs from what is asked for."""
-    if isinstance(wanted, list):
-        return "another one there than asked for"
-    if not isinstance(wanted, dict):
-        return f"{there} there, {wanted} asked for"
-    if there["name"] != wanted["name"]:
-        return f"{there['name']} there, {wanted['name']} asked for"
-    return f"the files of {wanted['name']} have changed"
+def _difference(recorded: Any, requested: Any) -> str:
+    """State briefly how a recorded input differs from the one requested."""
+    if isinstance(requested, list):
+        return "the folder holds a run with another one"
+    if not isinstance(requested, dict):
+        return f"the folder holds a run with {recorded}, not {requested}"
+    if recorded["name"] != requested["name"]:
+        return f"the folder holds a run with {recorded['name']}, not {requested['name']}"
+    return f"the files of {requested['name']} have changed"
 
 
 def check_completed(directory: Path, segments: list[Segment]) -> int:
@@ -130,14 +130,14 @@ def check_completed(directory: Path, segments: list[Segment]) -> int:
         folder = directory / segment_name(record["index"])
         if any(record[key] != value for key, value in asdict(segment).items()):
             raise InputError(
-                f"{folder}: {record['stage']} up to step {record['last_step']}, where the "
-                f"parameters want {segment.stage} up to {segment.last_step}; restore them, or "
+                f"{folder}: {record['stage']} up to step {record['last_step']}, but the "
+                f"parameters ask for {segment.stage} up to {segment.last_step}; restore them, or "
                 "delete this folder and later ones"
             )
     if len(records) > len(segments):
         raise InputError(
-            f"{directory}: holds {len(records)} segments, more than the {len(segments)} of "
-            "production_ps; restore it, or delete the later ones"
+            f"{directory}: holds {len(records)} segments, more than the {len(segments)} that "
+            "production_ps asks for; restore it, or delete the later ones"
         )
     if records:
         restart = directory / segments[len(records) - 1].name / "end.restart"
@@ -150,7 +150,7 @@ def check_completed(directory: Path, segments: list[Segment]) -> int:
 
 
 def last_step(thermo: Path) -> int | None:
-    """Return the step of the last whole row of a `thermo.csv`; None if there is none yet."""
+    """Return the step of the last complete row of a `thermo.csv`; None before the first."""
     try:
         with thermo.open("rb") as file:
             file.seek(max(0, thermo.stat().st_size - 1000))
@@ -162,7 +162,7 @@ def last_step(thermo: Path) -> int | None:
 
 
 def run_progress(directory: Path) -> int:
-    """Return the last step that a run's files show, its unfinished segment included."""
+    """Return the last step in a run's files, including its unfinished segment."""
     records = completed_segments(directory)
     last = records[-1]["last_step"] if records else 0
     for part in directory.glob("segment_*.part/thermo.csv"):
@@ -171,7 +171,7 @@ def run_progress(directory: Path) -> int:
 
 
 def summarise(directory: Path) -> dict[str, Any]:
-    """Write and return what is worth knowing of a finished run."""
+    """Write and return the summary of a finished run."""
     records = completed_segments(directory)
     stages = [record["stage"] for record in records]
     thermo = _thermo(directory, "production" if "production" in stages else stages[-1])
@@ -192,9 +192,9 @@ def summarise(directory: Path) -> dict[str, Any]:
 
 
 def _extrapolations(directory: Path) -> dict[str, int]:
-    """Symmetry functions found outside the training range, in all and by element.
+    """Symmetry functions outside the training range, in total and by element.
 
-    Each segment counts anew. Where nobody counted, nothing is returned.
+    Each segment starts its own count. Nothing is returned where nothing was counted.
     """
     last_rows = pd.DataFrame(
         _segment_thermo(directory, record).iloc[-1] for record in completed_segments(directory)

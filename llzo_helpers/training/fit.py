@@ -52,7 +52,7 @@ class _Batch:
     inputs: list[Tensor]
     """For each element [atom, function]."""
     place: Tensor
-    """Where each atom of the structures, one after another, stands in the inputs."""
+    """Position of each atom of the structures, one after another, in the inputs."""
     structures: Tensor
     """The structure of each atom of the inputs."""
     gradients: list[Gradients]
@@ -101,7 +101,7 @@ class FittingData:
 
 
 def prepare(structures: Sequence[ase.Atoms], table: FunctionTable, settings: Fit) -> FittingData:
-    """Evaluate symmetry functions and their gradients, some 4 MB, for labelled structures.
+    """Evaluate symmetry functions and their gradients, about 4 MB each, for labelled structures.
 
     Parameters
     ----------
@@ -155,8 +155,8 @@ class _Course:
     Attributes
     ----------
     of
-        What tells this fit from others, of other settings, labels or symmetry functions: their
-        checkpoints are not taken up.
+        What distinguishes this fit from those with other settings, labels or symmetry functions,
+        whose checkpoints are not used.
     """
 
     of: list[Any]
@@ -180,7 +180,7 @@ class _Course:
             torch.save(state, aside)
 
     def read(self, path: Path) -> None:
-        """Go to where a checkpoint was written, if there is one of this fit."""
+        """Restore the state from a checkpoint, if this fit has one."""
         if not path.is_file():
             return
         state = torch.load(path)

@@ -178,7 +178,7 @@ def read_selected(folder: Path) -> list[ase.Atoms]:
 
 
 def disagreement(structures: Sequence[ase.Atoms], members: Sequence[Path]) -> Disagreement:
-    """Evaluate structures with all members of a committee, given by their folders."""
+    """Evaluate structures with all members of a committee, given their folders."""
     networks = [HDNNP(folder) for folder in members]
     spread, outside = [], []
     for atoms in structures:
@@ -231,7 +231,7 @@ def fit(
 ) -> Path:
     """Fit a committee and write it, `member_N/`, the best first; return its folder.
 
-    A member that is there is not fitted again.
+    An existing member is not fitted again.
     """
     folder = directory / name
     if (folder / "history.csv").is_file():
@@ -306,7 +306,7 @@ def _write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def write_potential_lmp(directory: Path, repulsion: Repulsion) -> None:
-    """Write the `potential.lmp` of a network and the repulsion beside it."""
+    """Write the `potential.lmp` of a network and its repulsion."""
     pairs = [
         f"pair_coeff {first} {second} zbl {atomic_numbers[first]} {atomic_numbers[second]}"
         for first, second in combinations_with_replacement(ELEMENTS, 2)

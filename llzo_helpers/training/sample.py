@@ -207,7 +207,7 @@ def _frames(
 
 
 def shortest_distance(atoms: ase.Atoms) -> float:
-    """Distance of the two closest atoms, Å; infinite if all are farther apart than 3 Å."""
+    """Distance between the two closest atoms, Å; infinite if all are more than 3 Å apart."""
     return float(np.min(neighbor_list("d", atoms, 3.0), initial=np.inf))
 
 

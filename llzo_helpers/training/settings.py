@@ -77,7 +77,7 @@ class FunctionPool(Model):
 
 
 class Repulsion(Model):
-    """Of the nuclei (ZBL), beside the network: see `llzo_helpers.hdnnp.repulsion`."""
+    """Of the nuclei (ZBL), in addition to the network: see `llzo_helpers.hdnnp.repulsion`."""
 
     inner_A: Positive
     """Where it begins to be switched off."""
@@ -87,7 +87,7 @@ class Repulsion(Model):
     @model_validator(mode="after")
     def _rising(self) -> Self:
         if self.inner_A >= self.outer_A:
-            raise ValueError(f"outer_A = {self.outer_A:g}: it must be above inner_A")
+            raise ValueError(f"outer_A = {self.outer_A:g}: must be greater than inner_A")
         return self
 
 
@@ -147,7 +147,7 @@ class TrainParameters(Model):
     motion_ps: Positive
     """Length of the runs that test the conservation of energy."""
     compare: bool
-    """Relax crystals with the reference, too; it takes half an hour on a core."""
+    """Also relax crystals with the reference; this takes half an hour on a core."""
     reference_ps: Annotated[float, Field(ge=0)]
     """Length of the runs with the reference whose structure is compared; half an hour of a core
     for each picosecond. 0 leaves them out."""
