@@ -25,7 +25,7 @@ SITE_RADII_A = {"Li": 0.59, "O": 1.24, "Zr": 0.86, "La": 1.30}
 
 
 def lithium_count(li_per_formula: float, supercell: int) -> int:
-    """Return the number of Li ions in the supercell; InputError if X doesn't fit."""
+    """Return the number of Li ions in the supercell; InputError if X does not fit."""
     low, high = LI_PER_FORMULA_RANGE
     if not low <= li_per_formula <= high:
         raise InputError(f"li_per_formula = {li_per_formula}: must be from {low} to {high}")
@@ -75,7 +75,7 @@ def li_per_formula(atoms: ase.Atoms) -> float:
 
 
 def _read(path: Path) -> ase.Atoms:
-    # here, because ase.io is slow and whoever only starts or watches runs does without
+    # imported here: ase.io is slow, and starting or watching runs does without
     from ase.io import read
 
     return read(path)

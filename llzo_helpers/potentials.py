@@ -80,7 +80,7 @@ class Potential(Model):
             )
 
     def warnings(self, conditions: dict[str, float]) -> list[str]:
-        """Say which of the conditions lie outside the trusted range."""
+        """Return which conditions lie outside the trusted range, in words."""
         ranges = self.trusted_range.model_dump()
         return [
             f"{key} = {value:g} is outside the range {low:g} to {high:g} trusted for {self.name}"
@@ -97,12 +97,12 @@ class Potential(Model):
         )
 
     def sha256(self) -> dict[str, str]:
-        """Return the SHA-256 of each file, so that a run can tell whether they changed."""
+        """Return the SHA-256 of each file, by which a run detects changes."""
         return {path.name: sha256(path) for path in self.files()}
 
 
 def make_calculator(potential: Potential) -> "Calculator":
-    """Return a calculator of ASE that a potential of kind `ase` names.
+    """Return the ASE calculator that a potential of kind `ase` names.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def make_calculator(potential: Potential) -> "Calculator":
 
 
 def short_name(potential: str, folder: Path = POTENTIALS) -> str:
-    """Return the paper's name for a potential, if it is the only one that stands for it.
+    """Return the paper's name for a potential, if no other potential has the same.
 
     Otherwise, or if the paper has none, the potential's own name: short names are unique.
     """
@@ -158,7 +158,7 @@ def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:
     if len(name) > _LONGEST_NAME or not path.is_file():
         available = sorted(p.parent.name for p in folder.glob("*/potential.yaml"))
         raise InputError(
-            f"{folder}: no such potential as {clipped(name)}; available: "
+            f"{folder}: no potential {clipped(name)}; available: "
             f"{', '.join(available) or 'none'}"
         )
     state = path.stat()
@@ -170,7 +170,7 @@ def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:
 
 @functools.lru_cache(maxsize=64)
 def _read(directory: Path, state: tuple[int, ...]) -> Potential:
-    """Read a `potential.yaml` anew only when it has changed: a campaign asks for each run."""
+    """Read a `potential.yaml` again only if it has changed: a campaign asks for each run."""
     path = directory / "potential.yaml"
     values = load_yaml(path)
     for key in ("name", "directory"):

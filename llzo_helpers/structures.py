@@ -107,13 +107,13 @@ def read_structure(directory: Path) -> ase.Atoms:
     if not path.is_file():
         raise InputError(f"{path}: not found; generate the structure first (notebook 01)")
     require_unchanged(directory)
-    # here, because it is slow and whoever only watches runs does without
+    # imported here: it is slow, and watching runs does without
     from ase.io import read
 
     try:
         return read(path)
     except Exception as error:  # ASE raises whatever its parser meets
-        raise InputError(f"{path}: no structure ({str(error)[:80]}); {_REMEDY}") from None
+        raise InputError(f"{path}: not a structure ({str(error)[:80]}); {_REMEDY}") from None
 
 
 def require_unchanged(directory: Path) -> None:

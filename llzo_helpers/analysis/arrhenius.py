@@ -59,7 +59,7 @@ def fit_arrhenius(
         [temperature]
     upper_bound
         Whether a D is only an upper bound, [temperature]; none by default. A D that is not
-        positive always is one: leaving it out would favour values that noise has increased.
+        positive always counts as one: leaving it out would favour values raised by noise.
 
     Returns
     -------
@@ -153,7 +153,7 @@ def _with_bounds(
     def cost(law: FloatArray) -> float:
         ln_D = law[1] - law[0] * beta
         misfit = (np.log(D[known]) - ln_D[known]) * D[known] / std[known]
-        # no further up than D exists as a number
+        # no higher than D can be represented as a number
         excess = (D[bound] - np.exp(np.minimum(ln_D[bound], 50.0))) / std[bound]
         return float((misfit**2).sum() / 2 - special.log_ndtr(excess).sum())
 

@@ -16,7 +16,7 @@ from llzo_helpers.errors import InputError
 
 @dataclass(frozen=True)
 class CollectiveDiffusion:
-    """Diffusion coefficient of the sum of all displacements, per ion: that of charge."""
+    """Diffusion coefficient of the sum of all displacements, per ion: that of the charge."""
 
     D_cm2_s: float
     D_std_cm2_s: float
@@ -87,7 +87,7 @@ def collective_diffusion_coefficient(
     scale = CM2_S_PER_A2_PS / (2 * n_axes * frame_interval_ps)
     return CollectiveDiffusion(
         D_cm2_s=slope * scale,
-        # of the size of D, which itself may come out low or negative
+        # relative to the magnitude of D, which itself may come out low or negative
         D_std_cm2_s=float(relative * max(abs(slope), msd[-1] / last) * scale),
         lags_ps=np.asarray(drawn * frame_interval_ps, dtype=np.float64),
         msd=msd,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # stats loads at its first use: slow, and only for confidence intervals
+import scipy  # stats is loaded at first use: it is slow, and only confidence intervals need it
 from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, window_in_frames
@@ -36,15 +36,15 @@ CM2_S_PER_A2_PS = 1e-4
 """One Å^2/ps in cm^2/s."""
 
 _LONG_MODES = 20
-"""Of the slope over the window, for the correlation between ions. Its estimate has so many degrees
-of freedom; beyond, modes no longer show how long displacements are correlated."""
+"""Of the slope over the window, for the correlation between ions, whose estimate has this many
+degrees of freedom; higher modes no longer show how long displacements are correlated."""
 _SLOW_MODES, _FAST_MODES = 2, 8
-"""Of the slope at short lags: up to the second for what changes slowly along the run; from the
-third to the eighth for what the halves of a run average over, with no part in a trend."""
+"""Of the slope at short lags: the first two describe slow changes along the run; the third to the
+eighth describe what the halves of a run average over and a trend does not contain."""
 _DRIFT_SIGMA = 3.0
 _HETEROGENEITY = 4.0
-"""Of runs long enough for their D, most stay below: traps over 3 decades have a median of 3.5 and a
-95 % quantile of 5 (measured, `tests/diffusion_models.py`)."""
+"""Most runs that are long enough for their D stay below: traps over 3 decades have a median of 3.5
+and a 95 % quantile of 5 (measured, `tests/diffusion_models.py`)."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class TracerDiffusion:
     """Variance of the MSDs of single ions, divided by that of as many Brownian ions; large where
     each ion visits only part of the sites in the run."""
     upper_bound: bool
-    """D is only an upper bound: the ions have not left their cages, or D still falls with lag."""
+    """Whether D is only an upper bound: ions are still caged, or D still falls with lag."""
     warnings: tuple[str, ...]
 
     def interval(self, level: float = 0.68) -> tuple[float, float]:
@@ -174,7 +174,7 @@ def tracer_diffusion_coefficient(
     lags = spread_lags(first, last)
     intercepts, slopes = line_weights(lags) @ msd_of_ions[:, lags].T
     spread = _variance(trajectory, first, last)
-    # in tests, a correlation below 1 is only noise
+    # for tests, a correlation below 1 is only noise
     correlation = max(spread.correlation, 1.0)
     halves = _halves(trajectory, first, last, spread)
     no_plateau = reason_against_plateau(msd_of_ions, first, last, correlation)
@@ -230,19 +230,19 @@ def check_positions(positions: ArrayLike, frame_interval_ps: float) -> NDArray[n
             f"frame_interval_ps = {frame_interval_ps:g}: must be positive; give the time between "
             "frames"
         )
-    # sums show what is not finite without an array of flags as large as the positions
+    # sums reveal values that are not finite without an array of flags as large as the positions
     with np.errstate(invalid="ignore", over="ignore"):
         finite = np.isfinite(trajectory.sum(axis=(1, 2), dtype=np.float64))
     if not finite.all():
         raise InputError(
-            f"positions: not finite in frame {int(np.argmin(finite))} and {(~finite).sum()} in "
-            "all; look for a run that blew up or a damaged file"
+            f"positions: not finite in {(~finite).sum()} frame(s), first in frame "
+            f"{int(np.argmin(finite))}; check for a run that blew up or a damaged file"
         )
     return trajectory
 
 
 def _exponent(intercepts: FloatArray, rises: FloatArray) -> tuple[float, float]:
-    """D ln MSD / d ln t where MSD = intercept + rise, with the error from the ions."""
+    """Logarithmic slope, d ln MSD / d ln t where MSD = intercept + rise; error from the ions."""
     total = float(intercepts.mean() + rises.mean())
     if total == 0:
         return 0.0, 0.0
@@ -260,21 +260,21 @@ class _Variance:
     """(Å^2/frame)^2"""
     degrees_of_freedom: float
     correlation: float
-    """Variance over that of as many independent ions, in displacements over the window."""
+    """Variance divided by that of as many independent ions, from displacements over the window."""
     fast: float
     """(Å^2/frame)^2, covariance between ions of their slopes at short lags, from fast modes."""
 
 
 def _variance(trajectory: NDArray[np.floating], first: int, last: int) -> _Variance:
-    """Variance of the mean slope of the MSD over a window, ions that move together included.
+    """Variance of the mean slope of the MSD over a window; accounts for ions that move together.
 
     Notes
     -----
     With s_i the slope of ion i, N^2 var(mean s) is the sum of var(s_i), which the scatter between
     ions gives, and of cov(s_i, s_j). Two kinds of the latter are measured along the run, with the
     squared displacements of each ion in cosine modes of their time origin. For independent ions the
-    square of the sum over ions of a mode and the sum of the squares are equal in the mean, whatever
-    the ions' memory; what they differ by is the covariance:
+    square of the sum over ions of a mode and the sum of the squares are equal on average, whatever
+    the ions' memory; their difference is the covariance:
 
     - ions that jump together, in displacements over the window: the ratio of the sum's variance to
       that of the ions, the mean over `_LONG_MODES`; it multiplies the scatter.
@@ -322,7 +322,7 @@ class _Halves:
     slopes: tuple[float, float]
     stds: tuple[float, float]
     sigma: float
-    """Second less first, in standard errors."""
+    """Second minus first, in standard errors."""
 
 
 def _halves(trajectory: NDArray[np.floating], first: int, last: int, spread: _Variance) -> _Halves:
@@ -351,7 +351,7 @@ def _halves(trajectory: NDArray[np.floating], first: int, last: int, spread: _Va
 def _reasons_for_bound(
     slope: float, slope_std: float, last: int, msd_end: float, jump_length_A: float | None
 ) -> list[str]:
-    """Say why D is only an upper bound, if it is; lags in frames, lengths in Å."""
+    """Return why D is only an upper bound, if it is; lags in frames, lengths in Å."""
     reasons = []
     if slope <= 2 * slope_std:
         reasons.append("D is zero within two standard errors: D is an upper bound; run longer")
@@ -375,8 +375,8 @@ def _other_warnings(no_plateau: str, unlike: float, halves: _Halves, scale: floa
         warnings.append(f"{no_plateau}: subtract the drift of the cell, or run longer")
     if unlike > _HETEROGENEITY:
         warnings.append(
-            f"ions differ in mobility, {unlike:.1f} times the variance of ions alike: each sees "
-            "only a part of the sites; run longer"
+            f"ions differ in mobility, with {unlike:.1f} times the variance of identical ions: "
+            "each visits only part of the sites; run longer"
         )
     if abs(halves.sigma) > _DRIFT_SIGMA:
         before, after = (slope * scale for slope in halves.slopes)
@@ -415,7 +415,7 @@ def combine_replicas(
     values, stds
         Estimates and their standard errors, [replica].
     upper_bounds
-        Which of them are only upper bounds, [replica]; none by default.
+        Which estimates are only upper bounds, [replica]; none by default.
 
     Returns
     -------

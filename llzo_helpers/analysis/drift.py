@@ -1,4 +1,4 @@
-"""How far a framework moves from where it began."""
+"""How far a framework moves from its initial structure."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from llzo_helpers.arrays import FloatArray
 
 @dataclass(frozen=True)
 class FrameworkDrift:
-    """How far the framework moved from where a run began.
+    """Displacement of the framework from the structure at the start of a run.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ def framework_drift(
     frames = np.asarray(positions, dtype=float)
     names = np.array(start.get_chemical_symbols())
     framework = names != mobile
-    # whole cells between the two records of the same atoms, from wrapping
+    # the two records of the same atoms may differ by whole cells, from wrapping
     first, _ = find_mic(frames[0] - start.positions, start.cell)
     displacement = frames - frames[0] + first
     displacement -= displacement[:, framework].mean(axis=1, keepdims=True)

@@ -1,10 +1,10 @@
 """Crossover: how much of a diffusivity is due to the structure, and how much to the potential.
 
 The paper's experiment: every structure is run with every potential. Two structure origins A, B
-and two potentials a, b make a factorial design in ln D. The same structure serves both
-potentials, so structure-to-structure spread cancels from the effect of the potential, and not
-from that of the structure: a split-plot design (Fisher 1925; Cox and Reid, The Theory of the
-Design of Experiments, 2000, section 6).
+and two potentials a, b form a factorial design in ln D. The same structure serves both
+potentials, so the spread between structures cancels in the effect of the potential, but not in
+that of the structure: a split-plot design (Fisher 1925; Cox and Reid, The Theory of the Design
+of Experiments, 2000, section 6).
 """
 
 from collections.abc import Sequence
@@ -115,7 +115,7 @@ def decompose(
     if from_spread:
         var_m, var_d = _variance_of_means(means), _variance_of_means(differences)
     else:
-        # both m and d are made of two independent runs a structure
+        # both m and d come from two independent runs per structure
         sums = [var.sum() / len(var) ** 2 for var in (var_A, var_B)]
         var_m, var_d = sum(sums) / 4, sum(sums)
     (m_A, m_B), (d_A, d_B) = ([float(x.mean()) for x in pair] for pair in (means, differences))
@@ -145,7 +145,7 @@ def _logarithms(origin: str, D: ArrayLike, std: ArrayLike) -> tuple[FloatArray, 
 
 
 def _variance_of_means(groups: Sequence[FloatArray]) -> float:
-    """Variance of the difference, or sum, of two groups' means, their scatter pooled."""
+    """Variance of the difference (or sum) of two groups' means, from their pooled scatter."""
     freedom = sum(len(group) - 1 for group in groups)
     pooled = sum(((group - group.mean()) ** 2).sum() for group in groups) / freedom
     return float(pooled * sum(1 / len(group) for group in groups))

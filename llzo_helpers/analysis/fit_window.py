@@ -5,7 +5,7 @@ from llzo_helpers.errors import InputError
 DEFAULT_WINDOW = (0.1, 0.5)
 """Fractions of the run."""
 MIN_LAGS = 8
-"""Frames between the ends of a window: with fewer it has no inner structure to look at."""
+"""Frames between the ends of a window: with fewer, its inner structure cannot be examined."""
 
 
 def window_in_frames(

@@ -8,7 +8,7 @@ from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 
 _BLOCK_BYTES = 1e6
-"""Of positions worked on at once in `origin_modes`: what fits a cache."""
+"""Of the positions processed at once in `origin_modes`: what fits into a cache."""
 
 
 def mean_squared_displacement(
@@ -40,14 +40,14 @@ def mean_squared_displacement(
     trajectory = np.asarray(positions)
     if trajectory.ndim != 3 or len(trajectory) == 0:
         raise InputError(
-            f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with frames"
+            f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with a frame or more"
         )
     n_frames, n_ions, _ = trajectory.shape
     chosen = np.arange(n_frames) if lags is None else np.asarray(lags, dtype=np.intp)
     if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n_frames:
         raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames minus one")
     result = np.zeros((n_ions if per_ion else 1, len(chosen)))
-    # so many ions at a time that the work arrays stay near 100 MB
+    # as many ions at a time as keep the work arrays near 100 MB
     step = max(1, int(2e6 / n_frames))
     for begin in range(0, n_ions, step):
         block = np.moveaxis(trajectory[:, begin : begin + step], 0, -1).astype(np.float64)

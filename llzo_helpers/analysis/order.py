@@ -128,7 +128,7 @@ def pair_distributions(
     Raises
     ------
     InputError
-        Shapes that don't fit, no frame, or distances for which the cell is too small.
+        Mismatched shapes, no frame, or distances for which the cell is too small.
     """
     box = checked_cell(cell)
     limit = largest_distance(box)
@@ -203,7 +203,7 @@ def pair_distribution(
     Raises
     ------
     InputError
-        As `pair_distributions`, or an element that isn't there.
+        As `pair_distributions`, or an element that is absent.
     """
     for element in (central, neighbour):
         atoms_of(species, element)
@@ -228,7 +228,7 @@ def first_minimum(pair: PairDistribution, *, smoothing: float = 0.05) -> float:
     """
     smooth = gaussian_filter1d(pair.values, smoothing / (pair.radii[1] - pair.radii[0]))
     slope = np.sign(np.diff(smooth))
-    # a peak stands above a gas
+    # a peak rises above the ideal gas
     peaks = np.flatnonzero((slope[:-1] > 0) & (slope[1:] <= 0) & (smooth[1:-1] > 1)) + 1
     rises = np.flatnonzero(slope[peaks[0] :] > 0) + peaks[0] if len(peaks) else peaks
     if not len(rises):
@@ -265,7 +265,7 @@ def coordination_numbers(
     Raises
     ------
     InputError
-        Shapes that don't fit, no frame, an element that isn't there, or a cutoff for which
+        Mismatched shapes, no frame, an element that is absent, or a cutoff for which
         the cell is too small.
     """
     box = checked_cell(cell)
@@ -313,7 +313,7 @@ def bond_angles(
     total = int(counts.sum())
     if total == 0:
         raise InputError(
-            f"cutoff: {cutoff_A:g} Å; no {central} has two {neighbour} so close; give a larger one"
+            f"cutoff: {cutoff_A:g} Å; no {central} has two {neighbour} within it; give a larger one"
         )
     fractions = counts / total
     random = np.diff(-np.cos(np.radians(edges))) / 2

@@ -58,7 +58,7 @@ def atoms_of(species: Sequence[str], element: str) -> IntArray:
     """Return the indices of the atoms of an element, or raise InputError if there are none."""
     atoms = np.flatnonzero(np.asarray(species) == element)
     if not len(atoms):
-        raise InputError(f"species: no {element}; there are {', '.join(sorted(set(species)))}")
+        raise InputError(f"species: no {element}; present: {', '.join(sorted(set(species)))}")
     return atoms
 
 

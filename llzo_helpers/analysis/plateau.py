@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from llzo_helpers.arrays import FloatArray
 
 _CHANGE = 0.15
-"""Of D over the window, the least that counts: it puts D off by less than half of that."""
+"""Of D over the window, the smallest that counts: it biases D by less than half of that."""
 _FALL_SIGMA, _RISE_SIGMA = 2.2, 3.0
-"""A fall with lag is common and a rise is not; 1 to 4 % of level runs are called sloped (measured,
+"""A fall with lag is common and a rise is not; 1 to 4 % of level runs count as sloped (measured,
 `docs/diffusion.md`)."""
 _LEAD = 3
-"""How far before the window D against lag is looked at, as a factor in lag: two would call fewer
-long runs of disordered systems sloped, four find more short ones."""
+"""How far before the window D against lag is examined, as a factor in lag: with two, fewer long
+runs of disordered systems would count as sloped; with four, more short ones would be found."""
 SEARCH_SPAN = 5
 """Last over first lag of a window that is searched for."""
 
@@ -93,7 +93,7 @@ def _trend(
     slopes = np.stack([msd_of_ions[:, lags] @ line_weights(lags)[1] for lags in bins], axis=1)
     covariance = np.cov(slopes.T) * correlation / len(slopes)
     by_ions = len(slopes) / max(correlation, 1.0) > 3 * n_bins
-    if not by_ions:  # too few to measure it
+    if not by_ions:  # too few to estimate it
         covariance = np.diag(np.diag(covariance))
     if np.linalg.matrix_rank(covariance, hermitian=True) != n_bins:  # ions that do not move
         return None
@@ -102,7 +102,7 @@ def _trend(
     whitened = np.linalg.solve(covariance, design)
     inverse = np.linalg.inv(design.T @ whitened)
     level, trend = inverse @ whitened.T @ slopes.mean(axis=0)
-    # the covariance is itself an estimate, from so many independent ions
+    # the covariance is itself an estimate, from this many independent ions
     freedom = len(slopes) / correlation - 1
     lost = freedom / max(freedom - (n_bins - 2), 1) if by_ions else 1.0
     return _Trend(float(level), float(trend), float(np.sqrt(inverse[1, 1]) * lost))
@@ -131,7 +131,7 @@ def reason_against_plateau(
 
 
 def _significant(trend: _Trend, log_span: float) -> str:
-    # of a level below zero the size counts
+    # for a level below zero, its magnitude counts
     change, sigma = trend.trend * log_span / abs(trend.level), trend.trend / trend.trend_std
     if sigma < -_FALL_SIGMA and not -_CHANGE < change < 0:
         return f"D falls with lag, by {-change:.0%} over the window"

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # stats loads at its first use
+import scipy  # stats is loaded at first use
 from numpy.typing import ArrayLike
 
 from llzo_helpers.errors import InputError
 
 BLOCKS = 16
-"""Of a run; what a straight line through their means leaves gives the error of its slope."""
+"""Of a run; the residuals of a straight line through their means give the error of its slope."""
 LEAST_FRAMES = 2 * BLOCKS
-"""Of a run that can be asked."""
+"""Of a run that can be tested."""
 SIGNIFICANCE = 0.001
-"""A run that is stationary is called drifting as rarely as this."""
+"""Probability of taking a stationary run for a drifting one."""
 
 
 @dataclass(frozen=True)

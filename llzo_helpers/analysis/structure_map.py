@@ -134,7 +134,7 @@ def local_environments(
     Raises
     ------
     InputError
-        Shapes that don't fit, no frame, an element that isn't there, or a cutoff for which
+        Mismatched shapes, no frame, an element that is absent, or a cutoff for which
         the cell is too small.
     """
     box = checked_cell(cell)
@@ -200,7 +200,7 @@ def structure_map(features: FloatArray, *, components: int = 3) -> StructureMap:
     mean, scale = features.mean(axis=0), features.std(axis=0)
     scale = np.where(scale > 1e-12 * (np.abs(mean) + 1), scale, np.inf)
     _, singular, axes = np.linalg.svd((features - mean) / scale, full_matrices=False)
-    # an axis may point either way: let its largest part be positive
+    # the sign of an axis is arbitrary: make its largest component positive
     axes *= np.sign(axes[np.arange(len(axes)), np.argmax(np.abs(axes), axis=1)])[:, None]
     variances = singular**2
     return StructureMap(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy  # signal loads at its first use: slow, and not for reading parameters
+import scipy  # signal is loaded at first use: it is slow, and reading parameters does without
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import Avogadro, Boltzmann, speed_of_light
 from scipy.fft import next_fast_len, rfft, rfftfreq
@@ -105,7 +105,7 @@ def vibrational_density_of_states(
     Raises
     ------
     InputError
-        Shapes that don't fit, or frames too few for the resolution or too far apart.
+        Mismatched shapes, or frames too few for the resolution or too far apart.
     """
     frequencies_THz, spectra = _power_spectra(
         velocities, masses, time_step_fs, temperature_K, resolution_THz, highest_frequency_THz

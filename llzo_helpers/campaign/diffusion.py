@@ -38,7 +38,7 @@ _CHARGES = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Ag": 1, "Cu": 1, "H": 1
     **{"F": -1, "Cl": -1, "Br": -1, "I": -1, "O": -2, "S": -2},
     **{"Mg": 2, "Ca": 2, "Zn": 2, "Al": 3},
 }
-"""Of the ions that conduct in solids."""
+"""Of ions that conduct in solids."""
 
 
 def _conductivities(
@@ -62,7 +62,7 @@ def _conductivities(
 
 
 def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, TracerDiffusion]]:
-    """Tracer and collective diffusion coefficients of all runs, also of those made elsewhere.
+    """Tracer and collective diffusion coefficients of all runs, including those made elsewhere.
 
     Returns
     -------
@@ -76,18 +76,18 @@ def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, Trace
         trajectory = campaign.trajectory(run)
         ions = trajectory.relative_to_framework(run.mobile)
         interval, settings = trajectory.frame_interval_ps, campaign.diffusion
-        # known of lithium in the garnet
+        # known for lithium in the garnet
         jump_length_A = settings.jump_length_A if isinstance(run, Run) else None
         tracer = tracer_diffusion_coefficient(
             ions, interval, settings.fit_window, jump_length_A=jump_length_A
         )
         results[run.name] = tracer
-        # of one coordinate long lags tell less than they add in noise
+        # for a single coordinate, long lags add more noise than information
         first, last = tracer.fit_lags_ps
         window = (first, min(last, max(2 * first, first + MIN_LAGS * interval)))
         collective = collective_diffusion_coefficient(ions, interval, window, in_ps=True)
         haven = haven_ratio(tracer, collective)
-        # what was run elsewhere shows no energies
+        # runs made elsewhere come without energies
         energy = _energy_drift(campaign.run_directory(run)) if isinstance(run, Run) else None
         first_half, second_half = tracer.halves_D_cm2_s
         rows.append(
@@ -214,12 +214,12 @@ def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
 
 
 def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[SystemKey, Arrhenius]]:
-    """Arrhenius fits of all systems with three temperatures or more, bounds among them.
+    """Arrhenius fits of all systems with three temperatures or more, including bounds.
 
     Parameters
     ----------
     combined
-        Of `combine`.
+        From `combine`.
 
     Returns
     -------
@@ -268,7 +268,7 @@ def msd_table(results: Mapping[str, TracerDiffusion]) -> pd.DataFrame:
     Parameters
     ----------
     results
-        Of `analyse_diffusion`.
+        From `analyse_diffusion`.
     """
     return pd.concat(
         [
@@ -292,7 +292,7 @@ def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
     at_1100 = against_volume(combined[combined["temperature_K"] == 1100])
     if at_1100.empty:
         return pd.DataFrame()
-    # a column of potentials that no crystal has is empty, and then of another type
+    # without a glass the column of structure potentials is empty, and then of another type
     same_type = arrhenius.astype(at_1100[SYSTEM_COLUMNS].dtypes.to_dict())
     merged = at_1100.merge(same_type, on=SYSTEM_COLUMNS, how="inner")
     values = {

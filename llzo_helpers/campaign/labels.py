@@ -23,9 +23,9 @@ def system_label(row: Mapping[Any, Any]) -> str:
     Parameters
     ----------
     row
-        The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`. As each of them is part of
-        the name, and potentials' short names are unique, so is it. A system that was run
-        elsewhere is named by its group.
+        The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`. All of them are part of the
+        name, and the short names of potentials are unique, so the name is unique as well. A
+        system that was run elsewhere is named by its group.
     """
     if row["phase"] == "observed":
         return str(row["group"])
@@ -41,9 +41,9 @@ def system_label(row: Mapping[Any, Any]) -> str:
 
 
 def run_label(run: AnyRun) -> str:
-    """Return the name of a run's system, and which replica it is if not the first.
+    """Return the name of a run's system, and its replica if not the first.
 
-    Of a run made elsewhere, its own.
+    A run made elsewhere has a name of its own.
     """
     if isinstance(run, ObservedRun):
         return run.title

@@ -51,7 +51,7 @@ class SiteSettings(Model):
     assignment_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
     static_movement_threshold: Annotated[float, Field(gt=0, le=100)] = 3.0
     """Largest distance of a framework atom from its mean position, Å; beyond, the framework counts
-    as melted. In expanded cells single oxygens move 2 Å (measured), which the landmarks bear."""
+    as melted. In expanded cells single oxygens move 2 Å (measured), which landmarks tolerate."""
     hull_samples: Annotated[int, Field(ge=5, le=100_000)] = 300
     """Number of positions whose hull is a site's accessible volume."""
 

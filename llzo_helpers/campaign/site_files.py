@@ -134,7 +134,7 @@ class SiteNetwork:
 
 
 def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
-    """Return the network that notebook 04 has found in a run; None if it has not looked.
+    """Return the network that notebook 04 found in a run; None if it was not analysed.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
         or not -1 <= assignments.min(initial=0) <= assignments.max(initial=0) < max(1, len(graph))
         or interval != record.get("frame_interval_ps", interval)
     ):
-        raise InputError(f"{assigned}: is not of the sites in {network.name}; {_REMEDY}")
+        raise InputError(f"{assigned}: does not belong to the sites in {network.name}; {_REMEDY}")
     return SiteNetwork(
         graph=graph,
         assignments=assignments,
@@ -180,5 +180,5 @@ _DAMAGES = (
     *(OSError, ValueError, TypeError, LookupError, EOFError),
     *(zipfile.BadZipFile, zlib.error),
 )
-"""What NumPy raises of a damaged file."""
+"""What NumPy raises for a damaged file."""
 _REMEDY = "delete sites.csv of the campaign and run notebook 04 again"

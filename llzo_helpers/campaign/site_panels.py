@@ -71,7 +71,7 @@ def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPa
     Parameters
     ----------
     system
-        Of `analyse_sites`.
+        From `analyse_sites`.
     relative_level
         Density at the isosurface, divided by the mean density of the ions.
     """
@@ -134,7 +134,7 @@ def superbasin_scans(systems: Sequence[RunSites]) -> dict[str, SuperbasinScan]:
 
 
 def nearest_crystals(systems: Sequence[RunSites], volume_ratios: Sequence[float]) -> list[RunSites]:
-    """Return the crystals whose volumes are nearest to some volume ratios, each once."""
+    """Return the crystals with volumes closest to some volume ratios, without duplicates."""
     volume_of = {
         index: system.run.structure.volume_ratio
         for index, system in enumerate(systems)

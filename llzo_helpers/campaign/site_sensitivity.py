@@ -58,7 +58,7 @@ def sensitivity(
     Parameters
     ----------
     system
-        Of `analyse_sites`.
+        From `analyse_sites`.
     settings
         Of the campaign, for everything that `choices` leave open.
     choices

@@ -97,9 +97,9 @@ class RunSites:
 
 
 def analyse_sites(campaign: Campaign) -> tuple[list[RunSites], dict[str, str]]:
-    """Analyse the sites of all finished runs at the campaign's temperature for it.
+    """Analyse the sites of all finished runs at the temperature that the campaign chooses.
 
-    And of those made elsewhere.
+    And of the runs made elsewhere.
 
     Returns
     -------
@@ -211,13 +211,13 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
 _OXYGEN_CUTOFF_A = 2.9
 """In the garnet, see `oxygen_coordination`."""
 _SHELL = 1.25
-"""Of the usual distance to the nearest neighbour: what still counts as one elsewhere."""
+"""Elsewhere: largest distance of a neighbour, relative to the usual one of the nearest."""
 
 
 def _neighbours(
     sites: SiteAnalysis, framework_symbols: NDArray[np.str_]
 ) -> tuple[FloatArray, float]:
-    """Return the framework atoms around sites that count for coordination, and up to where, Å.
+    """Return the framework atoms that count for the coordination of sites, and the cutoff, Å.
 
     In an oxide its oxygens; else the element that is nearest to the sites.
     """
@@ -236,7 +236,7 @@ def _neighbours(
 def find_sites(
     trajectory: Trajectory, settings: SiteSettings, mobile: BoolArray, **changes: Any
 ) -> SiteAnalysis:
-    """Return the sites of a trajectory, with the campaign's settings but for `changes`."""
+    """Return the sites of a trajectory, with the campaign's settings except for `changes`."""
     return landmark_analysis(
         trajectory,
         trajectory.cell,
@@ -301,7 +301,7 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
     Parameters
     ----------
     systems
-        Of `analyse_sites`.
+        From `analyse_sites`.
     diffusion
         The content of `diffusion.csv`, for the tracer diffusion coefficients.
     """
@@ -364,7 +364,7 @@ def warning_table(systems: Sequence[RunSites], failures: Mapping[str, str]) -> p
         if analysis.unassigned_fraction > UNASSIGNED_LIMIT:
             texts.append(
                 f"{100 * analysis.unassigned_fraction:.0f} % of the ions' positions are between "
-                "sites; what is said of jumps depends on the assignment threshold"
+                "sites; results on jumps depend on the assignment threshold"
             )
         kind, occupation = occupation_drift(system)
         if occupation.significant:

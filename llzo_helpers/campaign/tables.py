@@ -30,9 +30,9 @@ SystemKey = tuple[Any, ...]
 
 
 def system_columns(run: AnyRun) -> dict[str, Any]:
-    """Return what tells a run's system from others, by `SYSTEM_COLUMNS`."""
+    """Return what distinguishes a run's system from others, by `SYSTEM_COLUMNS`."""
     if isinstance(run, ObservedRun):
-        # the others mean nothing there
+        # the other columns have no meaning there
         numbers = dict.fromkeys(("li_per_formula", "volume_ratio", "supercell"), np.nan)
         known = {"phase": run.phase, "group": run.group or run.title}
         return dict.fromkeys(SYSTEM_COLUMNS) | numbers | known
@@ -80,14 +80,14 @@ def value_or_bound(row: Mapping[Any, Any]) -> str:
 
 
 def save_table(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
-    """Write a table as CSV, whole or not at all, and beside it its SHA-256."""
+    """Write a table as CSV, completely or not at all, and its SHA-256 next to it."""
     text = table.to_csv(index=index)
     write_text(_checksum(path), hashlib.sha256(text.encode()).hexdigest() + "\n")
     write_text(path, text)
 
 
 def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read what `save_table` wrote; what a campaign has nothing of has not even columns.
+    """Read what `save_table` wrote; an empty table may not even have columns.
 
     Raises
     ------

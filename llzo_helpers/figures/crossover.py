@@ -34,8 +34,7 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Fig
             f"Tracer diffusion coefficient at {temperature_K} K of amorphous structures made by "
             "one potential (colour) and run with the same or another (abscissa), with standard "
             "errors. Parallel lines: structure and potential act independently. Open circles with "
-            "an arrow: upper "
-            "bounds; open squares: the paper."
+            "an arrow: upper bounds; open squares: the paper."
         ),
     )
     rows = table[table["temperature_K"] == temperature_K]
@@ -183,7 +182,7 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
         meta={
             "caption": (
                 "Did the structures survive the switch of potential? Potential energy from the "
-                "start of the run, displacement of the framework from where the run began, and "
+                "start of the run, displacement of the framework from the initial structure, and "
                 "pair distributions of the last fifth of the run. First replicas."
             )
         },

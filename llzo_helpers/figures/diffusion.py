@@ -106,7 +106,7 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
         shown = running.D_cm2_s > 0
         lags, D = running.lags_ps[shown], running.D_cm2_s[shown]
         std = running.D_std_cm2_s[shown]
-        # on a logarithmic axis a band that reaches zero has no end
+        # on a logarithmic axis, a band that reaches zero has no lower end
         add_band(
             figure, lags, np.maximum(D - std, D / 10), D + std, colour=colour, group=name, **place
         )

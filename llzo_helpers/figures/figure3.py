@@ -38,8 +38,8 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
     table
         `gop.csv`: a row per run, with columns `system`, `phase`, `temperature_K`,
         `tracer_D_cm2_s`, `tracer_D_std_cm2_s`, `gop_k3`, `gop_k3_std` and
-        `gop_k3_counting_limit`. With amorphous runs among them, the paper's values for its
-        (larger) amorphous cells are drawn, too.
+        `gop_k3_counting_limit`. With amorphous runs, the paper's values for its (larger)
+        amorphous cells are drawn as well.
     mobile
         Elements of the ions, for the axis.
     """

@@ -9,7 +9,7 @@ from ase.data import atomic_names, atomic_numbers
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-# Okabe and Ito's colours, which readers with any colour vision can tell apart
+# Okabe and Ito's colours, which can be told apart with any colour vision
 BLACK = "#000000"
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
@@ -184,9 +184,9 @@ def add_bounds(
     colour, symbol
         Those of the other values of the curve.
     group
-        Legend group of the curve that they belong to.
+        Legend group of the curve that the bounds belong to.
     named
-        Give them its name in the legend: there are no values beside them.
+        Name the bounds in the legend, where the curve has no other values.
     """
     open_symbol = {"symbol": f"{symbol}-open", "size": 11, "line": {"width": 1.5}}
     arrow = {"symbol": "arrow-bar-down", "size": 12}

@@ -104,7 +104,7 @@ def parity_figure(table: pd.DataFrame) -> go.Figure:
         )
         figure.update_xaxes(title="reference (eV/Å)", **place)
         figure.update_yaxes(title="network (eV/Å)", **place)
-    # in the legend the points would hardly be seen
+    # the points would hardly be visible in the legend
     figure.update_layout(legend_itemsizing="constant")
     return figure
 

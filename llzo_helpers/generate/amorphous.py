@@ -22,7 +22,7 @@ from llzo_helpers.structures import read_structure
 
 _SITE_MOVEMENT = 4.0
 """Å, how far an ion of the glass framework may move while sites are determined: some framework ions
-of a glass change place, and the sites next to them are blurred, but not wrong."""
+of a glass change position, and the sites next to them are blurred, but not wrong."""
 
 
 def amorphous_structure(

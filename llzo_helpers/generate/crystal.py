@@ -2,7 +2,7 @@
 
 import ase
 import numpy as np
-import scipy  # spatial and special load at their first use
+import scipy  # spatial and special are loaded at first use
 from ase.geometry import find_mic
 from numpy.typing import NDArray
 

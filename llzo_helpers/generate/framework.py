@@ -148,12 +148,12 @@ class FrameworkState:
 
     @property
     def flows(self) -> bool:
-        """Whether the framework moves on: farther than vibration goes, D above two errors."""
+        """Whether the framework diffuses: beyond vibration, with D above two standard errors."""
         return not self.frozen and self.D_cm2_s > 2 * self.D_std_cm2_s
 
     @property
     def frozen(self) -> bool:
-        """Whether La, Zr and O all keep their places."""
+        """Whether La, Zr and O all stay in place."""
         return max(self.msd[element] for element in ELEMENTS[1:]) < FROZEN_MSD
 
     def __str__(self) -> str:
@@ -205,7 +205,7 @@ def framework_state(
 
 
 def require_melted(melt: FrameworkState, hold_K: float) -> None:
-    """Raise SimulationError if the melt has not melted."""
+    """Raise SimulationError if the crystal has not melted."""
     if melt.disordered and melt.flows:
         return
     wrong = "is still crystalline" if not melt.disordered else "does not flow"

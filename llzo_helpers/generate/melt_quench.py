@@ -51,7 +51,7 @@ def make_glass(
     seed: int,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> dict[str, Any]:
-    """Make a glass by melting and quenching, or resume where that stopped.
+    """Make a glass by melting and quenching, or resume where an earlier call stopped.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def _melt(
         on_progress=on_progress,
     )
     melt = last_frame(directory / "melt", "superheat")
-    # checked here, before the long part begins
+    # checked here, before the long part starts
     require_melted(stage_state(directory / "melt", "superheat"), protocol.superheat_K)
     n = glass.supercell
     supercell = melt.repeat((n, n, n))

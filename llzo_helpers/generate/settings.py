@@ -24,7 +24,7 @@ class MeltQuench(ChainSettings):
     li_per_formula: float = 6.25
     """X of the melt; lithium is added or removed after the quench."""
     volume_ratio: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
-    """Volume of the melt over V_exp; an assumption, the paper gives none."""
+    """Volume of the melt over V_exp; an assumption, as the paper gives none."""
     crystal_ps: PositiveDuration = 5.0
     """Run of the crystal at `end_K`, to compare with."""
     superheat_K: Temperature = 6000.0
@@ -96,7 +96,7 @@ MELT_QUENCH_PRESETS: dict[str, dict[str, Any]] = {
     # melt of a unit cell, 1 ns at 3000 K, 5 K/ps to 500 K
     "cip": {},
     # a = 13.5 Å, 100 ps at 3000 K with 0.5 fs, then relaxation of ions and cubic cell; the
-    # paper begins with an ab initio glass, which is not public: a melt stands for it, superheated
+    # paper starts from an ab initio glass, which is not public: a melt takes its place, superheated
     # no more than the network was trained for
     "ml": {
         "superheat_K": 3500.0,
@@ -131,7 +131,7 @@ def _from_preset(value: Any) -> Any:
     preset = changes.pop("preset")
     if not isinstance(preset, str) or preset not in MELT_QUENCH_PRESETS:
         known = ", ".join(MELT_QUENCH_PRESETS)
-        raise ValueError(f"no such preset as {clipped(preset)}; there are: {known}")
+        raise ValueError(f"no preset {clipped(preset)}; available: {known}")
     return {"name": preset, **MELT_QUENCH_PRESETS[preset], **changes}
 
 
@@ -150,7 +150,7 @@ class Glass(Model):
 
     @property
     def as_quenched(self) -> "Structure":
-        """The structure that is the quenched cell, neither filled nor expanded."""
+        """The structure that is the quenched cell itself, neither filled nor expanded."""
         return Structure(
             phase="amorphous",
             li_per_formula=self.melt_quench.li_per_formula,

@@ -11,7 +11,7 @@ from llzo_helpers.errors import InputError, SimulationError
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Do what a command line says, that of the process by default; return the exit status."""
+    """Run a command line, by default that of the process; return the exit status."""
     # how a campaign is cancelled; a shell's `&` and some servers have it ignored
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -27,7 +27,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, as all else here does."""
+    """States in one line what is wrong, as everything else here does."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{self.prog}: {message}; see {self.prog} --help")
@@ -44,8 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--only", nargs="+", default=[], help="names of runs to do, without analyses")
 
     plan = commands.add_parser("plan", help="predict core-hours and disk space, from a benchmark")
-    plan.add_argument("--cores", type=int, help="that work at once; default: all usable here")
-    plan.add_argument("--steps-per-second", type=float, help="of a core; default: measured here")
+    plan.add_argument("--cores", type=int, help="cores working at once; default: all usable here")
+    plan.add_argument("--steps-per-second", type=float, help="per core; default: measured here")
 
     report = commands.add_parser("report", help="write the report of what has been run")
 

@@ -41,7 +41,7 @@ class RunStatus:
 
 
 _INTERRUPTIONS = {"KeyboardInterrupt": "cancelled", "OutOfTimeError": "out of the job's time"}
-"""Ends of a notebook that are no failures: the run resumes when it is started again."""
+"""Ends of a notebook that are not failures: the run resumes when it is started again."""
 
 
 def run_status(campaign: Campaign, run: Run) -> RunStatus:
@@ -106,7 +106,7 @@ def start(
     """
     campaign = load_campaign(campaign_name)
     if controller := holder(campaign.directory):
-        raise InputError(f"{campaign.name}: runs already ({controller}); wait for it or cancel it")
+        raise InputError(f"{campaign.name}: already running ({controller}); wait for it or cancel it")
     make_folder(campaign.directory)
     command = [
         sys.executable,

@@ -17,7 +17,7 @@ def usable_cpus() -> int:
 
 
 def _quota() -> float:
-    """Return the CPUs that the cgroups of this process leave it, by time; infinity if all."""
+    """Return the CPUs whose time the cgroups of this process grant it; infinity if all."""
     try:
         (path,) = [
             line.removeprefix("0::")

@@ -58,8 +58,8 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     Raises
     ------
     InputError
-        If the campaign, the profile, `cores` or LAMMPS is not as it must be, the disk has no room
-        for the results, or another process runs the campaign.
+        If the campaign, the profile, `cores` or LAMMPS is wrong, the disk has no room for the
+        results, or another process is running the campaign.
     """
     if cores is not None and not 1 <= cores <= 1_000_000:
         raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
@@ -76,7 +76,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if _executor(profile_directory) != "local":
         _require_plain_path(campaign.directory)
         _require_plain_path(ROOT)
-    # what was run elsewhere needs no LAMMPS
+    # runs made elsewhere need no LAMMPS
     lmp = find_lammps() if campaign.runs else Path()
     for potential in campaign.potentials:
         require_capabilities(lmp, campaign.md, load_potential(potential))
@@ -106,7 +106,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
             _report_failures(campaign)
         if status and not only:
             _watch([*command, "--config", "only_finished=1"], campaign, lock)
-            # Snakemake makes it only after all analyses; here it is of those that succeeded
+            # Snakemake makes it only after all analyses; this one shows those that succeeded
             write_report(campaign)
     report = campaign.directory / "report.html"
     print(f"{(time.monotonic() - began) / 60:.1f} minutes")
@@ -116,7 +116,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
 
 
 def _require_writable_home(directory: Path) -> None:
-    """Have Snakemake and Jupyter write beside the results what they can't write at home."""
+    """Have Snakemake and Jupyter write to the results' folder what they cannot write at home."""
     home = Path.home()
     for variable, default in _WRITTEN_AT_HOME.items():
         folder = Path(os.environ.get(variable) or home / default)

@@ -142,16 +142,16 @@ def estimate(
     -------
     list of StageCost
         Structures with their glasses, molecular dynamics and diffusion (notebooks 01 to 03). The
-        analyses after them depend on how the ions move, and are not foreseen.
+        analyses after them depend on how the ions move, and are not predicted.
 
     Raises
     ------
     InputError
-        For a number of cores or a speed that is none.
+        For a number of cores or a speed that makes no sense.
     """
     if not 1 <= cores <= 1_000_000:
         raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
-    # false of NaN, too
+    # also false for NaN
     if steps_per_second is not None and not 1e-3 <= steps_per_second <= 1e9:
         raise InputError(
             f"--steps-per-second {steps_per_second:g}: give a number from 0.001 to 1e9"

@@ -1,7 +1,7 @@
 """The report of a campaign, one self-contained page: `llzo report CAMPAIGN`.
 
-It shows what the notebooks left in `results/<campaign>`: figures and tables. Runs, sections and
-parts of them that are missing are named, with the reason.
+It shows the figures and tables that the notebooks wrote to `results/<campaign>`. Missing runs,
+sections and parts of sections are listed with the reason.
 """
 
 import platform
@@ -141,7 +141,7 @@ SECTIONS = (
                 "Decomposition of ln D: factors in D with 95 % intervals. An interaction of 1 "
                 "means that structure and potential act independently.",
             ),
-            ("switches", "How far the frameworks moved from where the runs began."),
+            ("switches", "How far the frameworks moved from their initial structures."),
         ),
     ),
 )
@@ -190,7 +190,7 @@ Absent = list[tuple[str, str]]
 
 
 def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, Any] | None:
-    """Return a section's content; None if there is nothing of it, which goes to `absent`."""
+    """Return a section's content; None if it is empty. What is missing is added to `absent`."""
     figures, tables, faults = [], [], []
     for name in section.figures:
         try:
@@ -233,7 +233,7 @@ def _failure(campaign: Campaign, notebook: str) -> str | None:
 
 
 def _reason(campaign: Campaign, notebook: str) -> str:
-    """Say why there is nothing of a section, though its notebook shows no error."""
+    """Return why a section is empty although its notebook shows no error."""
     if notebook == "06_crossover.ipynb" and not campaign.glasses:
         return "the campaign has no glass"
     if notebook in ("04_sites.ipynb", "05_gop.ipynb") and not campaign.site_runs:
@@ -279,7 +279,7 @@ def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any
 
 
 def _observed(campaign: Campaign) -> list[dict[str, Any]]:
-    """Return what is known of the trajectories that were run elsewhere."""
+    """Return a row about each trajectory that was run elsewhere."""
     try:
         table = read_table(campaign.directory / "diffusion.csv", ["run"])
     except InputError:
@@ -362,7 +362,7 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
 
 
 def _cost(campaign: Campaign, absent: Absent) -> dict[str, float]:
-    """Sum up what the runs cost."""
+    """Sum up the cost of the runs."""
     summaries = [
         summary
         for run in campaign.runs

@@ -117,7 +117,7 @@ def md_panel(
             panel.children = [*controls, go.FigureWidget(figure)]
             status.value = f"done: {directory}"
         except _CancelledError:
-            status.value = "stopped; Run resumes from the last whole segment"
+            status.value = "stopped; Run resumes from the last complete segment"
         except (InputError, SimulationError) as error:
             status.value = str(error)
         finally:
@@ -296,12 +296,12 @@ _NAMES_OF_TRAJECTORIES = (
 def trajectory_panel(
     fit_window: tuple[float, float] = (0.1, 0.5), folder: Path = DATA
 ) -> widgets.VBox:
-    """Return a panel to look at a trajectory of any program, and to take D from it.
+    """Return a panel to view a trajectory of any program, and to calculate D from it.
 
     Parameters
     ----------
     fit_window
-        Where the slider begins.
+        Initial value of the slider.
     folder
         Whose trajectories are offered; any other path can be typed.
     """
@@ -312,9 +312,9 @@ def trajectory_panel(
     path = widgets.Combobox(options=offered, description="file", placeholder="path", **wide)
     topology = widgets.Text(description="topology", placeholder="if positions only", **wide)
     elements = widgets.Text(
-        description="elements", placeholder="by type, as 1: Na, 2: Cl; if the file has none", **wide
+        description="elements", placeholder="by type: 1: Na, 2: Cl; if the file has none", **wide
     )
-    interval = widgets.FloatText(value=0, description="ps a frame, or 0", **wide)
+    interval = widgets.FloatText(value=0, description="ps per frame, or 0", **wide)
     open_button = widgets.Button(description="Open", icon="folder-open")
     mobile = widgets.SelectMultiple(description="mobile", rows=3)
     window = _window_slider(fit_window)
@@ -379,7 +379,7 @@ def _elements_by_type(text: str) -> dict[str, str] | None:
     """Return the map that "1: Na, 2: Cl" means; None for nothing."""
     pairs = [pair.partition(":") for pair in text.split(",") if pair.strip()]
     if any(not colon for _, colon, _ in pairs):
-        raise InputError(f"elements = {text!r}: must be element by type, as 1: Na, 2: Cl")
+        raise InputError(f"elements = {text!r}: must be elements by type, such as 1: Na, 2: Cl")
     return {key.strip(): symbol.strip() for key, _, symbol in pairs} or None
 
 

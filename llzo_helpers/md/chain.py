@@ -1,6 +1,6 @@
 """A molecular dynamics run as a chain of segments.
 
-Each segment is one LAMMPS process that begins from the restart file of the segment before, works
+Each segment is one LAMMPS process that starts from the restart file of the previous segment, works
 in a folder `segment_NNNN.part`, and counts from the moment this folder is renamed to
 `segment_NNNN`. So whatever kills a run, and whenever, the next start resumes from the last complete
 segment and computes the very same frames.
@@ -91,7 +91,7 @@ def run_md(
     settings
         Time step, durations, launcher.
     on_progress
-        Called about twice a second.
+        Called about twice per second.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def run_md(
     OutOfTimeError
         If this is a Slurm job too close to its time limit for the next segment.
     """
-    # production_ps is not part of what a run is: a longer one continues a shorter
+    # production_ps does not define a run: a longer one continues a shorter one
     identity = {"temperature_K": temperature_K, "equilibration_ps": settings.equilibration_ps}
     schedule = nvt_schedule(temperature_K, settings)
     return _run(directory, structure, potential, schedule, seed, settings, identity, on_progress)
@@ -184,7 +184,7 @@ def _run(
 
 
 def _require_disk_space(directory: Path, segments: list[Segment]) -> None:
-    """Raise InputError if the frames to come don't fit on the disk."""
+    """Raise InputError if the frames to come do not fit on the disk."""
     n_atoms = read_run(directory)["structure"]["n_atoms"]
     needed = sum(_frames_bytes(segment, n_atoms) for segment in segments)
     free = shutil.disk_usage(directory).free

@@ -124,7 +124,7 @@ def _difference(recorded: Any, requested: Any) -> str:
 
 
 def check_completed(directory: Path, segments: list[Segment]) -> int:
-    """Return how many segments are complete; InputError if they don't fit the plan."""
+    """Return how many segments are complete; InputError if they do not fit the plan."""
     records = completed_segments(directory)
     for record, segment in zip(records, segments, strict=False):
         folder = directory / segment_name(record["index"])
@@ -225,7 +225,7 @@ def completed_segments(directory: Path) -> list[dict[str, Any]]:
     Raises
     ------
     InputError
-        If one is missing between others, or damaged, or does not continue the one before.
+        If one is missing between others, or damaged, or does not continue the previous one.
     """
     folders = {
         int(match[1]): path
@@ -249,7 +249,7 @@ def completed_segments(directory: Path) -> list[dict[str, Any]]:
             or steps <= 0
             or record["n_frames"] != (steps // every if every > 0 else 0)
         ):
-            raise InputError(f"{path}: does not continue the segment before; {_REPEAT}")
+            raise InputError(f"{path}: does not continue the previous segment; {_REPEAT}")
         records.append(record)
     return records
 
@@ -264,12 +264,12 @@ def _segment_record(path: Path) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=100_000)
 def _known_record(path: Path, mtime_ns: int, size: int) -> dict[str, Any]:
-    """Read a record once: who watches runs asks again and again."""
+    """Read a record once: watching runs asks for it again and again."""
     return read_record(path, _SEGMENT_KEYS)
 
 
 def finished_segments(directory: Path) -> list[dict[str, Any]]:
-    """Return the records of a run's segments, for whoever reads their frames and tables.
+    """Return the records of a run's segments, for reading their frames and tables.
 
     Raises
     ------
@@ -282,7 +282,7 @@ def finished_segments(directory: Path) -> list[dict[str, Any]]:
         done = records[-1]["last_step"] if records else 0
         if (steps := read_summary(summary)["steps"]) > done:
             raise InputError(
-                f"{summary}: tells of {steps} steps, the segments hold {done}; restore them, or "
+                f"{summary}: records {steps} steps, the segments hold {done}; restore them, or "
                 "delete it and run notebook 02 again"
             )
     return records
@@ -300,7 +300,7 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def read_run(directory: Path) -> dict[str, Any]:
-    """Read the `run.json` of a run, and check that its script is the one that it tells of.
+    """Read the `run.json` of a run, and check that the run's script is the one it records.
 
     Raises
     ------
@@ -342,14 +342,14 @@ def read_start(directory: Path) -> ase.Atoms:
     if (directory / "run.json").is_file():
         expected = read_run(directory)["inputs"]["structure.lmp"]
         require_sha256(path, expected, "restore it, or delete the folder and run notebook 02 again")
-    # here, because it is slow and whoever only watches a run does without
+    # imported here: it is slow, and watching a run does without
     from ase.io import read
 
     try:
         return read(path, format="lammps-data", atom_style="charge", units="metal")
     except Exception as error:  # ASE raises whatever its parser meets
         raise InputError(
-            f"{path}: no LAMMPS data ({str(error)[:80]}); restore it, or delete the folder and run "
+            f"{path}: not LAMMPS data ({str(error)[:80]}); restore it, or delete the folder and run "
             "notebook 02 again"
         ) from None
 
@@ -375,7 +375,7 @@ def read_thermo(directory: Path, stage: str | None = "production") -> pd.DataFra
 
 def _thermo(directory: Path, stage: str | None) -> pd.DataFrame:
     tables = [
-        # a segment's first row repeats the last of the one before
+        # a segment's first row repeats the last of the previous one
         _segment_thermo(directory, record).iloc[1:]
         for record in completed_segments(directory)
         if stage in (None, record["stage"])
@@ -387,7 +387,7 @@ def _thermo(directory: Path, stage: str | None) -> pd.DataFrame:
 
 def _segment_thermo(directory: Path, record: dict[str, Any]) -> pd.DataFrame:
     path = directory / segment_name(record["index"]) / "thermo.csv"
-    # earlier versions did not record it
+    # not recorded by earlier versions
     if expected := record["sha256"].get("thermo.csv"):
         require_sha256(path, expected, _REPEAT)
     try:

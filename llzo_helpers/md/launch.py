@@ -92,7 +92,7 @@ def environment() -> dict[str, str]:
     # `python -m llzo_helpers...` is started in a segment's folder, wherever this package lies
     paths = [str(Path(__file__).parents[2]), variables.get("PYTHONPATH", "")]
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    # the mpich wheel puts its library here, where the loader doesn't look
+    # the mpich wheel puts its library here, where the loader does not look
     libraries = [str(Path(sys.prefix) / "lib"), variables.get("LD_LIBRARY_PATH", "")]
     variables["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, libraries))
     # waiting threads must not spin: a campaign fills every core with a run
@@ -120,7 +120,7 @@ def require_capabilities(lmp: Path, settings: ChainSettings, potential: Potentia
                 "in one process; choose 'serial', or 'openmp' for threads"
             )
         if potential.kind == "hdnnp":
-            # here, because it is slow and whoever only watches runs does without
+            # imported here: it is slow, and watching runs does without
             from llzo_helpers.hdnnp.files import read_potential
 
             read_potential(potential.directory)

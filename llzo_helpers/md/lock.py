@@ -113,7 +113,7 @@ def _record(descriptor: int) -> str:
 
 
 def _held_elsewhere(descriptor: int, directory: Path) -> bool:
-    """Tell whether the lock names a living process of a node with which flock is not shared."""
+    """Whether the lock names a living process on a node with which flock is not shared."""
     match = _RECORD.match(_record(descriptor))
     # on this node flock has the last word
     if match is None or match["host"] == socket.gethostname():

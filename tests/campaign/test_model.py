@@ -52,7 +52,7 @@ def changed(**changes):
         (changed(systems__1__volume_ratio=3), "volume_ratio"),
         (changed(systems=[*QUICK["systems"], QUICK["systems"][0]]), "is already in systems[0]"),
         (changed(systems__0__temperature_K=[900, 900]), "is given twice; remove one"),
-        (changed(systems__0__md_potential="nope"), "no such potential as 'nope'; available: bush"),
+        (changed(systems__0__md_potential="nope"), "no potential 'nope'; available: bush"),
         (
             changed(md__frame_interval_fs=0.7),
             "md: frame_interval_fs = 0.7: must be a multiple of timestep_fs = 1",
@@ -106,7 +106,7 @@ def changed(**changes):
         (changed(systems__4__melt_quench__quench_K_ps=1e-300), "more than 1e+06 ps"),
         (changed(seed=10**30), "seed = a number of about"),
         # strange shapes
-        (changed(systems__3__melt_quench={"preset": []}), "no such preset as []"),
+        (changed(systems__3__melt_quench={"preset": []}), "no preset []"),
         (changed(systems__0__md_potential="x" * 100_000), "must be the name of a folder"),
         (changed(systems__0__md_potential=["a" * 61]), "must be the name of a folder"),
         (changed(description=["x"] * 10_000), "description = a list of 10000: must be a valid str"),

@@ -198,7 +198,7 @@ def test_a_notebook_refuses_bad_parameters(tmp_path: Path, parameters, message):
 def test_an_unknown_profile_is_refused(tmp_path: Path):
     process = run("run", "smoke", "--profile", "cloud", results=tmp_path)
     assert process.returncode == 2
-    assert "no such profile; there are: local, slurm" in process.stderr
+    assert "no such profile; available: local, slurm" in process.stderr
 
 
 @pytest.mark.parametrize("cores", [0, -1, 10**7])

@@ -125,7 +125,7 @@ def effective_conductance(graph: "nx.DiGraph[Any]", cell: ArrayLike) -> Conducta
     volume = abs(float(np.linalg.det(checked_cell(cell))))
     occupancies, conductances, vectors = _conductances(graph)
     total = network_diffusion(conductances, vectors)[0]
-    # what is left where nothing percolates is rounding
+    # where nothing percolates, only rounding errors remain
     scale = np.einsum("ij,ijx,ijx", conductances, vectors, vectors)
     total[np.abs(total) < 1e-12 * scale] = 0.0
     return Conductance(
@@ -172,7 +172,7 @@ def rank_correlation(first: ArrayLike, second: ArrayLike, *, seed: int = 0) -> R
     test = permutation_test(
         (x,), correlation, permutation_type="pairings", n_resamples=2000, vectorized=True, rng=seed
     )
-    # z of a perfect order is infinite: take it half way to the next best one
+    # z of a perfect correlation is infinite: put it half way to the next best one
     nearly_perfect = 1 - 6 / (n * (n**2 - 1))
     z = np.arctanh(np.clip(rho, -nearly_perfect, nearly_perfect))
     half_width = norm.ppf(0.975) * np.sqrt((1 + rho**2 / 2) / (n - 3))

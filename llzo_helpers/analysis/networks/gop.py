@@ -244,7 +244,7 @@ def dependence_on_sites(
 
 
 def _checked_weights(network: ArrayLike | nx.DiGraph[Any]) -> FloatArray:
-    """Return the off-diagonal probabilities [site, site], refused unless they are ones."""
+    """Return the off-diagonal probabilities [site, site], or raise InputError if invalid."""
     if isinstance(network, nx.Graph):
         missing = [edge for *edge, data in network.edges(data=True) if "probability" not in data]
         if missing:
@@ -302,7 +302,7 @@ def _component_order(degrees: FloatArray, bins: int | None) -> float:
     if bins is None:
         states = np.round(degrees, DEGREE_DECIMALS)
     else:
-        # the same rounding, so that a degree at a bin's edge falls on one side of it
+        # the same rounding, so that a degree at a bin's edge always falls on the same side
         states = np.minimum(np.floor(np.round(degrees * bins, DEGREE_DECIMALS)), bins - 1)
     counts = np.unique(states, return_counts=True)[1]
     fractions = counts / len(degrees)

@@ -136,7 +136,7 @@ def landmark_analysis(
     ------
     InputError
         Arrays of the wrong shape or not finite, no mobile ions or no framework, fewer than two
-        frames, parameters out of range, or a framework that doesn't keep its place.
+        frames, parameters out of range, or a framework that does not stay in place.
     """
     frames = as_frames(positions, at_least=2)
     cell = checked_cell(cell)
