@@ -158,8 +158,7 @@ def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:
     if len(name) > _LONGEST_NAME or not path.is_file():
         available = sorted(p.parent.name for p in folder.glob("*/potential.yaml"))
         raise InputError(
-            f"{folder}: no potential {clipped(name)}; available: "
-            f"{', '.join(available) or 'none'}"
+            f"{folder}: no potential {clipped(name)}; available: {', '.join(available) or 'none'}"
         )
     state = path.stat()
     potential = _read(directory, (state.st_mtime_ns, state.st_size, state.st_ino))

@@ -8,12 +8,7 @@ import numpy as np
 import pandas as pd
 
 from llzo_helpers.analysis.arrhenius import Arrhenius, fit_arrhenius
-from llzo_helpers.analysis.conductivity import (
-    CollectiveDiffusion,
-    collective_diffusion_coefficient,
-    haven_ratio,
-    nernst_einstein_conductivity,
-)
+from llzo_helpers.analysis.conductivity import collective_diffusion_coefficient, haven_ratio
 from llzo_helpers.analysis.diffusion import (
     TracerDiffusion,
     combine_replicas,
@@ -21,44 +16,11 @@ from llzo_helpers.analysis.diffusion import (
 )
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, MIN_LAGS
 from llzo_helpers.analysis.stationarity import Drift, drift
-from llzo_helpers.campaign.labels import system_label
-from llzo_helpers.campaign.model import AnyRun, Campaign, Run
-from llzo_helpers.campaign.tables import (
-    SYSTEM_COLUMNS,
-    SystemKey,
-    against_volume,
-    run_columns,
-    system_key,
-    value_or_bound,
-)
+from llzo_helpers.campaign.conductivity import conductivity_columns
+from llzo_helpers.campaign.model import Campaign, Run
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, SystemKey, run_columns, system_key
 from llzo_helpers.errors import InputError
 from llzo_helpers.md.folder import read_start, read_thermo
-
-_CHARGES = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Ag": 1, "Cu": 1, "H": 1} | {
-    **{"F": -1, "Cl": -1, "Br": -1, "I": -1, "O": -2, "S": -2},
-    **{"Mg": 2, "Ca": 2, "Zn": 2, "Al": 3},
-}
-"""Of ions that conduct in solids."""
-
-
-def _conductivities(
-    run: AnyRun, tracer: TracerDiffusion, collective: CollectiveDiffusion, volume_A3: float
-) -> dict[str, float]:
-    """Return the columns of conductivity, S/cm; NaN for several ions or an unknown charge."""
-    charge = _CHARGES.get(run.mobile[0]) if len(run.mobile) == 1 else None
-    columns = {}
-    for name, D in (
-        ("tracer_conductivity_S_cm", tracer.D_cm2_s),
-        ("tracer_conductivity_std_S_cm", tracer.D_std_cm2_s),
-        ("collective_conductivity_S_cm", collective.D_cm2_s),
-        ("collective_conductivity_std_S_cm", collective.D_std_cm2_s),
-    ):
-        columns[name] = float("nan")
-        if charge is not None:
-            columns[name] = nernst_einstein_conductivity(
-                D, tracer.n_ions / volume_A3, run.temperature_K, charge
-            )
-    return columns
 
 
 def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, TracerDiffusion]]:
@@ -90,6 +52,7 @@ def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, Trace
         # runs made elsewhere come without energies
         energy = _energy_drift(campaign.run_directory(run)) if isinstance(run, Run) else None
         first_half, second_half = tracer.halves_D_cm2_s
+        volume_A3 = abs(np.linalg.det(trajectory.cell))
         rows.append(
             {
                 **run_columns(run),
@@ -114,7 +77,7 @@ def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, Trace
                 "collective_D_std_cm2_s": collective.D_std_cm2_s,
                 "haven_ratio": haven.value,
                 "haven_ratio_std": haven.std,
-                **_conductivities(run, tracer, collective, abs(np.linalg.det(trajectory.cell))),
+                **conductivity_columns(run, tracer, collective, volume_A3),
                 "n_frames": len(trajectory),
                 "mobile": "+".join(run.mobile),
                 "n_ions": tracer.n_ions,
@@ -285,21 +248,3 @@ def msd_table(results: Mapping[str, TracerDiffusion]) -> pd.DataFrame:
         or [pd.DataFrame(columns=["run", "lag_ps", "msd_A2", "msd_std_A2"])],
         ignore_index=True,
     )
-
-
-def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
-    """Table 2 of the paper: D at 1100 K and E_a of the systems of the jump analysis."""
-    at_1100 = against_volume(combined[combined["temperature_K"] == 1100])
-    if at_1100.empty:
-        return pd.DataFrame()
-    # without a glass the column of structure potentials is empty, and then of another type
-    same_type = arrhenius.astype(at_1100[SYSTEM_COLUMNS].dtypes.to_dict())
-    merged = at_1100.merge(same_type, on=SYSTEM_COLUMNS, how="inner")
-    values = {
-        system_label(row): {
-            "E_a (eV)": f"{row['E_a_eV']:.2f} ± {row['E_a_std_eV']:.2f}",
-            "D (cm2/s)": value_or_bound(row),
-        }
-        for row in merged.to_dict("records")
-    }
-    return pd.DataFrame(values)

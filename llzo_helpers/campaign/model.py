@@ -360,7 +360,7 @@ def load_campaign(name: str) -> Campaign:
     if len(path.name) > 100 or not path.is_file():
         available = ", ".join(sorted(p.stem for p in PARAMETERS.glob("*.yaml")))
         raise InputError(
-            f"{clipped(str(path), quote=False)}: no such campaign; available: {available}, or give "
+            f"{clipped(name, quote=False)}: no such campaign; available: {available}, or give "
             "a .yaml file"
         )
     values = load_yaml(path)

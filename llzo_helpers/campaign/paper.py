@@ -8,7 +8,7 @@ import pandas as pd
 
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.model import Campaign
-from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, against_volume
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, against_volume, value_or_bound
 from llzo_helpers.paths import DATA
 from llzo_helpers.potentials import load_potential
 
@@ -130,3 +130,21 @@ def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
         same &= paper["temperature_K"] == row["temperature_K"]
     matches = paper[same]
     return matches.iloc[0] if len(matches) else None
+
+
+def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
+    """Table 2 of the paper: D at 1100 K and E_a of the systems of the jump analysis."""
+    at_1100 = against_volume(combined[combined["temperature_K"] == 1100])
+    if at_1100.empty:
+        return pd.DataFrame()
+    # a column of potentials that no crystal has is empty, and then of another type
+    same_type = arrhenius.astype(at_1100[SYSTEM_COLUMNS].dtypes.to_dict())
+    merged = at_1100.merge(same_type, on=SYSTEM_COLUMNS, how="inner")
+    values = {
+        system_label(row): {
+            "E_a (eV)": f"{row['E_a_eV']:.2f} ± {row['E_a_std_eV']:.2f}",
+            "D (cm2/s)": value_or_bound(row),
+        }
+        for row in merged.to_dict("records")
+    }
+    return pd.DataFrame(values)

@@ -106,7 +106,9 @@ def start(
     """
     campaign = load_campaign(campaign_name)
     if controller := holder(campaign.directory):
-        raise InputError(f"{campaign.name}: already running ({controller}); wait for it or cancel it")
+        raise InputError(
+            f"{campaign.name}: already running ({controller}); wait for it or cancel it"
+        )
     make_folder(campaign.directory)
     command = [
         sys.executable,

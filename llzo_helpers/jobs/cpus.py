@@ -4,6 +4,8 @@ import math
 import os
 from pathlib import Path
 
+from llzo_helpers.errors import InputError, clipped
+
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -14,6 +16,12 @@ def usable_cpus() -> int:
     else:
         allowed = os.cpu_count() or 1
     return max(1, math.ceil(min(allowed, _quota())))
+
+
+def require_cores(cores: int) -> None:
+    """Raise InputError unless it is a number of cores that work can be given."""
+    if not 1 <= cores <= 1_000_000:
+        raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
 
 
 def _quota() -> float:

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from llzo_helpers import slurm
 from llzo_helpers.campaign.model import Campaign, load_campaign
-from llzo_helpers.errors import InputError, clipped
+from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder
+from llzo_helpers.jobs.cpus import require_cores
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.plan import require_disk_space
 from llzo_helpers.jobs.report import write_report
@@ -61,8 +62,8 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         If the campaign, the profile, `cores` or LAMMPS is wrong, the disk has no room for the
         results, or another process is running the campaign.
     """
-    if cores is not None and not 1 <= cores <= 1_000_000:
-        raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
+    if cores is not None:
+        require_cores(cores)
     if name.endswith((".yaml", ".yml")):
         name = str(Path(name).absolute())
     campaign = load_campaign(name)

@@ -21,11 +21,12 @@ import pandas as pd
 
 from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
 from llzo_helpers.campaign.model import Campaign, Run, load_campaign
-from llzo_helpers.errors import InputError, SimulationError, clipped
+from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.garnet import FORMULA_UNITS_PER_CELL, lithium_count
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.melt_quench import schedules
 from llzo_helpers.generate.settings import Glass, Structure
+from llzo_helpers.jobs.cpus import require_cores
 from llzo_helpers.md.chain import run_md
 from llzo_helpers.md.dcd import dcd_bytes
 from llzo_helpers.md.segments import Stage, nvt_schedule, plan_segments
@@ -149,8 +150,7 @@ def estimate(
     InputError
         For a number of cores or a speed that makes no sense.
     """
-    if not 1 <= cores <= 1_000_000:
-        raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
+    require_cores(cores)
     # also false for NaN
     if steps_per_second is not None and not 1e-3 <= steps_per_second <= 1e9:
         raise InputError(

@@ -349,8 +349,8 @@ def read_start(directory: Path) -> ase.Atoms:
         return read(path, format="lammps-data", atom_style="charge", units="metal")
     except Exception as error:  # ASE raises whatever its parser meets
         raise InputError(
-            f"{path}: not LAMMPS data ({str(error)[:80]}); restore it, or delete the folder and run "
-            "notebook 02 again"
+            f"{path}: not LAMMPS data ({str(error)[:80]}); restore it, or delete the folder and "
+            "run notebook 02 again"
         ) from None
 
 

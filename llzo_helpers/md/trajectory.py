@@ -72,6 +72,11 @@ class RunReader:
 
     def __init__(self, directory: Path, stage: str) -> None:
         self.name = str(directory)
+        if not directory.is_dir():
+            raise InputError(
+                f"{directory}: not found; give the folder of a run, or read a file of another "
+                "program with Trajectory.read"
+            )
         records = finished_segments(directory)
         if stage == "jumps" and not any(record["stage"] == "jumps" for record in records):
             stage = "production"

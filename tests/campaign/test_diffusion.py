@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from llzo_helpers.analysis.arrhenius import BOLTZMANN_EV
-from llzo_helpers.campaign.diffusion import analyse_arrhenius, combine, table_2
+from llzo_helpers.campaign.diffusion import analyse_arrhenius, combine
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.model import load_campaign
 from llzo_helpers.campaign.paper import (
@@ -11,6 +11,7 @@ from llzo_helpers.campaign.paper import (
     paper_values,
     paper_values_for,
     readable_comparison,
+    table_2,
 )
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, run_columns, save_table
 from llzo_helpers.figures.diffusion import arrhenius_figure

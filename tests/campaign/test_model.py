@@ -193,7 +193,7 @@ def test_reading_a_large_campaign_is_quick():
 
 
 def test_unknown_campaign_lists_those_there():
-    with pytest.raises(InputError, match=r"nope\.yaml: no such campaign; available: .*quick"):
+    with pytest.raises(InputError, match=r"nope: no such campaign; available: .*quick"):
         load_campaign("nope")
 
 

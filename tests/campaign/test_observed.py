@@ -16,12 +16,11 @@ from llzo_helpers.campaign.diffusion import (
     analyse_diffusion,
     combine,
     msd_table,
-    table_2,
 )
 from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.campaign.networks import analyse_networks
 from llzo_helpers.campaign.order import analyse_structures
-from llzo_helpers.campaign.paper import compare_with_paper, paper_values_for
+from llzo_helpers.campaign.paper import compare_with_paper, paper_values_for, table_2
 from llzo_helpers.campaign.site_files import load_network, save_sites
 from llzo_helpers.campaign.site_panels import density_panel, nearest_crystals, volume_panels
 from llzo_helpers.campaign.sites import RunSites, analyse_sites, kind_table, run_table
