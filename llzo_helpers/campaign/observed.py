@@ -38,7 +38,7 @@ class ObservedRun(Model):
     def _elements(self) -> Self:
         for symbol in self.mobile:
             if atomic_numbers.get(symbol, 0) == 0:
-                raise ValueError(f"mobile = {symbol!r}: no chemical symbol; write one, as 'Na'")
+                raise ValueError(f"mobile = {symbol!r}: not a chemical symbol; give one, as 'Na'")
         return self
 
     def within(self, folder: Path) -> Self:

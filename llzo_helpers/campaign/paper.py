@@ -137,7 +137,7 @@ def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
     at_1100 = against_volume(combined[combined["temperature_K"] == 1100])
     if at_1100.empty:
         return pd.DataFrame()
-    # a column of potentials that no crystal has is empty, and then of another type
+    # without a glass the column of structure potentials is empty, and then of another type
     same_type = arrhenius.astype(at_1100[SYSTEM_COLUMNS].dtypes.to_dict())
     merged = at_1100.merge(same_type, on=SYSTEM_COLUMNS, how="inner")
     values = {

@@ -19,7 +19,7 @@ def usable_cpus() -> int:
 
 
 def require_cores(cores: int) -> None:
-    """Raise InputError unless it is a number of cores that work can be given."""
+    """Raise InputError unless it is a possible number of cores."""
     if not 1 <= cores <= 1_000_000:
         raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
 

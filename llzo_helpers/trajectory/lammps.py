@@ -19,7 +19,7 @@ from llzo_helpers.trajectory.text import TextFile, numbers
 
 MARK = b"ITEM: TIMESTEP"
 _SUSPICIOUSLY_SHORT = 0.98
-"""Frames shorter than this fraction of the usual length are checked for missing lines at opening."""
+"""Frames shorter than this fraction of the usual length are checked for missing lines."""
 
 # names of the columns of positions, whether they are scaled, and whether unwrapped; best first
 _KINDS = (

@@ -473,7 +473,9 @@ class AnyTrajectory:
                 mask[indices] = True
         if not found or not 0 < mask.sum() < len(mask):
             present = ", ".join(sorted(set(self.symbols.tolist())))
-            raise InputError(f"{name} = {species!r}: must be some of several elements: {present}")
+            raise InputError(
+                f"{name} = {species!r}: must be some, not all, of the atoms: {present}"
+            )
         return mask
 
     def relative_to_framework(

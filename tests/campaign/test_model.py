@@ -62,7 +62,7 @@ def changed(**changes):
         (changed(md__processes=2), "launcher 'serial' uses 1"),
         (
             changed(diffusion={"fit_window": [0.5, 0.1]}),
-            "fit_window = [0.5, 0.1]: must be two numbers that rise",
+            "fit_window = [0.5, 0.1]: must be two increasing numbers",
         ),
         (changed(name="x"), "a campaign is named by its file"),
         (changed(systems=[]), "systems: missing; list systems to run, or trajectories of your own"),
@@ -86,7 +86,10 @@ def changed(**changes):
         ),
         (changed(md__equilibration_ps=1e306), "equilibration_ps = 1e+306: must be less than"),
         (changed(systems__0__replicas=10_000_000), "replicas = 10000000: must be less than"),
-        (changed(systems__0__replicas=900), "replicas = 900: with all lists makes 5400 runs"),
+        (
+            changed(systems__0__replicas=900),
+            "replicas = 900: with all the lists this makes 5400 runs",
+        ),
         (
             changed(systems=[{**s, "replicas": 400} for s in QUICK["systems"]]),
             "systems: 6800 runs in all",

@@ -107,8 +107,8 @@ def test_ions_anywhere_vacate_three_quarters_of_the_sites():
     ("cell", "symbols", "message"),
     [
         (np.diag([13, 13, 14]), ["Zr"] * 16, "not cubic"),
-        (np.eye(3) * 13, ["Zr"] * 17, "no cube of garnet cells"),
-        (np.eye(3) * 13, ["O"] * 4, "no cube of garnet cells"),
+        (np.eye(3) * 13, ["Zr"] * 17, "do not form a cube of garnet cells"),
+        (np.eye(3) * 13, ["O"] * 4, "do not form a cube of garnet cells"),
     ],
 )
 def test_cells_that_cannot_be_compared_with_the_garnet(cell, symbols, message):

@@ -162,7 +162,7 @@ def test_energy_that_is_no_number(folder):
     path.write_text("1e308\n" * len(path.read_text().splitlines()))
     atoms = read_structure("tiny7")
     atoms.calc = HDNNPCalculator(folder)
-    with pytest.raises(InputError, match="no finite numbers"):
+    with pytest.raises(InputError, match="not finite"):
         atoms.get_potential_energy()
 
 
