@@ -145,7 +145,7 @@ def test_two_atoms_at_one_place(folder):
     atoms = read_structure("tiny7")
     atoms.calc = HDNNPCalculator(folder)
     atoms.positions[5] = atoms.positions[2]
-    with pytest.raises(InputError, match=r"atoms (2 and 5|5 and 2) are at one place"):
+    with pytest.raises(InputError, match=r"atoms (2 and 5|5 and 2) are at the same place"):
         atoms.get_forces()
 
 

@@ -322,7 +322,7 @@ def test_wrong_masses_name_no_element(tmp_path, short):
 
 def test_an_ion_that_is_not_there(tmp_path, short):
     trajectory = Trajectory.read(dump(tmp_path / "r.dump", short), **TYPES)
-    with pytest.raises(InputError, match="mobile = 'Na': must be some, .* atoms: Ba, F"):
+    with pytest.raises(InputError, match=r"mobile = 'Na': must be some, .* atoms: Ba, F"):
         trajectory.relative_to_framework("Na")
     with pytest.raises(InputError, match="must be some, not all, of the atoms"):
         trajectory.relative_to_framework(np.array([200]))
