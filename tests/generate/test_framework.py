@@ -107,8 +107,8 @@ def test_ions_anywhere_vacate_three_quarters_of_the_sites():
     ("cell", "symbols", "message"),
     [
         (np.diag([13, 13, 14]), ["Zr"] * 16, "not cubic"),
-        (np.eye(3) * 13, ["Zr"] * 17, "no cube of garnet cells"),
-        (np.eye(3) * 13, ["O"] * 4, "no cube of garnet cells"),
+        (np.eye(3) * 13, ["Zr"] * 17, "do not form a cube of garnet cells"),
+        (np.eye(3) * 13, ["O"] * 4, "do not form a cube of garnet cells"),
     ],
 )
 def test_cells_that_cannot_be_compared_with_the_garnet(cell, symbols, message):
@@ -238,7 +238,7 @@ def test_more_lithium_than_sites_is_refused(partly_filled):
     atoms, sites = partly_filled
     with pytest.raises(InputError, match=r"56 Li to add, more than fit on the \d+ empty sites"):
         set_lithium(atoms, 100, sites, seed=0)
-    with pytest.raises(InputError, match=r"60 Li wanted, the glass holds 44.* set sites_ps"):
+    with pytest.raises(InputError, match=r"60 Li requested, but the glass has 44.* set sites_ps"):
         set_lithium(atoms, 60, None, seed=0)
 
 
