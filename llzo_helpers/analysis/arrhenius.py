@@ -25,13 +25,13 @@ class Arrhenius:
     covariance: float
     """Of E_a and ln D0, eV."""
     chi2: float
-    """Sum of squared deviations over variances, without bounds; of the size of the degrees of
+    """Sum of squared deviations over variances, without bounds; close to the number of degrees of
     freedom if the law holds and the errors are right."""
     degrees_of_freedom: int
     n_temperatures: int
     """Bounds included."""
     n_bounds: int
-    """Of these, how many are only upper bounds."""
+    """Number of these that are only upper bounds."""
 
     def D_cm2_s(self, temperature_K: ArrayLike) -> FloatArray:
         """Diffusion coefficient of the fit."""
@@ -59,7 +59,7 @@ def fit_arrhenius(
         [temperature]
     upper_bound
         Whether a D is only an upper bound, [temperature]; none by default. A D that is not
-        positive always is one: leaving it out would favour what noise has made large.
+        positive always counts as one: leaving it out would favour values raised by noise.
 
     Returns
     -------
@@ -71,14 +71,14 @@ def fit_arrhenius(
     ------
     InputError
         For unequal lengths, a number that is not finite, a temperature or an error that is not
-        positive, or fewer than two temperatures at which D is more than a bound.
+        positive, or fewer than two temperatures at which D is not a bound.
 
     Notes
     -----
-    Without bounds, weighted least squares. With bounds, the likelihood is largest of which each
-    bound is the factor Phi((D - D_fit) / std), the probability of an estimate no lower than
-    the law's D (a Tobit model; Tobin, Econometrica 26, 24 (1958)): a law well below the bound
-    pays nothing, one above it does.
+    Without bounds, weighted least squares. With bounds, maximum likelihood, to which each bound
+    contributes the factor Phi((D - D_fit) / std), the probability of an estimate no lower than
+    the D of the law (a Tobit model; Tobin, Econometrica 26, 24 (1958)): a law well below the
+    bound has no penalty, one above it does.
     """
     temperature, D, std, bound = _checked(temperature_K, D_cm2_s, D_std_cm2_s, upper_bound)
     beta = 1 / (BOLTZMANN_EV * temperature)
@@ -139,7 +139,7 @@ def _checked(
     if len(np.unique(temperature[~bound])) < 2:
         raise InputError(
             "temperature_K: an Arrhenius fit needs two temperatures or more at which D is positive "
-            "and no bound; run longer, or hotter"
+            "and not an upper bound; run longer or at higher temperatures"
         )
     return temperature, D, std, bound
 
@@ -147,13 +147,13 @@ def _checked(
 def _with_bounds(
     start: FloatArray, beta: FloatArray, D: FloatArray, std: FloatArray, bound: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return E_a and ln D0 of the largest likelihood, and their covariance."""
+    """Return the maximum-likelihood E_a and ln D0, and their covariance."""
     known = ~bound
 
     def cost(law: FloatArray) -> float:
         ln_D = law[1] - law[0] * beta
         misfit = (np.log(D[known]) - ln_D[known]) * D[known] / std[known]
-        # no further up than D exists as a number
+        # no higher than D can be represented as a number
         excess = (D[bound] - np.exp(np.minimum(ln_D[bound], 50.0))) / std[bound]
         return float((misfit**2).sum() / 2 - special.log_ndtr(excess).sum())
 
@@ -163,8 +163,8 @@ def _with_bounds(
     def scaled_cost(x: FloatArray) -> float:
         return cost(start + x * scale)
 
-    found = optimize.minimize(scaled_cost, np.zeros(2), method="BFGS").x
-    law = np.asarray(start + found * scale, dtype=np.float64)
+    shift = optimize.minimize(scaled_cost, np.zeros(2), method="BFGS").x
+    law = np.asarray(start + shift * scale, dtype=np.float64)
     step = 1e-3
     hessian = np.empty((2, 2))
     for i in range(2):

@@ -8,7 +8,7 @@ from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 
 _BLOCK_BYTES = 1e6
-"""Of positions worked on at once in `origin_modes`: what fits a cache."""
+"""Of the positions processed at once in `origin_modes`: what fits into a cache."""
 
 
 def mean_squared_displacement(
@@ -21,9 +21,9 @@ def mean_squared_displacement(
     positions
         Unwrapped positions, Å, [frame, ion, axis].
     lags
-        Lags wanted, in frames, [lag]; all from 0 to the number of frames - 1 by default.
+        Lags in frames, [lag]; all from 0 to the number of frames - 1 by default.
     per_ion
-        Keep the ions apart.
+        Return the MSD of each ion.
 
     Returns
     -------
@@ -35,19 +35,19 @@ def mean_squared_displacement(
     For a lag m and N frames, MSD(m) = sum_i |r(i+m) - r(i)|^2 / (N - m), i from 0 to N - m - 1.
     The squares are running sums, and the cross term is an autocorrelation, computed in
     O(N log N) (Kneller et al., Comput. Phys. Commun. 91, 191 (1995); Calandrini et al., Collection
-    SFN 12, 201 (2011)). Each ion's mean position is taken off first, for precision.
+    SFN 12, 201 (2011)). For precision, the mean position of each ion is subtracted first.
     """
     trajectory = np.asarray(positions)
     if trajectory.ndim != 3 or len(trajectory) == 0:
         raise InputError(
-            f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with frames"
+            f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with a frame or more"
         )
     n_frames, n_ions, _ = trajectory.shape
     chosen = np.arange(n_frames) if lags is None else np.asarray(lags, dtype=np.intp)
     if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n_frames:
-        raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames less one")
+        raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames minus one")
     result = np.zeros((n_ions if per_ion else 1, len(chosen)))
-    # so many ions at a time that the work arrays stay near 100 MB
+    # as many ions at a time as keep the work arrays near 100 MB
     step = max(1, int(2e6 / n_frames))
     for begin in range(0, n_ions, step):
         block = np.moveaxis(trajectory[:, begin : begin + step], 0, -1).astype(np.float64)
@@ -87,9 +87,9 @@ def origin_modes(
     lags
         In frames, [lag].
     n_modes
-        Modes beside the mean.
+        Number of modes besides the mean.
     n_bins
-        Origins are averaged in so many bins first; many more than modes.
+        Number of bins in which origins are averaged first; many more than modes.
 
     Returns
     -------

@@ -8,7 +8,7 @@ _CHARGES = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Ag": 1, "Cu": 1, "H": 1
     **{"F": -1, "Cl": -1, "Br": -1, "I": -1, "O": -2, "S": -2},
     **{"Mg": 2, "Ca": 2, "Zn": 2, "Al": 3},
 }
-"""Of the ions that conduct in solids."""
+"""Of ions that conduct in solids."""
 
 
 def conductivity_columns(

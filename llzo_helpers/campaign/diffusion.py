@@ -24,7 +24,7 @@ from llzo_helpers.md.folder import read_start, read_thermo
 
 
 def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, TracerDiffusion]]:
-    """Tracer and collective diffusion coefficients of all runs, also of those made elsewhere.
+    """Tracer and collective diffusion coefficients of all runs, including those made elsewhere.
 
     Returns
     -------
@@ -38,18 +38,18 @@ def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, Trace
         trajectory = campaign.trajectory(run)
         ions = trajectory.relative_to_framework(run.mobile)
         interval, settings = trajectory.frame_interval_ps, campaign.diffusion
-        # known of lithium in the garnet
+        # known for lithium in the garnet
         jump_length_A = settings.jump_length_A if isinstance(run, Run) else None
         tracer = tracer_diffusion_coefficient(
             ions, interval, settings.fit_window, jump_length_A=jump_length_A
         )
         results[run.name] = tracer
-        # of one coordinate long lags tell less than they add in noise
+        # for a single coordinate, long lags add more noise than information
         first, last = tracer.fit_lags_ps
         window = (first, min(last, max(2 * first, first + MIN_LAGS * interval)))
         collective = collective_diffusion_coefficient(ions, interval, window, in_ps=True)
         haven = haven_ratio(tracer, collective)
-        # what was run elsewhere shows no energies
+        # runs made elsewhere come without energies
         energy = _energy_drift(campaign.run_directory(run)) if isinstance(run, Run) else None
         first_half, second_half = tracer.halves_D_cm2_s
         volume_A3 = abs(np.linalg.det(trajectory.cell))
@@ -106,13 +106,13 @@ def _energy_warnings(energy: Drift | None) -> list[str]:
 def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
     """Diffusion coefficients of amorphous structures in consecutive parts of their runs.
 
-    A glass ages: what is fast after the quench may slow down. The lags of the fit are those of
-    the parts, shorter than of the whole run.
+    A glass ages: ions that are fast after the quench may slow down. The fit uses the lags of the
+    parts, which are shorter than those of the whole run.
 
     Returns
     -------
     DataFrame
-        A row per run and part, the content of `ageing.csv`; `age_ps` counts from the beginning of
+        A row per run and part, the content of `ageing.csv`; `age_ps` counts from the start of
         equilibration.
     """
     rows = []
@@ -132,7 +132,7 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
                     jump_length_A=settings.jump_length_A,
                 )
             except InputError:
-                # too few frames in a part: nothing to say of age
+                # a part has too few frames to show ageing
                 continue
             rows.append(
                 {
@@ -152,7 +152,7 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
 def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
     """Combine the replicas of each system and temperature into one row.
 
-    Where a replica has only an upper bound, so has the mean.
+    If the D of a replica is only an upper bound, so is the mean.
     """
     rows = []
     keys = [*SYSTEM_COLUMNS, "temperature_K"]
@@ -177,12 +177,12 @@ def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
 
 
 def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[SystemKey, Arrhenius]]:
-    """Arrhenius fits of all systems with three temperatures or more, bounds among them.
+    """Arrhenius fits of all systems with three temperatures or more, including bounds.
 
     Parameters
     ----------
     combined
-        Of `combine`.
+        From `combine`.
 
     Returns
     -------
@@ -193,7 +193,7 @@ def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[System
     """
     rows, fits = [], {}
     for key, group in combined.groupby(SYSTEM_COLUMNS, dropna=False, sort=False):
-        # a slope takes two values; bounds alone have none
+        # a slope needs two values; bounds alone give none
         if len(group) < 3 or (~group["upper_bound"]).sum() < 2:
             continue
         fit = fit_arrhenius(
@@ -231,7 +231,7 @@ def msd_table(results: Mapping[str, TracerDiffusion]) -> pd.DataFrame:
     Parameters
     ----------
     results
-        Of `analyse_diffusion`.
+        From `analyse_diffusion`.
     """
     return pd.concat(
         [

@@ -1,7 +1,7 @@
-"""Names of systems for people: one a system, unique in a campaign.
+"""Names of systems for people: one per system, unique in a campaign.
 
-`C-Li6.25 112 % CIP` is a crystal of that composition and volume run with the potential that stands
-for the paper's CIP; `A-Li6.25 112 % ML on CIP (quick)` a glass made by CIP with the protocol
+`C-Li6.25 112 % CIP` is a crystal of that composition and volume, run with the potential that
+represents the paper's CIP; `A-Li6.25 112 % ML on CIP (quick)` a glass made by CIP with the protocol
 `quick` and run with ML, the paper's A-D with subscript CIP and superscript ML. A supercell other
 than one cell follows. Nothing is looked up by these names: tables are joined by their columns,
 runs by their own names.
@@ -23,9 +23,9 @@ def system_label(row: Mapping[Any, Any]) -> str:
     Parameters
     ----------
     row
-        The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`. As each of them is part of
-        the name, and potentials' short names are unique, so is it. A system that was run
-        elsewhere is named by its group.
+        The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`. All of them are part of the
+        name, and the short names of potentials are unique, so the name is unique as well. A
+        system that was run elsewhere is named by its group.
     """
     if row["phase"] == "observed":
         return str(row["group"])
@@ -41,9 +41,9 @@ def system_label(row: Mapping[Any, Any]) -> str:
 
 
 def run_label(run: AnyRun) -> str:
-    """Return the name of a run's system, and which replica it is if not the first.
+    """Return the name of a run's system, and its replica if not the first.
 
-    Of a run made elsewhere, its own.
+    A run made elsewhere has a name of its own.
     """
     if isinstance(run, ObservedRun):
         return run.title

@@ -39,12 +39,12 @@ class StructurePlaces:
     Attributes
     ----------
     of_map : StructureMap
-        Made of the reference's frames, `data/reference_structures.npz`.
+        Made from the frames of the reference, `data/reference_structures.npz`.
     reference, systems : dict
         Scores [frame, component] by structure of the reference and by system.
     quenches : dict of tuple
-        Scores [frame, component] and temperatures [frame], K, of the reference's quench and of
-        those of the campaign's glasses.
+        Scores [frame, component] and temperatures [frame], K, of the quench of the reference and
+        of the quenches of the campaign's glasses.
     reference_distances, distances : dict
         Distance from the crystal [frame, atom] by element, then as above.
     groups : DataFrame
@@ -66,9 +66,9 @@ class StructurePlaces:
 def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlaces:
     """Place the structures of a campaign's runs on the map of the reference.
 
-    All are compared at the experimental density, so that strain shows by what it does to
-    the arrangement of atoms. The distance is from the reference's crystal at 1100 K; a run
-    counts as disordered as far as its atoms are further than 99 % of the crystal's.
+    All are compared at the experimental density, so that strain shows only through its effect on
+    the arrangement of atoms. The distance is from the reference crystal at 1100 K; atoms farther
+    away than 99 % of those in that crystal count as disordered.
     """
     reference = _Reference.read()
     systems = {}
@@ -86,8 +86,8 @@ def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlace
     }
     quenched, temperatures = _campaign_quenches(campaign, reference.volume_per_atom)
     of_reference, of_systems, of_quenches = (
-        {name: of_map.project(found) for name, found in _features(some).items()}
-        for some in (reference.environments, systems, quenched)
+        {name: of_map.project(features) for name, features in _features(structures).items()}
+        for structures in (reference.environments, systems, quenched)
     )
     groups = _groups(of_reference | of_quenches | of_systems, n_groups)
     quenches = {"quench": (of_reference.pop("quench"), reference.quench_temperatures)} | {
@@ -133,14 +133,19 @@ def _campaign_quenches(
 
 
 def _features(environments: Mapping[str, Environments]) -> dict[str, FloatArray]:
-    return {name: structure_features(list(found.values())) for name, found in environments.items()}
+    return {
+        name: structure_features(list(by_element.values()))
+        for name, by_element in environments.items()
+    }
 
 
 def _distances(
     crystals: Mapping[str, CrystalReference], environments: Mapping[str, Environments]
 ) -> dict[str, dict[str, FloatArray]]:
     return {
-        element: {name: crystal.distance(found[element]) for name, found in environments.items()}
+        element: {
+            name: crystal.distance(by_element[element]) for name, by_element in environments.items()
+        }
         for element, crystal in crystals.items()
     }
 
@@ -164,9 +169,9 @@ def _order_table(
 
 
 def _groups(scores: dict[str, FloatArray], n_groups: int) -> pd.DataFrame:
-    """Return how many frames of each system fall into each group found on the map."""
+    """Return how many frames of each system fall into each group on the map."""
     groups = groups_on_map(np.concatenate(list(scores.values())), n_groups)
-    names = np.repeat(list(scores), [len(found) for found in scores.values()])
+    names = np.repeat(list(scores), [len(points) for points in scores.values()])
     table = pd.crosstab(pd.Series(names, name="system"), pd.Series(groups + 1, name="group"))
     return table.loc[list(scores)]
 

@@ -31,7 +31,7 @@ from llzo_helpers.schema import (
 )
 
 MOST_RUNS = 5000
-"""Of a campaign; the paper's has 423."""
+"""In a campaign; the paper's has 423."""
 
 if TYPE_CHECKING:
     from llzo_helpers.md.trajectory import Trajectory
@@ -49,7 +49,7 @@ class Run(Model):
         """Label, unique in a campaign; also the name of the run's folder."""
         return f"{self.structure.name}-{self.md_potential}-{self.temperature_K:g}K"
 
-    # what it has in common with a run that somebody made elsewhere
+    # what it has in common with a run made elsewhere
     @property
     def mobile(self) -> list[str]:
         """Elements of the ions that diffuse."""
@@ -57,25 +57,25 @@ class Run(Model):
 
     @property
     def phase(self) -> str:
-        """That of its structure."""
+        """As of its structure."""
         return self.structure.phase
 
     @property
     def replica(self) -> int:
-        """That of its structure."""
+        """As of its structure."""
         return self.structure.replica
 
 
 AnyRun = Run | ObservedRun
-"""A run that the campaign makes, or one that somebody made elsewhere."""
+"""A run that the campaign makes, or one made elsewhere."""
 
 
 class System(Model):
-    """A block of runs: every combination of the values given, one or several of each."""
+    """A block of runs: every combination of the given values, one or several of each."""
 
     phase: Literal["crystal", "amorphous"]
     structure_potential: OneOrMore[PotentialName] | None = None
-    """Of an amorphous phase: makes the structures. With several, and as many `md_potential`, every
+    """Of an amorphous phase: makes the structures. With several here and in `md_potential`, every
     structure runs with every potential."""
     melt_quench: Protocol | None = None
     """Of an amorphous phase: how its structures are made."""
@@ -91,8 +91,8 @@ class System(Model):
     def _possible_structures(self) -> Self:
         if self.n_runs > MOST_RUNS:
             raise ValueError(
-                f"replicas = {self.replicas}: with all lists makes {self.n_runs} runs, at most "
-                f"{MOST_RUNS} are sensible; shorten the lists"
+                f"replicas = {self.replicas}: with all the lists this makes {self.n_runs} runs, at "
+                f"most {MOST_RUNS} are sensible; shorten the lists"
             )
         self.runs()
         return self
@@ -171,7 +171,7 @@ class Campaign(Model):
         for ratio in self.vibration.volume_ratio if self.vibration else []:
             if ratio not in ratios:
                 raise ValueError(
-                    f"vibration.volume_ratio = {ratio:g}: no system has it; there are "
+                    f"vibration.volume_ratio = {ratio:g}: no system has it; choose from "
                     f"{', '.join(f'{known:g}' for known in sorted(ratios))}"
                 )
         return self
@@ -192,7 +192,7 @@ class Campaign(Model):
                 if glass and glasses.setdefault(glass.name, glass) != glass:
                     raise ValueError(
                         f"systems[{index}]: melt_quench: another protocol of this campaign is "
-                        f"named {glass.melt_quench.name}, too; give one of them a 'name'"
+                        f"also named {glass.melt_quench.name}; give one a different 'name'"
                     )
         return self
 
@@ -245,7 +245,7 @@ class Campaign(Model):
         """Return the frames of a run, whoever made it."""
         if isinstance(run, ObservedRun):
             return run.trajectory()
-        # here, because it is slow and whoever only reads a campaign does without
+        # imported here: it is slow, and reading a campaign does without
         from llzo_helpers.md.trajectory import Trajectory
 
         return Trajectory(self.run_directory(run), stage)
@@ -272,7 +272,7 @@ class Campaign(Model):
 
     @property
     def potentials(self) -> list[str]:
-        """Names of all potentials, those that make structures included."""
+        """Names of all potentials, including those that make structures."""
         made_with = {glass.structure_potential for glass in self.glasses}
         return sorted(made_with | {run.md_potential for run in self.runs})
 

@@ -1,4 +1,4 @@
-"""The paper's numbers, and ours beside them."""
+"""The paper's numbers, compared with ours."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ def paper_label(potential: str | None) -> str | None:
 def paper_values_for(campaign: Campaign) -> pd.DataFrame:
     """Return the paper's numbers for the phases and potentials that a campaign has."""
     paper = paper_values()
-    ours = {
+    combinations = {
         (
             run.structure.phase,
             paper_label(run.structure.structure_potential),
@@ -44,7 +44,7 @@ def paper_values_for(campaign: Campaign) -> pd.DataFrame:
     }
     columns = ["phase", "structure_potential", "md_potential"]
     keys = paper[columns].replace({np.nan: None}).itertuples(index=False, name=None)
-    return paper[[key in ours for key in keys]]
+    return paper[[key in combinations for key in keys]]
 
 
 COMPARISON_COLUMNS = [
@@ -77,8 +77,8 @@ def compare_with_paper(*tables: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per number of the paper that there is a counterpart for: `paper`, `this_work`,
-        `this_work_std`, `ratio` and `deviation_sigma`, their difference in our standard errors
+        A row per number of the paper that has a counterpart here: `paper`, `this_work`,
+        `this_work_std`, `ratio` and `deviation_sigma`, the difference in our standard errors
         (the paper gives none). Where D is an upper bound, `this_work` is that bound, at 95 %, and
         `deviation_sigma` is 0 if the paper's value is below it. `agreement` is "agrees" within
         `AGREES_WITHIN_SIGMA`, "differs" beyond it, "bound" where our upper bound allows the
@@ -225,7 +225,7 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
 
 
 def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
-    """Return the paper's row of a quantity for one of our rows; None if it has none."""
+    """Return the paper's row of a quantity that corresponds to a row; None if it has none."""
     paper = paper_values()
     label = paper_label(row["md_potential"])
     origin = paper_label(row["structure_potential"]) if row["phase"] == "amorphous" else None
@@ -234,7 +234,7 @@ def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
         & (paper["phase"] == row["phase"])
         & (paper["md_potential"] == label)
         & (paper["structure_potential"].fillna("") == (origin or ""))
-        # the paper's Table 1 does not say
+        # the paper's Table 1 does not give it
         & ((paper["li_per_formula"] == row["li_per_formula"]) | paper["li_per_formula"].isna())
         & np.isclose(paper["volume_ratio"], row["volume_ratio"], atol=0.001)
     )
@@ -249,7 +249,7 @@ def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
     at_1100 = against_volume(combined[combined["temperature_K"] == 1100])
     if at_1100.empty:
         return pd.DataFrame()
-    # a column of potentials that no crystal has is empty, and then of another type
+    # without a glass the column of structure potentials is empty, and then of another type
     same_type = arrhenius.astype(at_1100[SYSTEM_COLUMNS].dtypes.to_dict())
     merged = at_1100.merge(same_type, on=SYSTEM_COLUMNS, how="inner")
     values = {

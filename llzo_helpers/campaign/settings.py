@@ -37,18 +37,21 @@ class DiffusionSettings(Model):
 
 
 class SiteSettings(Model):
-    """Whose sites are analysed, and how (see `llzo_helpers.analysis.sites.landmark_analysis`)."""
+    """Which runs have their sites analysed, and how.
+
+    See `llzo_helpers.analysis.sites.landmark_analysis`.
+    """
 
     temperature_K: Temperature = 1100.0
     """Of the runs that are analysed; only they are followed by a jump run."""
     clustering: Literal["dotprod", "mcl"] = "dotprod"
     clustering_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Of "dotprod". The published 0.45 puts some 24d sites of the crystal together with a 48g site;
+    """Of "dotprod". The published 0.45 merges some 24d sites of the crystal with a 48g site;
     0.5 gives 24 + 48 (measured on eight runs of one cell at 86 and 101 %)."""
     assignment_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
     static_movement_threshold: Annotated[float, Field(gt=0, le=100)] = 3.0
     """Largest distance of a framework atom from its mean position, Å; beyond, the framework counts
-    as melted. In expanded cells single oxygens move 2 Å (measured), which the landmarks bear."""
+    as melted. In expanded cells single oxygens move 2 Å (measured), which landmarks tolerate."""
     hull_samples: Annotated[int, Field(ge=5, le=100_000)] = 300
     """Number of positions whose hull is a site's accessible volume."""
 
@@ -77,7 +80,7 @@ class VibrationSettings(Model):
     """Short runs with frames a few femtoseconds apart, for the spectrum of vibrations."""
 
     volume_ratio: OneOrMore[float]
-    """Of the structures of the campaign to look at: their first replica, and of an amorphous one
+    """Of the campaign's structures to examine: their first replica, and for an amorphous one only
     the potential that made it."""
     temperature_K: Temperature = 1100.0
     resolution_THz: Annotated[float, Field(ge=0.001, le=100)] = 0.5

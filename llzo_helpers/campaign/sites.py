@@ -1,4 +1,4 @@
-"""The sites of a campaign's runs: analysed, and put into tables."""
+"""The sites of a campaign's runs: their analysis, and its tables."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,12 +49,12 @@ from llzo_helpers.md.trajectory import Trajectory
 
 GARNET_SITES_PER_CELL = 24 + 48
 UNASSIGNED_LIMIT = 0.25
-"""Fraction of positions between sites from which on a run is flagged."""
+"""Fraction of positions between sites above which a run is flagged."""
 
 
 @dataclass(frozen=True)
 class RunSites:
-    """All that the site analysis says of one run; times in ps, lengths in Å."""
+    """The site analysis of one run; times in ps, lengths in Å."""
 
     run: AnyRun
     trajectory: Trajectory
@@ -91,27 +91,27 @@ class RunSites:
 
     @property
     def kind_names(self) -> list[str]:
-        """Kinds that a tenth of the sites or more have, in alphabetical order."""
+        """Kinds of at least a tenth of the sites, in alphabetical order."""
         names, count = np.unique(self.kinds, return_counts=True)
         return [str(name) for name in names[count >= 0.1 * len(self.kinds)]]
 
 
 def analyse_sites(campaign: Campaign) -> tuple[list[RunSites], dict[str, str]]:
-    """Analyse the sites of all finished runs at the campaign's temperature for it.
+    """Analyse the sites of all finished runs at the temperature that the campaign chooses.
 
-    And of those made elsewhere.
+    And of the runs made elsewhere.
 
     Returns
     -------
     systems
         By phase, composition, potential and volume.
     failures
-        Why, by name, of runs that have no sites: those whose framework melted.
+        The reason, by name, for runs without sites: those whose framework melted.
 
     Raises
     ------
     InputError
-        If no such run is finished, or none of them can be analysed.
+        If no such run is finished, or none can be analysed.
     """
     runs = campaign.analysed_site_runs
     if not runs:
@@ -211,13 +211,13 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
 _OXYGEN_CUTOFF_A = 2.9
 """In the garnet, see `oxygen_coordination`."""
 _SHELL = 1.25
-"""Of the usual distance to the nearest neighbour: what still counts as one elsewhere."""
+"""Elsewhere: largest distance of a neighbour, relative to the usual one of the nearest."""
 
 
 def _neighbours(
     sites: SiteAnalysis, framework_symbols: NDArray[np.str_]
 ) -> tuple[FloatArray, float]:
-    """Return the framework atoms around sites that count for coordination, and up to where, Å.
+    """Return the framework atoms that count for the coordination of sites, and the cutoff, Å.
 
     In an oxide its oxygens; else the element that is nearest to the sites.
     """
@@ -236,7 +236,7 @@ def _neighbours(
 def find_sites(
     trajectory: Trajectory, settings: SiteSettings, mobile: BoolArray, **changes: Any
 ) -> SiteAnalysis:
-    """Return the sites of a trajectory, with the campaign's settings but for `changes`."""
+    """Return the sites of a trajectory, with the campaign's settings except for `changes`."""
     return landmark_analysis(
         trajectory,
         trajectory.cell,
@@ -287,12 +287,12 @@ def site_table(system: RunSites) -> pd.DataFrame:
 
 
 def occupation_drift(system: RunSites) -> tuple[str, Drift]:
-    """Return the most frequent kind of site, and how the fraction of ions there changes."""
+    """Return the most frequent kind of site, and the change of the fraction of ions on it."""
     names, count = np.unique(system.kinds, return_counts=True)
     kind = str(names[count.argmax()])
     assignments = system.analysis.assignments
-    there = (system.kinds == kind)[assignments] & (assignments != UNASSIGNED)
-    return kind, drift(there.mean(axis=1))
+    on_kind = (system.kinds == kind)[assignments] & (assignments != UNASSIGNED)
+    return kind, drift(on_kind.mean(axis=1))
 
 
 def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFrame:
@@ -301,7 +301,7 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
     Parameters
     ----------
     systems
-        Of `analyse_sites`.
+        From `analyse_sites`.
     diffusion
         The content of `diffusion.csv`, for the tracer diffusion coefficients.
     """
@@ -353,7 +353,7 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
 
 
 def warning_table(systems: Sequence[RunSites], failures: Mapping[str, str]) -> pd.DataFrame:
-    """Return what to mind of each run, a row per warning: `run`, `warning`."""
+    """Return the warnings about each run, a row per warning: `run`, `warning`."""
     rows = list(failures.items())
     for system in systems:
         analysis = system.analysis
@@ -364,7 +364,7 @@ def warning_table(systems: Sequence[RunSites], failures: Mapping[str, str]) -> p
         if analysis.unassigned_fraction > UNASSIGNED_LIMIT:
             texts.append(
                 f"{100 * analysis.unassigned_fraction:.0f} % of the ions' positions are between "
-                "sites; what is said of jumps depends on the assignment threshold"
+                "sites; results on jumps depend on the assignment threshold"
             )
         kind, occupation = occupation_drift(system)
         if occupation.significant:
@@ -382,19 +382,19 @@ def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
     rows = []
     for system in systems:
         for kind in np.unique(system.kinds):
-            these = system.kinds == kind
-            residence, residence_error = pooled_residence_time(system.statistics, these)
-            accessible = system.accessible.fixed_samples[these]
+            chosen = system.kinds == kind
+            residence, residence_error = pooled_residence_time(system.statistics, chosen)
+            accessible = system.accessible.fixed_samples[chosen]
             rows.append(
                 {
                     **run_columns(system.run),
                     "kind": kind,
-                    "n_sites": int(these.sum()),
-                    "occupancy": float(system.statistics.occupancy[these].mean()),
+                    "n_sites": int(chosen.sum()),
+                    "occupancy": float(system.statistics.occupancy[chosen].mean()),
                     "residence_time_ps": residence,
                     "residence_time_std_ps": residence_error,
-                    "static_volume_A3": float(system.static_volume[these].mean()),
-                    "static_volume_spread_A3": float(system.static_volume[these].std()),
+                    "static_volume_A3": float(system.static_volume[chosen].mean()),
+                    "static_volume_spread_A3": float(system.static_volume[chosen].std()),
                     "accessible_volume_A3": _mean(accessible),
                     "accessible_volume_std_A3": _standard_error(accessible),
                 }
@@ -403,16 +403,16 @@ def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
 
 
 def compare_back_jumps(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the back-jump fractions beside the paper's; runs that it has none for, too."""
+    """Return the back-jump fractions of all runs, with the paper's where it has them."""
     rows = []
     for row in against_volume(table).to_dict("records"):
         paper = paper_value(row, "back_jump_fraction")
-        ours, error = row["back_jump_fraction"], row["back_jump_fraction_std"]
+        fraction, error = row["back_jump_fraction"], row["back_jump_fraction_std"]
         rows.append(
             {
                 "run": row["run"],
                 "volume_ratio": row["volume_ratio"],
-                "back_jumps_percent": 100 * ours,
+                "back_jumps_percent": 100 * fraction,
                 "std_percent": 100 * error,
                 "paper_percent": np.nan if paper is None else 100 * paper["value"],
                 "n_jumps": row["n_jumps"],
@@ -432,12 +432,12 @@ def _jumps(statistics: JumpStatistics) -> FloatArray:
     return np.asarray(statistics.n_ij - np.diag(np.diag(statistics.n_ij)))
 
 
-def pooled_residence_time(statistics: JumpStatistics, these: BoolArray) -> tuple[float, float]:
-    """Return the residence time of pooled sites and its error, ps; NaN if nobody left them."""
-    departures = _jumps(statistics)[these].sum()
+def pooled_residence_time(statistics: JumpStatistics, sites: BoolArray) -> tuple[float, float]:
+    """Return the residence time of pooled sites and its error, ps; NaN if no ion left them."""
+    departures = _jumps(statistics)[sites].sum()
     if not departures:
         return np.nan, np.nan
-    residence = float(statistics.time_at_site_ps[these].sum() / departures)
+    residence = float(statistics.time_at_site_ps[sites].sum() / departures)
     return residence, residence / float(np.sqrt(departures))
 
 

@@ -31,7 +31,7 @@ def pair_distribution_figure(
     stages
         By name ("crystal", "melt", "glass"), by pair of elements.
     title
-        What glass this is.
+        Name of the glass.
     """
     figure = make_subplots(
         rows=2,
@@ -67,9 +67,9 @@ def pair_distribution_figure(
         height=560,
         meta={
             "caption": (
-                f"Partial pair distributions of {', '.join(stages)}: {title}. A glass shows the "
-                "first shell of the crystal, and no order beyond the second. Tall peaks of the "
-                "crystal are cut."
+                f"Partial pair distributions of {', '.join(stages)}: {title}. A glass keeps the "
+                "first shell of the crystal and has no order beyond the second. Tall peaks of the "
+                "crystal are cut off."
             )
         },
     )
@@ -87,7 +87,7 @@ def coordination_figure(
     stages
         By name, by bond.
     title
-        What glass this is.
+        Name of the glass.
     """
     bonds = list(next(iter(stages.values())))
     cutoffs = [numbers.cutoff_A for numbers in next(iter(stages.values())).values()]
@@ -130,8 +130,8 @@ def quench_figure(energy: pd.DataFrame) -> go.Figure:
         y="E<sub>pot</sub> (eV/atom)",
         caption=(
             "Potential energy during the quench, from the melt (right) to the glass (left), at "
-            "constant volume. Where the slope changes the melt falls out of equilibrium; a jump "
-            "would be crystallisation."
+            "constant volume. Where the slope changes, the melt falls out of equilibrium; a jump "
+            "would indicate crystallisation."
         ),
     )
     figure.add_scattergl(

@@ -102,8 +102,8 @@ def effects_figure(decompositions: Mapping[str, FactorialDecomposition]) -> go.F
         y="",
         caption=(
             "Decomposition of ln D: the factor by which D changes with the origin of the "
-            "structure, with the potential of the dynamics, and by which the one effect depends "
-            "on the other. Bars: 95 % intervals; dotted: no effect."
+            "structure and with the potential of the dynamics, and the factor by which one effect "
+            "depends on the other. Bars: 95 % intervals; dotted: no effect."
         ),
     )
     names = ("interaction", "potential", "structure")
@@ -133,7 +133,7 @@ def effects_figure(decompositions: Mapping[str, FactorialDecomposition]) -> go.F
 
 @registered("switches")
 def switch_figure(switches: Sequence[Switch]) -> go.Figure:
-    """Energy, framework displacement and pair distributions after structures met a potential."""
+    """Energy, framework displacement and pair distributions after a switch of potential."""
     figure = make_subplots(
         rows=2,
         cols=2,
@@ -145,19 +145,27 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
             *("–".join(pair) for pair in _PAIRS),
         ),
     )
-    for colour, each in zip(SEQUENCE * 9, switches, strict=False):
-        structure = each.run.structure
-        name = f"{each.run.md_potential} in {structure.structure_potential}"
-        same = {"mode": "lines", "legendgroup": each.run.name}
+    for colour, observed in zip(SEQUENCE * 9, switches, strict=False):
+        structure = observed.run.structure
+        name = f"{observed.run.md_potential} in {structure.structure_potential}"
+        same = {"mode": "lines", "legendgroup": observed.run.name}
         line = {"color": colour, "width": 1.5}
         figure.add_scatter(
-            x=each.time_ps, y=1000 * each.energy_eV_atom, line=line, name=name, **same, row=1, col=1
+            x=observed.time_ps,
+            y=1000 * observed.energy_eV_atom,
+            line=line,
+            name=name,
+            **same,
+            row=1,
+            col=1,
         )
-        mean_square = np.mean([values**2 for values in each.drift.displacement.values()], axis=0)
+        mean_square = np.mean(
+            [values**2 for values in observed.drift.displacement.values()], axis=0
+        )
         # on the same clock: production begins where equilibration ends
-        offset = each.time_ps[-1] - each.drift.times_ps[-1]
+        offset = observed.time_ps[-1] - observed.drift.times_ps[-1]
         figure.add_scatter(
-            x=offset + each.drift.times_ps,
+            x=offset + observed.drift.times_ps,
             y=np.sqrt(mean_square),
             line=line,
             showlegend=False,
@@ -167,8 +175,8 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
         )
         for column, pair in enumerate(_PAIRS, start=1):
             figure.add_scatter(
-                x=each.end[pair].radii,
-                y=each.end[pair].values,
+                x=observed.end[pair].radii,
+                y=observed.end[pair].values,
                 line=line,
                 showlegend=False,
                 **same,
@@ -190,9 +198,9 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
         margin={"l": 70, "r": 20, "t": 40, "b": 60},
         meta={
             "caption": (
-                "Did the structures survive their potential? Potential energy from the first "
-                "moment, displacement of the framework from where the run began, and pair "
-                "distributions of the last fifth of the run. First replicas."
+                "Did the structures survive the switch of potential? Potential energy from the "
+                "start of the run, displacement of the framework from the initial structure, and "
+                "pair distributions of the last fifth of the run. First replicas."
             )
         },
     )

@@ -1,4 +1,4 @@
-"""What the diffusion coefficients rest on: mean squared displacements and Arrhenius plots."""
+"""What diffusion coefficients are based on: mean squared displacements and Arrhenius plots."""
 
 from collections.abc import Mapping
 
@@ -118,7 +118,7 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
     Parameters
     ----------
     results
-        By the name to show.
+        By the name shown.
     """
     figure, places = new_panels(
         list(results),
@@ -136,7 +136,7 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
         shown = running.D_cm2_s > 0
         lags, D = running.lags_ps[shown], running.D_cm2_s[shown]
         std = running.D_std_cm2_s[shown]
-        # on a logarithmic axis a band that reaches zero has no end
+        # on a logarithmic axis, a band that reaches zero has no lower end
         add_band(
             figure, lags, np.maximum(D - std, D / 10), D + std, colour=colour, group=name, **place
         )
@@ -173,8 +173,8 @@ def ageing_figure(ageing: pd.DataFrame) -> go.Figure:
         log_y=True,
         caption=(
             "Tracer diffusion coefficient of glasses in consecutive parts of their runs, with "
-            "standard errors, against the time since the run began. Open with an arrow: upper "
-            "bounds. A glass that ages slows down."
+            "standard errors, against the time since the run began. Open symbols with an arrow: "
+            "upper bounds. In a glass that ages, lithium slows down."
         ),
     )
     for _, rows in ageing.groupby("run", sort=False):
@@ -211,8 +211,9 @@ def arrhenius_figure(
         y=diffusivity_axis(mobile),
         log_y=True,
         caption=(
-            "Arrhenius plots. Points: this work, with standard errors; open with an arrow: upper "
-            "bounds, which the fit takes as such; lines and bands: fit with its standard error."
+            "Arrhenius plots. Points: this work, with standard errors; open symbols with an "
+            "arrow: upper bounds, treated as such in the fit; lines and bands: fit with its "
+            "standard error."
         ),
     )
     keys = [system_key(row) for row in diffusion.to_dict("records")]

@@ -31,16 +31,16 @@ def figure_1a(diffusion: pd.DataFrame, paper: pd.DataFrame, temperature_K: float
         log_y=True,
         caption=(
             f"Figure 1A. Tracer diffusion coefficient of lithium at {temperature_K:g} K against "
-            "volume. Filled symbols: this work, with standard errors; open with an arrow: upper "
-            "bounds; open without: the paper."
+            "volume. Filled symbols: this work, with standard errors; open symbols with an "
+            "arrow: upper bounds; open symbols without: the paper."
         ),
     )
-    ours = diffusion[diffusion["temperature_K"] == temperature_K]
-    theirs = paper[
+    this_work = diffusion[diffusion["temperature_K"] == temperature_K]
+    from_paper = paper[
         (paper["quantity"] == "tracer_D_cm2_s") & (paper["temperature_K"] == temperature_K)
     ]
-    _add_ours(figure, ours, "tracer_D_cm2_s", "tracer_D_std_cm2_s")
-    _add_paper(figure, theirs)
+    _add_this_work(figure, this_work, "tracer_D_cm2_s", "tracer_D_std_cm2_s")
+    _add_paper(figure, from_paper)
     return figure
 
 
@@ -64,7 +64,7 @@ def figure_1b(arrhenius: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
             "experiments (the paper's reference 14)."
         ),
     )
-    _add_ours(figure, arrhenius, "E_a_eV", "E_a_std_eV")
+    _add_this_work(figure, arrhenius, "E_a_eV", "E_a_std_eV")
     _add_paper(figure, paper[paper["quantity"] == "E_a_eV"])
     figure.add_hline(y=EXPERIMENT_E_A_EV, line={"dash": "dot", "color": BLACK, "width": 1})
     figure.update_yaxes(rangemode="tozero")

@@ -93,7 +93,7 @@ def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int
 
 
 def density_view(panel: DensityPanel) -> Any:
-    """Show one system in nglview, to be turned by hand; for interactive notebooks only.
+    """Show one system in nglview, to rotate by hand; for interactive notebooks only.
 
     Parameters
     ----------

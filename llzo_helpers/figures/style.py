@@ -1,4 +1,4 @@
-"""The look that all figures share."""
+"""The common style of all figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from ase.data import atomic_names, atomic_numbers
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-# Okabe and Ito's colours, which readers with any colour vision can tell apart
+# Okabe and Ito's colours, which can be told apart with any colour vision
 BLACK = "#000000"
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
@@ -51,7 +51,7 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
     log_y
         Logarithmic ordinate, its ticks as powers of ten.
     **layout
-        Further layout of plotly.
+        Further plotly layout.
     """
     figure = go.Figure()
     figure.update_xaxes(title=x, **_AXIS)
@@ -90,13 +90,13 @@ def diffusivity_axis(mobile: str) -> str:
 
 
 CURVE_COLUMNS = ["phase", "structure_potential", "md_potential", "li_per_formula", "supercell"]
-"""What the points of a curve against volume have in common; the paper's have no supercell."""
+"""Columns in which the points of a curve against volume agree; the paper gives no supercell."""
 
 
 def curve_name(row: Mapping[Any, Any]) -> str:
     """Name a curve against volume by phase, lithium, potential and supercell.
 
-    The potential of the structure is told only where it is another; NaN means none.
+    The potential of the structure is named only where it differs; NaN means none.
     """
     structure, md = row["structure_potential"], row["md_potential"]
     potential = f"{md} in {structure}" if isinstance(structure, str) and structure != md else md
@@ -106,7 +106,7 @@ def curve_name(row: Mapping[Any, Any]) -> str:
 
 
 def legend_at_right(figure: go.Figure, *, gap: float = 0.02) -> None:
-    """Put the legend beside the axes, for many or long names, and make room for it."""
+    """Put the legend to the right of the axes, for many or long names, and make room for it."""
     figure.update_layout(
         width=960,
         legend={"orientation": "v", "x": 1 + gap, "y": 1, "yanchor": "top", "font": {"size": 12}},
@@ -114,11 +114,11 @@ def legend_at_right(figure: go.Figure, *, gap: float = 0.02) -> None:
 
 
 def make_room_for_legend(figure: go.Figure) -> None:
-    """Make a figure with a long legend below it higher, so that the legend doesn't squeeze it."""
+    """Make a figure with a long legend below it taller, so that the legend does not squeeze it."""
     if figure.layout.legend.orientation != "h" or figure.layout.height is None:
         return
     names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
-    # as plotly sets them: columns as wide as the longest name
+    # as plotly does: columns as wide as the longest name
     columns = max(1, int(560 / (60 + 7.5 * max(map(len, names), default=1))))
     rows = -(-len(names) // columns)
     figure.update_layout(height=figure.layout.height + 21 * max(0, rows - 1))
@@ -134,7 +134,7 @@ def add_band(
     group: str,
     **place: int,
 ) -> None:
-    """Fill the band between two curves, usually of a standard error; it has no legend of its own.
+    """Fill the band between two curves, usually of a standard error, without a legend entry.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def new_panels(
     Parameters
     ----------
     titles
-        One a panel, in reading order.
+        One per panel, in reading order.
     caption
         What the figure shows; the report prints it below.
     columns
@@ -197,7 +197,7 @@ def new_panels(
     subplots
         Further arguments of plotly's `make_subplots`.
     **layout
-        Further layout of plotly.
+        Further plotly layout.
 
     Returns
     -------

@@ -20,7 +20,7 @@ def volume_histograms(
     bin_width: float,
     columns: int = 3,
 ) -> go.Figure:
-    """One histogram a system, each bar coloured by its sites' mean residence time.
+    """One histogram per system, each bar coloured by its sites' mean residence time.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def volume_histograms(
         )
         top = 1.4 * max(count, default=1)
         for level, (name, mean) in enumerate(_type_means(panel)):
-            # on lines of their own: means may be close together
+            # on separate lines: means may be close together
             y = (0.95 - 0.09 * level) * top
             figure.add_annotation(x=mean, y=y, text=name, showarrow=False, **place)
         figure.update_yaxes(range=[0, top], **place)

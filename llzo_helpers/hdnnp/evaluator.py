@@ -26,7 +26,7 @@ _LARGEST_COORDINATE = 1e7
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an `HDNNP` says about one structure.
+    """Result of an `HDNNP` for one structure.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Evaluation:
     forces
         Shape [atom, xyz], eV/Å.
     virial
-        Sum over atoms of position times force, periodic images taken care of; shape
+        Sum over atoms of position times force, including periodic images; shape
         [xyz, xyz], eV. The stress is ``-virial / volume``.
     extrapolations
         How many symmetry functions of the atoms of each element lie outside the range of
@@ -247,7 +247,7 @@ class HDNNP:
         return evaluation, functions
 
     def _refuse_result(self, neighbours: NeighbourList) -> NoReturn:
-        """Say why energy or forces are no numbers."""
+        """Return why energy or forces are not finite."""
         starts, points = neighbours.starts, neighbours.points[:, :3]
         first = np.repeat(np.arange(len(starts)), starts[:, -1] - starts[:, 0])
         second = neighbours.candidates[: len(first)]
@@ -256,9 +256,9 @@ class HDNNP:
             nearest = int(distances.argmin())
             raise InputError(
                 f"positions: atoms {first[nearest]} and {neighbours.parents[second[nearest]]} are "
-                "at one place; move or remove one of them"
+                "at the same place; move or remove one of them"
             )
         raise InputError(
-            f"{self.directory}: energy or forces of this structure are no finite numbers; it is "
-            "too far from all that the network was trained for, or the network's files are damaged"
+            f"{self.directory}: energy or forces of this structure are not finite; it is too far "
+            "from anything the network was trained for, or the network's files are damaged"
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from llzo_helpers.errors import InputError
 
 _LEAST_HEIGHT = 0.5
-"""Å, of a periodic cell; a smaller one has more images than anybody means."""
+"""Å, of a periodic cell; a smaller one has more images than anyone intends."""
 
 
 class NeighbourList:
@@ -35,7 +35,7 @@ class NeighbourList:
     parents : array [point]
         The atom of which a point is an image.
     candidates : array
-        Point numbers; seven more than ``starts`` tells of, for the kernels read eight at once.
+        Point numbers; seven more than ``starts`` refers to, because the kernels read eight at once.
     starts : array [atom, element + 1]
         ``candidates[starts[i, a]:starts[i, a + 1]]`` are the points of element a around atom i.
     """

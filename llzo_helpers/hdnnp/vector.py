@@ -106,7 +106,7 @@ _define_operator(operator.neg, 1, "fneg")
 
 
 def _pointer(context: Any, builder: Any, sig: Any, array: Any, index: Any) -> Any:
-    """Address of an item. Unlike Python's, an index is not looked at whether it is negative."""
+    """Address of an item. Unlike in Python, an index is not checked for being negative."""
     array_type = sig.args[0]
     struct = context.make_array(array_type)(context, builder, array)
     indices = cgutils.unpack_tuple(builder, index) if array_type.ndim > 1 else [index]
@@ -120,7 +120,7 @@ def _address(context: Any, builder: Any, sig: Any, array: Any, index: Any) -> An
 
 @intrinsic
 def item(typing: Any, array: Any, index: Any) -> Any:
-    """``array[index]`` without the time that a look for negative indices takes."""
+    """``array[index]`` without the time that a check for negative indices takes."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.load(_pointer(context, builder, sig, *args))
@@ -130,7 +130,7 @@ def item(typing: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def put(typing: Any, array: Any, index: Any, value: Any) -> Any:
-    """``array[index] = value`` without the time that a look for negative indices takes."""
+    """``array[index] = value`` without the time that a check for negative indices takes."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         builder.store(args[2], _pointer(context, builder, sig, *args[:2]))

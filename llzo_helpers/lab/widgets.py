@@ -1,4 +1,4 @@
-"""Widgets for JupyterLab. Nothing here computes: they call what the notebooks call."""
+"""Widgets for JupyterLab. They compute nothing themselves, and call what the notebooks call."""
 
 import subprocess
 import threading
@@ -50,7 +50,7 @@ def structure_view(atoms: ase.Atoms) -> nglview.NGLWidget:
 
 
 def explore_crystal(seed: int) -> widgets.VBox:
-    """Return sliders for lithium content and volume, with the structure they make."""
+    """Return sliders for lithium content and volume, with the resulting structure."""
     lithium = widgets.FloatSlider(value=6.25, min=5.5, max=7.5, step=0.125, description="Li X")
     volume = widgets.FloatSlider(value=1.0, min=0.8, max=1.3, step=0.01, description="V / V_exp")
     output = widgets.Output()
@@ -77,7 +77,7 @@ def md_panel(
     temperature_K: float,
     production_ps: float,
 ) -> widgets.VBox:
-    """Return a panel that starts a run and shows it live; the kernel stays free meanwhile.
+    """Return a panel that starts a run and shows its progress; the kernel stays free.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def md_panel(
         Runs molecular dynamics given temperature (K), production time (ps) and a function to
         report progress to; returns the run's folder.
     temperature_K, production_ps
-        Where the sliders begin.
+        Initial values of the sliders.
     """
     temperature = widgets.IntSlider(
         value=round(temperature_K), min=300, max=3000, step=50, description="T (K)"
@@ -117,7 +117,7 @@ def md_panel(
             panel.children = [*controls, go.FigureWidget(figure)]
             status.value = f"done: {directory}"
         except _CancelledError:
-            status.value = "stopped; Run resumes from the last whole segment"
+            status.value = "stopped; Run resumes from the last complete segment"
         except (InputError, SimulationError) as error:
             status.value = str(error)
         finally:
@@ -140,8 +140,8 @@ def md_panel(
 def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
     """Return a table of a campaign's runs, with buttons to start and cancel them.
 
-    The runs are made by a process of its own: closing the browser or the kernel stops nothing,
-    and a new panel shows them again.
+    A separate process makes the runs: closing the browser or the kernel stops nothing, and a new
+    panel shows them again.
     """
     names = sorted(path.stem for path in PARAMETERS.glob("*.yaml"))
     campaign = widgets.Dropdown(options=names, value=campaign_name, description="campaign")
@@ -169,11 +169,11 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
         table.value = _runs_html(shown, control.last_words(selected))
         starting = engine is not None and engine.poll() is None
         start_button.disabled = starting or holder(selected.directory) is not None
-        # runs may be all that a killed engine left
+        # a killed engine may have left runs behind
         cancel_button.disabled = not (start_button.disabled or "running" in counts)
 
     def watch() -> None:
-        """Refresh for as long as there is something to cancel."""
+        """Refresh as long as there is something to cancel."""
         while not cancel_button.disabled:
             time.sleep(5)
             refresh()
@@ -218,7 +218,7 @@ _STATE_COLOURS = {
 
 
 def _runs_html(table: pd.DataFrame, last_words: str = "") -> str:
-    """Return the runs as an HTML table, those to look at first; all text is escaped."""
+    """Return the runs as an HTML table, failed and running ones first; all text is escaped."""
     order = list(_STATE_COLOURS)
     table = table.sort_values("state", key=lambda states: states.map(order.index), kind="stable")
     rows = "".join(
@@ -235,7 +235,8 @@ def _runs_html(table: pd.DataFrame, last_words: str = "") -> str:
         ".llzo-runs td:last-child{white-space:normal}"
         ".llzo-runs progress{width:6em}</style>"
         '<div class="llzo-runs" style="max-height:30em; overflow:auto"><table>'
-        "<tr><th>run</th><th>state</th><th>progress</th><th>steps/s</th><th>who, or why</th></tr>"
+        "<tr><th>run</th><th>state</th><th>progress</th><th>steps/s</th>"
+        "<th>process or reason</th></tr>"
         f"{rows}</table></div><code>{escape(last_words)}</code>"
     )
 
@@ -295,12 +296,12 @@ _NAMES_OF_TRAJECTORIES = (
 def trajectory_panel(
     fit_window: tuple[float, float] = (0.1, 0.5), folder: Path = DATA
 ) -> widgets.VBox:
-    """Return a panel to look at a trajectory of any program, and to take D from it.
+    """Return a panel to view a trajectory of any program, and to calculate D from it.
 
     Parameters
     ----------
     fit_window
-        Where the slider begins.
+        Initial value of the slider.
     folder
         Whose trajectories are offered; any other path can be typed.
     """
@@ -311,9 +312,9 @@ def trajectory_panel(
     path = widgets.Combobox(options=offered, description="file", placeholder="path", **wide)
     topology = widgets.Text(description="topology", placeholder="if positions only", **wide)
     elements = widgets.Text(
-        description="elements", placeholder="by type, as 1: Na, 2: Cl; if the file has none", **wide
+        description="elements", placeholder="by type: 1: Na, 2: Cl; if the file has none", **wide
     )
-    interval = widgets.FloatText(value=0, description="ps a frame, or 0", **wide)
+    interval = widgets.FloatText(value=0, description="ps per frame, or 0", **wide)
     open_button = widgets.Button(description="Open", icon="folder-open")
     mobile = widgets.SelectMultiple(description="mobile", rows=3)
     window = _window_slider(fit_window)
@@ -378,7 +379,7 @@ def _elements_by_type(text: str) -> dict[str, str] | None:
     """Return the map that "1: Na, 2: Cl" means; None for nothing."""
     pairs = [pair.partition(":") for pair in text.split(",") if pair.strip()]
     if any(not colon for _, colon, _ in pairs):
-        raise InputError(f"elements = {text!r}: must be element by type, as 1: Na, 2: Cl")
+        raise InputError(f"elements = {text!r}: must be elements by type, such as 1: Na, 2: Cl")
     return {key.strip(): symbol.strip() for key, _, symbol in pairs} or None
 
 
@@ -393,7 +394,7 @@ def explore_order_parameter(table: pd.DataFrame, graphs: Mapping[str, Any]) -> w
         The network of each system.
     """
     exponent = widgets.ToggleButtons(options=[1, 3], value=3, description="k")
-    bins = widgets.IntSlider(value=0, min=0, max=60, description="bins, 0: none")
+    bins = widgets.IntSlider(value=0, min=0, max=60, description="bins (0: none)")
     bins.style.description_width = "initial"
     figure = go.FigureWidget()
 
@@ -431,7 +432,7 @@ def _describe(result: TracerDiffusion) -> str:
 
 
 def explore_density(systems: Mapping[str, RunSites]) -> widgets.VBox:
-    """Return a choice of system and of the density at the isosurface, with the surface."""
+    """Return a choice of system and of isosurface density, with the surface."""
     system = widgets.Dropdown(options=list(systems), description="system")
     level = widgets.FloatSlider(value=4, min=1, max=15, step=0.5, description="ρ / mean ρ")
     level.continuous_update = False

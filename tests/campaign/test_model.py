@@ -52,7 +52,7 @@ def changed(**changes):
         (changed(systems__1__volume_ratio=3), "volume_ratio"),
         (changed(systems=[*QUICK["systems"], QUICK["systems"][0]]), "is already in systems[0]"),
         (changed(systems__0__temperature_K=[900, 900]), "is given twice; remove one"),
-        (changed(systems__0__md_potential="nope"), "no such potential as 'nope'; available: bush"),
+        (changed(systems__0__md_potential="nope"), "no potential 'nope'; available: bush"),
         (
             changed(md__frame_interval_fs=0.7),
             "md: frame_interval_fs = 0.7: must be a multiple of timestep_fs = 1",
@@ -62,7 +62,7 @@ def changed(**changes):
         (changed(md__processes=2), "launcher 'serial' uses 1"),
         (
             changed(diffusion={"fit_window": [0.5, 0.1]}),
-            "fit_window = [0.5, 0.1]: must be two numbers that rise",
+            "fit_window = [0.5, 0.1]: must be two increasing numbers",
         ),
         (changed(name="x"), "a campaign is named by its file"),
         (changed(systems=[]), "systems: missing; list systems to run, or trajectories of your own"),
@@ -86,7 +86,10 @@ def changed(**changes):
         ),
         (changed(md__equilibration_ps=1e306), "equilibration_ps = 1e+306: must be less than"),
         (changed(systems__0__replicas=10_000_000), "replicas = 10000000: must be less than"),
-        (changed(systems__0__replicas=900), "replicas = 900: with all lists makes 5400 runs"),
+        (
+            changed(systems__0__replicas=900),
+            "replicas = 900: with all the lists this makes 5400 runs",
+        ),
         (
             changed(systems=[{**s, "replicas": 400} for s in QUICK["systems"]]),
             "systems: 6800 runs in all",
@@ -106,7 +109,7 @@ def changed(**changes):
         (changed(systems__4__melt_quench__quench_K_ps=1e-300), "more than 1e+06 ps"),
         (changed(seed=10**30), "seed = a number of about"),
         # strange shapes
-        (changed(systems__3__melt_quench={"preset": []}), "no such preset as []"),
+        (changed(systems__3__melt_quench={"preset": []}), "no preset []"),
         (changed(systems__0__md_potential="x" * 100_000), "must be the name of a folder"),
         (changed(systems__0__md_potential=["a" * 61]), "must be the name of a folder"),
         (changed(description=["x"] * 10_000), "description = a list of 10000: must be a valid str"),

@@ -166,7 +166,7 @@ def test_reference_alone_falls_into_its_groups(tmp_path, monkeypatch):
     ("change", "message"),
     [
         ({"resolution_THz": 0.01}, "0.01 THz needs 37500 frames, more than 150 ps"),
-        ({"volume_ratio": [1.3]}, "1.3: no system has it; there are 0.86, 0.9, 1, 1.01"),
+        ({"volume_ratio": [1.3]}, "1.3: no system has it; choose from 0.86, 0.9, 1, 1.01"),
     ],
 )
 def test_short_runs_that_cannot_answer_are_refused_at_the_door(change, message):

@@ -192,7 +192,7 @@ def test_elements_in_words():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([entry(mobile="Xx")], "trajectories[0]: mobile = 'Xx': no chemical symbol"),
+        ([entry(mobile="Xx")], "trajectories[0]: mobile = 'Xx': not a chemical symbol"),
         ([entry(), entry()], "trajectories[1]: 700 is already in trajectories[0]"),
         (
             [entry(), entry(label="other", mobile="Ba")],

@@ -175,7 +175,7 @@ def test_started_runs_outlive_who_started_them_and_can_be_cancelled(tmp_path: Pa
     assert rows[second]["state"] == "waiting"
     with pytest.raises(subprocess.CalledProcessError) as error:
         call(f"control.start({str(campaign)!r})", tmp_path)
-    assert "pair: runs already (process" in error.value.stderr
+    assert "pair: already running (process" in error.value.stderr
     call(
         "from llzo_helpers.campaign.model import load_campaign\n"
         f"control.cancel(load_campaign({str(campaign)!r}))",

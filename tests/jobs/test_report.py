@@ -50,7 +50,7 @@ def test_one_analysis_does_not_take_the_report_along(campaign: Campaign):
     failed_notebook(folder / "05_gop.ipynb", "InputError", "no jumps in any run")
     page = write_report(campaign).read_text()
     assert "Not in this report:" in page
-    assert "vibration, order of the structure: 05_gop.ipynb: InputError: no jumps in any" in page
+    assert "vibrations, structural order: 05_gop.ipynb: InputError: no jumps in any" in page
     assert "Crossover: structure or potential: 06_crossover.ipynb was not run" in page
     assert "<td>3.25</td>" in page
 
@@ -92,4 +92,4 @@ def test_a_window_chosen_for_each_run_is_told(campaign: Campaign):
     assert "at lags from " in write_report(campaign).read_text()
     free = campaign.diffusion.model_copy(update={"fit_window": None})
     page = write_report(campaign.model_copy(update={"diffusion": free})).read_text()
-    assert "at lags that are chosen for each run" in page
+    assert "at lags over which D is level, chosen for each run" in page

@@ -1,4 +1,4 @@
-"""Landmark analysis: from a trajectory to sites and to who is where, when."""
+"""Landmark analysis: from a trajectory to sites, and to the site of each ion in each frame."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ def landmark_analysis(
 
     Landmark analysis as published by Kahle, Musaelian, Marzari and Kozinsky, Phys. Rev.
     Materials 3, 055404 (2019). The trajectory is streamed a few times in chunks: memory grows
-    with its length only by the assignments and confidences, 8 bytes an ion and frame.
+    with its length only by the assignments and confidences, 8 bytes per ion and frame.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def landmark_analysis(
     cell : array_like, shape [vector, axis]
         Constant cell, rows in Å, of any shape.
     mobile : array_like of bool, shape [atom]
-        True for the ions whose sites are sought; all other atoms are the framework.
+        True for the mobile ions; all other atoms are the framework.
     clustering : {"dotprod", "mcl"}
         Leader clustering of landmark vectors by their cosine, or Markov clustering of landmarks.
     cutoff_midpoint, cutoff_steepness : float
@@ -116,9 +116,9 @@ def landmark_analysis(
     clustering_threshold : float
         Cosine at which a vector joins a cluster ("dotprod" only).
     assignment_threshold : float
-        Least similarity to a site, else the ion is unassigned; for "mcl" 0.5 is usual.
+        Minimum similarity to a site, below which the ion is unassigned; 0.5 is usual for "mcl".
     minimum_site_occupancy : float
-        Least fraction of frames that a site must be occupied for.
+        Minimum fraction of frames in which a site is occupied.
     expansion, inflation : int, float
         Of Markov clustering ("mcl" only).
     static_movement_threshold : float
@@ -136,7 +136,7 @@ def landmark_analysis(
     ------
     InputError
         Arrays of the wrong shape or not finite, no mobile ions or no framework, fewer than two
-        frames, parameters out of range, or a framework that doesn't keep its place.
+        frames, parameters out of range, or a framework that does not stay in place.
     """
     frames = as_frames(positions, at_least=2)
     cell = checked_cell(cell)
