@@ -71,7 +71,7 @@ def figure_1b(arrhenius: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def _add_ours(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> None:
+def _add_this_work(figure: go.Figure, table: pd.DataFrame, value: str, std: str) -> None:
     for _, rows in table.groupby(CURVE_COLUMNS, dropna=False, sort=True):
         points = rows.sort_values("volume_ratio")
         first = points.iloc[0].to_dict()
