@@ -54,25 +54,25 @@ COMPARISON_COLUMNS = [
 """Of `compare_with_paper`."""
 
 _COMPARED = {
-    "tracer_D_cm2_s": "tracer_D_std_cm2_s",
-    "E_a_eV": "E_a_std_eV",
-    "back_jump_fraction": "back_jump_fraction_std",
+    "tracer_D_cm2_s": ("diffusion", "tracer_D_std_cm2_s"),
+    "E_a_eV": ("arrhenius", "E_a_std_eV"),
+    "back_jump_fraction": ("sites", "back_jump_fraction_std"),
 }
-"""Columns of our tables that the paper has values for, and those of their standard errors."""
+"""Quantities that the paper has values for: the table that has ours, and its column of errors."""
 
 AGREES_WITHIN_SIGMA = 2.0
 DECISIVE = 0.5
 """A standard error above this fraction of the paper's value decides nothing."""
 
 
-def compare_with_paper(*tables: pd.DataFrame) -> pd.DataFrame:
-    """Our numbers beside the paper's.
+def compare_with_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Compare our numbers with the paper's.
 
     Parameters
     ----------
-    *tables
-        Diffusion coefficients, activation energies (`arrhenius.csv`), sites (`sites.csv`), as far
-        as there are any; replicas are combined.
+    tables
+        "diffusion", "arrhenius" and "sites", the tables of those names, as far as there are any;
+        replicas are combined.
 
     Returns
     -------
@@ -85,40 +85,45 @@ def compare_with_paper(*tables: pd.DataFrame) -> pd.DataFrame:
         paper's value, and "undecided" where they are near, but our error is above `DECISIVE`.
     """
     rows = []
-    for table in tables:
-        for value in (column for column in _COMPARED if column in table):
-            for row in _replicas_combined(against_volume(table), value, _COMPARED[value]):
-                match = paper_value(row, value)
-                if match is not None:
-                    rows.append(_compared(row, value, match))
+    for value, (name, std) in _COMPARED.items():
+        table = tables.get(name, pd.DataFrame())
+        if value not in table:
+            continue
+        for row in _replicas_combined(against_volume(table), value, std):
+            match = paper_value(row, value)
+            if match is not None:
+                rows.append(_compared(row, value, match))
     # with no counterpart at all, still a table that can be read
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
 
 def update_comparison(campaign: Campaign) -> pd.DataFrame:
     """Write `comparison.csv` anew from the tables that the campaign has, and return it."""
-    paths = [campaign.directory / f"{name}.csv" for name in ("diffusion", "arrhenius", "sites")]
-    tables = [read_table(path) for path in paths if path.is_file()]
-    comparison = compare_with_paper(*tables)
+    paths = {name: campaign.directory / f"{name}.csv" for name, _ in _COMPARED.values()}
+    tables = {name: read_table(path) for name, path in paths.items() if path.is_file()}
+    comparison = compare_with_paper(tables)
     save_table(campaign.directory / "comparison.csv", comparison)
     return comparison
 
 
 def _replicas_combined(table: pd.DataFrame, value: str, std: str) -> list[dict[Any, Any]]:
-    """Return a row per system and temperature, with the mean of its replicas."""
+    """Return a row per system and temperature, with the mean of its replicas; in reading order."""
     rows = table[table[value].notna() & table[std].notna()]
+    order = ["phase", "md_potential", "li_per_formula", "volume_ratio"]
+    rows = rows.sort_values(order, ascending=[False, True, True, True], kind="stable")
     if "replica" not in rows:
         return rows.to_dict("records")
-    combined = []
+    bounded = value == "tracer_D_cm2_s"
     keys = [*SYSTEM_COLUMNS, "temperature_K"]
+    combined = []
     for key, group in rows.groupby(keys, dropna=False, sort=False):
-        bounds = group["upper_bound"].to_list() if "upper_bound" in group else None
+        bounds = group["upper_bound"].to_list() if bounded else None
         mean = combine_replicas(group[value].to_list(), group[std].to_list(), bounds)
         combined.append(
             {
                 **dict(zip(keys, key, strict=True)),
-                **{value: mean.value, std: mean.std},
-                **{"upper_bound": mean.upper_bound, "tracer_D_limit_cm2_s": mean.limit},
+                **{value: mean.value, std: mean.std, "limit": mean.limit},
+                "upper_bound": mean.upper_bound,
             }
         )
     return combined
@@ -126,14 +131,14 @@ def _replicas_combined(table: pd.DataFrame, value: str, std: str) -> list[dict[A
 
 def _compared(row: Mapping[Any, Any], value: str, match: Mapping[Any, Any]) -> dict[str, Any]:
     bound = bool(row.get("upper_bound", False))
-    paper, std = match["value"], row[_COMPARED[value]]
-    ours = row["tracer_D_limit_cm2_s"] if bound else row[value]
-    allowed = bound and paper <= ours
+    paper, std = match["value"], row[_COMPARED[value][1]]
+    this_work = row["limit"] if bound else row[value]
+    allowed = bound and paper <= this_work
     sigma = 0.0 if allowed else (row[value] - paper) / std
-    if abs(sigma) > AGREES_WITHIN_SIGMA or (bound and not allowed):
-        agreement = "differs"
-    elif bound:
+    if allowed:
         agreement = "bound"
+    elif bound or abs(sigma) > AGREES_WITHIN_SIGMA:
+        agreement = "differs"
     else:
         agreement = "agrees" if std <= DECISIVE * abs(paper) else "undecided"
     return {
@@ -141,10 +146,10 @@ def _compared(row: Mapping[Any, Any], value: str, match: Mapping[Any, Any]) -> d
         **{key: row[key] for key in SYSTEM_COLUMNS},
         "temperature_K": row.get("temperature_K", np.nan),
         "paper": paper,
-        "this_work": ours,
+        "this_work": this_work,
         "this_work_std": std,
         "upper_bound": bound,
-        "ratio": ours / paper,
+        "ratio": this_work / paper,
         "deviation_sigma": sigma,
         "agreement": agreement,
         "source": match["source"],
@@ -254,8 +259,8 @@ def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
     merged = at_1100.merge(same_type, on=SYSTEM_COLUMNS, how="inner")
     values = {
         system_label(row): {
-            "E_a (eV)": f"{row['E_a_eV']:.2f} ± {row['E_a_std_eV']:.2f}",
-            "D (cm2/s)": value_or_bound(row),
+            "Eₐ (eV)": with_error(row["E_a_eV"], row["E_a_std_eV"]),
+            "D (10⁻⁵ cm²/s)": value_or_bound(row),
         }
         for row in merged.to_dict("records")
     }

@@ -73,10 +73,10 @@ def system_key(row: Mapping[Any, Any]) -> SystemKey:
 
 
 def value_or_bound(row: Mapping[Any, Any]) -> str:
-    """Return D of a row as text: with its standard error, or as an upper bound."""
+    """Return D of a row in 1e-5 cm2/s: with its standard error, or as an upper bound."""
     if row["upper_bound"]:
-        return f"< {row['tracer_D_limit_cm2_s']:.1e}"
-    return f"{row['tracer_D_cm2_s']:.2e} ± {row['tracer_D_std_cm2_s']:.1e}"
+        return f"< {1e5 * row['tracer_D_limit_cm2_s']:.2g}"
+    return with_error(1e5 * row["tracer_D_cm2_s"], 1e5 * row["tracer_D_std_cm2_s"])
 
 
 def with_error(value: float, std: float) -> str:

@@ -156,6 +156,7 @@ def write_report(campaign: Campaign) -> Path:
         (files("llzo_helpers.jobs") / "report.html.j2").read_text(encoding="utf-8")
     )
     done = campaign.finished_runs
+    potentials = [load_potential(name) for name in campaign.potentials]
     absent: list[tuple[str, str]] = []
     page = template.render(
         campaign=campaign,
@@ -169,7 +170,8 @@ def write_report(campaign: Campaign) -> Path:
         absent=absent,
         warnings=_warnings(campaign, absent),
         protocols=_protocols(campaign),
-        potentials=[load_potential(name) for name in campaign.potentials],
+        potentials=potentials,
+        stand_ins=[potential for potential in potentials if potential.paper_label],
         n_done=len(done),
         ion=ion_name(campaign.mobile),
         observed=_observed(campaign),

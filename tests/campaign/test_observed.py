@@ -95,7 +95,7 @@ def test_diffusion_and_one_fit_a_group(campaign):
     assert lags.columns.to_list() == ["run", "lag_ps", "msd_A2", "msd_std_A2"]
     assert (lags.groupby("run")["lag_ps"].diff().dropna() > 0).all()
     # of the paper nothing is compared
-    assert compare_with_paper(combined, arrhenius).empty
+    assert compare_with_paper({"diffusion": table, "arrhenius": arrhenius}).empty
     assert table_2(combined, arrhenius).empty
     assert paper_values_for(campaign).empty
     assert against_volume(combined).empty

@@ -48,7 +48,7 @@ TABLE = pd.DataFrame(
 
 
 def test_each_number_agrees_differs_or_decides_nothing():
-    comparison = compare_with_paper(TABLE)
+    comparison = compare_with_paper({"diffusion": TABLE})
     assert comparison["agreement"].to_list() == [
         *("agrees", "differs", "undecided", "bound", "differs"),
     ]
@@ -59,7 +59,7 @@ def test_each_number_agrees_differs_or_decides_nothing():
 
 
 def test_the_verdict_counts_all_and_names_what_differs_the_worst_first():
-    first, *others = verdict(compare_with_paper(TABLE), 28)
+    first, *others = verdict(compare_with_paper({"diffusion": TABLE}), 28)
     assert first == (
         "5 of the paper's 28 numbers for these potentials have a counterpart here: 1 agree within "
         "2 standard errors; 2 differ by more; 1 have only an upper bound here, which allows the "
@@ -69,19 +69,17 @@ def test_the_verdict_counts_all_and_names_what_differs_the_worst_first():
         "D of C-Li6.25 117 % CIP at 1100 K is at most 0.37 times the paper's.",
         "D of C-Li6.25 101 % CIP at 1100 K is 0.69 times the paper's (-8.8 σ).",
     ]
-    (nothing,) = verdict(compare_with_paper(TABLE.iloc[:0]), 28)
+    (nothing,) = verdict(compare_with_paper({"diffusion": TABLE.iloc[:0]}), 28)
     assert "No number of the paper" in nothing
 
 
 def test_replicas_are_one_number_and_sites_are_compared_too():
     twice = pd.DataFrame([row(1.01, 2.6e-5, 1e-7), row(1.01, 3.0e-5, 1e-7, replica=2)])
-    (mean,) = compare_with_paper(twice).to_dict("records")
+    (mean,) = compare_with_paper({"diffusion": twice}).to_dict("records")
     assert mean["this_work"] == pytest.approx(2.8e-5)
     assert mean["this_work_std"] == pytest.approx(2e-6)
-    sites = twice.drop(columns=["tracer_D_cm2_s", "tracer_D_std_cm2_s"]).assign(
-        back_jump_fraction=0.66, back_jump_fraction_std=0.02
-    )
-    (jumps,) = compare_with_paper(sites).to_dict("records")
+    sites = twice.assign(back_jump_fraction=0.66, back_jump_fraction_std=0.02, upper_bound=True)
+    (jumps,) = compare_with_paper({"sites": sites}).to_dict("records")
     assert (jumps["paper"], jumps["agreement"]) == (0.64, "agrees")
     assert readable_comparison(pd.DataFrame([jumps]))["this work"].item() == "66 ± 1"
 
