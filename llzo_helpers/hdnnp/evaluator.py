@@ -58,7 +58,7 @@ class HDNNP:
     ----------
     directory
         Folder with ``input.nn``, ``scaling.data`` and ``weights.NNN.data``; the repulsion
-        (``zbl``) that its ``potential.lmp``, if there is one, puts beside the network is added.
+        (``zbl``) that its ``potential.lmp``, if any, combines with the network is added.
     length_unit, energy_unit
         The potential's units in Å and eV, as `ase.units.Bohr` and `ase.units.Hartree` for one in
         atomic units. By default those of ``potential.lmp`` (``cflength``, ``cfenergy``); without

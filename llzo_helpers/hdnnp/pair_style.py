@@ -209,7 +209,7 @@ class _Reader:
         )
 
     def _sections(self, words: list[str]) -> Iterator[tuple[str, list[str]]]:
-        """Divide the words of a style, or of several beside each other, at the names of styles."""
+        """Divide the words of a style, or of several in a hybrid, at the names of styles."""
         begin = 0
         for at in range(1, len(words) + 1):
             # names of styles have letters, and are no options or their values
