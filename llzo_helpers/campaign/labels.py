@@ -40,6 +40,29 @@ def system_label(row: Mapping[Any, Any]) -> str:
     return label + _size(row["supercell"])
 
 
+CURVE_COLUMNS = ["phase", "structure_potential", "md_potential", "li_per_formula", "supercell"]
+"""What the points of a curve against volume have in common; the paper's have no supercell."""
+
+
+def curve_label(row: Mapping[Any, Any]) -> str:
+    """Return the name of a curve against volume: that of its systems, without the volume.
+
+    Parameters
+    ----------
+    row
+        The columns of `CURVE_COLUMNS`; NaN means none. The paper's potentials are "CIP" and "ML".
+    """
+    origin, md_potential = row["structure_potential"], row["md_potential"]
+    label = f"{row['phase'][0].upper()}-Li{row['li_per_formula']:g} {_short(md_potential)}"
+    if isinstance(origin, str) and origin != md_potential:
+        label += f" on {_short(origin)}"
+    return label + _size(row.get("supercell", 1))
+
+
+def _short(potential: str) -> str:
+    return potential if potential in ("CIP", "ML") else short_name(potential)
+
+
 def run_label(run: AnyRun) -> str:
     """Return the name of a run's system, and its replica if not the first.
 

@@ -413,7 +413,7 @@ def compare_back_jumps(table: pd.DataFrame) -> pd.DataFrame:
                 "run": row["run"],
                 "volume_ratio": row["volume_ratio"],
                 "back_jumps_percent": 100 * fraction,
-                "std_percent": 100 * error,
+                "back_jumps_std_percent": 100 * error,
                 "paper_percent": np.nan if paper is None else 100 * paper["value"],
                 "n_jumps": row["n_jumps"],
             }

@@ -15,7 +15,7 @@ _COLOURS = {"crystal": BLACK, "melt": VERMILION, "glass": BLUE, "start": GREY, "
 _PAIRS = (("Zr", "Zr"), ("O", "O"), ("Zr", "O"), ("La", "La"), ("La", "O"), ("Li", "O"))
 _LAYOUT = {
     "template": "plotly_white",
-    "font": {"family": "Helvetica, Arial, sans-serif", "size": 13, "color": "black"},
+    "font": {"family": "Helvetica, Arial, sans-serif", "size": 12, "color": "black"},
     "margin": {"l": 70, "r": 20, "t": 40, "b": 60},
 }
 
@@ -63,7 +63,7 @@ def pair_distribution_figure(
     figure.update_yaxes(showline=True, linecolor="black", mirror=True)
     figure.update_layout(
         **_LAYOUT,
-        width=960,
+        width=740,
         height=560,
         meta={
             "caption": (
@@ -110,7 +110,7 @@ def coordination_figure(
     figure.update_yaxes(title="fraction of ions", col=1)
     figure.update_layout(
         **_LAYOUT,
-        width=960,
+        width=740,
         height=360,
         meta={"caption": f"Oxygen coordination of {', '.join(stages)}: {title}."},
     )

@@ -192,8 +192,8 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
     figure.update_yaxes(showline=True, linecolor="black", mirror=True)
     figure.update_layout(
         template="plotly_white",
-        font={"family": "Helvetica, Arial, sans-serif", "size": 13, "color": "black"},
-        width=960,
+        font={"family": "Helvetica, Arial, sans-serif", "size": 12, "color": "black"},
+        width=740,
         height=680,
         margin={"l": 70, "r": 20, "t": 40, "b": 60},
         meta={

@@ -48,7 +48,7 @@ def msd_figure(
             "temperature. Bands: standard error; thick: the straight line fitted in its window. "
             "Motion is diffusive where the curve runs parallel to the grey line, MSD ∝ t."
         ),
-        panel_size=(215, 190),
+        panel_size=(205, 165),
         subplots={
             "shared_yaxes": "all",
             "shared_xaxes": "all",
@@ -76,9 +76,20 @@ def msd_figure(
             hoverinfo="skip",
             **place,
         )
-    figure.update_xaxes(type="log", exponentformat="power", dtick=1, showticklabels=True)
-    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
-    figure.update_xaxes(title_text="lag t (ps)")
+    shortest = min(r.lags_ps[0] for results in systems.values() for r in results.values())
+    longest = max(r.lags_ps[-1] for results in systems.values() for r in results.values())
+    # with room for the names
+    figure.update_xaxes(
+        type="log",
+        exponentformat="power",
+        dtick=1,
+        showticklabels=True,
+        range=[np.log10(shortest) - 0.1, np.log10(longest) + 0.8],
+        title_text="lag t (ps)",
+    )
+    everything = np.concatenate([r.msd for results in systems.values() for r in results.values()])
+    low, high = np.log10(everything.min()) - 0.2, np.log10(everything.max()) + 0.3
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1, range=[low, high])
     figure.update_yaxes(title_text="MSD (Å<sup>2</sup>)", col=1)
     return figure
 
@@ -88,15 +99,15 @@ def _add_msd(
 ) -> None:
     lags, msd, std = result.lags_ps, result.msd, result.msd_std
     add_band(figure, lags, msd - std, msd + std, colour=colour, group=name, **place)
-    # the name stands at the end of the curve
+    # its name is at the end of the curve
     figure.add_scatter(
         x=lags,
         y=msd,
         mode="lines+text",
         line={"color": colour, "width": 1},
         text=[""] * (len(lags) - 1) + [name],
-        textposition="top left",
-        textfont={"size": 11, "color": colour},
+        textposition="middle right",
+        textfont={"size": 9, "color": colour},
         name=name,
         **place,
     )
@@ -127,7 +138,7 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
             "with standard errors. Shaded: the window of the fit; line: D of the fit. Where D "
             "still falls, ions rattle and jump back, and D of the fit is an upper bound (grey)."
         ),
-        panel_size=(230, 170),
+        panel_size=(205, 150),
         subplots={"vertical_spacing": 0.55 / max(1, -(-len(results) // 3))},
         showlegend=False,
     )

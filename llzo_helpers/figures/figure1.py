@@ -3,10 +3,11 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label
 from llzo_helpers.figures.looks import look
 from llzo_helpers.figures.measured import add_measured, add_paper
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import BLACK, CURVE_COLUMNS, curve_name, new_figure
+from llzo_helpers.figures.style import BLACK, new_figure
 
 EXPERIMENT_E_A_EV = 0.35
 """Average of experiments, as the paper draws it (its reference 14)."""
@@ -82,7 +83,7 @@ def _add_this_work(figure: go.Figure, table: pd.DataFrame, value: str, std: str)
             value=value,
             std=std,
             look=look(first),
-            name=curve_name(first),
+            name=curve_label(first),
             joined=True,
         )
 
@@ -97,6 +98,6 @@ def _add_paper(figure: go.Figure, table: pd.DataFrame) -> None:
             100 * points["volume_ratio"],
             points["value"],
             look=look(first),
-            name=f"paper: {curve_name(first)}",
+            name=f"paper: {curve_label(first)}",
             joined=True,
         )

@@ -8,17 +8,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from llzo_helpers.analysis.sites import SuperbasinScan, Survival
+from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label
 from llzo_helpers.campaign.site_sensitivity import SensitivityPoint
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import (
     BLUE,
-    CURVE_COLUMNS,
     GREEN,
     GREY,
     SEQUENCE,
     VERMILION,
     add_band,
-    curve_name,
     new_figure,
     new_panels,
 )
@@ -90,7 +89,7 @@ def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str,
             "superbasins merge late and many remain."
         ),
         columns=2,
-        panel_size=(380, 340),
+        panel_size=(310, 300),
         legend_rows=1 + len(scans) // 5,
         subplots={"horizontal_spacing": 0.12},
     )
@@ -184,7 +183,7 @@ def _systems(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     The name is empty if there is only one such system.
     """
     groups = [
-        (f", {curve_name(rows.iloc[0].to_dict())}", rows.sort_values("volume_ratio"))
+        (f", {curve_label(rows.iloc[0].to_dict())}", rows.sort_values("volume_ratio"))
         for _, rows in table.groupby(CURVE_COLUMNS, dropna=False, sort=False)
     ]
     return groups if len(groups) > 1 else [("", rows) for _, rows in groups]

@@ -89,26 +89,10 @@ def diffusivity_axis(mobile: str) -> str:
     return f"D{of} (cm<sup>2</sup>/s)"
 
 
-CURVE_COLUMNS = ["phase", "structure_potential", "md_potential", "li_per_formula", "supercell"]
-"""Columns in which the points of a curve against volume agree; the paper gives no supercell."""
-
-
-def curve_name(row: Mapping[Any, Any]) -> str:
-    """Name a curve against volume by phase, lithium, potential and supercell.
-
-    The potential of the structure is named only where it differs; NaN means none.
-    """
-    structure, md = row["structure_potential"], row["md_potential"]
-    potential = f"{md} in {structure}" if isinstance(structure, str) and structure != md else md
-    n = row.get("supercell", 1)
-    size = f" {n}x{n}x{n}" if n > 1 else ""
-    return f"{row['phase'][0].upper()}-Li<sub>{row['li_per_formula']:g}</sub> {potential}{size}"
-
-
 def legend_at_right(figure: go.Figure, *, gap: float = 0.02) -> None:
     """Put the legend to the right of the axes, for many or long names, and make room for it."""
     figure.update_layout(
-        width=960,
+        width=740,
         legend={"orientation": "v", "x": 1 + gap, "y": 1, "yanchor": "top", "font": {"size": 12}},
     )
 
@@ -175,7 +159,7 @@ def new_panels(
     *,
     caption: str,
     columns: int = 3,
-    panel_size: tuple[int, int] = (255, 255),
+    panel_size: tuple[int, int] = (205, 205),
     legend_rows: int = 0,
     subplots: Mapping[str, Any] | None = None,
     **layout: Any,
@@ -211,19 +195,19 @@ def new_panels(
     figure = make_subplots(
         rows,
         columns,
-        subplot_titles=[f"({chr(65 + i)}) {title}" for i, title in enumerate(titles)],
+        subplot_titles=[f"({_letters(i)}) {title}" for i, title in enumerate(titles)],
         **{
             "horizontal_spacing": 0.25 / columns,
             "vertical_spacing": 0.36 / rows,
             **(subplots or {}),
         },
     )
-    figure.update_xaxes(**_AXIS, title_font_size=14)
-    figure.update_yaxes(**_AXIS, title_font_size=14)
-    figure.update_annotations(font_size=14)
+    figure.update_xaxes(**_AXIS, title_font_size=12, tickfont_size=11)
+    figure.update_yaxes(**_AXIS, title_font_size=12, tickfont_size=11)
+    figure.update_annotations(font_size=12)
     figure.update_layout(
         **_LAYOUT,
-        width=165 + width * columns,
+        width=110 + width * columns,
         height=60 + height * rows + 24 * legend_rows,
         margin={"l": 70, "r": 20, "t": 40, "b": 60 + 24 * legend_rows},
         meta={"caption": caption},
@@ -234,3 +218,9 @@ def new_panels(
     figure.update_layout(**layout)
     places = [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(titles))]
     return figure, places
+
+
+def _letters(index: int) -> str:
+    """Return A to Z, then AA, AB, ..."""
+    before, letter = divmod(index, 26)
+    return (_letters(before - 1) if before else "") + chr(65 + letter)

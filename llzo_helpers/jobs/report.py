@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from plotly.offline import get_plotlyjs
 
+from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import paper_values_for, verdict
 from llzo_helpers.campaign.tables import read_table
@@ -210,6 +211,7 @@ Absent = list[tuple[str, str]]
 def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, Any] | None:
     """Return a section's content; None if it is empty. What is missing is added to `absent`."""
     figures, tables, faults = [], [], []
+    labels = {run.name: run_label(run) for run in campaign.analysed_runs}
     for name in section.figures:
         try:
             found = load_figures(campaign.directory, name)
@@ -231,7 +233,7 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
         path = campaign.directory / f"{name}.csv"
         try:
             if path.is_file() and len(table := read_table(path)):
-                tables.append((report_table(name, table), caption))
+                tables.append((report_table(name, table, labels), caption))
         except InputError as error:
             faults.append(str(error))
     failure = _failure(campaign, section.notebook)

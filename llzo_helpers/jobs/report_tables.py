@@ -1,6 +1,7 @@
 """Tables of the report: short names, units in the heads, numbers to the digits that they have."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -48,7 +49,7 @@ class ReportTable:
     common: str
 
 
-def report_table(name: str, table: pd.DataFrame) -> ReportTable:
+def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> ReportTable:
     """Return a table of a campaign's folder as the report shows it.
 
     Parameters
@@ -57,6 +58,8 @@ def report_table(name: str, table: pd.DataFrame) -> ReportTable:
         Of the file, without its ending.
     table
         As it was read.
+    labels
+        What to call each run, by its name.
 
     Returns
     -------
@@ -70,6 +73,8 @@ def report_table(name: str, table: pd.DataFrame) -> ReportTable:
     table = table.dropna(axis="columns", how="all").rename(columns={"Unnamed: 0": ""})
     if set(SYSTEM_COLUMNS) - {"group", "melt_quench", "structure_potential"} <= set(table):
         table = _named(table)
+    if "run" in table:
+        table = table.assign(run=table["run"].map(lambda run: labels.get(run, run)))
     shown = _without_constants(_with_errors(table))
     return ReportTable(_html(shown[0]), shown[1])
 

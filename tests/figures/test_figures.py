@@ -60,7 +60,7 @@ def test_figure_1_has_a_curve_for_each_size_and_the_papers_beside_it():
     ours = [trace for name, trace in drawn.items() if not name.startswith("paper")]
     np.testing.assert_allclose([trace.x for trace in ours], [[101, 112]] * 2)
     np.testing.assert_allclose(ours[1].y, np.multiply(2e-5, [1.01, 1.12]))
-    theirs = drawn["paper: C-Li<sub>6.25</sub> CIP"]
+    theirs = drawn["paper: C-Li6.25 CIP"]
     assert theirs.y[np.argmin(np.abs(np.subtract(theirs.x, 101)))] == 2.88e-5
     assert set(traces(figure_1b(table, paper))) > {trace.name for trace in ours}
 
