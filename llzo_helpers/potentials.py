@@ -55,6 +55,8 @@ class Potential(Model):
     licence: str
     paper_label: Literal["CIP", "ML"] | None = None
     """The paper's name for it, if its results are to be compared with the paper's."""
+    short_name: str | None = None
+    """For labels of figures and tables; by default the paper's name."""
     trusted_range: TrustedRange = TrustedRange()
 
     @model_validator(mode="after")
@@ -134,15 +136,20 @@ def make_calculator(potential: Potential) -> "Calculator":
 
 
 def short_name(potential: str, folder: Path = POTENTIALS) -> str:
-    """Return the paper's name for a potential, if no other potential has the same.
+    """Return a potential's `short_name`, or else the paper's name for it, if no other has it.
 
-    Otherwise, or if the paper has none, the potential's own name: short names are unique.
+    Otherwise, or if it has none, the potential's own name: short names are unique.
     """
-    label = load_potential(potential, folder).paper_label
+    label = _label(potential, folder)
     others = [path.parent.name for path in folder.glob("*/potential.yaml")]
     others.remove(potential)
-    taken = {*others, *(load_potential(other, folder).paper_label for other in others)}
+    taken = {*others, *(_label(other, folder) for other in others)}
     return label if label and label not in taken else potential
+
+
+def _label(potential: str, folder: Path) -> str | None:
+    described = load_potential(potential, folder)
+    return described.short_name or described.paper_label
 
 
 def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:

@@ -13,7 +13,8 @@ from llzo_helpers.errors import InputError, SimulationError
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command line, by default that of the process; return the exit status."""
     # how a campaign is cancelled; a shell's `&` and some servers have it ignored
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     try:
         arguments = _parser().parse_args(words)
         act: Callable[[argparse.Namespace], int] = arguments.act

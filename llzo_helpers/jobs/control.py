@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -147,16 +148,24 @@ def cancel(campaign: Campaign) -> None:
         process = local_process(controller)
         if process is None:
             raise InputError(f"{campaign.name}: run by {controller}; cancel it there")
-        if os.getpgid(process) == process:
-            # as Ctrl-C does: the whole group, so that notebooks end as well
-            os.killpg(process, signal.SIGINT)
-        else:
-            os.kill(process, signal.SIGINT)
+        os.kill(process, signal.SIGINT)
     else:
-        left = (holder(campaign.run_directory(run)) for run in campaign.runs)
-        for process in filter(None, map(local_process, filter(None, left))):
+        stop_runs(campaign)
+
+
+def stop_runs(campaign: Campaign) -> None:
+    """End the runs of a campaign on this machine, whoever started them, and its Slurm jobs."""
+    for process in filter(None, map(local_process, run_locks(campaign).values())):
+        # it may have ended since
+        with suppress(ProcessLookupError):
             os.kill(process, signal.SIGINT)
     slurm.cancel_jobs_in(campaign.directory)
+
+
+def run_locks(campaign: Campaign) -> dict[Path, str]:
+    """Return the folders of runs that somebody works in, those inside a glass's too, and who."""
+    locks = [*campaign.directory.glob("*/*/lock"), *campaign.directory.glob("glasses/*/*/lock")]
+    return {lock.parent: record for lock in locks if (record := holder(lock.parent))}
 
 
 def _of_a_session(variable: str) -> bool:

@@ -12,21 +12,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from llzo_helpers import slurm
 from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder
+from llzo_helpers.jobs.control import run_locks, stop_runs
 from llzo_helpers.jobs.cpus import require_cores
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.plan import require_disk_space
 from llzo_helpers.jobs.report import write_report
 from llzo_helpers.md.folder import run_progress
 from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities
-from llzo_helpers.md.lock import holder, locked, slurm_job
+from llzo_helpers.md.lock import locked, slurm_job
 from llzo_helpers.paths import PROJECT_VARIABLE, RESULTS, RESULTS_VARIABLE, ROOT
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.schema import load_yaml
@@ -35,6 +36,9 @@ CAMPAIGN_VARIABLE = "LLZO_CAMPAIGN"
 """Tells the Snakefile which campaign: an argument would pass through shells on its way to Slurm."""
 
 _WORKFLOW = ROOT / "workflow"
+
+_PATIENCE_S = 20
+"""For steps that were told to stop; LAMMPS ends at once, notebooks want a moment."""
 
 
 def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[str] = ()) -> int:
@@ -87,7 +91,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
 
     began = time.monotonic()
     make_folder(campaign.directory)
-    with locked(campaign.directory) as lock:
+    with locked(campaign.directory) as lock, _interruption_for_all(campaign):
         print(
             f"{name}: {len(campaign.structures)} structures, {len(campaign.runs)} runs"
             + (f", {len(campaign.trajectories)} trajectories" if campaign.trajectories else "")
@@ -114,6 +118,16 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if not only:
         print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
     return 1 if status else 0
+
+
+@contextmanager
+def _interruption_for_all(campaign: Campaign) -> Iterator[None]:
+    """When this process is interrupted, stop also what an earlier one left running."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop_runs(campaign)
+        raise
 
 
 def _require_writable_home(directory: Path) -> None:
@@ -184,8 +198,7 @@ def _run_beside_earlier_jobs(command: list[str], campaign: Campaign, lock: int) 
 
 def _held_runs(campaign: Campaign) -> list[Path] | None:
     """Return the folders in use; None while a job has not yet claimed one."""
-    locks = [*campaign.directory.glob("*/*/lock"), *campaign.directory.glob("glasses/*/*/lock")]
-    held = {lock.parent: record for lock in locks if (record := holder(lock.parent))}
+    held = run_locks(campaign)
     unknown = slurm.jobs_in(campaign.directory).keys() - set(map(slurm_job, held.values()))
     return None if unknown else list(held)
 
@@ -209,6 +222,8 @@ def _watch(command: list[str], campaign: Campaign, lock: int) -> int:
             stderr=subprocess.STDOUT,
             pass_fds=[lock],
             preexec_fn=die_with_parent,
+            # its steps and it, and nobody else: together they can be told to stop
+            process_group=0,
         )
         display = _Display(campaign)
         try:
@@ -218,10 +233,18 @@ def _watch(command: list[str], campaign: Campaign, lock: int) -> int:
                 except subprocess.TimeoutExpired:
                     display.update()
         finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-                process.wait()
+            _end_group(process)
             display.close()
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End Snakemake with its steps, which by itself would wait for them."""
+    for stop in (signal.SIGINT, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, stop)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_PATIENCE_S)
 
 
 class _Display:
