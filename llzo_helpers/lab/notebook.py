@@ -69,7 +69,7 @@ def show_structure(atoms: ase.Atoms) -> Any:
         from llzo_helpers.figures.structure import structure_figure
 
         return structure_figure(atoms)
-    from llzo_helpers.lab.widgets import structure_view
+    from llzo_helpers.lab.structure_view import structure_view
 
     return structure_view(atoms)
 

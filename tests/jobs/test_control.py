@@ -378,7 +378,7 @@ def test_results_are_read_without_running_what_they_hold(tmp_path: Path, monkeyp
 
 
 def test_a_table_escapes_what_a_failure_says(tmp_path: Path):
-    from llzo_helpers.lab.widgets import _runs_html
+    from llzo_helpers.lab.campaign_panel import _runs_html
 
     campaign_file = tmp_path / "pair.yaml"
     campaign_file.write_text(yaml.safe_dump(CAMPAIGN))

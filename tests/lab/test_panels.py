@@ -6,7 +6,7 @@ from typing import Any
 import ipywidgets
 import pytest
 
-from llzo_helpers.lab.widgets import trajectory_panel
+from llzo_helpers.lab.diffusion_panels import trajectory_panel
 from llzo_helpers.paths import DATA
 
 FILE = DATA / "example_uo2" / "uo2_3000K.dump.gz"
