@@ -102,17 +102,25 @@ def _add_bounds(
     place: Mapping[str, int] | None = None,
 ) -> None:
     """Draw upper bounds on a logarithmic ordinate."""
-    open_symbol = {"symbol": f"{look.symbol}-open", "size": 11, "line": {"width": 1.5}}
-    arrow = {"symbol": "arrow-bar-down", "size": 12}
-    for marker, heights, shown in ((open_symbol, limits, named), (arrow, limits / 1.35, False)):
-        figure.add_scatter(
-            x=x,
-            y=heights,
-            mode="markers",
-            marker={"color": look.colour, **marker},
-            name=name,
-            showlegend=shown,
-            legendgroup=name,
-            hovertemplate="upper bound<extra></extra>",
-            **(place or {}),
-        )
+    common: dict[str, Any] = {"x": x, "mode": "markers", "name": name, "legendgroup": name}
+    common |= place or {}
+    figure.add_scatter(
+        y=limits,
+        marker={
+            "color": look.colour,
+            "symbol": f"{look.symbol}-open",
+            "size": 11,
+            "line": {"width": 1.5},
+        },
+        showlegend=named,
+        hovertemplate="upper bound<extra></extra>",
+        **common,
+    )
+    # no data of its own
+    figure.add_scatter(
+        y=limits / 1.35,
+        marker={"color": look.colour, "symbol": "arrow-bar-down", "size": 12},
+        showlegend=False,
+        hoverinfo="skip",
+        **common,
+    )

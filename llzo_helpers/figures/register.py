@@ -63,12 +63,20 @@ def load_figures(directory: Path, name: str) -> list[go.Figure]:
     """Return what `save_figure` wrote under a name, in the order of their subjects."""
     folder = directory / "figures"
     paths = [*folder.glob(f"{name}.json"), *sorted(folder.glob(f"{name}-*.json"))]
-    figures = []
-    for path in paths:
-        try:
-            figures.append(plotly.io.from_json(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-            raise InputError(
-                f"{path}: not a figure ({str(error)[:60]}); delete it and run its notebook again"
-            ) from None
-    return figures
+    return [load_figure(path) for path in paths]
+
+
+def load_figure(path: Path) -> go.Figure:
+    """Return the figure in a file of `save_figure`.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    try:
+        return plotly.io.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise InputError(
+            f"{path}: not a figure ({str(error)[:60]}); delete it and run its notebook again"
+        ) from None

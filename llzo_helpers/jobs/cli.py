@@ -50,7 +50,13 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="write the report of what has been run")
 
-    for command, act in ((run, _run), (plan, _plan), (report, _report)):
+    figures = commands.add_parser("figures", help="write the figures and their data as files")
+    figures.add_argument(
+        "--format", nargs="+", default=["svg", "pdf"], help="svg, pdf, png; default: svg pdf"
+    )
+
+    acts = ((run, _run), (plan, _plan), (report, _report), (figures, _figures))
+    for command, act in acts:
         command.add_argument("campaign", help="name of a file in parameters/, or a path")
         command.set_defaults(act=act)
     return parser
@@ -83,4 +89,12 @@ def _report(arguments: argparse.Namespace) -> int:
     from llzo_helpers.jobs.report import write_report
 
     print(write_report(load_campaign(arguments.campaign)))
+    return 0
+
+
+def _figures(arguments: argparse.Namespace) -> int:
+    from llzo_helpers.campaign.model import load_campaign
+    from llzo_helpers.jobs.export import export_figures
+
+    print(*export_figures(load_campaign(arguments.campaign), arguments.format), sep="\n")
     return 0
