@@ -150,7 +150,7 @@ def test_two_supercells_of_one_system_have_rows_fits_columns_and_names_of_their_
 
 
 def test_every_run_of_the_shipped_campaigns_has_a_name_of_its_own():
-    for campaign in map(load_campaign, ("smoke", "quick", "workstation")):
+    for campaign in map(load_campaign, ("smoke", "quick", "reference")):
         runs = [run for run in campaign.runs if run.temperature_K == 1100]
         assert len({run_label(run) for run in runs}) == len(runs)
 

@@ -121,6 +121,7 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
             continue
         trajectory = campaign.trajectory(run)
         settings, interval = campaign.diffusion, trajectory.frame_interval_ps
+        start_ps = campaign.md_settings(run).equilibration_ps
         lithium = trajectory.relative_to_framework()
         edges = np.linspace(0, len(lithium), parts + 1).round().astype(int)
         for begin, end in pairwise(edges.tolist()):
@@ -137,7 +138,7 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
             rows.append(
                 {
                     **run_columns(run),
-                    "age_ps": campaign.md.equilibration_ps + (begin + end) / 2 * interval,
+                    "age_ps": start_ps + (begin + end) / 2 * interval,
                     "fit_start_ps": part.fit_lags_ps[0],
                     "fit_end_ps": part.fit_lags_ps[1],
                     "tracer_D_cm2_s": part.D_cm2_s,

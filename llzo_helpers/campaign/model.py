@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -86,6 +86,15 @@ class System(Model):
     supercell: Annotated[int, Field(ge=1, le=8)] = 1
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     """Independent structures and runs of each, from different seeds."""
+    md: dict[str, Any] = Field(default_factory=dict)
+    """Settings that differ from the campaign's `md`: slow systems need longer runs."""
+
+    @model_validator(mode="after")
+    def _same_launcher(self) -> Self:
+        for key in ("launcher", "processes"):
+            if key in self.md:
+                raise ValueError(f"md.{key}: the same for all runs; give it in md of the campaign")
+        return self
 
     @model_validator(mode="after")
     def _possible_structures(self) -> Self:
@@ -104,9 +113,27 @@ class System(Model):
         potentials = len(self.md_potential) * len(self.structure_potential or [""])
         return self.replicas * numbers * potentials
 
+    @property
+    def _origins(self) -> list[str | None]:
+        return list(self.structure_potential or ()) or [None]
+
+    def makes(self, run: Run) -> bool:
+        """Return whether a run is one of its combinations."""
+        structure = run.structure
+        return (
+            structure.phase == self.phase
+            and structure.supercell == self.supercell
+            and structure.replica <= self.replicas
+            and structure.melt_quench == self.melt_quench
+            and structure.li_per_formula in self.li_per_formula
+            and structure.volume_ratio in self.volume_ratio
+            and structure.structure_potential in self._origins
+            and run.md_potential in self.md_potential
+            and run.temperature_K in self.temperature_K
+        )
+
     def runs(self) -> list[Run]:
         """Return all combinations."""
-        origins: list[str | None] = list(self.structure_potential or ()) or [None]
         structures = [
             Structure(
                 phase=self.phase,
@@ -118,7 +145,7 @@ class System(Model):
                 melt_quench=self.melt_quench,
             )
             for origin, li, ratio, replica in itertools.product(
-                origins, self.li_per_formula, self.volume_ratio, range(1, self.replicas + 1)
+                self._origins, self.li_per_formula, self.volume_ratio, range(1, self.replicas + 1)
             )
         ]
         return [
@@ -160,9 +187,14 @@ class Campaign(Model):
                 f"systems: {n_runs} runs in all, at most {MOST_RUNS} are sensible; divide them "
                 "among several campaigns"
             )
-        if self.systems:
-            self.diffusion.require_enough_frames(self.md)
-            self.sites.require_enough_frames(self.md)
+        for index, system in enumerate(self.systems):
+            try:
+                settings = self._system_md(system)
+                self.diffusion.require_enough_frames(settings)
+                self.sites.require_enough_frames(settings)
+            except ValueError as error:
+                # what is wrong with `md` itself is said there
+                raise ValueError(f"systems[{index}].{error}" if system.md else error) from None
         return self
 
     @model_validator(mode="after")
@@ -281,11 +313,18 @@ class Campaign(Model):
         """The runs whose sites are analysed."""
         return [run for run in self.runs if run.temperature_K == self.sites.temperature_K]
 
+    def _system_md(self, system: System) -> MDSettings:
+        try:
+            return validate(MDSettings, self.md.model_dump() | system.md, "md")
+        except InputError as error:
+            raise ValueError(str(error)) from None
+
     def md_settings(self, run: Run) -> MDSettings:
-        """Settings of one run: `md`, with the jump run only where sites are analysed."""
+        """Settings of one run: its system's, with the jump run only where sites are analysed."""
+        settings = self._system_md(next(system for system in self.systems if system.makes(run)))
         if run.temperature_K == self.sites.temperature_K:
-            return self.md
-        return self.md.model_copy(update={"jump_run_ps": 0.0})
+            return settings
+        return settings.model_copy(update={"jump_run_ps": 0.0})
 
     @property
     def vibration_runs(self) -> list[Run]:

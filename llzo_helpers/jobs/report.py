@@ -171,6 +171,7 @@ def write_report(campaign: Campaign) -> Path:
         absent=absent,
         warnings=_warnings(campaign, absent),
         protocols=_protocols(campaign),
+        exceptions=_exceptions(campaign),
         potentials=potentials,
         stand_ins=[potential for potential in potentials if potential.paper_label],
         n_done=len(done),
@@ -285,6 +286,18 @@ def _protocols(campaign: Campaign) -> list[tuple[str, MeltQuench]]:
     return [(" and ".join(dict.fromkeys(names)), protocol) for names, protocol in found]
 
 
+def _exceptions(campaign: Campaign) -> list[tuple[str, str]]:
+    """Return the systems with settings of their own, and these in words."""
+    return [
+        (
+            run_label(system.runs()[0]) + (" and others" if system.n_runs > 1 else ""),
+            ", ".join(f"{key} = {value}" for key, value in system.md.items()),
+        )
+        for system in campaign.systems
+        if system.md
+    ]
+
+
 def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any] | None:
     path = campaign.directory / "runs" / name / "summary.json"
     try:
@@ -380,15 +393,14 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
 
 def _cost(campaign: Campaign, absent: Absent) -> dict[str, float]:
     """Sum up the cost of the runs."""
-    summaries = [
-        summary
-        for run in campaign.runs
-        if (summary := _run_summary(campaign, run.name, absent)) is not None
-    ]
-    seconds = sum(summary["lammps_seconds"] for summary in summaries)
-    steps = sum(summary["steps"] for summary in summaries)
+    seconds, steps, simulated_fs = 0.0, 0, 0.0
+    for run in campaign.runs:
+        if (summary := _run_summary(campaign, run.name, absent)) is not None:
+            seconds += summary["lammps_seconds"]
+            steps += summary["steps"]
+            simulated_fs += summary["steps"] * campaign.md_settings(run).timestep_fs
     return {
         "lammps_minutes": seconds / 60,
-        "simulated_ps": steps * campaign.md.timestep_fs / 1000,
+        "simulated_ps": simulated_fs / 1000,
         "steps_per_second": steps / seconds if seconds else 0.0,
     }

@@ -50,6 +50,12 @@ def changed(**changes):
             "systems[0]: li_per_formula = 9.0: must be from 5.5 to 7.5",
         ),
         (changed(systems__1__volume_ratio=3), "volume_ratio"),
+        (
+            changed(systems__0__md={"production_ps": 0.5}),
+            "systems[0].diffusion.fit_window = [0.",
+        ),
+        (changed(systems__0__md={"time_step": 1}), "systems[0].md: time_step: unknown key"),
+        (changed(systems__0__md={"launcher": "mpi"}), "systems[0]: md.launcher: the same for all"),
         (changed(systems=[*QUICK["systems"], QUICK["systems"][0]]), "is already in systems[0]"),
         (changed(systems__0__temperature_K=[900, 900]), "is given twice; remove one"),
         (changed(systems__0__md_potential="nope"), "no potential 'nope'; available: bush"),
@@ -198,6 +204,20 @@ def test_reading_a_large_campaign_is_quick():
 def test_unknown_campaign_lists_those_there():
     with pytest.raises(InputError, match=r"nope: no such campaign; available: .*quick"):
         load_campaign("nope")
+
+
+def test_a_system_may_run_longer_than_the_campaign(tmp_path: Path):
+    path = tmp_path / "longer.yaml"
+    changes = {"production_ps": 60, "timestep_fs": 2.0}
+    path.write_text(yaml.safe_dump(changed(systems__0__md=changes, md__jump_run_ps=15)))
+    campaign = load_campaign(str(path))
+    for run in campaign.runs:
+        (system,) = [system for system in campaign.systems if system.makes(run)]
+        assert run in system.runs()
+        settings, longer = campaign.md_settings(run), system is campaign.systems[0]
+        assert (settings.production_ps, settings.timestep_fs) == ((60, 2) if longer else (30, 1))
+        assert settings.equilibration_ps == campaign.md.equilibration_ps
+        assert settings.jump_run_ps == (15 if run.temperature_K == 1100 else 0)
 
 
 def test_seeds_are_reproducible_and_differ_by_label_and_campaign(tmp_path: Path):

@@ -34,7 +34,7 @@ def test_colour_is_the_potential_ours_and_the_papers():
 
 
 def test_no_two_systems_of_a_campaign_look_alike():
-    for name in ("quick", "workstation", "paper"):
+    for name in ("quick", "reference", "paper"):
         looks = system_looks(load_campaign(name))
         assert len(set(looks.values())) == len(looks), name
 
