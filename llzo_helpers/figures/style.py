@@ -1,5 +1,6 @@
 """The common style of all figures."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -195,7 +196,10 @@ def new_panels(
     figure = make_subplots(
         rows,
         columns,
-        subplot_titles=[f"({_letters(i)}) {title}" for i, title in enumerate(titles)],
+        subplot_titles=[
+            "<br>".join(textwrap.wrap(f"({_letters(i)}) {title}", width // 6))
+            for i, title in enumerate(titles)
+        ],
         **{
             "horizontal_spacing": 0.25 / columns,
             "vertical_spacing": 0.36 / rows,

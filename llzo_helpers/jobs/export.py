@@ -58,6 +58,20 @@ def export_figures(campaign: Campaign, formats: Sequence[str] = ("svg", "pdf")) 
     return [*tables, *pictures]
 
 
+def is_scene(figure: go.Figure) -> bool:
+    """Return whether a figure is three-dimensional, which browsers are slow to draw."""
+    return any(trace.type in ("mesh3d", "scatter3d") for trace in figure.data)
+
+
+def picture_of(figure: go.Figure, path: Path) -> bytes | None:
+    """Return a figure as PNG, drawn into a file; None if there is no browser to draw it."""
+    try:
+        _draw([{"fig": figure, "path": str(path), "format": "png"}])
+    except InputError:
+        return None
+    return path.read_bytes()
+
+
 def _draw(pictures: list[dict[str, Any]]) -> None:
     # imported here: it is slow, and nothing else needs it
     import kaleido

@@ -4,6 +4,7 @@ It shows the figures and tables that the notebooks wrote to `results/<campaign>`
 sections and parts of sections are listed with the reason.
 """
 
+import base64
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,9 +15,10 @@ from typing import Any
 import jinja2
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from llzo_helpers.campaign.labels import run_label
+from llzo_helpers.campaign.labels import glass_label, run_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import paper_values_for, verdict
 from llzo_helpers.campaign.tables import read_table
@@ -26,6 +28,7 @@ from llzo_helpers.figures.style import ion_name
 from llzo_helpers.files import read_record, write_text
 from llzo_helpers.generate.settings import MeltQuench
 from llzo_helpers.jobs.executed import notebook_error
+from llzo_helpers.jobs.export import is_scene, picture_of
 from llzo_helpers.jobs.report_tables import report_table
 from llzo_helpers.md.folder import read_summary
 from llzo_helpers.potentials import load_potential
@@ -213,6 +216,7 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
     """Return a section's content; None if it is empty. What is missing is added to `absent`."""
     figures, tables, faults = [], [], []
     labels = {run.name: run_label(run) for run in campaign.analysed_runs}
+    labels |= {glass.name: glass_label(glass) for glass in campaign.glasses}
     for name in section.figures:
         try:
             found = load_figures(campaign.directory, name)
@@ -228,6 +232,7 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
                     "width": figure.layout.width,
                     "height": figure.layout.height,
                     "caption": (figure.layout.meta or {}).get("caption", ""),
+                    **_preview(campaign, name, figure),
                 }
             )
     for name, caption in section.tables:
@@ -250,6 +255,14 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
         "figures": figures,
         "tables": tables,
     }
+
+
+def _preview(campaign: Campaign, name: str, figure: go.Figure) -> dict[str, Any]:
+    """Say how a figure is shown before it is drawn: a scene as a picture, if there is one."""
+    if not is_scene(figure):
+        return {"scene": False, "picture": None}
+    picture = picture_of(figure, campaign.directory / "figures" / f"{name}.png")
+    return {"scene": True, "picture": picture and base64.b64encode(picture).decode()}
 
 
 def _failure(campaign: Campaign, notebook: str) -> str | None:

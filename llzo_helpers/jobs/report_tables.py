@@ -59,7 +59,7 @@ def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> R
     table
         As it was read.
     labels
-        What to call each run, by its name.
+        What to call each run and each glass, by its name.
 
     Returns
     -------
@@ -73,8 +73,8 @@ def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> R
     table = table.dropna(axis="columns", how="all").rename(columns={"Unnamed: 0": ""})
     if set(SYSTEM_COLUMNS) - {"group", "melt_quench", "structure_potential"} <= set(table):
         table = _named(table)
-    if "run" in table:
-        table = table.assign(run=table["run"].map(lambda run: labels.get(run, run)))
+    for column in {"run", "glass"} & set(table):
+        table = table.assign(**{column: [labels.get(key, key) for key in table[column]]})
     shown = _without_constants(_with_errors(table))
     return ReportTable(_html(shown[0]), shown[1])
 
