@@ -38,6 +38,8 @@ _LEFT_OUT = {
     "effects": ["ln_D", "ln_D_std"],
 }
 """Columns that the table in the folder has and the page does not."""
+_MOST_COLUMNS = 6
+"""A single row with more is shown as a list."""
 _INTERVALS = (("factor_low_95", "factor_high_95"),)
 
 
@@ -75,8 +77,11 @@ def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> R
         table = _named(table)
     for column in {"run", "glass"} & set(table):
         table = table.assign(**{column: [labels.get(key, key) for key in table[column]]})
-    shown = _without_constants(_with_errors(table))
-    return ReportTable(_html(shown[0]), shown[1])
+    table = _with_errors(table)
+    if len(table) == 1 and len(table.columns) > _MOST_COLUMNS:
+        return ReportTable(table.T.to_html(header=False, border=0, escape=False), "")
+    varying, common = _without_constants(table)
+    return ReportTable(_html(varying), common)
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:

@@ -111,10 +111,12 @@ def test_the_page_fits_a_small_window_and_a_scene_is_a_picture_until_asked_for(c
     panel = DensityPanel("a", surface, np.ones(4), np.eye(3))
     save_figure(folder, figure_2([panel]))
     glass = {"glass": campaign.glasses[0].name, "verdict": "glass"}
-    columns = {
-        f"{stage}: {element} sites vacated": "0.0 of 24" for stage in "abc" for element in "xy"
-    }
-    save_table(folder / "glasses.csv", pd.DataFrame([glass | columns, glass | columns]))
+    elements = [f"{stage}: {element}" for stage in ("melt", "glass") for element in ("La", "Zr")]
+    rows = [
+        glass | {f"{name} sites vacated": f"{number}.0 of 24" for name in elements}
+        for number in range(2)
+    ]
+    save_table(folder / "glasses.csv", pd.DataFrame(rows))
     path = write_report(campaign)
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--enable-unsafe-swiftshader"]

@@ -42,3 +42,11 @@ def test_intervals_are_one_column():
     shown = report_table("effects", table, {})
     assert "<td>1.5 to 2.5</td>" in shown.html
     assert "ln D" not in shown.html
+
+
+def test_one_row_with_many_columns_is_a_list():
+    table = pd.DataFrame([{f"quantity_{number}_K": 10 * number for number in range(8)}])
+    shown = report_table("any", table, {})
+    assert "<th>quantity 7 (K)</th>" in shown.html
+    assert "<td>70</td>" in shown.html
+    assert shown.html.count("<tr>") == 8
