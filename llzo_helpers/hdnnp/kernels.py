@@ -204,8 +204,9 @@ def _evaluate_atom(
             evaluate_harmonics(neighbour.degree, start, stop, work)
         sum_moments(tables, neighbour, first_moment, start, stop, work)
     multiply_moments(tables, element, work)
+    kept = 0
     for g in range(element.first_group, element.last_group):
-        sum_pairs(tables, groups[g], work)
+        kept = sum_pairs(tables, groups[g], kept, work)
 
     outside[number] += _combine(tables, element, symmetry_functions, i, work)
     energy = evaluate_network(tables, element, work) * tables.energy_unit + element.energy

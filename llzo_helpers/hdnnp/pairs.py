@@ -1,8 +1,10 @@
 """Angular features that are sums over pairs of neighbours (compiled).
 
 For each vector of neighbours k of one element, the loops run over the neighbours j of another:
-what belongs to the k stays in registers, and the loops are long. Nothing of a pair is kept
-between the sums and their gradient: to compute it again costs less than to store it.
+what belongs to the k stays in registers, and the loops are long. Of every vector of pairs
+the sums leave behind what the gradient needs, one vector after another: the cosine, f_jk and
+its derivative divided by r_jk (both zero where a pair doesn't count), value and derivative of
+each curve.
 """
 
 from __future__ import annotations
@@ -18,7 +20,6 @@ from llzo_helpers.hdnnp.vector import (
     WIDTH,
     both,
     compiled,
-    count,
     inlined,
     item,
     lanes,
@@ -113,6 +114,12 @@ def _ordered(pair: Any, a: int, b: int, counts: Any) -> Any:
 
 
 @inlined
+def _last(a: int, b: int, k: int, stop: int) -> int:
+    """Where the loop over j ends for the neighbours k to k + 7: each pair counts once."""
+    return min(stop, k + WIDTH) if a == b else stop
+
+
+@inlined
 def _sum_blocks(
     n_terms: int,
     n_powers: int,
@@ -122,9 +129,10 @@ def _sum_blocks(
     pair: Any,
     a: int,
     b: int,
+    kept: int,
     work: Any,
-) -> None:
-    """Sum the features of one pair of elements."""
+) -> int:
+    """Sum the features of one pair of elements; return where to keep what comes next."""
     near, values, sums, blocks = work.near, work.values, work.sums, work.blocks
     curves, reach = tables.curves, splat(tables.envelopes[group.envelope].right ** 2)
     j_block, k_block, left, right = _ordered(pair, a, b, work.counts)
@@ -136,30 +144,31 @@ def _sum_blocks(
         x_k, y_k, z_k = load(near, (X, k)), load(near, (Y, k)), load(near, (Z, k))
         square_k, inverse_k = load(near, (SQUARE, k)), load(near, (INVERSE_R, k))
         f_k = load(values, (right, k))
-        columns, stop = splat(np.inf), j_stop
-        if a == b:  # each pair once
-            columns, stop = lanes() + float(k), min(j_stop, k + WIDTH)
-        for j in range(j_start, stop):
+        columns = lanes() + float(k) if a == b else splat(np.inf)
+        for j in range(j_start, _last(a, b, k, j_stop)):
             dot = x_k * item(near, (X, j)) + y_k * item(near, (Y, j)) + z_k * item(near, (Z, j))
-            included = less(splat(float(j)), columns)
-            product = f_k * item(values, (left, j))
             cosine = dot * (inverse_k * item(near, (INVERSE_R, j)))
+            included = less(splat(float(j)), columns)
+            value, slope = splat(1.0), splat(0.0)
             if n_terms != 0:
                 square = (square_k + item(near, (SQUARE, j))) - 2.0 * dot
                 included = both(included, less(square, reach))
-                # nothing to skip where that takes longer than a short polynomial
-                if n_terms < 0 and count(included) == 0:
-                    continue
-                value, _ = _evaluate_distance(n_terms, tables, group, included, square)
-                product = product * value
-            product = where(included, product, splat(0.0))
+                value, slope = _evaluate_distance(n_terms, tables, group, included, square)
+            value, slope = where(included, value, splat(0.0)), where(included, slope, splat(0.0))
+            store(work.kept, kept, cosine)
+            store(work.kept, kept + WIDTH, value)
+            store(work.kept, kept + 2 * WIDTH, slope)
+            kept += 3 * WIDTH
+            product = f_k * item(values, (left, j)) * value
             if n_curves > 0:
                 angle, turn = _evaluate_angle(group, cosine)
                 for i in range(n_curves):
                     curve = curves[pair.first_curve + i]
-                    value, _ = _evaluate_curve(curve, tables.envelopes, cosine, angle, turn)
-                    row = CURVES + i
-                    store(sums, (row, 0), load(sums, (row, 0)) + product * value)
+                    height, slope = _evaluate_curve(curve, tables.envelopes, cosine, angle, turn)
+                    store(sums, (CURVES + i, 0), load(sums, (CURVES + i, 0)) + product * height)
+                    store(work.kept, kept, height)
+                    store(work.kept, kept + WIDTH, slope)
+                    kept += 2 * WIDTH
             if n_powers > 0:
                 s0 = s0 + product
                 product = product * cosine
@@ -178,6 +187,7 @@ def _sum_blocks(
     store(sums, (2, 0), s2)
     store(sums, (3, 0), s3)
     store(sums, (4, 0), s4)
+    return kept
 
 
 # The number of terms of R(r_jk), of powers of the cosine and of curves are constants to the
@@ -186,22 +196,21 @@ def _sum_blocks(
 
 
 @compiled
-def _sum_blocks_of(tables: Any, group: Any, pair: Any, a: int, b: int, work: Any) -> None:
+def _sum_blocks_of(tables: Any, group: Any, pair: Any, a: int, b: int, kept: int, work: Any) -> int:
     n_terms, n_powers = group.n_terms, group.degree + 1
     n_curves = pair.last_curve - pair.first_curve
     if n_curves == 0 and n_powers <= 5 and n_terms == SHORT:
-        _sum_blocks(SHORT, 5, 0, tables, group, pair, a, b, work)
-    elif n_curves == 0 and n_powers <= 5 and n_terms == LONG:
-        _sum_blocks(LONG, 5, 0, tables, group, pair, a, b, work)
-    elif n_terms == 0:
-        _sum_blocks(0, n_powers, n_curves, tables, group, pair, a, b, work)
-    else:
-        _sum_blocks(-1, n_powers, n_curves, tables, group, pair, a, b, work)
+        return _sum_blocks(SHORT, 5, 0, tables, group, pair, a, b, kept, work)
+    if n_curves == 0 and n_powers <= 5 and n_terms == LONG:
+        return _sum_blocks(LONG, 5, 0, tables, group, pair, a, b, kept, work)
+    if n_terms == 0:
+        return _sum_blocks(0, 0, n_curves, tables, group, pair, a, b, kept, work)
+    return _sum_blocks(-1, n_powers, n_curves, tables, group, pair, a, b, kept, work)
 
 
 @compiled
-def sum_pairs(tables: Any, group: Any, work: Any) -> None:
-    """Sum the features of one group over pairs of neighbours."""
+def sum_pairs(tables: Any, group: Any, kept: int, work: Any) -> int:
+    """Sum the features of one group over pairs; return where to keep those of the next."""
     features, sums, parameters = work.features, work.sums, tables.parameters
     n_elements, n_powers = len(work.counts), group.degree + 1
     number = group.first_pair
@@ -211,7 +220,7 @@ def sum_pairs(tables: Any, group: Any, work: Any) -> None:
             number += 1
             if pair.used == 0:
                 continue
-            _sum_blocks_of(tables, group, pair, a, b, work)
+            kept = _sum_blocks_of(tables, group, pair, a, b, kept, work)
             for s in range(group.n_series):
                 sum_ = splat(0.0)
                 for n in range(n_powers):
@@ -221,6 +230,7 @@ def sum_pairs(tables: Any, group: Any, work: Any) -> None:
             for i in range(pair.last_curve - pair.first_curve):
                 feature = tables.curves[pair.first_curve + i].feature
                 put(features, feature, total(load(sums, (CURVES + i, 0))))
+    return kept
 
 
 # ---------------------------------------------------------------- gradient
@@ -254,77 +264,59 @@ def _evaluate_series(n_powers: int, series: Any, c: Any) -> Any:
 
 @inlined
 def _differentiate_blocks(
-    n_terms: int,
     n_powers: int,
     n_curves: int,
     tables: Any,
-    group: Any,
     pair: Any,
     a: int,
     b: int,
+    kept: int,
     work: Any,
-) -> None:
+) -> int:
     """Add the gradient of the weighted features of one pair of elements.
 
     With P(c) the weighted sum of series and curves, a pair contributes f_j f_k f_jk P(c). Its
     gradient with respect to one of the two positions is a combination of both: its own
     comes with ALONG, the other one with ``cross``. What belongs to a j is not added up over
-    lanes yet.
+    lanes yet. Returns where what was kept of the next pair of elements begins.
     """
     near, values, slopes, blocks = work.near, work.values, work.slopes, work.blocks
     gradient, own, series, weights = work.gradient, work.own, work.series, work.weights
-    curves, reach = tables.curves, splat(tables.envelopes[group.envelope].right ** 2)
     zero = splat(0.0)
     j_block, k_block, left, right = _ordered(pair, a, b, work.counts)
     j_start, j_stop = blocks[j_block], blocks[j_block] + work.counts[j_block]
     for k in range(blocks[k_block], blocks[k_block + 1], WIDTH):
         x_k, y_k, z_k = load(near, (X, k)), load(near, (Y, k)), load(near, (Z, k))
-        square_k, inverse_k = load(near, (SQUARE, k)), load(near, (INVERSE_R, k))
-        f_k, df_k = load(values, (right, k)), load(slopes, (right, k))
+        inverse_k, f_k, df_k = (
+            load(near, (INVERSE_R, k)), load(values, (right, k)), load(slopes, (right, k)),
+        )  # fmt: skip
         gx, gy, gz = load(gradient, (GX, k)), load(gradient, (GY, k)), load(gradient, (GZ, k))
         slope_sum, turn_sum, along = zero, zero, load(gradient, (ALONG, k))
-        columns, stop = splat(np.inf), j_stop
-        if a == b:  # each pair once
-            columns, stop = lanes() + float(k), min(j_stop, k + WIDTH)
-        for j in range(j_start, stop):
-            x_j, y_j, z_j = item(near, (X, j)), item(near, (Y, j)), item(near, (Z, j))
+        for j in range(j_start, _last(a, b, k, j_stop)):
             f_j, inverse_j = item(values, (left, j)), item(near, (INVERSE_R, j))
-            dot = x_k * x_j + y_k * y_j + z_k * z_j
-            included = less(splat(float(j)), columns)
-            inverse = inverse_k * inverse_j
-            cosine = dot * inverse
-            value, stretch = splat(1.0), zero
-            if n_terms != 0:
-                square = (square_k + item(near, (SQUARE, j))) - 2.0 * dot
-                included = both(included, less(square, reach))
-                if n_terms < 0 and count(included) == 0:
-                    continue
-                value, stretch = _evaluate_distance(n_terms, tables, group, included, square)
-                stretch = where(included, stretch, zero)
-            value = where(included, value, zero)
+            cosine, value = load(work.kept, kept), load(work.kept, kept + WIDTH)
+            stretch = load(work.kept, kept + 2 * WIDTH)
+            kept += 3 * WIDTH
             p, dp = zero, zero
             if n_powers > 0:
                 p, dp = _evaluate_series(n_powers, series, cosine)
-            if n_curves > 0:
-                angle, turn = _evaluate_angle(group, cosine)
-                for i in range(n_curves):
-                    curve = curves[pair.first_curve + i]
-                    height, slope = _evaluate_curve(curve, tables.envelopes, cosine, angle, turn)
-                    weight = item(weights, curve.feature)
-                    p = p + height * weight
-                    dp = dp + slope * weight
+            for i in range(n_curves):
+                weight = item(weights, tables.curves[pair.first_curve + i].feature)
+                p = p + load(work.kept, kept) * weight
+                dp = dp + load(work.kept, kept + WIDTH) * weight
+                kept += 2 * WIDTH
             f = f_k * f_j
-            turn = f * inverse * (value * dp)
+            turn = f * (value * dp)
             stretch = f * (stretch * p)
-            cross = turn - stretch
-            turn = turn * dot
+            cross = turn * (inverse_k * inverse_j) - stretch
+            turn = turn * cosine
             p = p * value
             slope_sum = slope_sum + p * f_j
             turn_sum = turn_sum + turn
             along = along + stretch
-            gx = gx + cross * x_j
-            gy = gy + cross * y_j
-            gz = gz + cross * z_j
+            gx = gx + cross * item(near, (X, j))
+            gy = gy + cross * item(near, (Y, j))
+            gz = gz + cross * item(near, (Z, j))
             along_j = p * f_k * (item(slopes, (left, j)) * inverse_j)
             along_j = along_j + (stretch - turn * (inverse_j * inverse_j))
             row = 4 * j
@@ -337,33 +329,26 @@ def _differentiate_blocks(
         store(gradient, (GY, k), gy)
         store(gradient, (GZ, k), gz)
         store(gradient, (ALONG, k), along)
+    return kept
 
 
 @compiled
-def _differentiate_blocks_of(tables: Any, group: Any, pair: Any, a: int, b: int, work: Any) -> None:
-    n_terms, n_powers = group.n_terms, group.degree + 1
-    n_curves = pair.last_curve - pair.first_curve
-    if n_curves == 0 and n_powers <= 5 and n_terms == SHORT:
-        _differentiate_blocks(SHORT, 5, 0, tables, group, pair, a, b, work)
-    elif n_curves == 0 and n_powers <= 5 and n_terms == LONG:
-        _differentiate_blocks(LONG, 5, 0, tables, group, pair, a, b, work)
-    elif n_terms == 0:
-        _differentiate_blocks(0, n_powers, n_curves, tables, group, pair, a, b, work)
-    else:
-        _differentiate_blocks(-1, n_powers, n_curves, tables, group, pair, a, b, work)
-
-
-@inlined
-def _differentiate_group(tables: Any, group: Any, work: Any) -> None:
-    n_elements = len(work.counts)
+def _differentiate_group(tables: Any, group: Any, kept: int, work: Any) -> int:
+    n_elements, n_powers = len(work.counts), group.degree + 1
     number = group.first_pair
     for a in range(n_elements):
         for b in range(a, n_elements):
             pair = tables.pairs[number]
             number += 1
-            if pair.used != 0:
-                _weigh_series(group, pair, tables.parameters, work)
-                _differentiate_blocks_of(tables, group, pair, a, b, work)
+            if pair.used == 0:
+                continue
+            _weigh_series(group, pair, tables.parameters, work)
+            n_curves = pair.last_curve - pair.first_curve
+            if n_curves == 0 and n_powers <= 5:
+                kept = _differentiate_blocks(5, 0, tables, pair, a, b, kept, work)
+            else:
+                kept = _differentiate_blocks(n_powers, n_curves, tables, pair, a, b, kept, work)
+    return kept
 
 
 @compiled
@@ -372,8 +357,9 @@ def differentiate_pairs(tables: Any, element: Any, n: int, work: Any) -> None:
     own, gradient = work.own, work.gradient
     for row in range(4 * n):
         store(own, (row, 0), splat(0.0))
+    kept = 0
     for g in range(element.first_group, element.last_group):
-        _differentiate_group(tables, tables.groups[g], work)
+        kept = _differentiate_group(tables, tables.groups[g], kept, work)
     for j in range(0, n, WIDTH):
         for quantity in range(4):
             first = 4 * j + quantity

@@ -68,8 +68,9 @@ class Workspace(NamedTuple):
         See `tables`.
     weights, moment_weights, square_weights
         Gradient of the energy with respect to features, moments and those squares.
-    sums, series
-        Sums over pairs (rows), not yet over lanes; weights of the powers of the cosine.
+    sums, series, kept
+        Sums over pairs (rows), not yet over lanes; weights of the powers of the cosine; what
+        is kept of each pair (see `pairs`).
     nodes, node_slopes, node_gradients
         Layers of the network (rows).
     gradient, own
@@ -94,6 +95,7 @@ class Workspace(NamedTuple):
     square_weights: Any
     sums: Any
     series: Any
+    kept: Any
     nodes: Any
     node_slopes: Any
     node_gradients: Any
@@ -105,10 +107,11 @@ class Workspace(NamedTuple):
 def allocate(tables: Any, capacity: int) -> Any:
     """Workspace for atoms with as many neighbours, padded, as the capacity."""
     n_elements = len(tables.elements)
-    n_moments, n_features, n_layers, width = 0, 0, 0, WIDTH
+    n_moments, n_groups, n_features, n_layers, width = 0, 0, 0, 0, WIDTH
     for e in range(n_elements):
         element = tables.elements[e]
         n_moments = max(n_moments, element.last_moment - element.first_moment)
+        n_groups = max(n_groups, element.last_group - element.first_group)
         n_features = max(n_features, element.n_features)
         n_layers = max(n_layers, element.last_layer - element.first_layer)
         width = max(width, element.n_functions)
@@ -138,6 +141,7 @@ def allocate(tables: Any, capacity: int) -> Any:
         square_weights=np.zeros(n_moments),
         sums=_rows(CURVES + n_curves, WIDTH),
         series=np.zeros(MAX_POWER + 1),
+        kept=_row(n_groups * capacity * capacity * (3 + 2 * n_curves)),
         features=_row(n_features),
         weights=_row(n_features),
         nodes=_rows(n_layers + 1, width),
