@@ -171,7 +171,9 @@ FIX = "fix forces all external pf/callback 1 1\nfix_modify forces energy yes vir
 
 def start(folder, source, repeats, temperature, timestep=0.001):
     """LAMMPS with a potential, and the time spent in its forces (a list)."""
-    (folder / "potential.lmp").touch()
+    (folder / "potential.lmp").write_text(
+        "pair_style hdnnp 6.0 dir ${potential}\npair_coeff * * Li La Zr O\n"
+    )
     for file in source.iterdir():
         if file.name in ("input.nn", "potential.lmp") or file.suffix == ".data":
             (folder / file.name).write_bytes(file.read_bytes())
