@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +16,7 @@ from llzo_helpers.hdnnp.neighbours import NeighbourList
 from llzo_helpers.hdnnp.pair_style import read_pair_style
 from llzo_helpers.hdnnp.repulsion import Repulsion
 from llzo_helpers.hdnnp.tables import build_tables, padded
+from llzo_helpers.hdnnp.threads import Threads
 
 _LARGEST_CUTOFF = 15.0
 """Å; the usual 6 Å have 80 neighbours, these 1200."""
@@ -94,10 +94,9 @@ class HDNNP:
         self._tables = build_tables(potential, length_unit, energy_unit)
         self._repulsion = Repulsion(self.symbols, style.zbl) if style and style.zbl else None
         self._require_sensible_cutoff()
-        self._neighbours = NeighbourList(self.cutoff_radius, skin, len(self.symbols))
+        self._threads = Threads(threads)
+        self._neighbours = NeighbourList(self.cutoff_radius, skin, len(self.symbols), self._threads)
         self._n_functions = padded(max(len(element.functions) for element in potential.elements))
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def _require_sensible_cutoff(self) -> None:
         radius, style = self.cutoff_radius, self.pair_style
@@ -204,14 +203,16 @@ class HDNNP:
         neighbours.update(positions, cell, pbc, elements)
         energies = np.empty(n)
         functions = np.empty((n, self._n_functions))
-        gradients = np.zeros((self._threads, *neighbours.points.shape))
-        outside = np.zeros((self._threads, len(self.symbols)), np.int64)
+        threads = self._threads
+        gradients = np.zeros((threads.n, *neighbours.points.shape))
+        outside = np.zeros((threads.n, len(self.symbols)), np.int64)
 
-        def evaluate(thread: int, atoms: NDArray[np.int64]) -> None:
+        def evaluate(thread: int) -> None:
             kernels.evaluate(
                 self._tables,
                 elements,
-                atoms,
+                # every n-th, as costs differ between elements
+                np.arange(thread, n, threads.n),
                 neighbours.points,
                 neighbours.candidates,
                 neighbours.starts,
@@ -221,13 +222,15 @@ class HDNNP:
                 outside[thread],
             )
 
+        def add_up(thread: int) -> None:
+            points = threads.share(len(neighbours.points), thread)
+            gradients[0, points] = gradients[:, points].sum(axis=0)
+
         try:
-            if self._pool is None:
-                evaluate(0, np.arange(n))
-            else:
-                parts = np.array_split(np.arange(n), self._threads)
-                list(self._pool.map(evaluate, range(self._threads), parts))
-            gradient = gradients[0] if self._pool is None else gradients.sum(axis=0)
+            threads.run(evaluate)
+            if threads.n > 1:
+                threads.run(add_up)
+            gradient = gradients[0]
             if self._repulsion:
                 self._repulsion.add(elements, neighbours, energies, gradient)
         except ZeroDivisionError:

@@ -210,6 +210,23 @@ def test_calculator_gives_what_the_evaluator_gives():
     assert atoms.calc.extrapolations == result.extrapolations
 
 
+def test_threads_give_the_same_bits_every_time():
+    """A resumed run must go on as the interrupted one would have."""
+    atoms = read_structure("cubic192")
+    results = []
+    for threads in (3, 3, 1):
+        network = HDNNP(DATA / "a_t2_t3_trained", threads=threads)
+        numbers = network.element_numbers(atoms.get_chemical_symbols())
+        for shift in (0.3, 0.0):  # a list of its own for each
+            result = network.evaluate(atoms.positions + shift, atoms.cell.array, atoms.pbc, numbers)
+        results.append(result)
+    first, second, alone = results
+    assert first.energy == second.energy
+    np.testing.assert_array_equal(first.forces, second.forces)
+    np.testing.assert_array_equal(first.virial, second.virial)
+    np.testing.assert_allclose(first.forces, alone.forces, atol=1e-12)
+
+
 def test_moving_atoms_reuses_the_neighbor_list():
     """Along a trajectory every evaluation equals one with a fresh list."""
     atoms = read_structure("triclinic96")
