@@ -164,8 +164,8 @@ def test_a_trajectory_of_any_program_chosen_in_the_panel(page: Page, lab: str, p
     names = path.get_attribute("list")
     assert page.locator(f'datalist[id="{names}"] option[value="{file}"]').count() == 1
     path.fill(str(file))
-    page.get_by_placeholder("by type, as").fill("1: U, 2: O")
-    interval = page.get_by_label("ps a frame, or 0")
+    page.get_by_label("elements", exact=True).fill("1: U, 2: O")
+    interval = page.get_by_label("ps per frame")
     interval.fill("0.2")
     interval.press("Tab")
     panel = page.locator(".widget-vbox", has=path).last
