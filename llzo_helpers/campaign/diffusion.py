@@ -103,7 +103,7 @@ def _energy_warnings(energy: Drift | None) -> list[str]:
     ]
 
 
-def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
+def diffusion_against_age(campaign: Campaign, parts: int = 4) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Diffusion coefficients of amorphous structures in consecutive parts of their runs.
 
     A glass ages: ions that are fast after the quench may slow down. The fit uses the lags of the
@@ -111,11 +111,13 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        A row per run and part, the content of `ageing.csv`; `age_ps` counts from the start of
+    ageing
+        A row per run and part, the content of `ageing.csv`; ages count from the start of
         equilibration.
+    lags
+        D against lag in each part, with standard errors, the content of `ageing_lags.csv`.
     """
-    rows = []
+    rows, lags = [], []
     for run in campaign.finished_runs:
         if run.structure.phase == "crystal":
             continue
@@ -135,10 +137,11 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
             except InputError:
                 # a part has too few frames to show ageing
                 continue
+            age_ps = start_ps + (begin + end) / 2 * interval
             rows.append(
                 {
                     **run_columns(run),
-                    "age_ps": start_ps + (begin + end) / 2 * interval,
+                    "age_ps": age_ps,
                     "fit_start_ps": part.fit_lags_ps[0],
                     "fit_end_ps": part.fit_lags_ps[1],
                     "tracer_D_cm2_s": part.D_cm2_s,
@@ -147,7 +150,21 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
                     "tracer_D_limit_cm2_s": part.D_limit_cm2_s,
                 }
             )
-    return pd.DataFrame(rows, columns=None if rows else ["run", "age_ps", "tracer_D_cm2_s"])
+            lags.append(
+                pd.DataFrame(
+                    {
+                        "run": run.name,
+                        "age_ps": age_ps,
+                        "lag_ps": part.running.lags_ps,
+                        "tracer_D_cm2_s": part.running.D_cm2_s,
+                        "tracer_D_std_cm2_s": part.running.D_std_cm2_s,
+                    }
+                )
+            )
+    if not rows:
+        columns = ["run", "age_ps", "tracer_D_cm2_s"]
+        return pd.DataFrame(columns=columns), pd.DataFrame(columns=[*columns, "lag_ps"])
+    return pd.DataFrame(rows), pd.concat(lags, ignore_index=True)
 
 
 def combine(diffusion: pd.DataFrame) -> pd.DataFrame:

@@ -52,6 +52,10 @@ class SiteSettings(Model):
     static_movement_threshold: Annotated[float, Field(gt=0, le=100)] = 3.0
     """Largest distance of a framework atom from its mean position, Å; beyond, the framework counts
     as melted. In expanded cells single oxygens move 2 Å (measured), which landmarks tolerate."""
+    coordination_cutoff_A: Annotated[float, Field(gt=0, le=20)] | None = None
+    """Up to where framework atoms around a site count for its coordination; null takes 2.9 Å for
+    lithium among oxygens, which is between the shells of the garnet, and elsewhere 1.25 times the
+    usual distance between a site and its nearest neighbour."""
     hull_samples: Annotated[int, Field(ge=5, le=100_000)] = 300
     """Number of positions whose hull is a site's accessible volume."""
 

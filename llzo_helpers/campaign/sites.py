@@ -172,7 +172,7 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
     framework_symbols = trajectory.symbols[~mobile]
     cell, interval = trajectory.cell, trajectory.frame_interval_ps
     sites = find_sites(trajectory, settings, mobile)
-    neighbours, cutoff = _neighbours(sites, framework_symbols)
+    neighbours, cutoff = _neighbours(sites, framework_symbols, run, settings)
     coordination = oxygen_coordination(sites.centres, neighbours, cell, cutoff=cutoff)
     kinds = coordination_types(coordination)
     if isinstance(run, Run) and run.phase == "crystal":
@@ -208,29 +208,29 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
     )
 
 
-_OXYGEN_CUTOFF_A = 2.9
-"""In the garnet, see `oxygen_coordination`."""
+_LITHIUM_OXYGEN_CUTOFF_A = 2.9
+"""See `oxygen_coordination`."""
 _SHELL = 1.25
 """Elsewhere: largest distance of a neighbour, relative to the usual one of the nearest."""
 
 
 def _neighbours(
-    sites: SiteAnalysis, framework_symbols: NDArray[np.str_]
+    sites: SiteAnalysis, framework_symbols: NDArray[np.str_], run: AnyRun, settings: SiteSettings
 ) -> tuple[FloatArray, float]:
     """Return the framework atoms that count for the coordination of sites, and the cutoff, Å.
 
     In an oxide its oxygens; else the element that is nearest to the sites.
     """
-    elements = np.unique(framework_symbols).tolist()
-    if "O" in elements:
-        return sites.framework[framework_symbols == "O"], _OXYGEN_CUTOFF_A
     nearest = {}
-    for element in elements:
+    for element in np.unique(framework_symbols).tolist():
         atoms = sites.framework[framework_symbols == element]
         bonds = nearest_image(atoms[None] - sites.centres[:, None], sites.cell)
         nearest[element] = float(np.median(np.linalg.norm(bonds, axis=2).min(axis=1)))
-    element = min(nearest, key=lambda name: nearest[name])
-    return sites.framework[framework_symbols == element], _SHELL * nearest[element]
+    element = "O" if "O" in nearest else min(nearest, key=lambda name: nearest[name])
+    cutoff_A = settings.coordination_cutoff_A
+    if cutoff_A is None and (*run.mobile, element) == ("Li", "O"):
+        cutoff_A = _LITHIUM_OXYGEN_CUTOFF_A
+    return sites.framework[framework_symbols == element], cutoff_A or _SHELL * nearest[element]
 
 
 def find_sites(

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 from llzo_helpers.analysis.arrhenius import Arrhenius
 from llzo_helpers.analysis.diffusion import TracerDiffusion
+from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.tables import SystemKey, system_key
 from llzo_helpers.figures.looks import Look, look, shade
@@ -143,15 +145,10 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
         showlegend=False,
     )
     for (name, result), place in zip(results.items(), places, strict=True):
-        running, colour = result.running, GREY if result.upper_bound else BLACK
-        shown = running.D_cm2_s > 0
-        lags, D = running.lags_ps[shown], running.D_cm2_s[shown]
-        std = running.D_std_cm2_s[shown]
-        # on a logarithmic axis, a band that reaches zero has no lower end
-        add_band(
-            figure, lags, np.maximum(D - std, D / 10), D + std, colour=colour, group=name, **place
+        colour, running = GREY if result.upper_bound else BLACK, result.running
+        _add_running_D(
+            figure, running.lags_ps, running.D_cm2_s, running.D_std_cm2_s, colour, name, place
         )
-        figure.add_scatter(x=lags, y=D, mode="lines", line={"color": colour}, **place)
         first, last = result.fit_lags_ps
         figure.add_vrect(x0=first, x1=last, fillcolor=GREY, opacity=0.15, line_width=0, **place)
         if result.D_cm2_s > 0:
@@ -162,9 +159,40 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
                 line={"color": BLACK, "width": 2},
                 **place,
             )
-    figure.update_xaxes(type="log", exponentformat="power", dtick=1)
+    return _label_running_D(figure)
+
+
+def _add_running_D(
+    figure: go.Figure,
+    lags_ps: FloatArray,
+    D_cm2_s: FloatArray,
+    D_std_cm2_s: FloatArray,
+    colour: str,
+    name: str,
+    place: dict[str, int],
+    *,
+    named: bool = False,
+) -> None:
+    """Draw D against lag with its band where it is positive: the axis is logarithmic."""
+    shown = D_cm2_s > 0
+    lags, D, std = lags_ps[shown], D_cm2_s[shown], D_std_cm2_s[shown]
+    # on a logarithmic axis a band that reaches zero has no end
+    add_band(figure, lags, np.maximum(D - std, D / 10), D + std, colour=colour, group=name, **place)
+    figure.add_scatter(
+        x=lags,
+        y=D,
+        mode="lines",
+        line={"color": colour},
+        name=name,
+        legendgroup=name,
+        showlegend=named,
+        **place,
+    )
+
+
+def _label_running_D(figure: go.Figure) -> go.Figure:
+    figure.update_xaxes(type="log", exponentformat="power", dtick=1, title_text="lag (ps)")
     figure.update_yaxes(type="log", exponentformat="power", dtick="D2")
-    figure.update_xaxes(title_text="lag (ps)")
     figure.update_yaxes(title_text="D (cm<sup>2</sup>/s)", col=1)
     return figure.update_annotations(font_size=11)
 
@@ -200,6 +228,48 @@ def ageing_figure(ageing: pd.DataFrame) -> go.Figure:
             joined=True,
         )
     return figure
+
+
+@registered("ageing_lags")
+def ageing_lags_figure(
+    lags: pd.DataFrame, whole: Mapping[str, TracerDiffusion], names: Mapping[str, str]
+) -> go.Figure:
+    """D of glasses against lag, in consecutive parts of their runs, a panel per run.
+
+    Parameters
+    ----------
+    lags
+        `ageing_lags.csv`.
+    whole
+        Of the whole runs, by run.
+    names
+        What to call the runs, by run.
+    """
+    runs = list(dict.fromkeys(lags["run"]))
+    figure, places = new_panels(
+        [names[run] for run in runs],
+        caption=(
+            "D of glasses against lag in consecutive parts of their runs, from young (light) to "
+            "old (dark), and in the whole run (black), with standard errors. D that falls along a "
+            "curve belongs to ions that jump back; curves that sink with age to a glass that ages."
+        ),
+        panel_size=(205, 170),
+        subplots={"vertical_spacing": 0.55 / max(1, -(-len(runs) // 3))},
+        legend_rows=1,
+    )
+    for run, place in zip(runs, places, strict=True):
+        parts = lags[lags["run"] == run].groupby("age_ps", sort=True)
+        shades = sample_colorscale("Viridis_r", np.linspace(0.15, 0.85, len(parts)).tolist())
+        columns = ["lag_ps", "tracer_D_cm2_s", "tracer_D_std_cm2_s"]
+        curves = [
+            (*part[columns].to_numpy().T, shade, f"part {number} of {len(parts)}")
+            for number, ((_, part), shade) in enumerate(zip(parts, shades, strict=True), start=1)
+        ]
+        of_run = whole[run].running
+        curves.append((of_run.lags_ps, of_run.D_cm2_s, of_run.D_std_cm2_s, BLACK, "whole run"))
+        for lag, D, std, colour, name in curves:
+            _add_running_D(figure, lag, D, std, colour, name, place, named=run == runs[0])
+    return _label_running_D(figure)
 
 
 @registered("arrhenius")

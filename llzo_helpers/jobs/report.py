@@ -66,7 +66,15 @@ SECTIONS = (
     Section(
         "Diffusivity and activation energy",
         "03_diffusion.ipynb",
-        figures=("figure_1a", "figure_1b", "arrhenius", "msd", "running_diffusion", "ageing"),
+        figures=(
+            "figure_1a",
+            "figure_1b",
+            "arrhenius",
+            "msd",
+            "running_diffusion",
+            "ageing",
+            "ageing_lags",
+        ),
         tables=(("table_2", "Table 2. Activation energies and diffusivities at 1100 K."),),
     ),
     Section(

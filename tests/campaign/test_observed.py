@@ -21,9 +21,17 @@ from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.campaign.networks import analyse_networks
 from llzo_helpers.campaign.order import analyse_structures
 from llzo_helpers.campaign.paper import compare_with_paper, paper_values_for, table_2
+from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.site_files import load_network, save_sites
 from llzo_helpers.campaign.site_panels import density_panel, nearest_crystals, volume_panels
-from llzo_helpers.campaign.sites import RunSites, analyse_sites, kind_table, run_table
+from llzo_helpers.campaign.sites import (
+    RunSites,
+    _neighbours,
+    analyse_run,
+    analyse_sites,
+    kind_table,
+    run_table,
+)
 from llzo_helpers.campaign.tables import against_volume
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.diffusion import arrhenius_figure, msd_figure
@@ -122,6 +130,22 @@ def test_sites_of_any_ion_in_any_framework(system):
     assert nearest_crystals([system], (1.0,)) == []
     figure = figure_2([density_panel(system)], "F")
     assert "density of fluorine" in figure.layout.meta["caption"]
+
+
+def test_how_far_neighbours_count_can_be_said(system):
+    settings = SiteSettings()
+    n_framework = int((~system.mobile).sum())
+    barium, oxygen = np.full(n_framework, "Ba"), np.full(n_framework, "O")
+    lithium = system.run.model_copy(update={"mobile": ["Li"]})
+    _, usual = _neighbours(system.analysis, barium, system.run, settings)
+    # Ba-F is 2.7 Å
+    assert 2.9 < usual < 3.8
+    assert _neighbours(system.analysis, oxygen, system.run, settings)[1] == usual
+    assert _neighbours(system.analysis, oxygen, lithium, settings)[1] == 2.9
+    told = settings.model_copy(update={"coordination_cutoff_A": 5.2})
+    assert _neighbours(system.analysis, oxygen, lithium, told)[1] == 5.2
+    wider = analyse_run(system.run, system.trajectory, told)
+    assert (wider.coordination > system.coordination).all()
 
 
 def test_sites_for_other_programs(system, campaign):
