@@ -220,7 +220,7 @@ def test_bad_input(change, message):
 
 def test_bad_neighbours():
     good = {"positions": np.zeros((1, 2, 3)), "cell": np.eye(3) * 10, "species": ["H", "O"]}
-    with pytest.raises(InputError, match="no Zr; there are H, O"):
+    with pytest.raises(InputError, match="no Zr; present: H, O"):
         coordination_numbers(**good, central="Zr", neighbour="O", cutoff_A=2)
     with pytest.raises(InputError, match="cutoff: 6"):
         coordination_numbers(**good, central="H", neighbour="O", cutoff_A=6)
