@@ -253,8 +253,9 @@ def ageing_lags_figure(
             "old (dark), and in the whole run (black), with standard errors. D that falls along a "
             "curve belongs to ions that jump back; curves that sink with age to a glass that ages."
         ),
-        panel_size=(205, 170),
-        subplots={"vertical_spacing": 0.55 / max(1, -(-len(runs) // 3))},
+        columns=2,
+        panel_size=(300, 170),
+        subplots={"vertical_spacing": 0.55 / max(1, -(-len(runs) // 2))},
         legend_rows=1,
     )
     for run, place in zip(runs, places, strict=True):
