@@ -56,9 +56,9 @@ COMPARISON_COLUMNS = [
 _COMPARED = {
     "tracer_D_cm2_s": ("diffusion", "tracer_D_std_cm2_s"),
     "E_a_eV": ("arrhenius", "E_a_std_eV"),
-    "back_jump_fraction": ("sites", "back_jump_fraction_std"),
 }
-"""Quantities that the paper has values for: the table that has ours, and its column of errors."""
+"""Quantities that are compared: the table that has ours, and its column of errors. Back-jumps and
+volumes of sites are not: they depend on how sites are defined by more than their errors tell."""
 
 AGREES_WITHIN_SIGMA = 2.0
 DECISIVE = 0.5
@@ -71,8 +71,8 @@ def compare_with_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Parameters
     ----------
     tables
-        "diffusion", "arrhenius" and "sites", the tables of those names, as far as there are any;
-        replicas are combined.
+        "diffusion" and "arrhenius", the tables of those names, as far as there are any; replicas
+        are combined.
 
     Returns
     -------
@@ -113,12 +113,12 @@ def _replicas_combined(table: pd.DataFrame, value: str, std: str) -> list[dict[A
     rows = rows.sort_values(order, ascending=[False, True, True, True], kind="stable")
     if "replica" not in rows:
         return rows.to_dict("records")
-    bounded = value == "tracer_D_cm2_s"
     keys = [*SYSTEM_COLUMNS, "temperature_K"]
     combined = []
     for key, group in rows.groupby(keys, dropna=False, sort=False):
-        bounds = group["upper_bound"].to_list() if bounded else None
-        mean = combine_replicas(group[value].to_list(), group[std].to_list(), bounds)
+        mean = combine_replicas(
+            group[value].to_list(), group[std].to_list(), group["upper_bound"].to_list()
+        )
         combined.append(
             {
                 **dict(zip(keys, key, strict=True)),
@@ -159,7 +159,6 @@ def _compared(row: Mapping[Any, Any], value: str, match: Mapping[Any, Any]) -> d
 _SHOWN = {
     "tracer_D_cm2_s": ("D (10⁻⁵ cm²/s)", 1e5),
     "E_a_eV": ("Eₐ (eV)", 1.0),
-    "back_jump_fraction": ("back-jumps (%)", 100.0),
 }
 """Head and factor of each quantity, as a reader wants it."""
 _MARKS = {"agrees": "✓", "differs": "✗", "bound": "≤", "undecided": "?"}
@@ -206,10 +205,10 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         return ["No number of the paper has a counterpart in this campaign."]
     counts = comparison["agreement"].value_counts()
     words = {
-        "agrees": f"agree within {AGREES_WITHIN_SIGMA:g} standard errors",
-        "differs": "differ by more",
-        "bound": "have only an upper bound here, which allows the paper's value",
-        "undecided": f"are known to no better than {100 * DECISIVE:.0f} % and decide nothing",
+        "agrees": f"within {AGREES_WITHIN_SIGMA:g} standard errors of the paper",
+        "differs": "further from it",
+        "bound": "with only an upper bound, which allows the paper's value",
+        "undecided": f"known to no better than {100 * DECISIVE:.0f} %, which decides nothing",
     }
     told = [f"{counts[kind]} {text}" for kind, text in words.items() if kind in counts]
     sentences = [
