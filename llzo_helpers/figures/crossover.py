@@ -10,6 +10,8 @@ from plotly.subplots import make_subplots
 
 from llzo_helpers.analysis.factorial import FactorialDecomposition
 from llzo_helpers.campaign.crossover import Switch
+from llzo_helpers.campaign.labels import system_label
+from llzo_helpers.campaign.tables import system_columns
 from llzo_helpers.figures.looks import look
 from llzo_helpers.figures.measured import add_measured, add_paper
 from llzo_helpers.figures.register import registered
@@ -145,11 +147,10 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
             *("–".join(pair) for pair in _PAIRS),
         ),
     )
-    for colour, observed in zip(SEQUENCE * 9, switches, strict=False):
-        structure = observed.run.structure
-        name = f"{observed.run.md_potential} in {structure.structure_potential}"
+    for observed in switches:
+        system = system_columns(observed.run)
+        name, line = system_label(system), look(system, shaded=True).line
         same = {"mode": "lines", "legendgroup": observed.run.name}
-        line = {"color": colour, "width": 1.5}
         figure.add_scatter(
             x=observed.time_ps,
             y=1000 * observed.energy_eV_atom,

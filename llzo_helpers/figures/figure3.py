@@ -326,7 +326,7 @@ def predictors_figure(correlations: Mapping[str, RankCorrelation]) -> go.Figure:
         showlegend=False,
     )
     figure.update_xaxes(range=[-1.05, 1.05])
-    figure.update_layout(margin={"l": 270}, width=820, height=90 + 42 * len(names))
+    figure.update_layout(margin={"l": 250}, width=740, height=90 + 42 * len(names))
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The visual language of all figures: what colour, marker, line and shade mean.
+"""The visual language of figures: what colour, marker, line and shade mean.
 
 Colour is the potential that ran: blue for the one that stands for the paper's CIP, vermilion for
 its ML, other colours for others. The marker is the structure: phase and lithium content; a glass
@@ -37,7 +37,7 @@ _MIDDLE, _REACH = 1.01, 0.25
 
 @dataclass(frozen=True)
 class Look:
-    """How a system is drawn, in every figure."""
+    """How a system is drawn."""
 
     colour: str
     symbol: str

@@ -182,7 +182,7 @@ def write_report(campaign: Campaign) -> Path:
         absent=absent,
         warnings=_warnings(campaign, absent),
         protocols=_protocols(campaign),
-        exceptions=_exceptions(campaign),
+        own_settings=_own_settings(campaign),
         potentials=potentials,
         stand_ins=[potential for potential in potentials if potential.paper_label],
         n_done=len(done),
@@ -307,7 +307,7 @@ def _protocols(campaign: Campaign) -> list[tuple[str, MeltQuench]]:
     return [(" and ".join(dict.fromkeys(names)), protocol) for names, protocol in found]
 
 
-def _exceptions(campaign: Campaign) -> list[tuple[str, str]]:
+def _own_settings(campaign: Campaign) -> list[tuple[str, str]]:
     """Return the systems with settings of their own, and these in words."""
     return [
         (

@@ -67,7 +67,7 @@ def test_bounds_are_open_with_an_arrow(bounds, symbols):
     assert ("arrow-bar-down" in drawn) == bool(bounds)
     if bounds:
         assert list(drawn["circle-open"].y) == [3e-6]
-    assert list(drawn["circle"].y) == [2e-6] if bounds else [1e-6, 2e-6]
+    assert list(drawn["circle"].y) == ([2e-6] if bounds else [1e-6, 2e-6])
 
 
 def test_each_kind_of_structure_has_a_marker():
