@@ -41,11 +41,11 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         A row per origin, potential and condition. `ratio` is D divided by that of the first origin
         with its own potential; `ratio_is` says whether the ratio is a bound, because a D is one;
-        `paper` and `paper_ratio` are the paper's counterparts, if it has any.
+        `paper_D_cm2_s` and `paper_ratio` are the paper's counterparts, if it has any.
     """
     runs = crossover_runs(diffusion)
     if runs.empty:
-        return pd.DataFrame(columns=[*SYSTEM_COLUMNS, "temperature_K", "tracer_D_cm2_s", "paper"])
+        return pd.DataFrame(columns=[*SYSTEM_COLUMNS, "temperature_K", "tracer_D_cm2_s"])
     combined = combine(runs)
     rows = []
     for _, group in combined.groupby(_DESIGN, sort=False):
@@ -66,7 +66,7 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
                     "ratio": ratio,
                     "ratio_std": 0.0 if cell is reference else ratio * error,
                     "ratio_is": "" if cell is reference else _RATIO_OF_BOUNDS[bounds],
-                    "paper": paper["value"] if known else np.nan,
+                    "paper_D_cm2_s": paper["value"] if known else np.nan,
                     "paper_ratio": paper["value"] / paper_reference["value"] if known else np.nan,
                 }
             )

@@ -69,12 +69,12 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Fig
                 name, drawn = f"{maker} structures with {runner}", look(row)
                 at = float(x.iloc[i])
                 add_measured(figure, group.iloc[[i]], [at], look=drawn, name=name, place=place)
-                if not np.isnan(row["paper"]):
+                if not np.isnan(row["paper_D_cm2_s"]):
                     beside = [at + 0.12]
                     add_paper(
                         figure,
                         beside,
-                        [row["paper"]],
+                        [row["paper_D_cm2_s"]],
                         look=drawn,
                         name=f"paper: {name}",
                         place=place,

@@ -94,7 +94,8 @@ SECTIONS = (
             (
                 "back_jumps",
                 "Jumps reversed by the next jump of the same ion, as a fraction of all jumps that "
-                "are followed by another in the run; errors by bootstrap over ions.",
+                "are followed by another in the run; errors by bootstrap over ions. The choice of "
+                "sites and thresholds changes them by more (see the sensitivity figure).",
             ),
         ),
     ),

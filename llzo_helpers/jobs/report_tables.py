@@ -11,7 +11,7 @@ import pandas as pd
 
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.paper import readable_comparison
-from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, with_error
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, value_or_bound, with_error
 
 _UNITS = {
     "_cm2_s": ("10⁻⁵ cm²/s", 1e5),
@@ -30,13 +30,12 @@ _HEADS = {
     "md_potential": "run with",
     "structure_potential": "structure of",
     "n_jumps": "jumps",
+    "paper_D": "paper: D",
+    "paper_ratio": "paper: ratio",
     "ratio_is": "",
 }
 """Heads that the column's name does not give."""
-_LEFT_OUT = {
-    "crossover": ["tracer_D_limit_cm2_s", "upper_bound", "stationary"],
-    "effects": ["ln_D", "ln_D_std"],
-}
+_LEFT_OUT = {"crossover": ["stationary"], "effects": ["ln_D", "ln_D_std"]}
 """Columns that the table in the folder has and the page does not."""
 _MOST_COLUMNS = 6
 """A single row with more is shown as a list."""
@@ -77,6 +76,8 @@ def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> R
         table = _named(table)
     for column in {"run", "glass"} & set(table):
         table = table.assign(**{column: [labels.get(key, key) for key in table[column]]})
+    if "upper_bound" in table:
+        table = _with_bounds(table)
     table = _with_errors(table)
     if len(table) == 1 and len(table.columns) > _MOST_COLUMNS:
         return ReportTable(table.T.to_html(header=False, border=0, escape=False), "")
@@ -90,6 +91,13 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
     rest = table.drop(columns=[column for column in SYSTEM_COLUMNS if column in table])
     rest.insert(0, "system", [system_label(row) for row in every])
     return rest
+
+
+def _with_bounds(table: pd.DataFrame) -> pd.DataFrame:
+    """Put D into words, where it may be an upper bound, in the place of its columns."""
+    words = [value_or_bound(row) for row in table.to_dict("records")]
+    table = table.assign(**{"tracer_D_cm2_s": words})
+    return table.drop(columns=["tracer_D_std_cm2_s", "tracer_D_limit_cm2_s", "upper_bound"])
 
 
 def _with_errors(table: pd.DataFrame) -> pd.DataFrame:

@@ -78,7 +78,7 @@ def test_the_crossover_is_drawn_with_errors_and_its_decomposition():
             "tracer_D_std_cm2_s": D / 10,
             "upper_bound": False,
             "tracer_D_limit_cm2_s": 1.2 * D,
-            "paper": 1.1 * D,
+            "paper_D_cm2_s": 1.1 * D,
         }
         for origin, md, D in (
             ("bush1994_woodley1999", "bush1994_woodley1999", 1e-8),

@@ -307,8 +307,8 @@ def test_table_1_and_its_decomposition():
     assert table["ratio"].to_list() == pytest.approx([1, 10, 2, 20])
     assert table["ratio_std"].iloc[0] == 0
     # the paper's amorphous CIP at 1100 K; it has no structures of wang2014
-    assert table["paper"].iloc[0] == pytest.approx(5.6e-7)
-    assert table["paper"].iloc[1:].isna().all()
+    assert table["paper_D_cm2_s"].iloc[0] == pytest.approx(5.6e-7)
+    assert table["paper_D_cm2_s"].iloc[1:].isna().all()
     effects, decompositions = crossover_effects(crossover_rows())
     assert effects["effect"].to_list() == ["structure", "potential", "interaction"]
     assert effects["factor"].to_list() == pytest.approx([2, 10, 1])

@@ -50,3 +50,18 @@ def test_one_row_with_many_columns_is_a_list():
     assert "<th>quantity 7 (K)</th>" in shown.html
     assert "<td>70</td>" in shown.html
     assert shown.html.count("<tr>") == 8
+
+
+def test_a_bound_is_shown_as_one():
+    table = pd.DataFrame(
+        {
+            "tracer_D_cm2_s": [1e-6, 2e-6],
+            "tracer_D_std_cm2_s": [1e-7, 1e-6],
+            "tracer_D_limit_cm2_s": [1.2e-6, 3.6e-6],
+            "upper_bound": [False, True],
+        }
+    )
+    shown = report_table("crossover", table, {})
+    assert "<td>0.10 ± 0.01</td>" in shown.html
+    assert "<td>&lt; 0.36</td>" in shown.html
+    assert "limit" not in shown.html
