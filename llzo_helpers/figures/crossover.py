@@ -139,7 +139,7 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
     figure = make_subplots(
         rows=2,
         cols=2,
-        horizontal_spacing=0.1,
+        horizontal_spacing=0.14,
         vertical_spacing=0.16,
         subplot_titles=(
             "potential energy",
@@ -197,6 +197,7 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
         width=740,
         height=680,
         margin={"l": 70, "r": 20, "t": 40, "b": 60},
+        legend={"orientation": "h", "y": -0.12, "yanchor": "top"},
         meta={
             "caption": (
                 "Did the structures survive the switch of potential? Potential energy from the "

@@ -50,12 +50,12 @@ def msd_figure(
             "temperature. Bands: standard error; thick: the straight line fitted in its window. "
             "Motion is diffusive where the curve runs parallel to the grey line, MSD ∝ t."
         ),
-        panel_size=(205, 165),
+        panel_size=(205, 185),
         subplots={
             "shared_yaxes": "all",
             "shared_xaxes": "all",
             "horizontal_spacing": 0.04,
-            "vertical_spacing": 0.36 / max(1, -(-len(systems) // 3)),
+            "vertical_spacing": 0.5 / max(1, -(-len(systems) // 3)),
         },
         showlegend=False,
     )

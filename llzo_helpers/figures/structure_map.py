@@ -79,7 +79,7 @@ def map_figure(
             marker={"color": colour, "size": 8},
             name=system,
         )
-    legend_at_right(figure, gap=0.14)
+    legend_at_right(figure, gap=0.3)
     figure.update_layout(height=600)
     return figure
 

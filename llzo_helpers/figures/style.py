@@ -202,7 +202,7 @@ def new_panels(
         ],
         **{
             "horizontal_spacing": 0.25 / columns,
-            "vertical_spacing": 0.36 / rows,
+            "vertical_spacing": 0.42 / rows,
             **(subplots or {}),
         },
     )

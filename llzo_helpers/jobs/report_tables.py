@@ -60,7 +60,7 @@ def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> R
     table
         As it was read.
     labels
-        What to call each run and each glass, by its name.
+        What to call each run, glass and potential, by its name.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> R
     table = table.dropna(axis="columns", how="all").rename(columns={"Unnamed: 0": ""})
     if set(SYSTEM_COLUMNS) - {"group", "melt_quench", "structure_potential"} <= set(table):
         table = _named(table)
-    for column in {"run", "glass"} & set(table):
+    for column in {"run", "glass", "md_potential", "structure_potential"} & set(table):
         table = table.assign(**{column: [labels.get(key, key) for key in table[column]]})
     if "upper_bound" in table:
         table = _with_bounds(table)
