@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp import kernels
 from llzo_helpers.hdnnp.files import read_potential
+from llzo_helpers.hdnnp.layout import build_tables
 from llzo_helpers.hdnnp.neighbours import NeighbourList
 from llzo_helpers.hdnnp.pair_style import read_pair_style
 from llzo_helpers.hdnnp.repulsion import Repulsion
-from llzo_helpers.hdnnp.tables import build_tables, padded
+from llzo_helpers.hdnnp.tables import padded
 from llzo_helpers.hdnnp.threads import Threads
 
 _LARGEST_CUTOFF = 15.0

@@ -1,7 +1,7 @@
 """Angular features by moments: sums of spherical harmonics over neighbours (compiled).
 
 For the spherical harmonics Q_l^m(z) A_m(x, y) and Q_l^m(z) B_m(x, y) see
-`layout.harmonic_weight`. That of degree 0 is one: its moment is the radial feature.
+`expansions.harmonic_weight`. That of degree 0 is one: its moment is the radial feature.
 """
 
 from __future__ import annotations

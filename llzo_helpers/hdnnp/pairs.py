@@ -56,7 +56,7 @@ def _evaluate_distance(n_terms: int, tables: Any, group: Any, included: Any, squ
 def _evaluate_polynomial(n_terms: int, group: Any, parameters: Any, squared: Any) -> Any:
     """Polynomial of the square of a distance; its derivative over the distance, divided by it.
 
-    See `layout.even_polynomial`. Even and odd powers are two chains that processors follow
+    See `expansions.even_polynomial`. Even and odd powers are two chains that processors follow
     at the same time.
     """
     x = squared * group.stretch - 1.0
