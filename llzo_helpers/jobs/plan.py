@@ -1,9 +1,9 @@
 """Predict what a campaign will cost: `llzo plan CAMPAIGN`.
 
 The speed of molecular dynamics is measured in a few seconds on this machine, for one cell with each
-potential and one process, and taken to fall with the number of atoms (for 2x2x2 cells that is 6 %
-too fast with the classical potential); or it is given in steps per
-second, for another machine. MPI is assumed to scale perfectly, which is the best case.
+potential and one process, and taken to fall with the number of atoms (6 % too fast for 2x2x2 cells
+with the classical potential); or it is given in steps per second, for another machine. MPI is
+assumed to scale perfectly, which is the best case.
 """
 
 import json
