@@ -18,7 +18,7 @@ def on_all_cores(analyse: Callable[..., Result], *items: Sequence[Any]) -> list[
     ----------
     analyse
         Function of a module; it and what it returns travel between processes.
-    items
+    *items
         Its arguments, as for `map`.
     """
     calls = [delayed(analyse)(*arguments) for arguments in zip(*items, strict=True)]
