@@ -288,7 +288,11 @@ def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) 
     campaign = load_campaign(name)
     if not campaign.runs:
         raise InputError(f"{name}: has only trajectories: nothing to run, so nothing to plan")
-    print(f"{name}: {len(campaign.runs)} runs; half a minute of benchmarks", flush=True)
+    print(
+        f"{name}: {len(campaign.runs)} runs; half a minute of benchmarks, more where a network has "
+        "to be compiled first",
+        flush=True,
+    )
     stages = estimate(
         campaign,
         cores=cores,
