@@ -61,8 +61,9 @@ def test_the_benchmark_agrees_with_a_run(finished_run: Path, tmp_path: Path):
 
 def test_a_campaign_too_large_for_the_disk_is_refused():
     values = load_campaign("paper")
-    # in segments as long: their number is not what is tested
-    longer = values.md.model_copy(update={"production_ps": 5e9, "segment_ps": 5e9})
+    # as long as is sensible, 160 GB of frames a run
+    longest = {"production_ps": 9e5, "segment_ps": 1e5, "frame_interval_fs": 100}
+    longer = values.md.model_copy(update=longest)
     larger = values.model_copy(update={"md": longer})
     with pytest.raises(InputError, match=r"disk: the campaign needs .* GB more, .* GB are free"):
         plan.require_disk_space(larger)
