@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 
 from llzo_helpers.files import read_json
+from llzo_helpers.jobs.cpus import usable_cpus
 
 
 def main() -> None:
@@ -54,7 +55,7 @@ def main() -> None:
         wall = time.monotonic() - began
         summaries = [read_json(p) for p in Path(folder).glob("engine/runs/*/summary.json")]
     lammps = sum(summary["lammps_seconds"] for summary in summaries)
-    cores = min(os.cpu_count() or 1, len(summaries))
+    cores = min(usable_cpus(), len(summaries))
     print(f"{len(summaries)} runs of {lammps / len(summaries):.0f} s on {cores} cores")
     print(
         f"wall {wall:.0f} s, LAMMPS {lammps:.0f} s, wall / (LAMMPS / cores) = "

@@ -1,5 +1,6 @@
 """What several tests share: a small structure, short settings, a finished run of real LAMMPS."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.md.chain import run_md
 from llzo_helpers.potentials import Potential, load_potential
 from llzo_helpers.structures import write_structure
+
+# analyses of several runs stay in the process whose folder of results a test has changed
+os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from llzo_helpers.analysis.structure_map import (
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.labels import glass_label, run_label
 from llzo_helpers.campaign.model import Campaign, Run
+from llzo_helpers.campaign.parallel import on_all_cores
 from llzo_helpers.campaign.tables import run_columns
 from llzo_helpers.md.trajectory import Trajectory
 from llzo_helpers.paths import DATA
@@ -71,14 +73,13 @@ def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlace
     away than 99 % of those in that crystal count as disordered.
     """
     reference = _Reference.read()
-    systems = {}
     runs = campaign.compared_runs
-    for run in runs:
-        trajectory = Trajectory(campaign.run_directory(run))
-        frames = trajectory.thinned(FRAMES_FOR_MAP)
-        systems[run_label(run)] = _environments(
-            frames, trajectory.cell, trajectory.symbols.tolist(), reference.volume_per_atom
-        )
+    found = on_all_cores(
+        _environments_of,
+        [campaign.run_directory(run) for run in runs],
+        [reference.volume_per_atom] * len(runs),
+    )
+    systems = dict(zip(map(run_label, runs), found, strict=True))
     of_map = structure_map(np.concatenate(list(_features(reference.environments).values())))
     crystals = {
         element: crystal_reference(reference.environments[_CRYSTAL][element])
@@ -107,6 +108,13 @@ def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlace
             _distances(crystals, systems),
         ),
     )
+
+
+def _environments_of(directory: Path, volume_per_atom: float) -> Environments:
+    """Return the environments in some frames of a run."""
+    trajectory = Trajectory(directory)
+    frames = trajectory.thinned(FRAMES_FOR_MAP)
+    return _environments(frames, trajectory.cell, trajectory.symbols.tolist(), volume_per_atom)
 
 
 def _campaign_quenches(

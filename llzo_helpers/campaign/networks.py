@@ -1,7 +1,7 @@
 """Order parameters and connectivity of the networks of jumps of a campaign."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import networkx as nx
@@ -24,7 +24,8 @@ from llzo_helpers.analysis.networks.resampling import Dependence, dependence_on_
 from llzo_helpers.analysis.sites import JumpStatistics, critical_rate, percolation
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.labels import run_label
-from llzo_helpers.campaign.model import Campaign, by_volume
+from llzo_helpers.campaign.model import AnyRun, Campaign, by_volume
+from llzo_helpers.campaign.parallel import on_all_cores
 from llzo_helpers.campaign.settings import OrderSettings
 from llzo_helpers.campaign.site_files import SiteNetwork, load_network
 from llzo_helpers.campaign.tables import run_columns
@@ -78,41 +79,53 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
     InputError
         If there is no network in which ions jump.
     """
-    rows = []
-    results = NetworkResults(pd.DataFrame(), {}, {}, {}, {}, {})
-    for run in by_volume(campaign.analysed_runs):
-        network = load_network(campaign, run)
-        if network is None or not network.graph.number_of_edges():
-            continue
-        label, seed = run_label(run), campaign.seed_of(f"gop {run.name}")
-        rows.append(
-            {"system": label} | run_columns(run) | _network_columns(network, campaign.order, seed)
-        )
-        if run.replica > 1:
-            continue
-        connected = len(max(nx.weakly_connected_components(network.graph), key=len))
-        sizes = [size for size in (5, 10, 20, 50, 100, 200, 500) if size < connected]
-        n_frames = len(network.assignments)
-        results.graphs[label] = network.graph
-        results.frame_intervals_ps[label] = network.frame_interval_ps
-        results.rewired[label] = rewired_order_parameters(network.graph, draws=5, seed=seed)
-        results.by_sites[label] = dependence_on_sites(
-            network.graph, sizes=[*sizes, connected], seed=seed
-        )
-        results.by_length[label] = dependence_on_length(
-            network.assignments,
-            network.n_sites,
-            network.frame_interval_ps,
-            theta,
-            lengths=sorted({max(2, n_frames // parts) for parts in (32, 16, 8, 4, 2, 1)}),
-        )
-    if not rows:
+    runs = by_volume(campaign.analysed_runs)
+    found = on_all_cores(_analyse_network, [campaign] * len(runs), runs)
+    parts = [part for part in found if part is not None]
+    if not parts:
         raise InputError(
             f"{campaign.directory / 'sites'}: no network in which ions jump; run notebook 04, or "
             "make longer or hotter runs"
         )
+    rows = pd.concat([part.table for part in parts], ignore_index=True)
     tracer = diffusion[["run", "tracer_D_cm2_s", "tracer_D_std_cm2_s"]]
-    return replace(results, table=pd.DataFrame(rows).merge(tracer, on="run", how="left"))
+    results = NetworkResults(rows.merge(tracer, on="run", how="left"), {}, {}, {}, {}, {})
+    for part in parts:
+        results.by_sites.update(part.by_sites)
+        results.by_length.update(part.by_length)
+        results.rewired.update(part.rewired)
+        results.frame_intervals_ps.update(part.frame_intervals_ps)
+        results.graphs.update(part.graphs)
+    return results
+
+
+def _analyse_network(campaign: Campaign, run: AnyRun) -> NetworkResults | None:
+    """Return what `analyse_networks` says of one run; None if no ion jumps in it."""
+    network = load_network(campaign, run)
+    if network is None or not network.graph.number_of_edges():
+        return None
+    label, seed = run_label(run), campaign.seed_of(f"gop {run.name}")
+    row = {"system": label} | run_columns(run) | _network_columns(network, campaign.order, seed)
+    results = NetworkResults(pd.DataFrame([row]), {}, {}, {}, {}, {})
+    if run.replica > 1:
+        return results
+    connected = len(max(nx.weakly_connected_components(network.graph), key=len))
+    sizes = [size for size in (5, 10, 20, 50, 100, 200, 500) if size < connected]
+    n_frames = len(network.assignments)
+    results.graphs[label] = network.graph
+    results.frame_intervals_ps[label] = network.frame_interval_ps
+    results.rewired[label] = rewired_order_parameters(network.graph, draws=5, seed=seed)
+    results.by_sites[label] = dependence_on_sites(
+        network.graph, sizes=[*sizes, connected], seed=seed
+    )
+    results.by_length[label] = dependence_on_length(
+        network.assignments,
+        network.n_sites,
+        network.frame_interval_ps,
+        theta,
+        lengths=sorted({max(2, n_frames // parts) for parts in (32, 16, 8, 4, 2, 1)}),
+    )
+    return results
 
 
 def theta(statistics: JumpStatistics, exponent: int = 3) -> float:

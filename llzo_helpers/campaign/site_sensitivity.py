@@ -10,6 +10,7 @@ from llzo_helpers.analysis.sites import (
     jump_diffusion,
     jump_statistics,
 )
+from llzo_helpers.campaign.parallel import on_all_cores
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.sites import RunSites, find_sites, garnet_types, pooled_residence_time
 
@@ -91,3 +92,16 @@ def sensitivity(
             SensitivityPoint(system.title, method, choice["assignment_threshold"], values, errors)
         )
     return points
+
+
+def sensitivities(
+    systems: Sequence[RunSites],
+    settings: SiteSettings,
+    choices: Sequence[dict[str, Any]] = CHOICES,
+) -> list[SensitivityPoint]:
+    """Return `sensitivity` of several crystals, computed on all cores."""
+    pairs = [(system, [choice]) for system in systems for choice in choices]
+    of_systems = [system for system, _ in pairs]
+    of_choices = [choice for _, choice in pairs]
+    found = on_all_cores(sensitivity, of_systems, [settings] * len(pairs), of_choices)
+    return [point for points in found for point in points]

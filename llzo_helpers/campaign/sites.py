@@ -41,6 +41,7 @@ from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.paper import paper_value
+from llzo_helpers.campaign.parallel import on_all_cores
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.tables import against_volume, run_columns
 from llzo_helpers.errors import InputError
@@ -119,16 +120,23 @@ def analyse_sites(campaign: Campaign) -> tuple[list[RunSites], dict[str, str]]:
             f"{campaign.directory}: no finished run at sites.temperature_K = "
             f"{campaign.sites.temperature_K:g}; run notebook 02, or choose another temperature"
         )
-    systems, failures = [], {}
-    for run in sorted(runs, key=_order):
-        try:
-            trajectory = campaign.trajectory(run, "jumps")
-            systems.append(analyse_run(run, trajectory, campaign.sites))
-        except InputError as error:
-            failures[run.name] = str(error)
+    runs = sorted(runs, key=_order)
+    found = on_all_cores(_sites_or_reason, [campaign] * len(runs), runs)
+    systems = [result for result in found if isinstance(result, RunSites)]
+    failures = {
+        run.name: result for run, result in zip(runs, found, strict=True) if isinstance(result, str)
+    }
     if not systems:
         raise InputError("; ".join(f"{name}: {reason}" for name, reason in failures.items()))
     return systems, failures
+
+
+def _sites_or_reason(campaign: Campaign, run: AnyRun) -> RunSites | str:
+    """Return the sites of a run, or why it has none."""
+    try:
+        return analyse_run(run, campaign.trajectory(run, "jumps"), campaign.sites)
+    except InputError as error:
+        return str(error)
 
 
 def _order(run: AnyRun) -> tuple[Any, ...]:

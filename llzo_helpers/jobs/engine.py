@@ -15,13 +15,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from llzo_helpers import slurm
 from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder
 from llzo_helpers.jobs.control import run_locks, stop_runs
-from llzo_helpers.jobs.cpus import require_cores
+from llzo_helpers.jobs.cpus import require_cores, usable_cpus
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.plan import require_disk_space
 from llzo_helpers.jobs.report import write_report
@@ -51,7 +52,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     profile
         Folder of `workflow/profiles`.
     cores
-        Cores to use on this machine; all by default.
+        Cores to use on this machine; all that this process may use by default.
     only
         Names of the only runs to make; all runs and analyses by default.
 
@@ -78,11 +79,17 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         raise InputError(f"{profile_directory}: no such profile; available: {known}")
     if unknown := set(only) - {run.name for run in campaign.runs}:
         raise InputError(f"{name}: no run {unknown.pop()}; see the campaign's report")
-    if _executor(profile_directory) != "local":
+    if _profile(profile_directory).get("executor", "local") != "local":
         _require_plain_path(campaign.directory)
         _require_plain_path(ROOT)
     # runs made elsewhere need no LAMMPS
     lmp = find_lammps() if campaign.runs else Path()
+    print(
+        f"{name}: {len(campaign.structures)} structures, {len(campaign.runs)} runs"
+        + (f", {len(campaign.trajectories)} trajectories" if campaign.trajectories else "")
+        + f" -> {campaign.directory}",
+        flush=True,
+    )
     for potential in campaign.potentials:
         require_capabilities(lmp, campaign.md, load_potential(potential))
     for glass in campaign.glasses:
@@ -92,16 +99,13 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     began = time.monotonic()
     make_folder(campaign.directory)
     with locked(campaign.directory) as lock, _interruption_for_all(campaign):
-        print(
-            f"{name}: {len(campaign.structures)} structures, {len(campaign.runs)} runs"
-            + (f", {len(campaign.trajectories)} trajectories" if campaign.trajectories else "")
-            + f" -> {campaign.directory}"
-        )
         os.environ[CAMPAIGN_VARIABLE] = name
         # the steps run in the folder of the results, which may lie elsewhere
         os.environ[PROJECT_VARIABLE] = str(ROOT)
         os.environ[RESULTS_VARIABLE] = str(RESULTS)
         _require_writable_home(campaign.directory)
+        if cores is None and _profile(profile_directory).get("cores") == "all":
+            cores = usable_cpus()
         command = _snakemake(campaign, profile_directory, cores)
         command += [f"runs/{run}/summary.json" for run in only]
         _run_beside_earlier_jobs(command, campaign, lock)
@@ -150,8 +154,8 @@ _WRITTEN_AT_HOME = {
 }
 
 
-def _executor(profile_directory: Path) -> str:
-    return str(load_yaml(profile_directory / "config.yaml").get("executor", "local"))
+def _profile(directory: Path) -> dict[str, Any]:
+    return load_yaml(directory / "config.yaml")
 
 
 def _require_plain_path(folder: Path) -> None:

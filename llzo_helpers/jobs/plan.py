@@ -1,8 +1,9 @@
 """Predict what a campaign will cost: `llzo plan CAMPAIGN`.
 
-The speed of molecular dynamics is measured in a few seconds on this machine, for each size of
-structure and each potential, with one process; or it is given in steps per second, for another
-machine. MPI is assumed to scale perfectly, which is the best case.
+The speed of molecular dynamics is measured in a few seconds on this machine, for one cell with each
+potential and one process, and taken to fall with the number of atoms (6 % too fast for 2x2x2 cells
+with the classical potential); or it is given in steps per second, for another machine. MPI is
+assumed to scale perfectly, which is the best case.
 """
 
 import json
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,8 +42,9 @@ _RESTART_BYTES_PER_ATOM = 110
 _THERMO_BYTES_PER_FRAME = 130
 _LOG_BYTES_PER_SEGMENT = 20_000
 _NOTEBOOK_BYTES = 500_000
-# atom times steps: about three seconds on a core
-_BENCHMARK_WORK = 500_000
+# atom times steps: one to five seconds on a core
+_BENCHMARK_WORK = 200_000
+_BENCHMARK_FRAMES = 2_000
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,11 @@ def _present_bytes(folder: Path) -> int:
 
 
 def estimate(
-    campaign: Campaign, *, cores: int, steps_per_second: float | None = None
+    campaign: Campaign,
+    *,
+    cores: int,
+    steps_per_second: float | None = None,
+    on_progress: Callable[[str], None] = lambda words: None,
 ) -> list[StageCost]:
     """Estimate the cost of the stages of a campaign.
 
@@ -138,6 +144,8 @@ def estimate(
         Number of cores that work at the same time.
     steps_per_second
         Of one core; measured here by default.
+    on_progress
+        Called with what is being measured.
 
     Returns
     -------
@@ -158,26 +166,29 @@ def estimate(
         )
     runs = molecular_dynamics(campaign)
     with tempfile.TemporaryDirectory(prefix="llzo-plan-") as scratch:
-        notebook_seconds = _time_notebook(campaign, Path(scratch))
-        speeds: dict[tuple[int, str], float] = {}
-        for run, settings, _ in runs:
-            kind = (atom_count(run.structure), run.md_potential)
-            if kind not in speeds:
-                speeds[kind] = steps_per_second or _measure_speed(
-                    campaign, run, settings, Path(scratch) / f"{kind[0]}-{kind[1]}"
-                )
-    core_seconds = []
-    for run, settings, _ in runs:
-        speed = speeds[atom_count(run.structure), run.md_potential]
-        core_seconds.append(settings.total_steps / speed + notebook_seconds)
+        on_progress("timing: the start of a notebook")
+        notebook_seconds = _time_notebook(Path(scratch))
+        speeds = {}
+        for potential in () if steps_per_second else campaign.potentials:
+            on_progress(f"timing: molecular dynamics with {potential}")
+            speeds[potential] = _measure_speed(potential, campaign.md, Path(scratch) / potential)
+
+    def speed(structure: Structure, potential: str) -> float:
+        return steps_per_second or speeds[potential] / atom_count(structure)
+
+    core_seconds = [
+        settings.total_steps / speed(run.structure, run.md_potential) + notebook_seconds
+        for run, settings, _ in runs
+    ]
     cores_of_a_run = campaign.md.processes
     at_once = max(1, cores // cores_of_a_run)
     wall = max(max(core_seconds), sum(core_seconds) / at_once) / cores_of_a_run
     generate = len(campaign.structures) * notebook_seconds
     for glass in campaign.glasses:
-        kind = (atom_count(glass.as_quenched), glass.structure_potential)
-        # as fast as runs of that size; with a potential that no run has, as the slowest
-        generate += glass.melt_quench.total_steps / speeds.get(kind, min(speeds.values()))
+        # the melt is of one cell, which is not accounted for
+        steps_s = speed(glass.as_quenched, glass.structure_potential)
+        generate += glass.melt_quench.total_steps / steps_s
+    on_progress("timing: the analysis of diffusion")
     diffusion = notebook_seconds + _time_diffusion(campaign) * len(campaign.runs)
     disk = sum(run_bytes(run, settings) for run, settings, _ in runs)
     glasses = sum(glass_bytes(glass) for glass in campaign.glasses)
@@ -197,10 +208,11 @@ def estimate(
     ]
 
 
-def _measure_speed(campaign: Campaign, run: Run, settings: MDSettings, folder: Path) -> float:
-    """Return the steps per second over some seconds of a run, on one core (or GPU)."""
-    launcher = settings.launcher if settings.launcher in ("gpu", "kokkos") else "serial"
-    frames = max(2, round(_BENCHMARK_WORK / atom_count(run.structure) / settings.frame_steps))
+def _measure_speed(potential: str, settings: MDSettings, folder: Path) -> float:
+    """Return steps per second times atoms of a short run of one cell, on one core (or GPU)."""
+    structure = Structure(li_per_formula=6.25)
+    n_atoms = atom_count(structure)
+    frames = max(2, round(_BENCHMARK_WORK / n_atoms / settings.frame_steps))
     production_ps = frames * settings.frame_interval_fs / 1000
     short = MDSettings(
         timestep_fs=settings.timestep_fs,
@@ -208,36 +220,27 @@ def _measure_speed(campaign: Campaign, run: Run, settings: MDSettings, folder: P
         equilibration_ps=0,
         production_ps=production_ps,
         segment_ps=production_ps,
-        launcher=launcher,
+        launcher=settings.launcher if settings.launcher in ("gpu", "kokkos") else "serial",
     )
-    structure = run.structure
-    # the first draw of Li will do: the speed does not depend on it
-    atoms = crystal(
-        li_per_formula=structure.li_per_formula,
-        volume_ratio=structure.volume_ratio,
-        supercell=structure.supercell,
-        seed=campaign.seed_of(structure.name),
-        draws=1,
-    )
+    # a first draw of Li does: the speed does not depend on it
+    atoms = crystal(li_per_formula=structure.li_per_formula, volume_ratio=1.0, seed=1, draws=1)
     write_structure(atoms, folder / "structure", {"made for": "a benchmark"})
     run_md(
         folder / "run",
         structure=folder / "structure",
-        potential=load_potential(run.md_potential),
-        temperature_K=run.temperature_K,
+        potential=load_potential(potential),
+        temperature_K=1100,
         seed=1,
         settings=short,
     )
     log = (folder / "run" / "segment_0000" / "log.lammps").read_text(encoding="utf-8")
     seconds, steps = _LOOP_TIME.findall(log)[-1]
-    return int(steps) / float(seconds)
+    return n_atoms * int(steps) / float(seconds)
 
 
-def _time_notebook(campaign: Campaign, folder: Path) -> float:
+def _time_notebook(folder: Path) -> float:
     """Return the seconds that notebook 01 takes, mostly to start any notebook."""
-    # of a crystal, even where the campaign has only glasses: their runs are counted on their own
-    shape = campaign.structures[0].model_dump(include={"li_per_formula", "supercell"})
-    parameters = shape | {"phase": "crystal", "volume_ratio": 1.0, "seed": 1}
+    parameters = {"phase": "crystal", "li_per_formula": 6.25, "volume_ratio": 1.0, "seed": 1}
     parameters["output"] = str(folder / "structure")
     began = time.monotonic()
     command = [sys.executable, "-m", "papermill", "--no-progress-bar", "-k", "python3"]
@@ -251,16 +254,20 @@ def _time_notebook(campaign: Campaign, folder: Path) -> float:
 
 
 def _time_diffusion(campaign: Campaign) -> float:
-    """Return the seconds that the analysis of one run takes, with random walks for its ions."""
+    """Return the seconds that the analysis of one run takes, with random walks for its ions.
+
+    Some frames do; the time grows with their number.
+    """
     run = max(campaign.runs, key=lambda run: atom_count(run.structure))
     n_frames = round(1000 * campaign.md.production_ps / campaign.md.frame_interval_fs)
+    some = min(n_frames, _BENCHMARK_FRAMES)
     n_ions = lithium_count(run.structure.li_per_formula, run.structure.supercell)
-    walk = np.random.default_rng(1).normal(size=(n_frames, n_ions, 3)).cumsum(axis=0)
+    walk = np.random.default_rng(1).normal(size=(some, n_ions, 3)).cumsum(axis=0)
     began = time.monotonic()
     tracer_diffusion_coefficient(
         walk, campaign.md.frame_interval_fs / 1000, campaign.diffusion.fit_window
     )
-    return time.monotonic() - began
+    return (time.monotonic() - began) * n_frames / some
 
 
 def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) -> None:
@@ -281,7 +288,17 @@ def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) 
     campaign = load_campaign(name)
     if not campaign.runs:
         raise InputError(f"{name}: has only trajectories: nothing to run, so nothing to plan")
-    stages = estimate(campaign, cores=cores, steps_per_second=steps_per_second)
+    print(
+        f"{name}: {len(campaign.runs)} runs; half a minute of benchmarks, more where a network has "
+        "to be compiled first",
+        flush=True,
+    )
+    stages = estimate(
+        campaign,
+        cores=cores,
+        steps_per_second=steps_per_second,
+        on_progress=lambda words: print(words, flush=True),
+    )
     table = pd.DataFrame([asdict(stage) for stage in stages])
     print(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
     print(

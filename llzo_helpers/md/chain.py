@@ -294,14 +294,15 @@ def _run_segment(
         for frame in part.glob(STOPPED_FRAME):
             shutil.copy(frame, directory)
         raise SimulationError(failure(part, code))
-    _check_segment(directory, part, segment, settings)
+    launcher = launch.launcher_of(lmp, settings, potential)
+    _check_segment(directory, part, segment, settings.processes if launcher == "mpi" else 1)
     kept = [part / "end.restart", part / "thermo.csv", *part.glob("frames.dcd")]
     record = {
         **asdict(segment),
         "n_frames": segment.n_frames,
         "wall_seconds": round(time.monotonic() - began, 3),
         "lammps": launch.lammps_version(lmp),
-        "launcher": settings.launcher,
+        "launcher": launcher,
         "processes": settings.processes,
         "sha256": {path.name: sha256(path) for path in kept},
     }
@@ -336,12 +337,11 @@ def failure(part: Path, code: int) -> str:
     return f"LAMMPS {ended}; start again to resume from the last segment (log: {part}/log.lammps)"
 
 
-def _check_segment(directory: Path, part: Path, segment: Segment, settings: ChainSettings) -> None:
-    """Raise SimulationError if a segment that LAMMPS finished is incomplete."""
+def _check_segment(directory: Path, part: Path, segment: Segment, wanted: int) -> None:
+    """Raise SimulationError if a segment is incomplete, or not by the `wanted` MPI ranks."""
     log = (part / "log.lammps").read_text(encoding="utf-8")
     grid = re.search(r"(\d+) by (\d+) by (\d+) MPI processor grid", log)
     ranks = int(grid[1]) * int(grid[2]) * int(grid[3]) if grid else 0
-    wanted = settings.processes if settings.launcher == "mpi" else 1
     if ranks != wanted:
         raise SimulationError(
             f"LAMMPS ran on {ranks} MPI ranks instead of {wanted}: mpiexec does not belong to "

@@ -60,15 +60,23 @@ def find_mpiexec() -> Path:
     return path.absolute()
 
 
+def launcher_of(lmp: Path, settings: ChainSettings, potential: Potential) -> str:
+    """Return `settings.launcher`, or what `auto` stands for with this LAMMPS and potential."""
+    if settings.launcher != "auto":
+        return settings.launcher
+    if settings.processes == 1:
+        return "serial"
+    return "openmp" if needs_python(lmp, potential) else "mpi"
+
+
 def command(lmp: Path, settings: ChainSettings, potential: Potential) -> list[str]:
     """Return the command that starts LAMMPS with `settings.launcher`, before its own options."""
     n = str(settings.processes)
+    launcher = launcher_of(lmp, settings, potential)
     if needs_python(lmp, potential):
-        threads = ["-pk", "omp", n] if settings.launcher == "openmp" else []
+        threads = ["-pk", "omp", n] if launcher == "openmp" else []
         return [sys.executable, "-m", "llzo_helpers.md.callback", *threads]
-    match settings.launcher:
-        case "serial":
-            return [str(lmp)]
+    match launcher:
         case "mpi":
             return [str(find_mpiexec()), "-n", n, str(lmp)]
         case "openmp":
@@ -77,6 +85,8 @@ def command(lmp: Path, settings: ChainSettings, potential: Potential) -> list[st
             return [str(lmp), "-sf", "gpu", "-pk", "gpu", n]
         case "kokkos":
             return [str(lmp), "-k", "on", "g", n, "-sf", "kk"]
+        case _:
+            return [str(lmp)]
 
 
 def needs_python(lmp: Path, potential: Potential) -> bool:
@@ -110,14 +120,14 @@ def require_capabilities(lmp: Path, settings: ChainSettings, potential: Potentia
     if package and package not in packages.partition("Installed packages:")[2].split():
         raise InputError(
             f"{lmp}: built without package {package}, which launcher = {settings.launcher!r} "
-            f"needs; choose 'serial' or 'mpi', or set {LMP_VARIABLE} to a LAMMPS that has it"
+            f"needs; choose 'auto', or set {LMP_VARIABLE} to a LAMMPS that has it"
         )
     script = potential.directory / "potential.lmp"
     if needs_python(lmp, potential):
-        if settings.launcher not in ("serial", "openmp"):
+        if settings.launcher not in ("auto", "serial", "openmp"):
             raise InputError(
                 f"launcher = {settings.launcher!r}: forces of {potential.name} come from Python, "
-                "in one process; choose 'serial', or 'openmp' for threads"
+                "in one process; choose 'auto', which takes threads there"
             )
         if potential.kind == "hdnnp":
             # imported here: it is slow, and watching runs does without

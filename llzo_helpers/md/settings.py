@@ -24,7 +24,8 @@ class ChainSettings(Model):
     """Relaxation time of the Nosé-Hoover thermostat."""
     durations: ClassVar[tuple[str, ...]] = ("segment_ps",)
     """Keys that must be whole numbers of frame intervals."""
-    launcher: Literal["serial", "mpi", "openmp", "gpu", "kokkos"] = "serial"
+    launcher: Literal["auto", "serial", "mpi", "openmp", "gpu", "kokkos"] = "auto"
+    """`auto`: MPI ranks where LAMMPS computes the forces itself, threads where Python does."""
     processes: Annotated[int, Field(ge=1, le=1024)] = 1
     """MPI ranks (`mpi`), threads (`openmp`) or GPUs (`gpu`, `kokkos`) of one run."""
 
@@ -35,7 +36,7 @@ class ChainSettings(Model):
             _require_multiple(key, 1000 * getattr(self, key), "frame_interval_fs", self)
         if self.launcher == "serial" and self.processes > 1:
             raise ValueError(
-                f"processes = {self.processes}: launcher 'serial' uses 1; choose 'mpi' or 'openmp'"
+                f"processes = {self.processes}: launcher 'serial' uses 1; choose 'auto'"
             )
         if self.thermostat_damping_fs < 5 * self.timestep_fs:
             raise ValueError(

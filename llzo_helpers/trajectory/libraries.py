@@ -138,6 +138,10 @@ class AseTrajectoryReader:
             raise InputError(f"{path}: holds no frame; give a file that has some")
         self.symbols: NDArray[np.str_] = np.array(self._trajectory[0].get_chemical_symbols())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process open the file itself."""
+        return type(self), self.files
+
     def __len__(self) -> int:
         return len(self._trajectory)
 

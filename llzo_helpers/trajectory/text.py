@@ -8,7 +8,7 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import numpy as np
 from numba import njit
@@ -27,6 +27,11 @@ class TextFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.size = 0
+        self._open()
+
+    def _open(self) -> None:
+        path = self.path
         try:
             with path.open("rb") as file:
                 self._gzip = file.read(2) == b"\x1f\x8b"
@@ -37,6 +42,14 @@ class TextFile:
                 self._file = path.open("rb")
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}; check the name") from None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs: it opens the file itself."""
+        return {"path": self.path, "size": self.size}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.path, self.size = state["path"], state["size"]
+        self._open()
 
     def read(self, start: int, stop: int) -> bytes:
         """Return the bytes from `start` to `stop`."""

@@ -64,8 +64,8 @@ def changed(**changes):
             "md: frame_interval_fs = 0.7: must be a multiple of timestep_fs = 1",
         ),
         (changed(md__segment_ps=0.03), "segment_ps = 0.03: must be a multiple of frame_interval"),
-        (changed(md__launcher="slurm"), "md.launcher = 'slurm': must be 'serial', 'mpi'"),
-        (changed(md__processes=2), "launcher 'serial' uses 1"),
+        (changed(md__launcher="slurm"), "md.launcher = 'slurm': must be 'auto', 'serial'"),
+        (changed(md__launcher="serial", md__processes=2), "launcher 'serial' uses 1"),
         (
             changed(diffusion={"fit_window": [0.5, 0.1]}),
             "fit_window = [0.5, 0.1]: must be two increasing numbers",

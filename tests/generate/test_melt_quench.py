@@ -45,6 +45,7 @@ TINY = {
     "quench_K_ps": 2000,
     "glass_ps": 0.5,
     "sites_ps": 4,
+    "sites_K": 2000,  # at 1100 K hardly an ion finds another site within 4 ps
     "frame_interval_fs": 20,
     "segment_ps": 1,
 }

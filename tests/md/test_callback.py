@@ -164,6 +164,25 @@ def test_resumed_run_is_the_same_bit_for_bit(network_run, tmp_path: Path, argume
         assert sha256(copy / path) == sha256(directory / path)
 
 
+def test_auto_takes_threads_and_resumes_bit_for_bit(tmp_path: Path, arguments):
+    settings = SETTINGS.model_copy(update={"processes": 2})
+    arguments |= {"potential": network(tmp_path / "network"), "settings": settings}
+    run_md(tmp_path / "run", **arguments)
+    segments = sorted((tmp_path / "run").glob("segment_????"))
+    in_python = launch.needs_python(launch.find_lammps(), arguments["potential"])
+    wanted = "openmp" if in_python else "mpi"
+    for segment in segments:
+        record = json.loads((segment / "segment.json").read_text())
+        assert (record["launcher"], record["processes"]) == (wanted, 2)
+    frames = {path: sha256(path) for path in (tmp_path / "run").glob("*/frames.dcd")}
+    assert len(frames) == 2
+    for segment in segments[1:]:
+        shutil.rmtree(segment)
+    (tmp_path / "run" / "summary.json").unlink()
+    run_md(tmp_path / "run", **arguments)
+    assert {path: sha256(path) for path in frames} == frames
+
+
 def test_conserved_energy(tmp_path: Path, arguments):
     settings = MDSettings(
         equilibration_ps=0.1, production_ps=0.4, segment_ps=0.5, frame_interval_fs=10

@@ -288,14 +288,14 @@ def test_a_style_that_lammps_lacks_is_said_by_name(tmp_path: Path, arguments):
         run_md(tmp_path / "run", **{**arguments, "potential": potential})
 
 
-@pytest.mark.parametrize("launcher", ["mpi", "openmp"])
+@pytest.mark.parametrize("launcher", ["auto", "openmp"])
 def test_parallel_launchers_give_the_same_trajectory(
     tmp_path: Path, arguments, finished_run: Path, launcher
 ):
     settings = SHORT.model_copy(update={"launcher": launcher, "processes": 2})
     run_md(tmp_path / "run", **{**arguments, "settings": settings})
     log = (tmp_path / "run" / "segment_0000" / "log.lammps").read_text()
-    assert ("1 by 1 by 2 MPI processor grid" in log) == (launcher == "mpi")
+    assert ("1 by 1 by 2 MPI processor grid" in log) == (launcher == "auto")
     ours, serial = (Trajectory(d).positions()[:10] for d in (tmp_path / "run", finished_run))
     # another order of summation; chaos makes it grow, in 0.2 ps to no more than this
     assert np.abs(ours - serial).max() < 1e-3

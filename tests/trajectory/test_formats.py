@@ -1,6 +1,7 @@
 """The same run in the files of many programs is the same run; what can't be used says why."""
 
 import gzip
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,13 @@ def test_the_same_run_in_any_file_has_the_same_diffusion(way, files, expected, r
     # XTC holds hundredths of an ångström
     tolerance = 2e-4 if way == "xtc" else 1e-6
     assert diffusion(trajectory) == pytest.approx(diffusion(expected), rel=tolerance)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_any_trajectory_travels_to_another_process(way, files):
+    trajectory = Trajectory.read(**files[way])
+    copy = pickle.loads(pickle.dumps(trajectory))  # noqa: S301
+    assert np.array_equal(copy.positions(), trajectory.positions())
 
 
 @pytest.mark.parametrize("way", ["dump, unsorted", "dump, two pieces", "dcd", "xtc", "extxyz"])
