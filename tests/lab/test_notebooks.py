@@ -6,7 +6,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from llzo_helpers.paths import NOTEBOOKS
+from llzo_helpers.errors import InputError
+from llzo_helpers.paths import NOTEBOOKS, PARAMETERS, RESULTS
 
 
 @pytest.fixture(params=sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
@@ -46,3 +47,26 @@ def test_prose_first_and_last(notebook):
 def test_hardly_any_definitions(notebook):
     bodies = [node for c in code_cells(notebook) for node in ast.walk(ast.parse(c.source))]
     assert sum(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in bodies) <= 1
+
+
+@pytest.mark.parametrize(
+    ("stem", "first"),
+    [
+        ("03_diffusion", "notebook 02"),
+        ("04_sites", "notebook 02"),
+        ("05_gop", "notebook 03"),
+        ("06_crossover", "notebook 03"),
+    ],
+)
+def test_without_runs_they_say_in_one_line_what_to_run_first(
+    tmp_path: Path, stem: str, first: str
+):
+    """Nothing is analysed, and nothing is written."""
+    campaign = tmp_path / "without-runs.yaml"
+    campaign.write_text((PARAMETERS / "smoke.yaml").read_text())
+    parameters, *cells = code_cells(nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4))
+    namespace = {"campaign": str(campaign), "temperature_K": 0}
+    with pytest.raises(InputError, match=rf"without-runs.*; run {first}"):
+        for cell in cells:
+            exec(cell.source, namespace)  # noqa: S102
+    assert not (RESULTS / "without-runs").exists()
