@@ -13,6 +13,7 @@ from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.diffusion import msd_figure
+from llzo_helpers.lab.learnt import diffusion_in_words
 from llzo_helpers.lab.structure_view import structure_view
 from llzo_helpers.md.trajectory import Trajectory
 from llzo_helpers.paths import DATA
@@ -39,7 +40,7 @@ def explore_fit(campaign: Campaign) -> widgets.VBox:
         except InputError as error:
             result_label.value = str(error)
             return
-        result_label.value = _describe(result)
+        result_label.value = diffusion_in_words(result)
         _show_msd(figure, run.value, result, " and ".join(chosen.mobile))
 
     run.observe(update, names="value")
@@ -125,7 +126,7 @@ def trajectory_panel(
         except InputError as error:
             status.value = str(error)
             return
-        status.value = _describe(result)
+        status.value = diffusion_in_words(result)
         about.value = "<br>".join(map(escape, opened[0].notes))
         _show_msd(figure, Path(path.value).name, result, " and ".join(mobile.value))
 
@@ -158,11 +159,3 @@ def _show_msd(figure: go.FigureWidget, name: str, result: TracerDiffusion, mobil
         figure.data = []
         figure.add_traces(drawn.data)
         figure.update_layout(drawn.layout)
-
-
-def _describe(result: TracerDiffusion) -> str:
-    text = (
-        f"D = {result.D_cm2_s:.3g} ± {result.D_std_cm2_s:.1g} cm2/s, "
-        f"MSD ∝ t^({result.exponent:.2f} ± {result.exponent_std:.2f})"
-    )
-    return "; ".join([text, *result.warnings])

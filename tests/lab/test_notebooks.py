@@ -35,13 +35,17 @@ def test_one_parameters_cell_typed_and_commented(notebook):
         assert "  # " in line
 
 
-def test_prose_first_and_last(notebook):
-    """Question, what it reads and writes; at the end what was learnt."""
-    opening, closing = notebook.cells[0], notebook.cells[-1]
-    assert opening.cell_type == closing.cell_type == "markdown"
+def test_prose_first_and_what_was_learnt_last(notebook):
+    """Question, what it reads and writes; at the end sentences from the data of the run."""
+    opening = notebook.cells[0]
+    assert opening.cell_type == "markdown"
     assert "**Question.**" in opening.source
     assert "| reads | writes" in opening.source
-    assert closing.source.startswith("## What was learnt")
+    heading, printed = notebook.cells[-2:]
+    assert heading.cell_type == "markdown"
+    assert heading.source.startswith("## What was learnt")
+    assert printed.cell_type == "code"
+    assert printed.source.startswith("print(learnt.")
 
 
 def test_hardly_any_definitions(notebook):
@@ -58,13 +62,11 @@ def test_hardly_any_definitions(notebook):
         ("06_crossover", "notebook 03"),
     ],
 )
-def test_without_runs_they_say_in_one_line_what_to_run_first(
-    tmp_path: Path, stem: str, first: str
-):
+def test_without_runs_they_say_in_one_line_what_to_run_first(tmp_path: Path, stem: str, first: str):
     """Nothing is analysed, and nothing is written."""
     campaign = tmp_path / "without-runs.yaml"
     campaign.write_text((PARAMETERS / "smoke.yaml").read_text())
-    parameters, *cells = code_cells(nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4))
+    _, *cells = code_cells(nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4))
     namespace = {"campaign": str(campaign), "temperature_K": 0}
     with pytest.raises(InputError, match=rf"without-runs.*; run {first}"):
         for cell in cells:

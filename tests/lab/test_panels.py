@@ -45,7 +45,7 @@ def test_a_file_is_looked_at_and_analysed(panel, press):
     assert press("Open") == "200 frames, 0.2 ps apart, O216U108"
     assert panel["mobile"].options == ("U", "O")
     panel["mobile"].value = ["O"]
-    assert press("Analyse").startswith("D = 1.")
+    assert press("Analyse").startswith("D = (1.")
     assert "nearest image" in panel["HTML"].value
     assert (
         panel["FigureWidget"]
