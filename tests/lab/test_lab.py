@@ -50,7 +50,7 @@ networks = analyse_networks(campaign, analyse_diffusion(campaign)[0])
 
 
 def by_hand() -> nbformat.NotebookNode:
-    """In place of 02, a notebook of 01, 02 with a shorter run, and the panels of 03 to 05."""
+    """Return a notebook of the cells of 01, 02 with a shorter run, and the panels of 03 to 05."""
     path = [*code("01_generate"), *code("02_run_md"), ANALYSED]
     for name in ("03_diffusion", "04_sites", "05_gop"):
         path += [source for source in code(name) if source.startswith("if interactive()")]
@@ -95,7 +95,7 @@ def lab(project: Path) -> Iterator[str]:
     name = "C-Li6.25-V101-1x1x1-r1"
     atoms = crystal(li_per_formula=6.25, volume_ratio=1.01, seed=1)
     write_structure(atoms, root / "results" / "smoke" / "structures" / name, {})
-    nbformat.write(by_hand(), root / "notebooks" / "02_run_md.ipynb")
+    nbformat.write(by_hand(), root / "notebooks" / "by_hand.ipynb")
     # all cells stay in the page, so that they can be found
     settings = root / ".jupyter/lab/user-settings/@jupyterlab/notebook-extension"
     settings.mkdir(parents=True)
@@ -135,7 +135,8 @@ def lab(project: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def page(lab: str) -> Iterator[Page]:
+    """A browser; no error may show in its console as long as the server runs."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -205,7 +206,8 @@ def test_each_widget_is_drawn_and_follows_its_controls(page: Page, lab: str, pro
     """By its pixels; the notebooks' own cells, all in one session, from the start page."""
     page.goto(lab)
     page.get_by_role("heading", name="Start here").wait_for(timeout=60_000)
-    page.get_by_role("link", name="02_run_md").first.click()
+    assert page.get_by_role("link", name="01_generate").count() == 1
+    page.locator(".jp-DirListing-item", has_text="by_hand").dblclick()
     run_all(page, 180)
 
     structure = output(page, "show_structure(atoms)").locator("canvas")
