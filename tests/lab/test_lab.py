@@ -196,6 +196,11 @@ def drawn(drawing: Locator, unlike: NDArray[np.uint8] | None = None) -> NDArray[
     pytest.fail(f"{drawing}: nothing was drawn, or it did not change")
 
 
+def coloured(pixels: NDArray[np.uint8]) -> bool:
+    """Whether more than axes and text is drawn: markers, surfaces or atoms, which have colours."""
+    return bool((np.ptp(pixels.astype(int), axis=2) > 60).sum() > 30)
+
+
 def same(pixels: NDArray[np.uint8], others: NDArray[np.uint8] | None) -> bool:
     if others is None or pixels.shape != others.shape:
         return False
@@ -212,6 +217,7 @@ def test_each_widget_is_drawn_and_follows_its_controls(page: Page, lab: str, pro
 
     structure = output(page, "show_structure(atoms)").locator("canvas")
     before = drawn(structure)
+    assert coloured(before)
     box = structure.bounding_box()
     assert box
     page.mouse.move(box["x"] + 100, box["y"] + 100)
@@ -222,6 +228,7 @@ def test_each_widget_is_drawn_and_follows_its_controls(page: Page, lab: str, pro
 
     cell = output(page, "explore_crystal(")
     before = drawn(cell.locator("canvas"))
+    assert coloured(before)
     cell.get_by_role("slider").first.press("End")
     cell.get_by_text("La24Li60O96Zr16").wait_for()
     drawn(cell.locator("canvas"), unlike=before)
@@ -250,7 +257,7 @@ def test_each_widget_is_drawn_and_follows_its_controls(page: Page, lab: str, pro
     own.get_by_role("button", name="Open").click()
     own.get_by_text("200 frames, 0.2 ps apart, O216U108").wait_for(timeout=60_000)
     own.get_by_text("nearest image").wait_for()
-    drawn(own.locator("canvas"))
+    assert coloured(drawn(own.locator("canvas")))
     own.locator("select[multiple]").select_option("O")
     own.get_by_role("button", name="Analyse").click()
     # as the notebook's table gives it
@@ -259,13 +266,15 @@ def test_each_widget_is_drawn_and_follows_its_controls(page: Page, lab: str, pro
 
     density = output(page, "explore_density(")
     before = drawn(density.locator(".js-plotly-plot"))
+    assert coloured(before)
     density.get_by_role("slider").press("PageUp")
     drawn(density.locator(".js-plotly-plot"), unlike=before)
 
     order = output(page, "explore_order_parameter(")
     before = drawn(order.locator(".js-plotly-plot"))
+    assert coloured(before)
     order.get_by_role("button", name="1").click()
-    drawn(order.locator(".js-plotly-plot"), unlike=before)
+    assert coloured(drawn(order.locator(".js-plotly-plot"), unlike=before))
 
 
 def test_a_campaign_started_and_cancelled_from_the_panel(page: Page, lab: str):
