@@ -8,8 +8,8 @@ def show(box: widgets.Box, *contents: go.Figure | widgets.Widget) -> None:
     """Replace what a box holds.
 
     A figure becomes a widget of its own each time. A widget changed in place keeps titles and
-    lines of what it showed before, and stays empty where Plotly's JavaScript refuses one of the
-    changes: "cannot set yaxis.title.standoff and a parent attribute simultaneously".
+    lines of what it showed before, and loses changes that Plotly's JavaScript refuses ("cannot
+    set yaxis.title.standoff and a parent attribute simultaneously").
     """
     previous = box.children
     box.children = [
