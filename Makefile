@@ -43,8 +43,10 @@ fuzz: setup
 drill: setup
 	$(BIN)/python tests/drill/drill.py
 
+# Opens the start page; git ignores outputs in notebooks, which stay in the files
 lab: setup
-	$(BIN)/jupyter lab notebooks
+	@git config filter.without-outputs.clean "$(BIN)/python -m llzo_helpers.lab.without_outputs" 2>/dev/null || true
+	$(BIN)/jupyter lab --LabApp.app_settings_dir=notebooks/.jupyterlab --LabApp.default_url=/lab/tree/notebooks/README.md
 
 lint: setup
 	$(BIN)/ruff check .

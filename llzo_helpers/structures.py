@@ -1,6 +1,7 @@
 """Structures as files: written with their provenance, read back, described."""
 
 import io
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import constants
 
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, clipped
 from llzo_helpers.files import (
     read_record,
     require_sha256,
@@ -93,6 +94,30 @@ def write_structure(atoms: ase.Atoms, directory: Path, provenance: Mapping[str, 
             "sha256": {name: sha256(directory / name) for name in names},
         },
     )
+
+
+def require_unoccupied(directory: Path, parameters: Mapping[str, Any]) -> None:
+    """Raise InputError if a folder holds a structure that was made with other parameters.
+
+    Parameters
+    ----------
+    directory
+        Where a structure is to be written.
+    parameters
+        What it is to be made with; recorded as `parameters` in its provenance.
+    """
+    path = directory / "provenance.json"
+    if not path.is_file():
+        return
+    recorded = read_record(path, {}).get("parameters") or {}
+    wanted = json.loads(json.dumps(parameters))
+    for key, value in wanted.items():
+        if key not in recorded or recorded[key] != value:
+            made = f"with {key} = {clipped(recorded[key])}" if key in recorded else f"without {key}"
+            raise InputError(
+                f"{directory}: holds a structure made {made}, not {clipped(value)}; give another "
+                "folder as output, or delete this one"
+            )
 
 
 def read_structure(directory: Path) -> ase.Atoms:

@@ -32,7 +32,14 @@ def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, Trace
         A row per run, the content of `diffusion.csv`.
     results
         By run name, for figures.
+
+    Raises
+    ------
+    InputError
+        If no run is finished.
     """
+    if not campaign.analysed_runs:
+        raise InputError(f"{campaign.directory}: no finished run; run notebook 02 first")
     rows, results = [], {}
     for run in campaign.analysed_runs:
         trajectory = campaign.trajectory(run)

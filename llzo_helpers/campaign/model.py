@@ -388,7 +388,8 @@ def load_campaign(name: str) -> Campaign:
     Parameters
     ----------
     name
-        Of a file in `parameters/` ("quick"), or the path of a YAML file.
+        Of a file in `parameters/` ("quick"), or the path of a YAML file. Or a run's folder, in that
+        of the results: a campaign of one run, see `llzo_helpers.campaign.single_run`.
 
     Raises
     ------
@@ -396,11 +397,16 @@ def load_campaign(name: str) -> Campaign:
         In one line: file, key, value and remedy.
     """
     path = Path(name) if name.endswith((".yaml", ".yml")) else PARAMETERS / f"{name}.yaml"
+    if len(path.name) <= 100 and (RESULTS / name / "run.json").is_file():
+        # imported here: it is a campaign itself
+        from llzo_helpers.campaign.single_run import single_run
+
+        return single_run(RESULTS / name)
     if len(path.name) > 100 or not path.is_file():
         available = ", ".join(sorted(p.stem for p in PARAMETERS.glob("*.yaml")))
         raise InputError(
             f"{clipped(name, quote=False)}: no such campaign; available: {available}, or give "
-            "a .yaml file"
+            "a .yaml file or a run's folder"
         )
     values = load_yaml(path)
     if "name" in values:

@@ -110,7 +110,8 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
         If the file is missing, damaged or changed since, or has rows without one of `columns`.
     """
     if not path.is_file():
-        raise InputError(f"{path}: not found; run the notebook that writes it first")
+        notebook = _WRITTEN_BY.get(path.name, "the notebook that writes it")
+        raise InputError(f"{path}: not found; run {notebook} first")
     remedy = "delete it and run its notebook again"
     if _checksum(path).is_file():
         expected = _checksum(path).read_text(encoding="utf-8", errors="replace").strip()
@@ -124,6 +125,10 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     if missing := [column for column in columns if len(table) and column not in table]:
         raise InputError(f"{path}: column {missing[0]!r} is missing; {remedy}")
     return table
+
+
+_WRITTEN_BY = {"diffusion.csv": "notebook 03"}
+"""The tables that other notebooks start from."""
 
 
 def _checksum(path: Path) -> Path:

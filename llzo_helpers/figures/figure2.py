@@ -1,18 +1,15 @@
 """Figure 2 of the paper: the density of lithium, coloured by residence time."""
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.site_panels import DensityPanel
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.residence_colour import COLORSCALE, ResidenceColour
+from llzo_helpers.figures.residence_colour import ResidenceColour
 from llzo_helpers.figures.style import GREY, ion_name, new_panels
 
 
@@ -90,41 +87,6 @@ def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int
         camera={"eye": {"x": 1.15, "y": 0.8, "z": 0.55}, "projection": {"type": "orthographic"}},
     )
     return figure
-
-
-def density_view(panel: DensityPanel) -> Any:
-    """Show one system in nglview, to rotate by hand; for interactive notebooks only.
-
-    Parameters
-    ----------
-    panel : DensityPanel
-        The system.
-
-    Returns
-    -------
-    nglview.NGLWidget
-    """
-    import nglview
-
-    colour = ResidenceColour.covering(panel.residence_time_ps)
-    low, high = colour.axis["cmin"], colour.axis["cmax"]
-    shade = (colour(panel.residence_time_ps) - low) / (high - low)
-    table = np.array(
-        [
-            [int(value) for value in color[4:-1].split(",")]
-            for color in sample_colorscale(COLORSCALE, np.linspace(0, 1, 64))
-        ]
-    )
-    corners = panel.surface.triangles.ravel()
-    colors = table[(shade[corners] * 63).astype(int)] / 255
-    view = nglview.NGLWidget()
-    view.shape.add_mesh(panel.surface.vertices[corners].ravel().tolist(), colors.ravel().tolist())
-    edges = _cell_edges(panel.cell)
-    for start, stop in pairwise(edges):
-        if np.isfinite([start, stop]).all():
-            view.shape.add_cylinder(start.tolist(), stop.tolist(), [0.3, 0.3, 0.3], 0.03)
-    view.center()
-    return view
 
 
 def _cell_edges(cell: FloatArray) -> FloatArray:

@@ -54,7 +54,11 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
     )
     D = table["tracer_D_cm2_s"].dropna()
     ticks = log_ticks(0.7 * D.min(), 1.4 * D.max()) if len(D) else []
-    figure.update_xaxes(type="log", exponentformat="power", tickvals=ticks, tickangle=0)
+    figure.update_xaxes(type="log", exponentformat="power", tickvals=ticks or None, tickangle=0)
+    values = table[["gop_k3", "gop_k3_counting_limit"]].to_numpy()
+    if len(values) and np.ptp(values) < 1e-6 * np.abs(values).max():
+        # θ of a single network is its count up to rounding, and plotly would show the rounding
+        figure.update_yaxes(range=np.sort(values[0] * [0.9, 1.1]))
     for colour, (system, rows) in zip(
         SEQUENCE * 9, table.groupby("system", sort=False), strict=False
     ):

@@ -6,13 +6,14 @@ from typing import Any
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
-from IPython.display import display
 
 from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.diffusion import msd_figure
+from llzo_helpers.lab.learnt import diffusion_in_words
+from llzo_helpers.lab.shown import show
 from llzo_helpers.lab.structure_view import structure_view
 from llzo_helpers.md.trajectory import Trajectory
 from llzo_helpers.paths import DATA
@@ -25,7 +26,7 @@ def explore_fit(campaign: Campaign) -> widgets.VBox:
     run.layout.width = "60%"
     window = _window_slider(campaign.diffusion.fit_window)
     result_label = widgets.Label()
-    figure = go.FigureWidget()
+    shown = widgets.VBox()
 
     def update(change: Any = None) -> None:
         chosen = runs[run.value]
@@ -38,14 +39,15 @@ def explore_fit(campaign: Campaign) -> widgets.VBox:
             )
         except InputError as error:
             result_label.value = str(error)
+            show(shown)
             return
-        result_label.value = _describe(result)
-        _show_msd(figure, run.value, result, " and ".join(chosen.mobile))
+        result_label.value = diffusion_in_words(result)
+        show(shown, _msd(run.value, result, " and ".join(chosen.mobile)))
 
     run.observe(update, names="value")
     window.observe(update, names="value")
     update()
-    return widgets.VBox([run, window, result_label, figure])
+    return widgets.VBox([run, window, result_label, shown])
 
 
 _NAMES_OF_TRAJECTORIES = (
@@ -66,7 +68,7 @@ def trajectory_panel(
     folder
         Whose trajectories are offered; any other path can be typed.
     """
-    wide = {"layout": {"width": "80%"}, "style": {"description_width": "8em"}}
+    wide = {"layout": {"width": "80%"}, "style": {"description_width": "10em"}}
     offered = sorted(
         {str(path) for pattern in _NAMES_OF_TRAJECTORIES for path in folder.rglob(pattern)}
     )
@@ -82,14 +84,15 @@ def trajectory_panel(
     analyse_button = widgets.Button(
         description="Analyse", button_style="primary", icon="play", disabled=True
     )
-    status, about, first_frame = widgets.Label(), widgets.HTML(), widgets.Output()
-    figure = go.FigureWidget()
+    status, about = widgets.Label(), widgets.HTML()
+    first_frame, shown = widgets.VBox(), widgets.VBox()
     opened: list[Trajectory] = []
 
     def on_open(button: widgets.Button) -> None:
         opened.clear()
         analyse_button.disabled = True
-        first_frame.clear_output()
+        show(first_frame)
+        show(shown)
         about.value = ""
         try:
             trajectory = Trajectory.read(
@@ -111,8 +114,7 @@ def trajectory_panel(
             f"{structure.get_chemical_formula()}"
         )
         about.value = "<br>".join(map(escape, trajectory.notes))
-        with first_frame:
-            display(structure_view(structure))
+        show(first_frame, structure_view(structure))
         analyse_button.disabled = False
 
     def on_analyse(button: widgets.Button) -> None:
@@ -125,15 +127,15 @@ def trajectory_panel(
         except InputError as error:
             status.value = str(error)
             return
-        status.value = _describe(result)
+        status.value = diffusion_in_words(result)
         about.value = "<br>".join(map(escape, opened[0].notes))
-        _show_msd(figure, Path(path.value).name, result, " and ".join(mobile.value))
+        show(shown, _msd(Path(path.value).name, result, " and ".join(mobile.value)))
 
     open_button.on_click(on_open)
     analyse_button.on_click(on_analyse)
     choices = widgets.HBox([mobile, window, analyse_button])
     parts = [path, topology, elements, interval, open_button, status, about, first_frame, choices]
-    return widgets.VBox([*parts, figure])
+    return widgets.VBox([*parts, shown])
 
 
 def _elements_by_type(text: str) -> dict[str, str] | None:
@@ -152,17 +154,5 @@ def _window_slider(fit_window: tuple[float, float] | None) -> widgets.FloatRange
     return window
 
 
-def _show_msd(figure: go.FigureWidget, name: str, result: TracerDiffusion, mobile: str) -> None:
-    drawn = msd_figure({name: {"": result}}, mobile=mobile)
-    with figure.batch_update():
-        figure.data = []
-        figure.add_traces(drawn.data)
-        figure.update_layout(drawn.layout)
-
-
-def _describe(result: TracerDiffusion) -> str:
-    text = (
-        f"D = {result.D_cm2_s:.3g} ± {result.D_std_cm2_s:.1g} cm2/s, "
-        f"MSD ∝ t^({result.exponent:.2f} ± {result.exponent_std:.2f})"
-    )
-    return "; ".join([text, *result.warnings])
+def _msd(name: str, result: TracerDiffusion, mobile: str) -> go.Figure:
+    return msd_figure({name: {"": result}}, mobile=mobile).update_layout(width=480, height=360)

@@ -33,26 +33,49 @@ def read_parameters(model: type[ParametersType], namespace: Mapping[str, Any]) -
     Raises
     ------
     InputError
-        For an impossible value, or a papermill parameter that the notebook does not have.
+        For an impossible value, or a parameter that the notebook does not have.
     """
     given = {key: namespace[key] for key in model.model_fields if key in namespace}
-    # papermill only warns about unknown names: a misspelt parameter would go unnoticed
-    unknown = {key: namespace.get(key) for key in _injected_names() if key not in given}
+    # neither Python nor papermill minds: a misspelt parameter would go unnoticed
+    unknown = {key: namespace.get(key) for key in _parameter_names(model) if key not in given}
     return validate(model, given | unknown, "notebook parameters")
 
 
-def _injected_names() -> list[str]:
-    """Return the names that papermill's injected cell assigns; none in JupyterLab."""
+def _parameter_names(model: type[BaseModel]) -> list[str]:
+    """Return the names assigned in the last run of the parameters cell, and of papermill's.
+
+    A parameters cell consists of assignments only, of which all have types or one is to a
+    parameter.
+    """
     shell = get_ipython()
-    cells = shell.user_ns.get("In", []) if shell else []
-    injected = next((cell for cell in cells if cell.startswith("# Parameters\n")), "")
-    return [
-        target.id
-        for statement in ast.parse(injected).body
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    ]
+    own: list[str] = []
+    injected: list[str] = []
+    for cell in shell.user_ns.get("In", []) if shell else []:
+        names, typed = _assignments(cell)
+        if cell.startswith("# Parameters\n"):
+            injected = names
+        elif names and (typed or not model.model_fields.keys().isdisjoint(names)):
+            own = names
+    return [*own, *injected]
+
+
+def _assignments(cell: str) -> tuple[list[str], bool]:
+    """Return the names that a cell of nothing but assignments assigns; whether all have types."""
+    try:
+        statements = ast.parse(cell).body
+    except SyntaxError:
+        # it was refused, and then corrected
+        return [], False
+    targets: list[ast.expr] = []
+    for statement in statements:
+        if isinstance(statement, ast.AnnAssign):
+            targets.append(statement.target)
+        elif isinstance(statement, ast.Assign):
+            targets += statement.targets
+        else:
+            return [], False
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    return names, all(isinstance(statement, ast.AnnAssign) for statement in statements)
 
 
 def interactive() -> bool:

@@ -67,7 +67,7 @@ class CampaignParameters(Model):
     """Parameters of the notebooks that analyse a whole campaign."""
 
     campaign: str
-    """Name of a file in `parameters/`, or a path."""
+    """A file in `parameters/`, the path of one, or a run's folder in that of the results."""
 
 
 class CrossoverParameters(CampaignParameters):

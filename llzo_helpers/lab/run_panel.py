@@ -1,14 +1,16 @@
-"""A panel that runs molecular dynamics and shows it live."""
+"""A panel that runs molecular dynamics, shows it live, and ends with the diffusion coefficient."""
 
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import ipywidgets as widgets
-import plotly.graph_objects as go
 
 from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.figures.diffusion import msd_figure
 from llzo_helpers.figures.thermo import thermo_figure
+from llzo_helpers.lab.learnt import diffusion_in_words, run_diffusion
+from llzo_helpers.lab.shown import show
 from llzo_helpers.md.chain import Progress
 from llzo_helpers.md.folder import read_thermo
 from llzo_helpers.md.trajectory import Trajectory
@@ -42,7 +44,7 @@ def md_panel(
     run_button = widgets.Button(description="Run", button_style="primary", icon="play")
     stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
     bar = widgets.FloatProgress(min=0, max=1)
-    status = widgets.Label()
+    status, shown = widgets.Label(), widgets.VBox()
     stop = threading.Event()
 
     def on_progress(progress: Progress) -> None:
@@ -59,8 +61,12 @@ def md_panel(
         try:
             directory = start(float(temperature.value), production.value, on_progress)
             atoms = len(Trajectory(directory).symbols)
-            figure = thermo_figure(read_thermo(directory), atoms, temperature.value)
-            panel.children = [*controls, go.FigureWidget(figure)]
+            found = [thermo_figure(read_thermo(directory), atoms, temperature.value)]
+            if diffusion := run_diffusion(directory):
+                msd = msd_figure({directory.name: {"": diffusion}})
+                found += [msd.update_layout(width=480, height=360)]
+                found += [widgets.Label(diffusion_in_words(diffusion))]
+            show(shown, *found)
             status.value = f"done: {directory}"
         except _CancelledError:
             status.value = "stopped; Run resumes from the last complete segment"
@@ -71,13 +77,11 @@ def md_panel(
 
     def on_run(button: widgets.Button) -> None:
         stop.clear()
-        panel.children = controls
+        show(shown)
         run_button.disabled, stop_button.disabled = True, False
         threading.Thread(target=work, daemon=True).start()
 
     run_button.on_click(on_run)
     stop_button.on_click(lambda button: stop.set())
     buttons = widgets.HBox([run_button, stop_button, bar, status])
-    controls = [temperature, production, buttons]
-    panel = widgets.VBox(controls)
-    return panel
+    return widgets.VBox([temperature, production, buttons, shown])

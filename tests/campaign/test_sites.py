@@ -38,7 +38,7 @@ from llzo_helpers.campaign.sites import (
     warning_table,
 )
 from llzo_helpers.errors import InputError
-from llzo_helpers.figures.figure2 import density_view, figure_2
+from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.figure4 import figure_4
 from llzo_helpers.figures.figure5 import figure_5
 from llzo_helpers.figures.residence_colour import ResidenceColour
@@ -266,12 +266,6 @@ def test_the_strongest_flux_goes_from_tetrahedron_to_octahedron(system):
     kinds = strongest_flux(system).split(" → ")
     assert kinds[0] == kinds[-1]
     assert all({a, b} == {"24d", "48g"} for a, b in pairwise(kinds))
-
-
-def test_density_view_for_the_lab(system):
-    view = density_view(density_panel(system))
-    shapes = [message["kwargs"].get("shape") for message in view._ngl_msg_archive]
-    assert shapes
 
 
 def test_density_panel_of_the_lab(system):

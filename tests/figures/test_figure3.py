@@ -43,6 +43,13 @@ def test_pairs_are_drawn_with_their_errors():
     np.testing.assert_allclose(band[: len(pair.radii)] - pair.values, pair.standard_error)
 
 
+def test_order_parameter_of_one_network_that_equals_its_count():
+    row = {"system": "a", "phase": "crystal", "temperature_K": 900, "tracer_D_cm2_s": 1e-6}
+    row |= {"tracer_D_std_cm2_s": 1e-7, "gop_k3": -65.0, "gop_k3_std": 0.0}
+    figure = figure3.figure_3a(pd.DataFrame([row | {"gop_k3_counting_limit": -65.0 + 1e-13}]))
+    assert figure.layout.yaxis.range == pytest.approx((-71.5, -58.5))
+
+
 def test_order_parameter_has_its_errors_and_its_count():
     table = pd.DataFrame(
         {

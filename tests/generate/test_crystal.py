@@ -12,7 +12,7 @@ from llzo_helpers.files import read_json, sha256
 from llzo_helpers.garnet import ELEMENTS, FORMAL_CHARGES, garnet, li_per_formula, volume_ratio
 from llzo_helpers.generate.crystal import MINIMUM_LI_DISTANCE, _LithiumCoulombEnergy, crystal
 from llzo_helpers.md.launch import environment, find_lammps
-from llzo_helpers.structures import read_structure, write_structure
+from llzo_helpers.structures import read_structure, require_unoccupied, write_structure
 
 
 def distances_between(atoms: ase.Atoms, a: str, b: str) -> np.ndarray:
@@ -122,6 +122,18 @@ def test_writing_and_reading_back(tmp_path: Path):
         assert sha256(tmp_path / name) == digest
     assert li_per_formula(back) == 6.5
     assert volume_ratio(back) == pytest.approx(1.12)
+
+
+def test_another_structure_is_not_overwritten(tmp_path: Path):
+    made_with = {"phase": "crystal", "volume_ratio": 1.12, "fit_window": (0.1, 0.5)}
+    require_unoccupied(tmp_path, made_with)
+    write_structure(crystal(li_per_formula=6.5, seed=2), tmp_path, {"parameters": made_with})
+    require_unoccupied(tmp_path, made_with)
+    with pytest.raises(InputError, match=r"made with volume_ratio = 1.12, not 1.17; give another"):
+        require_unoccupied(tmp_path, {**made_with, "volume_ratio": 1.17})
+    write_structure(crystal(li_per_formula=6.5, seed=2), tmp_path, {"made by": "tests"})
+    with pytest.raises(InputError, match="made without phase, not 'crystal'"):
+        require_unoccupied(tmp_path, made_with)
 
 
 @pytest.mark.parametrize(

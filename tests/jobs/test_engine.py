@@ -195,6 +195,18 @@ def test_a_notebook_refuses_bad_parameters(tmp_path: Path, parameters, message):
     assert not (tmp_path / "s").exists()
 
 
+def test_a_notebook_does_not_overwrite_another_structure(tmp_path: Path, structure: Path):
+    there = shutil.copytree(structure, tmp_path / "there")
+    process = papermill("01_generate.ipynb", tmp_path, output=str(there))
+    assert process.returncode != 0
+    assert "holds a structure made without phase" in notebook_error(tmp_path / "01_generate.ipynb")
+    assert tree(there) == tree(structure)
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def test_an_unknown_profile_is_refused(tmp_path: Path):
     process = run("run", "smoke", "--profile", "cloud", results=tmp_path)
     assert process.returncode == 2

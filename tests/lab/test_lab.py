@@ -2,6 +2,8 @@
 
 import io
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -11,13 +13,17 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from one_node_slurm import NoSlurmError, running_slurm, write_profile
 from PIL import Image
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Locator, Page, sync_playwright
 
 from llzo_helpers.generate.crystal import crystal
-from llzo_helpers.paths import ROOT
+from llzo_helpers.paths import NOTEBOOKS, ROOT
 from llzo_helpers.structures import write_structure
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -27,6 +33,41 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
 ]
+
+
+ANALYSED = """
+from llzo_helpers.campaign.diffusion import analyse_diffusion
+from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.campaign.networks import analyse_networks
+from llzo_helpers.campaign.site_files import save_sites
+from llzo_helpers.campaign.sites import analyse_sites
+
+campaign = load_campaign(parameters.output)
+systems, _ = analyse_sites(campaign)
+save_sites(campaign, systems[0])
+networks = analyse_networks(campaign, analyse_diffusion(campaign)[0])
+"""
+
+
+def by_hand() -> nbformat.NotebookNode:
+    """Return a notebook of the cells of 01, 02 with a shorter run, and the panels of 03 to 05."""
+    path = [*code("01_generate"), *code("02_run_md"), ANALYSED]
+    for name in ("03_diffusion", "04_sites", "05_gop"):
+        path += [source for source in code(name) if source.startswith("if interactive()")]
+    shorter = {"equilibration_ps: float = 2 ": "equilibration_ps: float = 0.5 "}
+    shorter |= {"production_ps: float = 10 ": "production_ps: float = 5 "}
+    shorter |= {"segment_ps: float = 5 ": "segment_ps: float = 2.5 "}
+    for long, short in shorter.items():
+        assert sum(long in source for source in path) == 1
+        path = [source.replace(long, short) for source in path]
+    cells = [nbformat.v4.new_code_cell(source) for source in path]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)"}}
+    return nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+
+
+def code(name: str) -> list[str]:
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
 @pytest.fixture(scope="module")
@@ -50,30 +91,27 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab(project: Path) -> Iterator[str]:
     """Address of a JupyterLab over it."""
     root = project
-    # what notebook 02 starts from by default
+    # what a campaign's first run starts from
     name = "C-Li6.25-V101-1x1x1-r1"
     atoms = crystal(li_per_formula=6.25, volume_ratio=1.01, seed=1)
-    write_structure(atoms, root / "results" / "by_hand" / "structures" / name, {})
-    # what a campaign's first run starts from
     write_structure(atoms, root / "results" / "smoke" / "structures" / name, {})
-    # all cells stay in the page, so that they can be found; no question about news
-    settings = root / ".jupyter" / "lab" / "user-settings" / "@jupyterlab"
-    for name, content in (
-        ("notebook-extension/tracker", '{"windowingMode": "none"}'),
-        ("apputils-extension/notification", '{"fetchNews": "false"}'),
-    ):
-        path = settings / f"{name}.jupyterlab-settings"
-        path.parent.mkdir(parents=True)
-        path.write_text(content)
+    nbformat.write(by_hand(), root / "notebooks" / "by_hand.ipynb")
+    # all cells stay in the page, so that they can be found
+    settings = root / ".jupyter/lab/user-settings/@jupyterlab/notebook-extension"
+    settings.mkdir(parents=True)
+    (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
     command += [f"--port={port}", f"--IdentityProvider.token={TOKEN}"]
+    # as `make lab` starts it
+    (options,) = re.findall(r"jupyter lab (.+)", (ROOT / "Makefile").read_text())
+    command += shlex.split(options)
     with (root / "lab.log").open("wb") as log:
         server = subprocess.Popen(
             command,
-            cwd=root / "notebooks",
+            cwd=root,
             stdout=log,
             stderr=subprocess.STDOUT,
             env={
@@ -83,8 +121,7 @@ def lab(project: Path) -> Iterator[str]:
                 "PYTHONPATH": str(root),
             },
         )
-    # a workspace of its own for each notebook: the last one's tabs stay closed
-    address = f"http://127.0.0.1:{port}/lab/workspaces/{{0}}/tree/{{0}}.ipynb?token={TOKEN}"
+    address = f"http://127.0.0.1:{port}/?token={TOKEN}"
     for _ in range(120):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={TOKEN}", timeout=1)
@@ -98,20 +135,24 @@ def lab(project: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def page(lab: str) -> Iterator[Page]:
+    """A browser; no error may show in its console as long as the server runs."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
             args=["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"],
         )
-        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+        yield page
         browser.close()
+        assert not errors, errors
 
 
-def run_all(page: Page, address: str, seconds: float) -> None:
-    """Open a notebook, run all its cells and wait until the last has run; no error may show."""
-    page.goto(address)
-    page.locator(".jp-Notebook").wait_for(timeout=60_000)
+def run_all(page: Page, seconds: float) -> None:
+    """Run all cells of the open notebook and wait until the last has run; no error may show."""
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=60_000)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
@@ -124,30 +165,127 @@ def run_all(page: Page, address: str, seconds: float) -> None:
         time.sleep(0.5)
 
 
-def test_structures_with_a_viewer_and_sliders(page: Page, lab: str):
-    run_all(page, lab.format("01_generate"), 90)
-    page.locator(".jp-OutputArea canvas").first.wait_for(timeout=30_000)
-    page.get_by_text("Li X", exact=True).first.wait_for()
-    page.get_by_text("V / V_exp", exact=True).first.wait_for()
+def output(page: Page, code: str) -> Locator:
+    """What the cell with this code put out."""
+    return page.locator(".jp-CodeCell", has_text=code).locator(".jp-OutputArea").first
 
 
-def test_a_run_started_from_the_panel(page: Page, lab: str):
-    run_all(page, lab.format("02_run_md"), 180)
-    page.locator("button.jupyter-button", has_text="Run").click(timeout=60_000)
-    page.get_by_text("steps/s").first.wait_for(timeout=60_000)
-    page.get_by_text("done: ").first.wait_for(timeout=120_000)
-    page.locator(".jupyter-widgets .js-plotly-plot").first.wait_for(timeout=30_000)
+def picture(drawing: Locator) -> NDArray[np.uint8]:
+    """Pixels of a figure or structure, [row, column, colour]."""
+    return np.asarray(Image.open(io.BytesIO(drawing.screenshot(timeout=60_000))).convert("RGB"))
+
+
+def drawn(drawing: Locator, unlike: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+    """Wait until something is drawn, all of it, that is not what was there before.
+
+    Something: at least one pixel in 200 that is not as the background; a change: one in 2000.
+    """
+    pixels = np.zeros((1, 1, 3), dtype=np.uint8)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        last = pixels
+        try:
+            pixels = picture(drawing)
+        except PlaywrightError:
+            # replaced meanwhile
+            continue
+        background = (pixels == pixels[2, 2]).all(axis=2)
+        if not same(pixels, unlike) and same(pixels, last) and background.mean() < 0.995:
+            return pixels
+        time.sleep(0.2)
+    pytest.fail(f"{drawing}: nothing was drawn, or it did not change")
+
+
+def coloured(pixels: NDArray[np.uint8]) -> bool:
+    """Whether more than axes and text is drawn: markers, surfaces or atoms, which have colours."""
+    return bool((np.ptp(pixels.astype(int), axis=2) > 60).sum() > 30)
+
+
+def same(pixels: NDArray[np.uint8], others: NDArray[np.uint8] | None) -> bool:
+    if others is None or pixels.shape != others.shape:
+        return False
+    return bool((pixels != others).any(axis=2).mean() < 0.0005)
+
+
+def test_each_widget_is_drawn_and_follows_its_controls(page: Page, lab: str, project: Path):
+    """By its pixels; the notebooks' own cells, all in one session, from the start page."""
+    page.goto(lab)
+    page.get_by_role("heading", name="Start here").wait_for(timeout=60_000)
+    assert page.get_by_role("link", name="01_generate").count() == 1
+    page.locator(".jp-DirListing-item", has_text="by_hand").dblclick()
+    run_all(page, 180)
+
+    structure = output(page, "show_structure(atoms)").locator("canvas")
+    before = drawn(structure)
+    assert coloured(before)
+    box = structure.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 160, steps=3)
+    page.mouse.up()
+    drawn(structure, unlike=before)
+
+    cell = output(page, "explore_crystal(")
+    before = drawn(cell.locator("canvas"))
+    assert coloured(before)
+    cell.get_by_role("slider").first.press("End")
+    cell.get_by_text("La24Li60O96Zr16").wait_for()
+    drawn(cell.locator("canvas"), unlike=before)
+
+    run = output(page, "md_panel(")
+    run.get_by_role("button", name="Run").click()
+    run.get_by_text("done: ").wait_for(timeout=120_000)
+    run.get_by_text("cm²/s").wait_for()
+    thermo, msd = run.locator(".js-plotly-plot").all()
+    drawn(thermo)
+    drawn(msd)
+
+    fit, own = output(page, "explore_fit(").locator(".jp-OutputArea-output").all()
+    before = drawn(fit.locator(".js-plotly-plot"))
+    fit.get_by_role("slider").first.press("Home")
+    drawn(fit.locator(".js-plotly-plot"), unlike=before)
+
+    file = str(project / "data/example_uo2/uo2_3000K.dump.gz")
+    path = own.get_by_label("file")
+    # offered as one types
+    names = path.get_attribute("list")
+    assert page.locator(f'datalist[id="{names}"] option[value="{file}"]').count() == 1
+    for label, text in (("file", file), ("elements", "1: U, 2: O"), ("ps per frame", "0.2")):
+        own.get_by_label(label).fill(text)
+        own.get_by_label(label).press("Tab")
+    own.get_by_role("button", name="Open").click()
+    own.get_by_text("200 frames, 0.2 ps apart, O216U108").wait_for(timeout=60_000)
+    own.get_by_text("nearest image").wait_for()
+    assert coloured(drawn(own.locator("canvas")))
+    own.locator("select[multiple]").select_option("O")
+    own.get_by_role("button", name="Analyse").click()
+    # as the notebook's table gives it
+    own.get_by_text("D = (1.").wait_for(timeout=60_000)
+    drawn(own.locator(".js-plotly-plot"))
+
+    density = output(page, "explore_density(")
+    before = drawn(density.locator(".js-plotly-plot"))
+    assert coloured(before)
+    density.get_by_role("slider").press("PageUp")
+    drawn(density.locator(".js-plotly-plot"), unlike=before)
+
+    order = output(page, "explore_order_parameter(")
+    before = drawn(order.locator(".js-plotly-plot"))
+    assert coloured(before)
+    order.get_by_role("button", name="1").click()
+    assert coloured(drawn(order.locator(".js-plotly-plot"), unlike=before))
 
 
 def test_a_campaign_started_and_cancelled_from_the_panel(page: Page, lab: str):
-    """In notebook 02 as the test before left it; a run chosen, met at work, and cancelled."""
+    """In the session of the test before; a run chosen, met at work, and cancelled."""
     start_and_cancel(page)
 
 
 def test_a_campaign_on_slurm_from_the_panel(page: Page, lab: str, project: Path):
     try:
         with running_slurm(cpus=2):
-            page.locator(".jupyter-widgets select").nth(1).select_option("slurm")
+            output(page, "campaign_panel(").locator("select").nth(1).select_option("slurm")
             start_and_cancel(page, by="Slurm job")
             jobs = subprocess.run(["squeue", "-h"], capture_output=True, text=True, check=True)
             assert jobs.stdout == ""
@@ -155,56 +293,16 @@ def test_a_campaign_on_slurm_from_the_panel(page: Page, lab: str, project: Path)
         pytest.skip(f"no Slurm: {error}")
 
 
-def test_a_trajectory_of_any_program_chosen_in_the_panel(page: Page, lab: str, project: Path):
-    """Its first frame is seen, and its D is the one that the notebook's table gives."""
-    run_all(page, lab.format("03_diffusion"), 240)
-    file = project / "data/example_uo2/uo2_3000K.dump.gz"
-    path = page.get_by_placeholder("path", exact=True)
-    # offered as one types
-    names = path.get_attribute("list")
-    assert page.locator(f'datalist[id="{names}"] option[value="{file}"]').count() == 1
-    path.fill(str(file))
-    page.get_by_label("elements", exact=True).fill("1: U, 2: O")
-    interval = page.get_by_label("ps per frame")
-    interval.fill("0.2")
-    interval.press("Tab")
-    panel = page.locator(".widget-vbox", has=path).last
-    panel.get_by_role("button", name="Open").click()
-    panel.get_by_text("200 frames, 0.2 ps apart, O216U108").wait_for(timeout=60_000)
-    panel.get_by_text("nearest image").wait_for()
-
-    view = panel.locator("canvas").first
-    view.wait_for(timeout=30_000)
-    deadline = time.monotonic() + 60
-    while colours(view) < 100:
-        assert time.monotonic() < deadline, "no atoms are drawn"
-        time.sleep(1)
-
-    panel.locator("select[multiple]").select_option("O")
-    panel.get_by_role("button", name="Analyse").click()
-    panel.get_by_text("D = 1.").wait_for(timeout=60_000)
-    curve = panel.locator(".js-plotly-plot .scatterlayer .js-line").first
-    curve.wait_for(timeout=30_000)
-    drawn = curve.bounding_box()
-    assert drawn
-    assert min(drawn["width"], drawn["height"]) > 50
-
-
-def colours(view: Locator) -> int:
-    """Count the colours that an element shows: atoms are spheres, shaded."""
-    shown = Image.open(io.BytesIO(view.screenshot())).convert("RGB")
-    return len(shown.getcolors(shown.width * shown.height))
-
-
 def start_and_cancel(page: Page, by: str = "") -> None:
-    page.locator(".jupyter-widgets select").first.select_option("smoke")
-    table = page.locator(".llzo-runs")
+    panel = output(page, "campaign_panel(")
+    panel.locator("select").first.select_option("smoke")
+    table = panel.locator(".llzo-runs")
     table.get_by_text("waiting").first.wait_for()
-    page.locator(".jupyter-widgets select[multiple]").select_option(index=[0])
-    page.locator("button.jupyter-button", has_text="Start").click()
+    panel.locator("select[multiple]").select_option(index=[0])
+    panel.get_by_role("button", name="Start").click()
     table.get_by_text("running").wait_for(timeout=120_000)
     table.get_by_text(by).first.wait_for()
-    page.locator("button.jupyter-button", has_text="Cancel").click()
+    panel.get_by_role("button", name="Cancel").click()
     # the table follows by itself until the engine has ended
-    page.locator("button.jupyter-button:enabled", has_text="Start").wait_for(timeout=60_000)
+    panel.locator("button:enabled", has_text="Start").wait_for(timeout=60_000)
     assert table.get_by_text("running").count() == 0

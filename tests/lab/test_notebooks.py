@@ -1,12 +1,17 @@
 """How notebooks are committed: one parameters cell, no outputs, no code of their own."""
 
 import ast
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from llzo_helpers.paths import NOTEBOOKS
+from llzo_helpers.errors import InputError
+from llzo_helpers.paths import NOTEBOOKS, PARAMETERS, RESULTS, ROOT
 
 
 @pytest.fixture(params=sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
@@ -26,6 +31,31 @@ def test_committed_without_outputs(notebook):
         assert cell.execution_count is None
 
 
+def test_git_sees_no_change_in_a_notebook_that_was_run(tmp_path: Path):
+    shutil.copytree(NOTEBOOKS, tmp_path / "notebooks")
+    shutil.copy(ROOT / ".gitattributes", tmp_path)
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+
+    git("init", "--quiet")
+    (clean,) = re.findall(r"git config (filter\S+) \"(.+)\" ", (ROOT / "Makefile").read_text())
+    git("config", clean[0], clean[1].replace("$(BIN)/python", sys.executable))
+    git("add", ".")
+    for path in (tmp_path / "notebooks").glob("*.ipynb"):
+        run = nbformat.read(path, as_version=4)
+        for count, cell in enumerate(code_cells(run), start=1):
+            cell.update(execution_count=count, metadata={**cell.metadata, "scrolled": True})
+            cell.outputs = [nbformat.v4.new_output("stream", text="out")]
+        run.metadata["language_info"] = {"name": "python", "version": "3.11.2"}
+        nbformat.write(run, path)
+    assert git("diff", "--name-only") == ""
+    (tmp_path / "notebooks" / "01_generate.ipynb").write_text("{}")
+    assert git("diff", "--name-only") == "notebooks/01_generate.ipynb\n"
+
+
 def test_one_parameters_cell_typed_and_commented(notebook):
     (cell,) = [c for c in code_cells(notebook) if "parameters" in c.metadata.get("tags", [])]
     assert cell is code_cells(notebook)[0]
@@ -34,15 +64,40 @@ def test_one_parameters_cell_typed_and_commented(notebook):
         assert "  # " in line
 
 
-def test_prose_first_and_last(notebook):
-    """Question, what it reads and writes; at the end what was learnt."""
-    opening, closing = notebook.cells[0], notebook.cells[-1]
-    assert opening.cell_type == closing.cell_type == "markdown"
+def test_prose_first_and_what_was_learnt_last(notebook):
+    """Question, what it reads and writes; at the end sentences from the data of the run."""
+    opening = notebook.cells[0]
+    assert opening.cell_type == "markdown"
     assert "**Question.**" in opening.source
     assert "| reads | writes" in opening.source
-    assert closing.source.startswith("## What was learnt")
+    heading, printed = notebook.cells[-2:]
+    assert heading.cell_type == "markdown"
+    assert heading.source.startswith("## What was learnt")
+    assert printed.cell_type == "code"
+    assert "print(learnt." in printed.source
 
 
 def test_hardly_any_definitions(notebook):
     bodies = [node for c in code_cells(notebook) for node in ast.walk(ast.parse(c.source))]
     assert sum(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in bodies) <= 1
+
+
+@pytest.mark.parametrize(
+    ("stem", "first"),
+    [
+        ("03_diffusion", "notebook 02"),
+        ("04_sites", "notebook 02"),
+        ("05_gop", "notebook 03"),
+        ("06_crossover", "notebook 03"),
+    ],
+)
+def test_without_runs_they_say_in_one_line_what_to_run_first(tmp_path: Path, stem: str, first: str):
+    """Nothing is analysed, and nothing is written."""
+    campaign = tmp_path / "without-runs.yaml"
+    campaign.write_text((PARAMETERS / "smoke.yaml").read_text())
+    _, *cells = code_cells(nbformat.read(NOTEBOOKS / f"{stem}.ipynb", as_version=4))
+    namespace = {"campaign": str(campaign), "temperature_K": 0}
+    with pytest.raises(InputError, match=rf"without-runs.*; run {first}"):
+        for cell in cells:
+            exec(cell.source, namespace)  # noqa: S102
+    assert not (RESULTS / "without-runs").exists()
