@@ -46,9 +46,9 @@ class SiteSettings(Model):
     """Of "dotprod". The published 0.45 puts some 24d sites of the crystal together with a 48g site;
     0.5 gives 24 + 48 (measured on eight runs of one cell at 86 and 101 %)."""
     assignment_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
-    static_movement_threshold: Annotated[float, Field(gt=0, le=100)] = 3.0
-    """Largest distance of a framework atom from its mean position, Å; beyond, the framework counts
-    as melted. In expanded cells single oxygens move 2 Å (measured), which the landmarks bear."""
+    place_distance_A: Annotated[float, Field(gt=0, le=100)] = 1.5
+    """A framework atom whose mean position moves as far as this has changed its place: about half
+    the distance between neighbouring places."""
     hull_samples: Annotated[int, Field(ge=5, le=100_000)] = 300
     """Number of positions whose hull is a site's accessible volume."""
 

@@ -48,6 +48,8 @@ from llzo_helpers.garnet import LI_SITES, SITE_RADII_A, SPACE_GROUP
 from llzo_helpers.md.trajectory import Trajectory
 
 GARNET_SITES_PER_CELL = 24 + 48
+FRAMEWORK_WINDOW_PS = 2.5
+"""Time over which the vibration of the framework averages out."""
 UNASSIGNED_LIMIT = 0.25
 """Fraction of positions between sites from which on a run is flagged."""
 
@@ -245,7 +247,8 @@ def find_sites(
             "clustering": settings.clustering,
             "clustering_threshold": settings.clustering_threshold,
             "assignment_threshold": settings.assignment_threshold,
-            "static_movement_threshold": settings.static_movement_threshold,
+            "place_distance_A": settings.place_distance_A,
+            "window_frames": max(1, round(FRAMEWORK_WINDOW_PS / trajectory.frame_interval_ps)),
             **changes,
         },
     )
