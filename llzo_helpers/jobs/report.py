@@ -60,8 +60,23 @@ SECTIONS = (
     Section(
         "Diffusivity and activation energy",
         "03_diffusion.ipynb",
-        figures=("figure_1a", "figure_1b", "arrhenius", "msd", "running_diffusion", "ageing"),
-        tables=(("table_2", "Table 2. Activation energies and diffusivities at 1100 K."),),
+        figures=(
+            "figure_1a",
+            "figure_1b",
+            "arrhenius",
+            "msd",
+            "running_diffusion",
+            "ageing",
+            "framework",
+        ),
+        tables=(
+            ("table_2", "Table 2. Activation energies and diffusivities at 1100 K."),
+            (
+                "framework_summary",
+                "What became of the framework of each run: verdict, the garnet's La and Zr "
+                "positions vacated (first and last block of the run), and how fast it moves.",
+            ),
+        ),
     ),
     Section(
         "Sites, jumps and volumes",
