@@ -124,7 +124,7 @@ def framework_table(states: Sequence[FrameworkState]) -> pd.DataFrame:
 
 def framework_summary(table: pd.DataFrame) -> pd.DataFrame:
     """Put the content of `framework.csv` into words and rounded numbers, for people."""
-    elements = [column.removesuffix("_D_cm2_s") for column in table.filter(regex="_D_cm2_s$")]
+    elements = [str(column).removesuffix("_D_cm2_s") for column in table.filter(regex="_D_cm2_s$")]
     rows = []
     for row in table.to_dict("records"):
         known = np.isfinite(row["vacated_last"])

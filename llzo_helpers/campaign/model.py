@@ -279,11 +279,11 @@ class Campaign(Model):
     @property
     def site_runs(self) -> list[Run]:
         """The runs whose sites are analysed."""
-        return [run for run in self.runs if run.temperature_K == self.sites.temperature_K]
+        return [run for run in self.runs if run.temperature_K in self.sites.temperature_K]
 
     def md_settings(self, run: Run) -> MDSettings:
         """Settings of one run: `md`, with the jump run only where sites are analysed."""
-        if run.temperature_K == self.sites.temperature_K:
+        if run.temperature_K in self.sites.temperature_K:
             return self.md
         return self.md.model_copy(update={"jump_run_ps": 0.0})
 

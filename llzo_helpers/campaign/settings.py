@@ -39,8 +39,12 @@ class DiffusionSettings(Model):
 class SiteSettings(Model):
     """Whose sites are analysed, and how (see `llzo_helpers.analysis.sites.landmark_analysis`)."""
 
-    temperature_K: Temperature = 1100.0
-    """Of the runs that are analysed; only they are followed by a jump run."""
+    temperature_K: OneOrMore[Temperature] = Field(default=[1100.0])
+    """Of the runs that are analysed, one or several; only they are followed by a jump run."""
+    crystal_sites: Literal["seeded", "found"] = "seeded"
+    """Of a garnet that stands: its known 24d and 48g positions, or clusters like elsewhere. In an
+    expanded crystal the clusters of neighbouring positions run into one another (measured: 61 of 72
+    at 112 %)."""
     clustering: Literal["dotprod", "mcl"] = "dotprod"
     clustering_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Of "dotprod". The published 0.45 puts some 24d sites of the crystal together with a 48g site;
@@ -49,8 +53,16 @@ class SiteSettings(Model):
     place_distance_A: Annotated[float, Field(gt=0, le=100)] = 1.5
     """A framework atom whose mean position moves as far as this has changed its place: about half
     the distance between neighbouring places."""
+    minimum_stay_ps: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Shorter stays count as spent at the site before; 0: one frame elsewhere and back are two
+    jumps."""
     hull_samples: Annotated[int, Field(ge=5, le=100_000)] = 300
     """Number of positions whose hull is a site's accessible volume."""
+
+    @property
+    def temperatures(self) -> str:
+        """Temperatures in words, K."""
+        return ", ".join(f"{temperature:g}" for temperature in self.temperature_K)
 
     def require_enough_frames(self, md: MDSettings) -> None:
         """Raise ValueError if a jump run is too short for its jumps to be analysed."""

@@ -11,7 +11,8 @@ from llzo_helpers.analysis.sites import (
     jump_statistics,
 )
 from llzo_helpers.campaign.settings import SiteSettings
-from llzo_helpers.campaign.sites import RunSites, find_sites, garnet_types, pooled_residence_time
+from llzo_helpers.campaign.site_tables import pooled_residence_time
+from llzo_helpers.campaign.sites import RunSites, find_sites, garnet_types
 
 
 @dataclass(frozen=True)

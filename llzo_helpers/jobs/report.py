@@ -252,7 +252,7 @@ def _reason(campaign: Campaign, notebook: str) -> str:
     if notebook == "06_crossover.ipynb" and not campaign.glasses:
         return "the campaign has no glass"
     if notebook in ("04_sites.ipynb", "05_gop.ipynb") and not campaign.site_runs:
-        return f"no run at sites.temperature_K = {campaign.sites.temperature_K:g}"
+        return f"no run at sites.temperature_K = {campaign.sites.temperatures}"
     if (campaign.directory / notebook).is_file():
         return f"{notebook} found nothing to show"
     for before in sorted({section.notebook for section in SECTIONS}):

@@ -12,7 +12,7 @@ N_FRAMES = 240
 CRYSTAL, LITHIUM = garnet(1)
 SYMBOLS = CRYSTAL.get_chemical_symbols()
 NAMES = np.array(SYMBOLS)
-SITES = {element: CRYSTAL.positions[NAMES == element] for element in ("La", "Zr", "O")}
+SITES = {element: CRYSTAL.positions[element == NAMES] for element in ("La", "Zr", "O")}
 
 
 def vibrating(seed: int = 0) -> NDArray[np.float64]:

@@ -24,7 +24,8 @@ from llzo_helpers.campaign.order import analyse_structures
 from llzo_helpers.campaign.paper import compare_with_paper, paper_values_for
 from llzo_helpers.campaign.site_files import load_network, save_sites
 from llzo_helpers.campaign.site_panels import density_panel, nearest_crystals, volume_panels
-from llzo_helpers.campaign.sites import RunSites, analyse_sites, kind_table, run_table
+from llzo_helpers.campaign.site_tables import kind_table, run_table
+from llzo_helpers.campaign.sites import RunSites, analyse_sites
 from llzo_helpers.campaign.tables import against_volume
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.diffusion import arrhenius_figure, msd_figure

@@ -27,16 +27,14 @@ from llzo_helpers.campaign.site_panels import (
     volume_panels,
 )
 from llzo_helpers.campaign.site_sensitivity import sensitivity
-from llzo_helpers.campaign.sites import (
-    RunSites,
-    analyse_run,
-    analyse_sites,
+from llzo_helpers.campaign.site_tables import (
     compare_back_jumps,
     kind_table,
     run_table,
     strongest_flux,
     warning_table,
 )
+from llzo_helpers.campaign.sites import RunSites, analyse_run, analyse_sites
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.figure2 import density_view, figure_2
 from llzo_helpers.figures.figure4 import figure_4
@@ -67,6 +65,9 @@ class MemoryTrajectory:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def thinned(self, at_most: int) -> NDArray[np.float32]:
+        return self.positions[:: -(-len(self) // at_most)]
 
     def chunks(self, frames: int = 1000) -> Iterator[NDArray[np.float32]]:
         for begin in range(0, len(self), frames):

@@ -48,6 +48,7 @@ from llzo_helpers.analysis.sites.network import (
 from llzo_helpers.analysis.sites.site_types import (
     coordination_types,
     oxygen_coordination,
+    wyckoff_positions,
     wyckoff_types,
 )
 from llzo_helpers.analysis.sites.volumes import (
@@ -103,5 +104,6 @@ __all__ = [
     "superbasins",
     "value_of_nearest_site",
     "voronoi_landmarks",
+    "wyckoff_positions",
     "wyckoff_types",
 ]
