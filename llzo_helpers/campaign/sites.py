@@ -177,7 +177,9 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
     coordination = surroundings.coordination()
     kinds = coordination_types(coordination)
     if isinstance(run, Run) and framework.garnet_stands:
-        kinds = garnet_types(sites.centres, cell, run.structure.supercell)
+        # a seeded site is what its seed is, however far an expanded crystal draws its centre
+        places = sites.centres if seeds is None else seeds
+        kinds = garnet_types(places, cell, run.structure.supercell)
     stays = find_stays(
         sites.assignments,
         sites.n_sites,

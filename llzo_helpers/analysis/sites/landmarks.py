@@ -160,7 +160,8 @@ def voronoi_landmarks(
     n_vertices = max(len(corners[node]) for node in kept)
     vertices = np.full((len(kept), n_vertices), -1)
     offsets = np.zeros((len(kept), n_vertices, 3))
-    centres = _six_digits(centres)
+    turn = _standard_orientation(cell)
+    centres = _six_digits(centres @ turn) @ turn.T
     rounding = nearest_image(framework - rounded, cell)
     for landmark, node in enumerate(kept):
         members = sorted(corners[node])
@@ -183,6 +184,12 @@ def _flatness(offsets: FloatArray) -> float:
     """Return the thickness of a set of points [point, axis] relative to their radius."""
     spread = np.linalg.svd(offsets - offsets.mean(axis=0), compute_uv=False)
     return float(spread[-1] / np.linalg.norm(offsets, axis=1).mean())
+
+
+def _standard_orientation(cell: FloatArray) -> FloatArray:
+    """Return the rotation [axis, axis] that turns a cell as a CIF file has it: a along x."""
+    turn, triangle = np.linalg.qr(cell.T)
+    return np.asarray(turn * np.sign(np.diag(triangle)))
 
 
 def _six_digits(values: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ from ase.spacegroup import Spacegroup
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from llzo_helpers.analysis.periodic import checked_cell, nearest_image
+from llzo_helpers.analysis.periodic import check_cutoff, checked_cell, nearest_image
 from llzo_helpers.arrays import FloatArray, IntArray
 
 
@@ -31,7 +31,13 @@ def oxygen_coordination(
     Returns
     -------
     ndarray of int, shape [site]
+
+    Raises
+    ------
+    InputError
+        A cell so flat or small that an oxygen may have two images within the cutoff.
     """
+    check_cutoff(cutoff, checked_cell(cell))
     bonds = nearest_image(oxygens[None] - centres[:, None], checked_cell(cell))
     return np.asarray((np.linalg.norm(bonds, axis=2) < cutoff).sum(axis=1))
 

@@ -16,12 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames, as_frames
-from llzo_helpers.analysis.periodic import checked_cell, nearest_image
+from llzo_helpers.analysis.periodic import (
+    check_cutoff,
+    checked_cell,
+    nearest_image,
+    reduced_cell,
+)
 from llzo_helpers.analysis.sites.analysis import UNASSIGNED, SiteAnalysis
 from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.errors import InputError
-
-# Shannon radii as the paper gives them, Å.
 
 
 def radical_voronoi_volumes(points: ArrayLike, radii: ArrayLike, cell: ArrayLike) -> FloatArray:
@@ -49,7 +52,7 @@ def radical_voronoi_volumes(points: ArrayLike, radii: ArrayLike, cell: ArrayLike
     InputError
         Mismatched shapes, negative radii, or two points at one place.
     """
-    cell = checked_cell(cell)
+    cell = reduced_cell(cell)
     points, radii = np.asarray(points, dtype=float), np.asarray(radii, dtype=float)
     if points.ndim != 2 or points.shape[1] != 3 or radii.shape != (len(points),):
         raise InputError(
@@ -145,7 +148,13 @@ def polyhedron_volumes(
     -------
     ndarray, shape [site]
         Å3; NaN for a site with fewer than four oxygens.
+
+    Raises
+    ------
+    InputError
+        A cell so flat or small that an oxygen may have two images within the cutoff.
     """
+    check_cutoff(cutoff, checked_cell(cell))
     bonds = nearest_image(oxygens[None] - centres[:, None], checked_cell(cell))
     near = np.linalg.norm(bonds, axis=2) < cutoff
     return np.array([_hull_volume(bonds[site, near[site]]) for site in range(len(centres))])
