@@ -23,7 +23,7 @@ from llzo_helpers.analysis.networks.gop import (
 from llzo_helpers.analysis.networks.resampling import Dependence, dependence_on_length
 from llzo_helpers.analysis.sites import JumpStatistics, critical_rate, percolation
 from llzo_helpers.arrays import FloatArray
-from llzo_helpers.campaign.labels import run_label
+from llzo_helpers.campaign.labels import run_labels
 from llzo_helpers.campaign.model import Campaign, by_volume
 from llzo_helpers.campaign.settings import OrderSettings
 from llzo_helpers.campaign.site_files import SiteNetwork, load_network
@@ -79,11 +79,12 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
     """
     rows = []
     results = NetworkResults(pd.DataFrame(), {}, {}, {}, {}, {})
-    for run in by_volume(campaign.analysed_runs):
+    labels = run_labels(campaign.analysed_site_runs)
+    for run in by_volume(campaign.analysed_site_runs):
         network = load_network(campaign, run)
         if network is None or not network.graph.number_of_edges():
             continue
-        label, seed = run_label(run), campaign.seed_of(f"gop {run.name}")
+        label, seed = labels[run.name], campaign.seed_of(f"gop {run.name}")
         rows.append(
             {"system": label} | run_columns(run) | _network_columns(network, campaign.order, seed)
         )

@@ -118,6 +118,7 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
                 "occupation_change": occupation.change,
                 "occupation_change_sigma": occupation.sigma,
                 "network_correlation": jumps.network_correlation,
+                "missed_jumps_at_least": missed_jumps(jumps.D_cm2_s, D),
                 "memory_correlation": memory,
                 "memory_correlation_std": memory_std,
                 "accessible_over_static": _mean(ratio),
@@ -127,9 +128,32 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def warning_table(systems: Sequence[RunSites], failures: Mapping[str, str]) -> pd.DataFrame:
-    """Return what to mind of each run, a row per warning: `run`, `warning`."""
+def missed_jumps(network_D_cm2_s: float, tracer_D_cm2_s: float) -> float:
+    """Return the least fraction of diffusion whose jumps the site analysis has not seen.
+
+    Ions that remember where they came from are slower than the network without memory, so its D
+    bounds the tracer's from above. What is missing to that was carried by jumps that were not
+    counted: through positions that belong to no site, or between sites seen as one.
+    """
+    if not tracer_D_cm2_s > 0:
+        return np.nan
+    return max(0.0, 1 - network_D_cm2_s / tracer_D_cm2_s)
+
+
+def warning_table(
+    systems: Sequence[RunSites], failures: Mapping[str, str], table: pd.DataFrame
+) -> pd.DataFrame:
+    """Return what to mind of each run, a row per warning: `run`, `warning`.
+
+    Parameters
+    ----------
+    systems, failures
+        Of `analyse_sites`.
+    table
+        Of `run_table`.
+    """
     rows = list(failures.items())
+    of_run = {row["run"]: row for row in table.to_dict("records")}
     for system in systems:
         analysis = system.analysis
         expected = GARNET_SITES_PER_CELL * system.repeats[0] ** 3
@@ -148,6 +172,15 @@ def warning_table(systems: Sequence[RunSites], failures: Mapping[str, str]) -> p
             texts.append(
                 f"{100 * analysis.unassigned_fraction:.0f} % of the ions' positions are between "
                 "sites; what is said of jumps depends on the assignment threshold"
+            )
+        row = of_run[system.run.name]
+        lack = row["tracer_D_cm2_s"] - row["jump_D_cm2_s"]
+        error = np.hypot(row["tracer_D_std_cm2_s"], row["jump_D_std_cm2_s"])
+        if lack > 2 * error and not row["upper_bound"]:
+            texts.append(
+                f"the network's D is below the tracer's: at least "
+                f"{100 * row['missed_jumps_at_least']:.0f} % of diffusion goes by jumps that were "
+                "not seen; rates and connectivity are too low"
             )
         kind, occupation = occupation_drift(system)
         if occupation.significant:

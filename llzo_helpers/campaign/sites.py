@@ -81,8 +81,8 @@ class RunSites:
 
     @property
     def repeats(self) -> tuple[int, int, int]:
-        """Cells of the crystal along each vector; one where there is no crystal."""
-        if isinstance(self.run, Run) and self.run.phase == "crystal":
+        """Cells of the crystal along each vector; one where none stands."""
+        if isinstance(self.run, Run) and self.framework.garnet_stands:
             return (self.run.structure.supercell,) * 3
         return (1, 1, 1)
 

@@ -95,7 +95,11 @@ SECTIONS = (
             (
                 "back_jumps",
                 "Jumps that the ion's next jump undoes, of all jumps whose next one was seen; "
-                "errors by bootstrap over ions.",
+                "errors by bootstrap over ions; lowest and highest by other definitions.",
+            ),
+            (
+                "site_definitions",
+                "What the paper says of sites, by its own definitions, beside this work.",
             ),
         ),
     ),
@@ -107,6 +111,7 @@ SECTIONS = (
             "gop_counting",
             "gop_length",
             "predictors",
+            "figure_3a_densities",
             "figure_3b",
             "figure_3c",
             "angles_O_Zr_O",

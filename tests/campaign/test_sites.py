@@ -163,9 +163,9 @@ class TestTables:
         elsewhere = compare_back_jumps(table)
         assert np.isnan(elsewhere.at[0, "paper_percent"])
 
-    def test_warnings(self, system):
-        assert warning_table([system], {}).empty
-        melted = warning_table([], {"a run": "it melted"})
+    def test_warnings(self, system, table):
+        assert warning_table([system], {}, table).empty
+        melted = warning_table([], {"a run": "it melted"}, table)
         assert melted.to_dict("records") == [{"run": "a run", "warning": "it melted"}]
 
 
