@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from llzo_helpers.arrays import FloatArray
+from llzo_helpers.analysis.sites import explored_positions, hull_volume
 from llzo_helpers.campaign.paper import paper_label, paper_value
-from llzo_helpers.campaign.sites import RunSites
+from llzo_helpers.campaign.settings import SiteSettings
+from llzo_helpers.campaign.sites import RunSites, find_sites, garnet_types
 from llzo_helpers.campaign.tables import run_columns
 
 PAPER_RUN_PS, PAPER_INTERVAL_PS = 100.0, 0.05
@@ -16,13 +17,15 @@ PAPER_RUN_PS, PAPER_INTERVAL_PS = 100.0, 0.05
 COLUMNS = ["quantity", "system", "paper", "this work", "agrees", "conditions"]
 
 
-def compare_definitions(systems: Sequence[RunSites]) -> pd.DataFrame:
+def compare_definitions(systems: Sequence[RunSites], settings: SiteSettings) -> pd.DataFrame:
     """Put what the paper says of sites beside the same quantities of these runs.
 
     Parameters
     ----------
     systems
         Of `analyse_sites`.
+    settings
+        Of the campaign.
 
     Returns
     -------
@@ -39,7 +42,7 @@ def compare_definitions(systems: Sequence[RunSites]) -> pd.DataFrame:
             rows += _accessible_over_static(system)
         elif system.framework.garnet_stands:
             rows += _back_jumps(system)
-            rows += _order_of_accessible(system, label)
+            rows += _order_of_accessible(system, settings, label)
             rows += _spread_of_octahedra(system) if label == "CIP" else []
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -116,28 +119,43 @@ def _back_jumps(system: RunSites) -> list[dict[str, Any]]:
     ]
 
 
-def _of_kind(system: RunSites, kind: str) -> FloatArray:
-    values = system.accessible.all_samples[system.kinds == kind]
-    return values[np.isfinite(values)]
+def _order_of_accessible(
+    system: RunSites, settings: SiteSettings, label: str
+) -> list[dict[str, Any]]:
+    """Which sites the ions explore more of: the paper has octahedral < tetrahedral in CIP.
 
-
-def _order_of_accessible(system: RunSites, label: str) -> list[dict[str, Any]]:
-    """Which sites the ions explore more of: the paper has octahedral < tetrahedral in CIP."""
-    tetrahedra, octahedra = _of_kind(system, "24d"), _of_kind(system, "48g")
-    if min(len(tetrahedra), len(octahedra)) < 2:
-        return []
-    difference = octahedra.mean() - tetrahedra.mean()
-    spread = np.hypot(tetrahedra.std(ddof=1), octahedra.std(ddof=1))
-    ours = f"tetrahedral {tetrahedra.mean():.2f}, octahedral {octahedra.mean():.2f} Å3"
-    if label == "CIP":
-        paper, agrees = "octahedral smaller than tetrahedral", bool(difference < 0)
-    else:
-        # two normal distributions of equal weight have one peak up to two deviations apart
-        paper, agrees = (
-            "one peak, no separate distributions",
-            bool(difference < np.sqrt(2) * spread),
+    Also with Markov clustering, the other of the two methods of the paper's tool.
+    """
+    sites = find_sites(
+        system.trajectory, settings, system.mobile, clustering="mcl", assignment_threshold=0.5
+    )
+    markov = explored_positions(system.trajectory, system.mobile, sites).displacements
+    repeats = system.repeats[0]
+    rows = []
+    for name, kinds, hulls in (
+        ("", system.kinds, system.accessible.all_samples),
+        (
+            ", Markov clustering",
+            garnet_types(sites.centres, sites.cell, repeats),
+            np.array([hull_volume(samples) for samples in markov]),
+        ),
+    ):
+        tetrahedra, octahedra = (
+            hulls[(kinds == kind) & np.isfinite(hulls)] for kind in ("24d", "48g")
         )
-    return [_row(system, "accessible volumes, hull of all positions", paper, ours, agrees)]
+        if min(len(tetrahedra), len(octahedra)) < 2:
+            continue
+        difference = octahedra.mean() - tetrahedra.mean()
+        spread = np.hypot(tetrahedra.std(ddof=1), octahedra.std(ddof=1))
+        ours = f"tetrahedral {tetrahedra.mean():.2f}, octahedral {octahedra.mean():.2f} Å3"
+        if label == "CIP":
+            paper, agrees = "octahedral smaller than tetrahedral", bool(difference < 0)
+        else:
+            # two normal distributions have one peak if they are less than two deviations apart
+            paper = "one peak, no separate distributions"
+            agrees = bool(abs(difference) < np.sqrt(2) * spread)
+        rows.append(_row(system, f"accessible volumes (all positions){name}", paper, ours, agrees))
+    return rows
 
 
 def _spread_of_octahedra(system: RunSites) -> list[dict[str, Any]]:

@@ -118,7 +118,9 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
                 "occupation_change": occupation.change,
                 "occupation_change_sigma": occupation.sigma,
                 "network_correlation": jumps.network_correlation,
-                "missed_jumps_at_least": missed_jumps(jumps.D_cm2_s, D),
+                "missed_jumps_at_least": missed_jumps(
+                    jumps.D_cm2_s, np.nan if tracer[system.run.name]["upper_bound"] else D
+                ),
                 "memory_correlation": memory,
                 "memory_correlation_std": memory_std,
                 "accessible_over_static": _mean(ratio),
@@ -133,7 +135,8 @@ def missed_jumps(network_D_cm2_s: float, tracer_D_cm2_s: float) -> float:
 
     Ions that remember where they came from are slower than the network without memory, so its D
     bounds the tracer's from above. What is missing to that was carried by jumps that were not
-    counted: through positions that belong to no site, or between sites seen as one.
+    counted: through positions that belong to no site, or between sites seen as one. NaN without a
+    tracer D, or where it is but an upper bound.
     """
     if not tracer_D_cm2_s > 0:
         return np.nan

@@ -43,11 +43,11 @@ def glass_network_figure(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
             "say how well the network conducts. Bars: standard errors. A network that does not "
             "percolate has neither."
         ),
-        panel_size=(250, 300),
+        panel_size=(290, 300),
         legend_rows=1 + glasses.groupby(CURVE_COLUMNS, dropna=False).ngroups // 2,
         subplots={
             "specs": [[{"secondary_y": True}, {}, {}]],
-            "horizontal_spacing": 0.13,
+            "horizontal_spacing": 0.17,
         },
     )
     for colour, symbol, (_, rows) in zip(
@@ -86,9 +86,18 @@ def glass_network_figure(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
     figure.update_yaxes(
         title_text=diffusivity_axis(mobile), **logarithmic, col=1, secondary_y=False
     )
-    figure.update_yaxes(title_text="θ", autorange="reversed", col=1, secondary_y=True)
+    figure.update_yaxes(
+        title_text="θ",
+        autorange="reversed",
+        tickmode="auto",
+        nticks=6,
+        tickformat=".0f",
+        mirror=False,
+        col=1,
+        secondary_y=True,
+    )
     figure.update_yaxes(title_text="D of the network (cm<sup>2</sup>/s)", **logarithmic, col=2)
-    figure.update_yaxes(title_text="Critical rate (ps<sup>-1</sup>)", **logarithmic, col=3)
+    figure.update_yaxes(title_text="Critical rate (ps<sup>-1</sup>)", type="log", nticks=8, col=3)
     ratios = np.unique(glasses["volume_ratio"])
     if all(after - before > 0.02 for before, after in pairwise(ratios)):
         figure.update_xaxes(tickvals=(100 * ratios).tolist(), tickformat=".4~g")

@@ -1,6 +1,7 @@
 """The look that all figures share."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -252,7 +253,11 @@ def new_panels(
     figure = make_subplots(
         rows,
         columns,
-        subplot_titles=[f"({chr(65 + i)}) {title}" for i, title in enumerate(titles)],
+        # as wide as the panel; what is longer goes on
+        subplot_titles=[
+            "<br>".join(wrap(f"({chr(65 + i)}) {title}", width // 9))
+            for i, title in enumerate(titles)
+        ],
         **{
             "horizontal_spacing": 0.25 / columns,
             "vertical_spacing": 0.36 / rows,
@@ -265,8 +270,8 @@ def new_panels(
     figure.update_layout(
         **_LAYOUT,
         width=165 + width * columns,
-        height=60 + height * rows + 24 * legend_rows,
-        margin={"l": 70, "r": 20, "t": 40, "b": 60 + 24 * legend_rows},
+        height=80 + height * rows + 24 * legend_rows,
+        margin={"l": 70, "r": 20, "t": 60, "b": 60 + 24 * legend_rows},
         meta={"caption": caption},
     )
     figure.update_layout(
