@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 
 from llzo_helpers.analysis.sites import explored_positions, hull_volume
-from llzo_helpers.campaign.paper import paper_label, paper_value
+from llzo_helpers.campaign.model import Run
+from llzo_helpers.campaign.paper import paper_label, paper_value, paper_values
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.sites import RunSites, find_sites, garnet_types
 from llzo_helpers.campaign.tables import run_columns
+from llzo_helpers.generate.settings import Structure
 
 PAPER_RUN_PS, PAPER_INTERVAL_PS = 100.0, 0.05
 """Of the frames that the paper analyses."""
@@ -80,11 +82,19 @@ def _conditions(system: RunSites) -> str:
 
 
 def _accessible_over_static(system: RunSites) -> list[dict[str, Any]]:
-    row = run_columns(system.run)
-    paper = paper_value(row, "accessible_over_static")
-    if paper is None:
-        # the paper does not say at which composition and volume
+    if not isinstance(system.run, Run):
         return []
+    structure = system.run.structure
+    theirs = paper_values()
+    theirs = theirs[
+        (theirs["quantity"] == "accessible_over_static")
+        & (theirs["md_potential"] == paper_label(system.run.md_potential))
+        & (theirs["structure_potential"] == paper_label(structure.structure_potential))
+    ]
+    if theirs.empty:
+        return []
+    # one number a potential: the paper does not say that it depends on anything else
+    paper = theirs.iloc[0]
     ratio = system.accessible.all_samples / system.static_volume
     known = ratio[np.isfinite(ratio)]
     if len(known) < 2:
@@ -98,7 +108,20 @@ def _accessible_over_static(system: RunSites) -> list[dict[str, Any]]:
             f"{100 * mean:.0f} ± {100 * error:.0f}",
             abs(mean - paper["value"]) < 2 * error,
         )
+        | {"conditions": _composition(structure, paper) + _conditions(system)}
     ]
+
+
+def _composition(structure: Structure, paper: pd.Series) -> str:
+    """Say where composition or volume are not the paper's."""
+    differences = ""
+    if structure.li_per_formula != paper["li_per_formula"]:
+        differences += f"Li{structure.li_per_formula:g} instead of Li{paper['li_per_formula']:g}; "
+    if not np.isclose(structure.volume_ratio, paper["volume_ratio"], atol=0.001):
+        differences += (
+            f"{100 * structure.volume_ratio:g} % instead of {100 * paper['volume_ratio']:g} %; "
+        )
+    return differences
 
 
 def _back_jumps(system: RunSites) -> list[dict[str, Any]]:

@@ -152,5 +152,5 @@ def test_a_melt_is_refused_with_the_reason():
     rng = np.random.default_rng(0)
     walk = np.cumsum(0.25 * rng.standard_normal((N_FRAMES, 64, 3)), axis=0)
     positions = np.concatenate([grid(0.0) + walk, np.full((N_FRAMES, 1, 3), 2.0)], axis=1)
-    with pytest.raises(InputError, match=r"melted: in 50 frames .* change their place"):
+    with pytest.raises(InputError, match=r"melted: its atoms change their place .* in 50 frames"):
         landmark_analysis(positions, CELL, np.arange(65) == 64)
