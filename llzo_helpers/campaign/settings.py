@@ -49,7 +49,7 @@ class SiteSettings(Model):
     clustering_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Of "dotprod". The published 0.45 puts some 24d sites of the crystal together with a 48g site;
     0.5 gives 24 + 48 (measured on eight runs of one cell at 86 and 101 %)."""
-    assignment_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
+    assignment_threshold: Annotated[float, Field(ge=0.2, le=1)] = 0.8
     place_distance_A: Annotated[float, Field(gt=0, le=100)] = 1.5
     """A framework atom whose mean position moves as far as this has changed its place: about half
     the distance between neighbouring places."""

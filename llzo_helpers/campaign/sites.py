@@ -202,8 +202,13 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
             sites.assignments,
             sites.confidences,
             find_sites(
-                trajectory, settings, mobile, seeds=seeds, assignment_threshold=LOWER_THRESHOLD
+                trajectory,
+                settings,
+                mobile,
+                seeds=seeds,
+                assignment_threshold=settings.assignment_threshold - THRESHOLD_STEP,
             ).assignments,
+            settings.assignment_threshold + THRESHOLD_STEP,
         ),
         coordination=coordination,
         kinds=kinds,
@@ -220,18 +225,19 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
     )
 
 
-LOWER_THRESHOLD, HIGHER_THRESHOLD = 0.7, 0.9
-"""Of assignment: other values that are as sensible as the usual 0.8."""
+THRESHOLD_STEP = 0.1
+"""From a threshold of assignment to others that are as sensible."""
 
 
 def back_jump_range(
     assignments: NDArray[np.integer],
     confidences: NDArray[np.floating],
     lower: NDArray[np.integer],
+    higher_threshold: float,
 ) -> tuple[float, float]:
     """Return the smallest and largest fraction of back-jumps over definitions, one changed a time.
 
-    The threshold of assignment (0.7, as given, 0.9), the least stay that counts (one, two or four
+    The threshold of assignment (0.1 less, as given, 0.1 more), the least stay that counts (one, two or four
     frames), and the interval between frames (one, two or four times as long).
 
     Parameters
@@ -239,9 +245,11 @@ def back_jump_range(
     assignments, confidences : ndarray, shape [frame, ion]
         As analysed.
     lower : ndarray of int, shape [frame, ion]
-        Assignments with `LOWER_THRESHOLD`.
+        Assignments with a threshold lower by `THRESHOLD_STEP`.
+    higher_threshold : float
+        The other one.
     """
-    higher = np.where(confidences >= HIGHER_THRESHOLD, assignments, UNASSIGNED)
+    higher = np.where(confidences >= higher_threshold, assignments, UNASSIGNED)
     variants = [(assignments, 1), (lower, 1), (higher, 1)]
     variants += [(assignments, frames) for frames in (2, 4)]
     variants += [(assignments[::step], 1) for step in (2, 4)]
