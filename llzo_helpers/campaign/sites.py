@@ -237,8 +237,8 @@ def back_jump_range(
 ) -> tuple[float, float]:
     """Return the smallest and largest fraction of back-jumps over definitions, one changed a time.
 
-    The threshold of assignment (0.1 less, as given, 0.1 more), the least stay that counts (one, two or four
-    frames), and the interval between frames (one, two or four times as long).
+    The threshold of assignment (0.1 less, as given, 0.1 more), the least stay that counts (one,
+    two or four frames), and the interval between frames (one, two or four times as long).
 
     Parameters
     ----------
