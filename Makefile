@@ -17,7 +17,7 @@ BIN      := $(VENV)/bin
 setup: $(VENV)/.ready
 
 # The environment, from the lock; made again when the lock changes
-# uv installs in a third of the time; where it can't (no wheel of it, another index), pip does
+# uv takes a third of the time; where it cannot install (no wheel of it, another index), pip does
 $(VENV)/.ready: requirements.txt requirements-uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if not (3, 11) <= sys.version_info < (3, 14) else None'
 	$(PYTHON) -m venv $(VENV)

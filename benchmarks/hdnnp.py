@@ -1,26 +1,26 @@
 """Speed and memory of the HDNNP engine, beside n2p2.
 
     python benchmarks/hdnnp.py             speed of the evaluator
+    python benchmarks/hdnnp.py n2p2 CHECKOUT [EIGEN]
+                                           beside n2p2's library, in turns
     python benchmarks/hdnnp.py lammps [POTENTIAL]
                                            MD: speed, the evaluator's share of it, memory
     python benchmarks/hdnnp.py drift [POTENTIAL [TIMESTEP_PS [TEMPERATURE_K]]]
                                            conserved energy over 20 ps
 
 POTENTIAL is a folder with n2p2's files for Li, La, Zr and O, in Å and eV; by default the trained
-reference potential.
+reference potential. CHECKOUT is a clone of https://github.com/CompPhysVienna/n2p2 in which
+`make -C src/libnnp` has run; EIGEN is where the headers of Eigen are, /usr/include/eigen3 by
+default.
 
-n2p2 (2.3.0 in LAMMPS 4Feb2025) took 0.206 ms per atom and step on one AVX-512 core for the
-reference potential of types 2 and 3, and 0.348 ms for 112 functions per element of types 2 and 9.
-It is not installed here. On a busy machine everything takes longer, so a calibration
-(multiply-add of vectors in the first cache) runs after every evaluation; times are given as
-measured, best and median, and the best is scaled by the best calibration to what that takes on a
-quiet core of the machine on which n2p2 was timed. (Medians say how busy the machine is. Where
-another thread shares the core, the calibration suffers more than the evaluator does, and scaled
-times flatter: trust runs whose calibration is at its quiet best.)
+Times are processor times of one core, which other processes disturb less than times by the clock.
+n2p2 takes its neighbour list as given and is not charged for it; the evaluator here is charged for
+moving the atoms of its list, but the atoms stay where they are, so that it is not rebuilt.
 """
 
 import itertools
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,41 +29,19 @@ from pathlib import Path
 
 import ase
 import numpy as np
-from numba import njit
 
 from llzo_helpers.hdnnp import HDNNP
-from llzo_helpers.hdnnp.vector import load, splat, store
 from llzo_helpers.md.callback import _Callback, extrapolation_variables, hdnnp_forces, open_lammps
 from llzo_helpers.potentials import load_potential
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from hdnnp_reference import DATA, read_structure
 
-N2P2_MS = {"types 2, 3": 0.206, "types 2, 9": 0.348}
-QUIET_CALIBRATION_US = 8.0
 
-
-@njit
-def _multiply_add(repeats, numbers, result):
-    a, b, c, d = splat(0.1), splat(0.2), splat(0.3), splat(0.4)
-    for _ in range(repeats):
-        for j in range(0, 2048, 32):
-            a = a * 0.99 + load(numbers, j)
-            b = b * 0.99 + load(numbers, j + 8)
-            c = c * 0.99 + load(numbers, j + 16)
-            d = d * 0.99 + load(numbers, j + 24)
-    store(result, 0, a + b + c + d)
-
-
-def calibration():
-    """Time of the calibration, µs."""
-    began = time.perf_counter()
-    _multiply_add(100, np.zeros(2048), np.zeros(8))
-    return 1e6 * (time.perf_counter() - began)
-
-
-def types_2_and_9(folder):
+def types_2_and_9(parent):
     """112 functions per element: 8 radial ones for each neighbour, 8 for each pair of them."""
+    folder = parent / "types_2_and_9"
+    folder.mkdir()
     symbols, numbers = ("Li", "O", "Zr", "La"), (3, 8, 40, 57)
     lines = [
         "number_of_elements 4",
@@ -98,45 +76,80 @@ def types_2_and_9(folder):
     return folder
 
 
-def measure(name, folder, repeats, seconds=6.0):
-    atoms = read_structure("cubic192").repeat(repeats)
+def potentials(folder):
+    """Folders of the potentials that are compared."""
+    return {
+        "types 2, 3": DATA / "a_t2_t3_trained",
+        "types 2, 9": types_2_and_9(folder),
+        "types 2, 9, a zeta of 2.5": DATA / "b_t2_t9",
+        "hdnnp_sevennet0": DATA.parents[2] / "potentials" / "hdnnp_sevennet0",
+    }
+
+
+def evaluator(folder, atoms):
+    """A function that evaluates atoms once; returns processor time and energy."""
     network = HDNNP(folder)
-    arguments = (
-        atoms.positions,
-        atoms.cell.array,
-        atoms.pbc,
-        network.element_numbers(atoms.get_chemical_symbols()),
-    )
-    network.evaluate(*arguments)
-    times, calibrations = [], []
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        began = time.perf_counter()
-        network.evaluate(*arguments)
-        times.append(1e3 * (time.perf_counter() - began) / len(atoms))
-        calibration()  # brings its numbers back into the first cache
-        calibrations.append(calibration())
-    scaled = min(times) * QUIET_CALIBRATION_US / min(calibrations)
-    ratios = N2P2_MS[name] / min(times), N2P2_MS[name] / scaled
-    print(
-        f"{name}, {len(atoms):4d} atoms: best {min(times):.5f}, median {np.median(times):.5f}, "
-        f"scaled {scaled:.5f} ms per atom and step: n2p2 / this = {ratios[0]:.1f} (best), "
-        f"{ratios[1]:.1f} (scaled)"
-    )
+    elements = network.element_numbers(atoms.get_chemical_symbols())
+
+    def evaluate():
+        began = time.process_time()
+        energy = network.evaluate(atoms.positions, atoms.cell.array, atoms.pbc, elements).energy
+        return time.process_time() - began, energy
+
+    evaluate()
+    return evaluate
 
 
 def speed():
-    calibration()
     with tempfile.TemporaryDirectory() as directory:
-        folders = {
-            "types 2, 3": DATA / "a_t2_t3_trained",
-            "types 2, 9": types_2_and_9(Path(directory)),
-        }
-        for name, folder in folders.items():
+        for name, folder in potentials(Path(directory)).items():
             for repeats in (1, 2):
-                measure(name, folder, repeats)
-    best = min(calibration() for _ in range(2000))
-    print(f"calibration: {best:.2f} µs at best, {QUIET_CALIBRATION_US} on a quiet core")
+                atoms = read_structure("cubic192").repeat(repeats)
+                evaluate = evaluator(folder, atoms)
+                times = [1e6 * evaluate()[0] / len(atoms) for _ in range(200 // repeats**3)]
+                print(
+                    f"{name}, {len(atoms):4d} atoms: best {min(times):.2f}, "
+                    f"median {np.median(times):.2f} µs per atom and step"
+                )
+
+
+def n2p2(checkout, eigen="/usr/include/eigen3"):
+    """Compare with n2p2 on the same structure, one evaluation of each in turns."""
+    checkout, atoms = Path(checkout), read_structure("cubic192")
+    with tempfile.TemporaryDirectory() as directory:
+        program = Path(directory) / "turns"
+        command = ["g++", "-O2", "-std=c++11", f"-I{checkout / 'src' / 'libnnp'}", f"-I{eigen}"]
+        command += [str(Path(__file__).with_name("hdnnp_n2p2.cpp"))]
+        command += [str(checkout / "lib" / "libnnp.a"), "-o", str(program)]
+        subprocess.run(command, check=True)
+        for name, folder in potentials(Path(directory)).items():
+            work = Path(directory) / "work"
+            shutil.copytree(folder, work)
+            shutil.copy(DATA / "structures" / "cubic192.data", work / "input.data")
+            compare(name, program, work, evaluator(folder, atoms), len(atoms))
+            shutil.rmtree(work)
+
+
+def compare(name, program, work, evaluate, n_atoms, turns=15):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    theirs, ours, differences = [], [], []
+    with subprocess.Popen([program], cwd=work, **pipes) as process:
+        for _ in range(turns):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            took, energy = map(float, process.stdout.readline().split())
+            # several, as a single one would find nothing in the caches
+            few = [evaluate() for _ in range(10)]
+            theirs.append(1e6 * took / n_atoms)
+            ours.append(1e6 * np.median([time for time, _ in few]) / n_atoms)
+            differences.append(abs(energy - few[0][1]))
+        process.stdin.close()
+    ratio = np.median(np.divide(theirs, ours))
+    print(
+        f"{name}: n2p2 {np.median(theirs):.1f}, here {np.median(ours):.2f} µs per atom, "
+        f"{ratio:.1f} times as fast; energies differ by {max(differences):.1e} eV",
+        flush=True,
+    )
 
 
 SCRIPT = """\
@@ -158,7 +171,9 @@ FIX = "fix forces all external pf/callback 1 1\nfix_modify forces energy yes vir
 
 def start(folder, source, repeats, temperature, timestep=0.001):
     """LAMMPS with a potential, and the time spent in its forces (a list)."""
-    (folder / "potential.lmp").touch()
+    (folder / "potential.lmp").write_text(
+        "pair_style hdnnp 6.0 dir ${potential}\npair_coeff * * Li La Zr O\n"
+    )
     for file in source.iterdir():
         if file.name in ("input.nn", "potential.lmp") or file.suffix == ".data":
             (folder / file.name).write_bytes(file.read_bytes())
@@ -182,7 +197,7 @@ def start(folder, source, repeats, temperature, timestep=0.001):
         spent.append(time.perf_counter() - began)
         return result
 
-    _Callback(lmp, timed, symbols, potential).connect()
+    _Callback(lmp, timed, symbols, potential, None).connect()
     return lmp, atoms, spent
 
 
@@ -258,4 +273,4 @@ def drift(source=DATA / "a_t2_t3_trained", timestep=0.001, temperature=1000):
 
 if __name__ == "__main__":
     name, *arguments = sys.argv[1:] or ["speed"]
-    {"speed": speed, "lammps": lammps, "drift": drift}[name](*arguments)
+    {"speed": speed, "n2p2": n2p2, "lammps": lammps, "drift": drift}[name](*arguments)

@@ -67,7 +67,7 @@ def measure(number: int, *, arrays: bool) -> None:
     cores = os.cpu_count() or 1
     print(
         f"{number:>5} runs, {'arrays' if arrays else 'one by one':<10} {seconds:>6.0f} s, "
-        f"{seconds / number:>5.1f} s a run on {cores} CPUs ({cores * seconds / number:.1f} CPU s); "
+        f"{seconds / number:>5.1f} s per run, {cores} CPUs ({cores * seconds / number:.1f} CPU s); "
         f"calls: {', '.join(f'{n} {name}' for name, n in calls.most_common())}",
         flush=True,
     )

@@ -3,7 +3,7 @@
 >>> from llzo_helpers import Trajectory, tracer_diffusion_coefficient
 >>> trajectory = Trajectory("results/quick/runs/...")  # doctest: +SKIP
 
-What is imported from here is loaded when it is first used.
+Names imported from here are loaded on first use.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""Errors that a user can put right, told in one line."""
+"""Errors that a user can fix, stated in one line."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ def clipped(value: Any, *, quote: bool = True) -> str:
     quote
         As Python writes it; else as plain words.
     """
-    # what is long is cut before it is written out: an alias in YAML may stand for gigabytes
+    # long values are cut before they are written out: an alias in YAML may stand for gigabytes
     if isinstance(value, str | bytes):
         value = value[: 2 * _LONGEST_VALUE]
     elif isinstance(value, list | tuple | dict | set) and (len(value) > 20 or not _flat(value)):
@@ -49,13 +49,13 @@ def _cut(text: str, longest: int) -> str:
 
 
 class _OneLineError(Exception):
-    """An error whose message is one line that stands alone, in a terminal or a notebook."""
+    """An error whose message is a single line, in a terminal as in a notebook."""
 
     def __init__(self, message: str) -> None:
         super().__init__(_cut(_one_line(str(message)), _LONGEST_MESSAGE))
 
     def _render_traceback_(self) -> list[str]:
-        """Return what IPython, and so papermill, shows in place of a traceback."""
+        """Return what IPython, and thus papermill, shows instead of a traceback."""
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -68,4 +68,4 @@ class SimulationError(_OneLineError, RuntimeError):
 
 
 class OutOfTimeError(SimulationError):
-    """A run that stopped between two segments because its Slurm job has no time for the next."""
+    """A run that stopped between segments because its Slurm job has no time for the next one."""

@@ -1,4 +1,4 @@
-"""Writing result files whole, and telling by their content whether they are what they were."""
+"""Writing result files completely or not at all, and detecting whether they have changed since."""
 
 import functools
 import hashlib
@@ -15,9 +15,9 @@ from llzo_helpers.errors import InputError, clipped
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to, and rename it to `path` once the block has succeeded.
+    """Yield a temporary path to write to, and rename it to `path` once the block has succeeded.
 
-    A reader of `path` so never meets a half-written file. On failure the temporary file is
+    A reader of `path` thus never sees a half-written file. On failure the temporary file is
     removed.
     """
     make_folder(path.parent)
@@ -35,19 +35,19 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all."""
+    """Write `text` to `path`, completely or not at all."""
     with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
 _SEAL = "seal"
-"""Key of a JSON file's own checksum: the SHA-256 of all else in it."""
+"""Key of a JSON file's own checksum: the SHA-256 of everything else in it."""
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write `content` to `path` as indented JSON, whole or not at all.
+    """Write `content` to `path` as indented JSON, completely or not at all.
 
-    A mapping gets the key `seal`, by which `read_json` tells whether it was changed since.
+    A mapping gets the key `seal`, by which `read_json` detects later changes.
     """
     if isinstance(content, dict):
         content = content | {_SEAL: _seal(json.loads(json.dumps(content)))}
@@ -70,7 +70,7 @@ def read_json(path: Path) -> Any:
         raise InputError(
             f"{path}: not valid JSON ({str(error)[:80]}); delete it and run again"
         ) from None
-    # files of earlier versions have none
+    # files written by earlier versions have none
     if isinstance(content, dict) and content.pop(_SEAL, None) not in (None, _seal(content)):
         raise InputError(
             f"{path}: changed since it was written; restore it, or run its stage again"
@@ -83,12 +83,12 @@ NUMBER = (int, float)
 
 
 def read_record(path: Path, keys: Mapping[str, Kinds]) -> dict[str, Any]:
-    """Read a JSON file that holds a mapping with `keys`, whose values are of the types given.
+    """Read a JSON file that holds a mapping with `keys`, whose values have the given types.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged or changed, or lacks a key or has another type there.
+        If the file is missing, damaged or changed, or a key is missing or has another type.
     """
     content = read_json(path)
     for key, kind in keys.items():
@@ -106,7 +106,7 @@ def require_sha256(
 ) -> None:
     """Raise InputError if a file is not the one whose SHA-256 was recorded.
 
-    A file is read for this once in a process, unless it changes again.
+    A process reads a file for this only once, unless it changes again.
     """
     try:
         state = path.stat()
@@ -122,7 +122,7 @@ def _known_sha256(path: Path, mtime_ns: int, size: int) -> str:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder, and those it lies in, unless it is there; InputError if that cannot be."""
+    """Make a folder and its parents if they are missing; InputError if that is impossible."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -142,7 +142,7 @@ def sha256(path: Path) -> str:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Ask the operating system to put a file, or a folder's list of names, on the disk now."""
+    """Ask the operating system to write a file, or a folder's list of names, to the disk now."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

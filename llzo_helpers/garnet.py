@@ -1,4 +1,4 @@
-"""What is known of the LLZO garnet: composition, volume, and the positions of its ions."""
+"""What is known about the LLZO garnet: composition, volume, and the positions of its ions."""
 
 from pathlib import Path
 
@@ -21,11 +21,11 @@ SPACE_GROUP = 230  # Ia-3d
 LI_SITES = {"24d": (3 / 8, 0.0, 1 / 4), "48g": (1 / 8, 0.1763, 1 / 4 + 0.1763)}
 
 SITE_RADII_A = {"Li": 0.59, "O": 1.24, "Zr": 0.86, "La": 1.30}
-"""Shannon's radii that the paper takes for site volumes."""
+"""Shannon radii that the paper uses for site volumes."""
 
 
 def lithium_count(li_per_formula: float, supercell: int) -> int:
-    """Return the number of Li ions in the supercell; InputError if X doesn't fit."""
+    """Return the number of Li ions in the supercell; InputError if X does not fit."""
     low, high = LI_PER_FORMULA_RANGE
     if not low <= li_per_formula <= high:
         raise InputError(f"li_per_formula = {li_per_formula}: must be from {low} to {high}")
@@ -34,7 +34,7 @@ def lithium_count(li_per_formula: float, supercell: int) -> int:
     if abs(n_li - round(n_li)) > 1e-6:
         raise InputError(
             f"li_per_formula = {li_per_formula}: {formula_units} formula units would hold {n_li:g} "
-            f"Li; take a multiple of {1 / formula_units:g}"
+            f"Li; give a multiple of {1 / formula_units:g}"
         )
     return round(n_li)
 
@@ -60,7 +60,7 @@ def garnet(supercell: int = 1) -> tuple[ase.Atoms, ase.Atoms]:
 
 
 def volume_ratio(atoms: ase.Atoms) -> float:
-    """Return the volume over the experimental volume of as many formula units.
+    """Return the volume over the experimental volume of the same number of formula units.
 
     Formula units are counted by Zr, which no process of the study adds or removes.
     """
@@ -75,7 +75,7 @@ def li_per_formula(atoms: ase.Atoms) -> float:
 
 
 def _read(path: Path) -> ase.Atoms:
-    # here, because ase.io is slow and whoever only starts or watches runs does without
+    # imported here: ase.io is slow, and starting or watching runs does without
     from ase.io import read
 
     return read(path)

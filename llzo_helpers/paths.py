@@ -6,7 +6,7 @@ from pathlib import Path
 from llzo_helpers.errors import InputError
 
 FOLDERS = ("data", "notebooks", "parameters", "potentials", "workflow")
-"""What a project consists of; an installed package brings a copy of them."""
+"""The folders of a project; an installed package brings a copy of them."""
 
 PROJECT_VARIABLE = "LLZO_PROJECT"
 RESULTS_VARIABLE = "LLZO_RESULTS"
@@ -18,20 +18,20 @@ _PACKAGED = _PACKAGE / "project"
 def project_folder() -> Path:
     """Return the folder that holds `FOLDERS`.
 
-    It is the one that the environment variable LLZO_PROJECT names; else the one that the current
-    folder lies in; else the repository that this package lies in, or the copy that it brings.
+    It is the one named by the environment variable LLZO_PROJECT; else the one that contains the
+    current folder; else the repository that contains this package, or the copy it ships.
 
     Raises
     ------
     InputError
-        If LLZO_PROJECT names a folder without them, or there is none.
+        If LLZO_PROJECT names a folder without them, or no such folder exists.
     """
     if chosen := os.environ.get(PROJECT_VARIABLE):
         folder = Path(chosen).expanduser().absolute()
         if missing := _missing(folder):
             raise InputError(
-                f"{PROJECT_VARIABLE} = {chosen}: holds no folder {missing}/; name the folder of "
-                "the project, or unset the variable"
+                f"{PROJECT_VARIABLE} = {chosen}: holds no folder {missing}/; name the project's "
+                "folder, or unset the variable"
             )
         return folder
     try:
@@ -51,12 +51,12 @@ def project_folder() -> Path:
 def results_folder(project: Path) -> Path:
     """Return the folder for results: that of LLZO_RESULTS, else `results` of the project.
 
-    Where the project is the package's own copy, `results` of the current folder.
+    Where the project is the package's own copy, it is `results` in the current folder.
 
     Raises
     ------
     InputError
-        If something else than a folder is in its place.
+        If something other than a folder is in its place.
     """
     default = Path.cwd() if project == _PACKAGED else project
     chosen = os.environ.get(RESULTS_VARIABLE)

@@ -22,7 +22,7 @@ _LONGEST_NAME = 60
 
 
 class TrustedRange(Model):
-    """Where a potential was fitted, used or tested; outside, results are an extrapolation."""
+    """Where a potential was fitted, used or tested; outside, results are extrapolations."""
 
     li_per_formula: Pair[float, float] | None = None
     volume_ratio: Pair[float, float] | None = None
@@ -40,8 +40,8 @@ class Potential(Model):
     directory: Path
     description: str
     kind: Literal["lammps", "hdnnp", "ase"]
-    """`lammps`: `potential.lmp` alone tells a standard LAMMPS everything. `hdnnp`: the folder holds
-    n2p2's files, too. `ase`: forces come from `calculator`."""
+    """`lammps`: `potential.lmp` is all that a standard LAMMPS needs. `hdnnp`: the folder also holds
+    n2p2's files. `ase`: forces come from `calculator`."""
     calculator: str | None = None
     """Of kind `ase`: import path of the calculator's class, or of a function that makes one."""
     calculator_options: dict[str, Any] = Field(default_factory=dict)
@@ -54,7 +54,9 @@ class Potential(Model):
     citation: Annotated[list[str], Field(min_length=1)]
     licence: str
     paper_label: Literal["CIP", "ML"] | None = None
-    """The paper's name for it, if results with it are to stand beside the paper's."""
+    """The paper's name for it, if its results are to be compared with the paper's."""
+    short_name: str | None = None
+    """For labels of figures and tables; by default the paper's name."""
     trusted_range: TrustedRange = TrustedRange()
 
     @model_validator(mode="after")
@@ -80,7 +82,7 @@ class Potential(Model):
             )
 
     def warnings(self, conditions: dict[str, float]) -> list[str]:
-        """Say which of the conditions lie outside the trusted range."""
+        """Return which conditions lie outside the trusted range, in words."""
         ranges = self.trusted_range.model_dump()
         return [
             f"{key} = {value:g} is outside the range {low:g} to {high:g} trusted for {self.name}"
@@ -97,12 +99,12 @@ class Potential(Model):
         )
 
     def sha256(self) -> dict[str, str]:
-        """Return the SHA-256 of each file, so that a run can tell whether they changed."""
+        """Return the SHA-256 of each file, by which a run detects changes."""
         return {path.name: sha256(path) for path in self.files()}
 
 
 def make_calculator(potential: Potential) -> "Calculator":
-    """Return a calculator of ASE that a potential of kind `ase` names.
+    """Return the ASE calculator that a potential of kind `ase` names.
 
     Raises
     ------
@@ -112,7 +114,7 @@ def make_calculator(potential: Potential) -> "Calculator":
     """
     source = potential.directory / "potential.yaml"
     if potential.calculator is None:
-        raise InputError(f"{source}: kind = {potential.kind}: it must be ase, with a calculator")
+        raise InputError(f"{source}: kind = {potential.kind}: must be ase, with a calculator")
     module, _, name = potential.calculator.rpartition(".")
     try:
         factory = getattr(importlib.import_module(module), name)
@@ -134,15 +136,20 @@ def make_calculator(potential: Potential) -> "Calculator":
 
 
 def short_name(potential: str, folder: Path = POTENTIALS) -> str:
-    """Return the paper's name for a potential, if it is the only one that stands for it.
+    """Return a potential's `short_name`, or else the paper's name for it, if no other has it.
 
-    Otherwise, or if the paper has none, the potential's own name: short names are unique.
+    Otherwise, or if it has none, the potential's own name: short names are unique.
     """
-    label = load_potential(potential, folder).paper_label
+    label = _label(potential, folder)
     others = [path.parent.name for path in folder.glob("*/potential.yaml")]
     others.remove(potential)
-    taken = {*others, *(load_potential(other, folder).paper_label for other in others)}
+    taken = {*others, *(_label(other, folder) for other in others)}
     return label if label and label not in taken else potential
+
+
+def _label(potential: str, folder: Path) -> str | None:
+    described = load_potential(potential, folder)
+    return described.short_name or described.paper_label
 
 
 def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:
@@ -158,8 +165,7 @@ def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:
     if len(name) > _LONGEST_NAME or not path.is_file():
         available = sorted(p.parent.name for p in folder.glob("*/potential.yaml"))
         raise InputError(
-            f"{folder}: no such potential as {clipped(name)}; available: "
-            f"{', '.join(available) or 'none'}"
+            f"{folder}: no potential {clipped(name)}; available: {', '.join(available) or 'none'}"
         )
     state = path.stat()
     potential = _read(directory, (state.st_mtime_ns, state.st_size, state.st_ino))
@@ -170,7 +176,7 @@ def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:
 
 @functools.lru_cache(maxsize=64)
 def _read(directory: Path, state: tuple[int, ...]) -> Potential:
-    """Read a `potential.yaml` anew only when it has changed: a campaign asks for each run."""
+    """Read a `potential.yaml` again only if it has changed: a campaign asks for each run."""
     path = directory / "potential.yaml"
     values = load_yaml(path)
     for key in ("name", "directory"):

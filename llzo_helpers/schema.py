@@ -15,7 +15,7 @@ from llzo_helpers.errors import InputError, clipped
 class Model(BaseModel):
     """Base of everything read from users: immutable, no unknown keys, no NaN or infinity.
 
-    Types are taken strictly: neither `true` nor a text is a number.
+    Types are strict: neither `true` nor a string is a number.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
@@ -55,18 +55,18 @@ _MOST_VALUES = 100_000
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, where each key stands once, and what is written is what is meant.
+    """The safe loader, without duplicate keys and without surprises.
 
-    A key that is given twice is refused (YAML would take the last silently), and so is what is
-    nested, or repeated by aliases, beyond all sense. Numbers are decimal: 0700 is not 448, and
-    12:30 not 750.
+    A duplicate key is refused (YAML would silently take the last one), and so are excessive
+    nesting and excessive repetition by aliases. Numbers are decimal: 0700 is not 448, and 12:30
+    is not 750.
     """
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
         self._sizes: dict[int, int] = {}
-        """Of each node, how many values it stands for: an alias counts anew."""
+        """Number of values that each node stands for: each alias counts again."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]

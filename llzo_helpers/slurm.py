@@ -1,7 +1,7 @@
-"""What the project asks of Slurm: a job's time, a campaign's jobs, to be started again.
+"""What the project asks of Slurm: a job's time left, a campaign's jobs, a requeue.
 
-Jobs are submitted by Snakemake (`workflow/profiles/slurm`). Without Slurm on the machine every
-question has the answer "none".
+Jobs are submitted by Snakemake (`workflow/profiles/slurm`). On a machine without Slurm, every
+query returns None or nothing.
 """
 
 import os
@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 REQUEUE_VARIABLE = "LLZO_REQUEUE"
-"""Set in the jobs of the workflow: a run that lacks time may send its whole job to the queue."""
+"""Set in the jobs of the workflow: a run that lacks time may requeue its whole job."""
 
 
 def job_id() -> str | None:
@@ -37,7 +37,7 @@ def requeue() -> None:
 
 
 def is_active(job: str) -> bool | None:
-    """Tell whether a job runs or may run again; None if Slurm does not answer."""
+    """Whether a job runs or may run again; None if Slurm does not answer."""
     jobs = _ask("squeue", "--noheader", "--format=%A", "--me")
     return None if jobs is None else job in jobs.split()
 
@@ -45,7 +45,7 @@ def is_active(job: str) -> bool | None:
 def jobs_in(directory: Path) -> dict[str, str]:
     """Return number and state of this user's unfinished jobs that were submitted in a folder."""
     lines = _ask("squeue", "--noheader", "--array", "--format=%A|%T|%Z", "--me") or ""
-    # there may be empty lines between
+    # there may be empty lines in between
     rows = (line.split("|", 2) for line in lines.splitlines() if line.count("|") >= 2)
     return {job: state for job, state, folder in rows if Path(folder) == directory.resolve()}
 
@@ -59,7 +59,7 @@ def cancel_jobs_in(directory: Path, *, only_waiting: bool = False) -> None:
 
 def _ask(*words: str) -> str | None:
     """Return what a command of Slurm prints; None if it is not there, fails or does not answer."""
-    # a user may have set how times look, which jobs are shown and how
+    # a user may have changed the format of times, and which jobs are shown and how
     environment = {
         name: value
         for name, value in os.environ.items()

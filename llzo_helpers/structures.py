@@ -25,7 +25,7 @@ _G_CM3_PER_U_A3 = constants.atomic_mass * 1e27
 
 
 def describe(atoms: ase.Atoms) -> pd.Series:
-    """Composition, density and shortest distances of a structure, to be looked at."""
+    """Composition, density and shortest distances of a structure, for display."""
     symbols = np.array(atoms.get_chemical_symbols())
     distances = atoms.get_all_distances(mic=True)
     np.fill_diagonal(distances, np.inf)
@@ -50,15 +50,15 @@ def describe(atoms: ase.Atoms) -> pd.Series:
 
 
 def write_structure(atoms: ase.Atoms, directory: Path, provenance: Mapping[str, Any]) -> None:
-    """Write a structure as LAMMPS data, CIF and extended XYZ, with a record of its making.
+    """Write a structure as LAMMPS data, CIF and extended XYZ, with its provenance.
 
     Parameters
     ----------
     atoms
         Periodic; must be sorted as `ELEMENTS`.
     directory
-        Receives `structure.lmp`, `structure.cif`, `structure.extxyz`, and last, as the sign that
-        all is there, `provenance.json`.
+        Receives `structure.lmp`, `structure.cif`, `structure.extxyz` and, last, as the sign that
+        everything is there, `provenance.json`.
     provenance
         What made the structure; composition, cell and the files' SHA-256 are added.
     """
@@ -107,13 +107,13 @@ def read_structure(directory: Path) -> ase.Atoms:
     if not path.is_file():
         raise InputError(f"{path}: not found; generate the structure first (notebook 01)")
     require_unchanged(directory)
-    # here, because it is slow and whoever only watches runs does without
+    # imported here: it is slow, and watching runs does without
     from ase.io import read
 
     try:
         return read(path)
     except Exception as error:  # ASE raises whatever its parser meets
-        raise InputError(f"{path}: no structure ({str(error)[:80]}); {_REMEDY}") from None
+        raise InputError(f"{path}: not a structure ({str(error)[:80]}); {_REMEDY}") from None
 
 
 def require_unchanged(directory: Path) -> None:

@@ -16,9 +16,10 @@ from importlinter.cli import lint_imports
 
 import llzo_helpers
 from llzo_helpers.analysis.arrhenius import BOLTZMANN_EV
-from llzo_helpers.campaign.diffusion import analyse_arrhenius, combine, table_2
+from llzo_helpers.campaign.diffusion import analyse_arrhenius, combine
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.campaign.paper import table_2
 from llzo_helpers.campaign.tables import run_columns
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.diffusion import arrhenius_figure
@@ -69,22 +70,31 @@ def test_importing_the_package_loads_nothing_slow():
 # --------------------------------------------------------------------------- figures
 
 
-def _calls(source: str) -> set[str]:
+def _calls(source: str) -> list[str]:
     calls = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    names = {function.id for function in calls if isinstance(function, ast.Name)}
-    return names | {function.attr for function in calls if isinstance(function, ast.Attribute)}
+    return [
+        function.id if isinstance(function, ast.Name) else function.attr
+        for function in calls
+        if isinstance(function, ast.Name | ast.Attribute)
+    ]
 
 
-def test_the_report_shows_each_registered_figure_once_and_notebooks_draw_them():
+def test_the_report_shows_each_registered_figure_once_and_notebooks_draw_and_save_them():
     for module in FIGURES:
         importlib.import_module(module)
     shown = [name for section in SECTIONS for name in section.figures]
     assert sorted(shown) == sorted(REGISTERED)
+    drawing = {draw.__name__ for draw in REGISTERED.values()}
     drawn: dict[str, set[str]] = {}
     for notebook in NOTEBOOKS.glob("0[3-6]*.ipynb"):
-        cells = json.loads(notebook.read_text())["cells"]
-        code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
-        drawn[notebook.name] = _calls(code)
+        for cell in json.loads(notebook.read_text())["cells"]:
+            if cell["cell_type"] != "code":
+                continue
+            calls = _calls("".join(cell["source"]))
+            draws = [name for name in calls if name in drawing]
+            # a figure that is drawn and not saved would be absent from the report without a word
+            assert calls.count("save_figure") == len(draws), (notebook.name, draws)
+            drawn.setdefault(notebook.name, set()).update(draws)
     for section in SECTIONS:
         for name in section.figures:
             assert REGISTERED[name].__name__ in drawn[section.notebook], name
@@ -140,7 +150,7 @@ def test_two_supercells_of_one_system_have_rows_fits_columns_and_names_of_their_
 
 
 def test_every_run_of_the_shipped_campaigns_has_a_name_of_its_own():
-    for campaign in map(load_campaign, ("smoke", "quick", "workstation")):
+    for campaign in map(load_campaign, ("smoke", "quick", "reference")):
         runs = [run for run in campaign.runs if run.temperature_K == 1100]
         assert len({run_label(run) for run in runs}) == len(runs)
 

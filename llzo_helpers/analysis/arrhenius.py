@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import constants, optimize, special
+from scipy import constants, special
 
 from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.errors import InputError
 
 BOLTZMANN_EV = constants.k / constants.e
 """eV/K"""
+_MOST_STEPS = 200
+"""Of Newton's method; a dozen are enough where D and its error are of a run."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,13 @@ class Arrhenius:
     covariance: float
     """Of E_a and ln D0, eV."""
     chi2: float
-    """Sum of squared deviations over variances, without bounds; of the size of the degrees of
+    """Sum of squared deviations over variances, without bounds; close to the number of degrees of
     freedom if the law holds and the errors are right."""
     degrees_of_freedom: int
     n_temperatures: int
     """Bounds included."""
     n_bounds: int
-    """Of these, how many are only upper bounds."""
+    """Number of these that are only upper bounds."""
 
     def D_cm2_s(self, temperature_K: ArrayLike) -> FloatArray:
         """Diffusion coefficient of the fit."""
@@ -59,7 +61,7 @@ def fit_arrhenius(
         [temperature]
     upper_bound
         Whether a D is only an upper bound, [temperature]; none by default. A D that is not
-        positive always is one: leaving it out would favour what noise has made large.
+        positive always counts as one: leaving it out would favour values raised by noise.
 
     Returns
     -------
@@ -71,26 +73,29 @@ def fit_arrhenius(
     ------
     InputError
         For unequal lengths, a number that is not finite, a temperature or an error that is not
-        positive, or fewer than two temperatures at which D is more than a bound.
+        positive, fewer than two temperatures at which D is not a bound, or values and bounds
+        so far apart that no likelihood can be computed.
 
     Notes
     -----
-    Without bounds, weighted least squares. With bounds, the likelihood is largest of which each
-    bound is the factor Phi((D - D_fit) / std), the probability of an estimate no lower than
-    the law's D (a Tobit model; Tobin, Econometrica 26, 24 (1958)): a law well below the bound
-    pays nothing, one above it does.
+    Without bounds, weighted least squares. With bounds, maximum likelihood, to which each bound
+    contributes the factor Phi((D - D_fit) / std), the probability of an estimate no lower than
+    the D of the law (a Tobit model; Tobin, Econometrica 26, 24 (1958)): a law well below the
+    bound has no penalty, one above it does.
     """
     temperature, D, std, bound = _checked(temperature_K, D_cm2_s, D_std_cm2_s, upper_bound)
-    beta = 1 / (BOLTZMANN_EV * temperature)
+    design = np.stack([-1 / (BOLTZMANN_EV * temperature), np.ones(len(D))], axis=1)
     known = ~bound
-    weights = (D[known] / std[known]) ** 2
-    design = np.stack([-beta[known], np.ones(known.sum())], axis=1)
-    covariance = np.linalg.inv(design.T @ (weights[:, np.newaxis] * design))
-    law = covariance @ design.T @ (weights * np.log(D[known]))
+    weights = D[known] / std[known]
+    # in units of the axes the law is a standard normal variable
+    orthogonal, triangle = np.linalg.qr(weights[:, np.newaxis] * design[known])
+    axes = np.linalg.inv(triangle)
+    law = axes @ orthogonal.T @ (weights * np.log(D[known]))
+    covariance = axes @ axes.T
     if bound.any():
-        law, covariance = _with_bounds(law, beta, D, std, bound)
+        law, covariance = _with_bounds(law, axes, design[bound], D[bound], std[bound])
     E_a, ln_D0 = law
-    chi2 = float((weights * (np.log(D[known]) - ln_D0 + E_a * beta[known]) ** 2).sum())
+    chi2 = float(((weights * (np.log(D[known]) - design[known] @ law)) ** 2).sum())
     freedom = int(known.sum()) - 2
     if freedom > 0:
         covariance = covariance * max(1.0, chi2 / freedom)
@@ -139,41 +144,67 @@ def _checked(
     if len(np.unique(temperature[~bound])) < 2:
         raise InputError(
             "temperature_K: an Arrhenius fit needs two temperatures or more at which D is positive "
-            "and no bound; run longer, or hotter"
+            "and not an upper bound; run longer or at higher temperatures"
         )
     return temperature, D, std, bound
 
 
 def _with_bounds(
-    start: FloatArray, beta: FloatArray, D: FloatArray, std: FloatArray, bound: BoolArray
+    law: FloatArray,
+    axes: FloatArray,
+    design: FloatArray,
+    D: FloatArray,
+    std: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return E_a and ln D0 of the largest likelihood, and their covariance."""
-    known = ~bound
+    """Return the maximum-likelihood E_a and ln D0 and their covariance, with bounds.
 
-    def cost(law: FloatArray) -> float:
-        ln_D = law[1] - law[0] * beta
-        misfit = (np.log(D[known]) - ln_D[known]) * D[known] / std[known]
-        # no further up than D exists as a number
-        excess = (D[bound] - np.exp(np.minimum(ln_D[bound], 50.0))) / std[bound]
-        return float((misfit**2).sum() / 2 - special.log_ndtr(excess).sum())
+    Parameters
+    ----------
+    law, axes
+        E_a and ln D0 of the fit without bounds, and their standard errors: columns of which the
+        sum of squares is the covariance.
+    design
+        Derivatives of ln D_fit with E_a and ln D0 at the bounds, [bound, 2].
+    D, std
+        [bound]
 
-    # of the order of one each, so that one step suits both
-    scale = np.array([0.01, 0.1])
+    Notes
+    -----
+    In x, standard errors of the fit without bounds, the cost is |x|^2 / 2 - sum ln Phi. It is
+    convex, because -ln Phi is convex and falls and D_fit is convex in E_a and ln D0. So there is
+    one minimum, and Newton's method finds it if no step goes far beyond the lowest point on its
+    way. That is judged by derivatives: differences of a large cost are lost in its last digits.
+    """
+    ln_D, slopes = design @ law, design @ axes
 
-    def scaled_cost(x: FloatArray) -> float:
-        return cost(start + x * scale)
+    def derivatives(x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        fit = np.exp(ln_D + slopes @ x) / std
+        excess = D / std - fit
+        # phi / Phi
+        ratio = np.exp(-(excess**2) / 2 - special.log_ndtr(excess)) / np.sqrt(2 * np.pi)
+        curvature = ratio * fit * (1 + (excess + ratio) * fit)
+        return (
+            x + slopes.T @ (ratio * fit),
+            np.eye(2) + slopes.T @ (curvature[:, np.newaxis] * slopes),
+        )
 
-    found = optimize.minimize(scaled_cost, np.zeros(2), method="BFGS").x
-    law = np.asarray(start + found * scale, dtype=np.float64)
-    step = 1e-3
-    hessian = np.empty((2, 2))
-    for i in range(2):
-        for j in range(2):
-            shifts = np.zeros((2, 2))
-            shifts[0, i] += step
-            shifts[1, j] += step
-            hessian[i, j] = sum(
-                sign * cost(law + scale * (a * shifts[0] + b * shifts[1]))
-                for a, b, sign in ((1, 1, 1), (1, -1, -1), (-1, 1, -1), (-1, -1, 1))
-            ) / (4 * step**2 * scale[i] * scale[j])
-    return law, np.asarray(np.linalg.inv(hessian), dtype=np.float64)
+    # from a law so low that it exceeds no bound by more than its error
+    drop = max(0.0, (ln_D - np.log(np.maximum(D, 0) + std)).max())
+    x = np.linalg.solve(axes, np.array([0.0, -drop]))
+    # what is too far up to be a number is too far up
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(_MOST_STEPS):
+            gradient, hessian = derivatives(x)
+            step = -np.linalg.solve(hessian, gradient)
+            descent = -gradient @ step
+            # the square of the step in standard errors
+            if descent < 1e-10 + 1e-13 * x @ x:
+                narrower = axes @ np.linalg.inv(np.linalg.cholesky(hessian)).T
+                return law + axes @ x, narrower @ narrower.T
+            while step.any() and not derivatives(x + step)[0] @ step < descent / 2:
+                step, descent = step / 2, descent / 2
+            x = x + step
+    raise InputError(
+        "Arrhenius fit: no law found that suits values and bounds; look for a D or an error that "
+        "is far off"
+    )

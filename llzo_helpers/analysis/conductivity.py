@@ -1,4 +1,4 @@
-"""Conductivity: collective motion of ions, Haven ratio, Nernst and Einstein."""
+"""Conductivity: collective motion of ions, Haven ratio, Nernst-Einstein relation."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,14 @@ from llzo_helpers.errors import InputError
 
 @dataclass(frozen=True)
 class CollectiveDiffusion:
-    """Diffusion coefficient of the sum of all displacements, per ion: that of charge."""
+    """Diffusion coefficient of the sum of all displacements, per ion: that of the charge."""
 
     D_cm2_s: float
     D_std_cm2_s: float
     lags_ps: FloatArray
     """[lag]"""
     msd: FloatArray
-    """Mean squared displacement of the sum over the number of ions, Å^2, [lag]."""
+    """Mean squared displacement of the sum, divided by the number of ions, Å^2, [lag]."""
     fit_lags_ps: tuple[float, float]
 
 
@@ -66,11 +66,11 @@ def collective_diffusion_coefficient(
 
     Notes
     -----
-    With R the sum of the positions of N ions, D = lim <|R(t) - R(0)|^2> / (2 d N t), by the slope
-    of that over the window as for the tracer. There is one such sum, so that the error is large.
-    A sum of many ions is a Gaussian process, and at lags beyond the memory of the ions a Brownian
-    one, for which the covariance of the time-averaged MSD is known (Qian, Sheetz, Elson, Biophys.
-    J. 60, 910 (1991)); the error of the slope follows from it.
+    With R the sum of the positions of N ions, D = lim <|R(t) - R(0)|^2> / (2 d N t), from the slope
+    over the window as for the tracer. There is only one such sum, so the error is large. A sum
+    over many ions is a Gaussian process, and at lags beyond the memory of the ions a Brownian
+    process, for which the covariance of the time-averaged MSD is known (Qian, Sheetz, Elson,
+    Biophys. J. 60, 910 (1991)); the error of the slope follows from it.
     """
     trajectory = check_positions(positions, frame_interval_ps)
     n_frames, n_ions, n_axes = trajectory.shape
@@ -87,7 +87,7 @@ def collective_diffusion_coefficient(
     scale = CM2_S_PER_A2_PS / (2 * n_axes * frame_interval_ps)
     return CollectiveDiffusion(
         D_cm2_s=slope * scale,
-        # of the size of D, which itself may come out low or negative
+        # relative to the magnitude of D, which itself may come out low or negative
         D_std_cm2_s=float(relative * max(abs(slope), msd[-1] / last) * scale),
         lags_ps=np.asarray(drawn * frame_interval_ps, dtype=np.float64),
         msd=msd,
@@ -98,7 +98,7 @@ def collective_diffusion_coefficient(
 def haven_ratio(tracer: TracerDiffusion, collective: CollectiveDiffusion) -> HavenRatio:
     """Ratio of tracer to collective diffusion coefficient, with its standard error.
 
-    NaN where the collective one is not positive: the run is too short to tell.
+    NaN where the collective coefficient is not positive: the run is too short.
     """
     if collective.D_cm2_s <= 0:
         return HavenRatio(float("nan"), float("nan"))
@@ -113,13 +113,13 @@ def haven_ratio(tracer: TracerDiffusion, collective: CollectiveDiffusion) -> Hav
 def nernst_einstein_conductivity(
     D_cm2_s: float, ions_per_A3: float, temperature_K: float, charge: float = 1.0
 ) -> float:
-    """Ionic conductivity that belongs to a diffusion coefficient.
+    """Ionic conductivity from a diffusion coefficient, by the Nernst-Einstein relation.
 
     Parameters
     ----------
     D_cm2_s
-        The collective one for the conductivity itself; the tracer's for that of ions that moved
-        independently (Haven ratio 1).
+        The collective coefficient gives the conductivity itself; the tracer coefficient gives that
+        of ions that move independently (Haven ratio 1).
     ions_per_A3
         Number density of the ions.
     temperature_K
@@ -163,7 +163,7 @@ def brownian_msd_covariance(lags: IntArray, n_frames: int) -> FloatArray:
     Notes
     -----
     For Gaussian displacements x, y: cov(x^2, y^2) = 2 cov(x, y)^2, and the covariance of two
-    displacements is the time that they share. Summed over all pairs of time origins.
+    displacements is the time that they share. This is summed over all pairs of time origins.
     """
     lag = np.asarray(lags, dtype=np.intp)
     covariance = np.empty((len(lag), len(lag)))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # stats loads at its first use: slow, and only for confidence intervals
+import scipy  # stats is loaded at first use: it is slow, and only confidence intervals need it
 from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, window_in_frames
@@ -36,20 +36,20 @@ CM2_S_PER_A2_PS = 1e-4
 """One Å^2/ps in cm^2/s."""
 
 _LONG_MODES = 20
-"""Of the slope over the window, for the correlation between ions. Its estimate has so many degrees
-of freedom; beyond, modes no longer show how long displacements are correlated."""
+"""Of the slope over the window, for the correlation between ions, whose estimate has this many
+degrees of freedom; higher modes no longer show how long displacements are correlated."""
 _SLOW_MODES, _FAST_MODES = 2, 8
-"""Of the slope at short lags: up to the second for what changes slowly along the run; from the
-third to the eighth for what the halves of a run average over, with no part in a trend."""
+"""Of the slope at short lags: the first two describe slow changes along the run; the third to the
+eighth describe what the halves of a run average over and a trend does not contain."""
 _DRIFT_SIGMA = 3.0
 _HETEROGENEITY = 4.0
-"""Of runs long enough for their D, most stay below: traps over 3 decades have a median of 3.5 and a
-95 % quantile of 5 (measured, `tests/diffusion_models.py`)."""
+"""Most runs that are long enough for their D stay below: traps over 3 decades have a median of 3.5
+and a 95 % quantile of 5 (measured, `tests/diffusion_models.py`)."""
 
 
 @dataclass(frozen=True)
 class TracerDiffusion:
-    """Tracer diffusion coefficient of a run, with what it rests on."""
+    """Tracer diffusion coefficient of a run, with the data behind it."""
 
     D_cm2_s: float
     D_std_cm2_s: float
@@ -75,24 +75,24 @@ class TracerDiffusion:
     n_stretches: float
     """Independent stretches of the window's length in the run."""
     correlation: float
-    """Variance of D over that of as many ions that move independently: 1 for such ions, n for
-    companies of n ions that move as one (an estimate, known to a third)."""
+    """Variance of D divided by that of as many independent ions: 1 for independent ions, n for
+    groups of n ions that move as one (an estimate, known to within a third)."""
     running: RunningD
     plateau: bool
     """Whether D against lag is level over the window."""
     no_plateau: str
-    """The reason when there is none, or empty."""
+    """The reason if there is no plateau, else empty."""
     halves_D_cm2_s: tuple[float, float]
     """Of the first and the second half of the run, at half the lags of the window."""
     halves_D_std_cm2_s: tuple[float, float]
     drift_sigma: float
-    """Difference of the halves, second less first, in standard errors."""
+    """Difference of the halves, second minus first, in standard errors."""
     stationary: bool
     heterogeneity: float
-    """Variance of the ions' own MSDs over that of as many Brownian ions; large where each ion sees
-    but a part of the sites in the run."""
+    """Variance of the MSDs of single ions, divided by that of as many Brownian ions; large where
+    each ion visits only part of the sites in the run."""
     upper_bound: bool
-    """D is only an upper bound: the ions have not left their cages, or D still falls with lag."""
+    """Whether D is only an upper bound: ions are still caged, or D still falls with lag."""
     warnings: tuple[str, ...]
 
     def interval(self, level: float = 0.68) -> tuple[float, float]:
@@ -102,7 +102,7 @@ class TracerDiffusion:
 
     @property
     def D_limit_cm2_s(self) -> float:
-        """One-sided upper limit of D at 95 %; what to state of an upper bound."""
+        """One-sided upper limit of D at 95 %; the value to state where D is an upper bound."""
         return max(self.D_cm2_s, 0.0) + self._quantile(0.95) * self.D_std_cm2_s
 
     def _quantile(self, probability: float) -> float:
@@ -123,12 +123,13 @@ def tracer_diffusion_coefficient(
     ----------
     positions
         Unwrapped positions of the mobile ions relative to the framework, Å, [frame, ion, axis],
-        of one to three axes.
+        with one to three axes.
     frame_interval_ps
         Time between frames.
     fit_window
-        First and last lag of the fit, as fractions of the run; or None: from the earliest lag on
-        from which D is level up to half the run, to five times that; without one (0.1, 0.5).
+        First and last lag of the fit, as fractions of the run. With None, the fit starts at the
+        earliest lag from which D is level up to half the run, and ends at five times that lag; if
+        there is no such lag, it is (0.1, 0.5).
     in_ps
         `fit_window` is in ps instead.
     jump_length_A
@@ -148,13 +149,13 @@ def tracer_diffusion_coefficient(
     Notes
     -----
     MSD(t) = c + 2 d D t (d axes) is fitted by ordinary least squares at lags evenly spread over
-    the window, so that D is the mean slope over all of it; c takes up vibration and motion within
-    cages that is over before the window begins. Weights from a covariance would make the error
-    smaller for Brownian ions (by a factor of 1.8 for a window of 0.1 to 0.5), but they all go to
-    the beginning of the window, where a run that is not yet diffusive reads high.
+    the window, so that D is the mean slope over the whole window; c accounts for vibration and
+    motion within cages that ends before the window begins. Weights from a covariance would reduce
+    the error for Brownian ions (by a factor of 1.8 for a window of 0.1 to 0.5), but they favour
+    the beginning of the window, where D of a run that is not yet diffusive is too high.
 
-    D is linear in the MSD and so the mean of one estimate per ion; how its error takes in that ions
-    move together and that the run has fast and slow times is said in `_variance`.
+    D is linear in the MSD and therefore the mean of one estimate per ion. `_variance` describes how
+    its error includes correlated motion of ions and changes of mobility along the run.
     """
     trajectory = check_positions(positions, frame_interval_ps)
     n_frames, n_ions, n_axes = trajectory.shape
@@ -173,7 +174,7 @@ def tracer_diffusion_coefficient(
     lags = spread_lags(first, last)
     intercepts, slopes = line_weights(lags) @ msd_of_ions[:, lags].T
     spread = _variance(trajectory, first, last)
-    # a correlation below 1 is but noise in tests
+    # for tests, a correlation below 1 is only noise
     correlation = max(spread.correlation, 1.0)
     halves = _halves(trajectory, first, last, spread)
     no_plateau = reason_against_plateau(msd_of_ions, first, last, correlation)
@@ -217,7 +218,7 @@ def tracer_diffusion_coefficient(
 
 
 def check_positions(positions: ArrayLike, frame_interval_ps: float) -> NDArray[np.floating]:
-    """Return positions as an array, or raise InputError if no D can come from them."""
+    """Return positions as an array, or raise InputError if they cannot give a D."""
     trajectory = np.asarray(positions)
     if trajectory.ndim != 3 or trajectory.shape[1] < 2 or not 1 <= trajectory.shape[2] <= 3:
         raise InputError(
@@ -229,19 +230,19 @@ def check_positions(positions: ArrayLike, frame_interval_ps: float) -> NDArray[n
             f"frame_interval_ps = {frame_interval_ps:g}: must be positive; give the time between "
             "frames"
         )
-    # sums show what is not finite without an array of flags as large as the positions
+    # sums reveal values that are not finite without an array of flags as large as the positions
     with np.errstate(invalid="ignore", over="ignore"):
         finite = np.isfinite(trajectory.sum(axis=(1, 2), dtype=np.float64))
     if not finite.all():
         raise InputError(
-            f"positions: not finite in frame {int(np.argmin(finite))} and {(~finite).sum()} in "
-            "all; look for a run that blew up or a damaged file"
+            f"positions: not finite in {(~finite).sum()} frame(s), first in frame "
+            f"{int(np.argmin(finite))}; check for a run that blew up or a damaged file"
         )
     return trajectory
 
 
 def _exponent(intercepts: FloatArray, rises: FloatArray) -> tuple[float, float]:
-    """D ln MSD / d ln t where MSD = intercept + rise, with the error from the ions."""
+    """Logarithmic slope, d ln MSD / d ln t where MSD = intercept + rise; error from the ions."""
     total = float(intercepts.mean() + rises.mean())
     if total == 0:
         return 0.0, 0.0
@@ -259,21 +260,21 @@ class _Variance:
     """(Å^2/frame)^2"""
     degrees_of_freedom: float
     correlation: float
-    """Variance over that of as many independent ions, in displacements over the window."""
+    """Variance divided by that of as many independent ions, from displacements over the window."""
     fast: float
     """(Å^2/frame)^2, covariance between ions of their slopes at short lags, from fast modes."""
 
 
 def _variance(trajectory: NDArray[np.floating], first: int, last: int) -> _Variance:
-    """Variance of the mean slope of the MSD over a window, ions that move together included.
+    """Variance of the mean slope of the MSD over a window; accounts for ions that move together.
 
     Notes
     -----
     With s_i the slope of ion i, N^2 var(mean s) is the sum of var(s_i), which the scatter between
     ions gives, and of cov(s_i, s_j). Two kinds of the latter are measured along the run, with the
     squared displacements of each ion in cosine modes of their time origin. For independent ions the
-    square of the sum over ions of a mode and the sum of the squares are equal in the mean, whatever
-    the ions' memory; what they differ by is the covariance:
+    square of the sum over ions of a mode and the sum of the squares are equal on average, whatever
+    the ions' memory; their difference is the covariance:
 
     - ions that jump together, in displacements over the window: the ratio of the sum's variance to
       that of the ions, the mean over `_LONG_MODES`; it multiplies the scatter.
@@ -321,7 +322,7 @@ class _Halves:
     slopes: tuple[float, float]
     stds: tuple[float, float]
     sigma: float
-    """Second less first, in standard errors."""
+    """Second minus first, in standard errors."""
 
 
 def _halves(trajectory: NDArray[np.floating], first: int, last: int, spread: _Variance) -> _Halves:
@@ -350,7 +351,7 @@ def _halves(trajectory: NDArray[np.floating], first: int, last: int, spread: _Va
 def _reasons_for_bound(
     slope: float, slope_std: float, last: int, msd_end: float, jump_length_A: float | None
 ) -> list[str]:
-    """Say why D is only an upper bound, if it is; lags in frames, lengths in Å."""
+    """Return why D is only an upper bound, if it is; lags in frames, lengths in Å."""
     reasons = []
     if slope <= 2 * slope_std:
         reasons.append("D is zero within two standard errors: D is an upper bound; run longer")
@@ -361,21 +362,21 @@ def _reasons_for_bound(
         )
     if slope * last < msd_end / 4:
         reasons.append(
-            f"of the MSD of {msd_end:.2g} Å^2 at the end of the window less than a quarter is "
-            "diffusion, the rest motion in cages: D is an upper bound; run longer"
+            f"less than a quarter of the MSD of {msd_end:.2g} Å^2 at the end of the window is due "
+            "to diffusion, the rest to motion in cages: D is an upper bound; run longer"
         )
     return reasons
 
 
 def _other_warnings(no_plateau: str, unlike: float, halves: _Halves, scale: float) -> list[str]:
-    """Say what else is wrong with a run, if something is."""
+    """Return further warnings about a run."""
     warnings = []
     if "rises" in no_plateau:
-        warnings.append(f"{no_plateau}: take off the drift of the cell, or run longer")
+        warnings.append(f"{no_plateau}: subtract the drift of the cell, or run longer")
     if unlike > _HETEROGENEITY:
         warnings.append(
-            f"ions differ in mobility, {unlike:.1f} times the variance of ions alike: each sees "
-            "only a part of the sites; run longer"
+            f"ions differ in mobility, with {unlike:.1f} times the variance of identical ions: "
+            "each visits only part of the sites; run longer"
         )
     if abs(halves.sigma) > _DRIFT_SIGMA:
         before, after = (slope * scale for slope in halves.slopes)
@@ -388,7 +389,7 @@ def _other_warnings(no_plateau: str, unlike: float, halves: _Halves, scale: floa
 
 @dataclass(frozen=True)
 class Combined:
-    """Mean of several replicas' estimates."""
+    """Mean of the estimates of several replicas."""
 
     value: float
     std: float
@@ -396,31 +397,31 @@ class Combined:
     spread: float
     """Standard deviation between replicas; NaN for one."""
     upper_bound: bool
-    """Whether one of them at least is only an upper bound."""
+    """Whether at least one estimate is only an upper bound."""
 
     @property
     def limit(self) -> float:
-        """One-sided upper limit at 95 % (normal distribution); what to state of an upper bound."""
+        """One-sided upper limit at 95 % (normal distribution), to state for an upper bound."""
         return max(self.value, 0.0) + 1.645 * self.std
 
 
 def combine_replicas(
     values: Sequence[float], stds: Sequence[float], upper_bounds: Sequence[bool] | None = None
 ) -> Combined:
-    """Mean of independent replicas, with an error that holds the spread between them.
+    """Mean of independent replicas, with an error that includes the spread between them.
 
     Parameters
     ----------
     values, stds
         Estimates and their standard errors, [replica].
     upper_bounds
-        Which of them are only upper bounds, [replica]; none by default.
+        Which estimates are only upper bounds, [replica]; none by default.
 
     Returns
     -------
     Combined
-        The standard error is the larger of the one propagated from `stds` and the one seen in the
-        spread of `values`, which is all that few replicas tell.
+        The standard error is the larger of the one propagated from `stds` and the one from the
+        spread of `values`.
 
     Raises
     ------
@@ -432,13 +433,13 @@ def combine_replicas(
     n = len(value)
     if n == 0 or std.shape != (n,) or bounds.shape != (n,):
         raise InputError(
-            f"values, stds, upper_bounds: {n}, {len(std)}, {len(bounds)} of them; give one of each "
+            f"values, stds, upper_bounds: {n}, {len(std)}, {len(bounds)} values; give one of each "
             "per replica, for one replica or more"
         )
     if not np.isfinite(value).all() or not (np.isfinite(std) & (std >= 0)).all():
         raise InputError(
             f"values = {value.tolist()}, stds = {std.tolist()}: must be finite, errors 0 or more; "
-            "leave out what failed"
+            "leave out failed runs"
         )
     spread = float(value.std(ddof=1)) if n > 1 else float("nan")
     propagated = float(np.sqrt((std**2).sum()) / n)

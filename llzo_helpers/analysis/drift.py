@@ -1,4 +1,4 @@
-"""How far a framework goes from where it began."""
+"""How far a framework moves from its initial structure."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from llzo_helpers.arrays import FloatArray
 
 @dataclass(frozen=True)
 class FrameworkDrift:
-    """How far the framework went from where a run began.
+    """Displacement of the framework from the structure at the start of a run.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class FrameworkDrift:
 def framework_drift(
     positions: ArrayLike, times_ps: ArrayLike, start: ase.Atoms, *, mobile: str = "Li"
 ) -> FrameworkDrift:
-    """Displacement of the framework from the structure a run began with.
+    """Return the displacement of the framework from the structure at the start of a run.
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ def framework_drift(
     times_ps
         [frame]
     start
-        The structure at the start, equilibration included in what is shown.
+        The structure at the start of the run; displacements include those in equilibration.
     mobile
-        Element that is no part of the framework.
+        Element that is not part of the framework.
     """
     frames = np.asarray(positions, dtype=float)
     names = np.array(start.get_chemical_symbols())
     framework = names != mobile
-    # whole cells between the two records of the same atoms, from wrapping
+    # the two records of the same atoms may differ by whole cells, from wrapping
     first, _ = find_mic(frames[0] - start.positions, start.cell)
     displacement = frames - frames[0] + first
     displacement -= displacement[:, framework].mean(axis=1, keepdims=True)

@@ -1,10 +1,10 @@
 """Crossover: how much of a diffusivity is due to the structure, and how much to the potential.
 
 The paper's experiment: every structure is run with every potential. Two structure origins A, B
-and two potentials a, b make a factorial design in ln D. The same structure serves both
-potentials, so structure-to-structure spread cancels from the effect of the potential, and not
-from that of the structure: a split-plot design (Fisher 1925; Cox and Reid, The Theory of the
-Design of Experiments, 2000, section 6).
+and two potentials a, b form a factorial design in ln D. The same structure serves both
+potentials, so the spread between structures cancels in the effect of the potential, but not in
+that of the structure: a split-plot design (Fisher 1925; Cox and Reid, The Theory of the Design
+of Experiments, 2000, section 6).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from llzo_helpers.errors import InputError
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference of ln D, and so a factor in D."""
+    """A difference of ln D, that is, a factor in D."""
 
     value: float
     std: float
@@ -61,7 +61,7 @@ class FactorialDecomposition:
         Number of structures of A and of B.
     from_spread
         Whether the errors come from the spread between structures. With one structure of a kind
-        they are propagated from the errors of D, and leave that spread out.
+        they are propagated from the errors of D and do not include that spread.
     """
 
     structure: Effect
@@ -79,8 +79,8 @@ def decompose(
     Parameters
     ----------
     D_of_A, std_of_A
-        Diffusivities in structures of origin A, and their standard errors, any one unit,
-        [structure, potential], potentials a, b.
+        Diffusivities in structures of origin A, and their standard errors, in any common unit,
+        [structure, potential], with potentials a, b.
     D_of_B, std_of_B
         The same for origin B.
 
@@ -102,8 +102,8 @@ def decompose(
         interaction = mean d of B - mean d of A
 
     With two structures or more of each origin, errors come from the scatter of m and of d,
-    pooled over the origins; they hold both the spread between structures and the errors of D.
-    Else the errors of D are propagated: var(ln D) = (std / D)^2.
+    pooled over the origins; they include both the spread between structures and the errors of D.
+    Otherwise the errors of D are propagated: var(ln D) = (std / D)^2.
     """
     ln_A, var_A = _logarithms("A", D_of_A, std_of_A)
     ln_B, var_B = _logarithms("B", D_of_B, std_of_B)
@@ -115,7 +115,7 @@ def decompose(
     if from_spread:
         var_m, var_d = _variance_of_means(means), _variance_of_means(differences)
     else:
-        # both m and d are made of two independent runs a structure
+        # both m and d come from two independent runs per structure
         sums = [var.sum() / len(var) ** 2 for var in (var_A, var_B)]
         var_m, var_d = sum(sums) / 4, sum(sums)
     (m_A, m_B), (d_A, d_B) = ([float(x.mean()) for x in pair] for pair in (means, differences))
@@ -145,7 +145,7 @@ def _logarithms(origin: str, D: ArrayLike, std: ArrayLike) -> tuple[FloatArray, 
 
 
 def _variance_of_means(groups: Sequence[FloatArray]) -> float:
-    """Variance of the difference, or sum, of two groups' means, their scatter pooled."""
+    """Variance of the difference (or sum) of two groups' means, from their pooled scatter."""
     freedom = sum(len(group) - 1 for group in groups)
     pooled = sum(((group - group.mean()) ** 2).sum() for group in groups) / freedom
     return float(pooled * sum(1 / len(group) for group in groups))

@@ -1,11 +1,11 @@
-"""The window of lags over which D is taken: in fractions of a run or in ps, and what it needs."""
+"""The window of lags of the fit of D, in fractions of a run or in ps, and the frames it needs."""
 
 from llzo_helpers.errors import InputError
 
 DEFAULT_WINDOW = (0.1, 0.5)
 """Fractions of the run."""
 MIN_LAGS = 8
-"""Frames between the ends of a window: with fewer it has no inner structure to look at."""
+"""Frames between the ends of a window: with fewer, its inner structure cannot be examined."""
 
 
 def window_in_frames(
@@ -28,26 +28,26 @@ def window_in_frames(
         If the window is ill-formed or holds too few of the run's frames.
     """
     if frame_interval_ps is None:
-        unit, longest, said = float(n_frames), 1.0, "1 (fractions of the run)"
+        unit, longest, limit = float(n_frames), 1.0, "1 (fractions of the run)"
     else:
         unit, longest = 1 / frame_interval_ps, n_frames * frame_interval_ps
-        said = f"{longest:g} ps, the run"
-    low, high = _checked(fit_window, longest, said)
+        limit = f"{longest:g} ps, the run"
+    low, high = _checked(fit_window, longest, limit)
     first, last = _rounded(low * unit, high * unit)
     if not _enough(first, last, n_frames):
         raise InputError(
             f"fit_window = {list(fit_window)}: holds too few of {n_frames} frames (lags {first} to "
-            f"{last}; there must be {MIN_LAGS} between them); run longer, write frames more often "
+            f"{last}; at least {MIN_LAGS} apart); run longer, write frames more often "
             "or widen the window"
         )
     return first, last
 
 
-def _checked(fit_window: tuple[float, float], longest: float, said: str) -> tuple[float, float]:
+def _checked(fit_window: tuple[float, float], longest: float, limit: str) -> tuple[float, float]:
     if len(fit_window) != 2 or not 0 <= fit_window[0] < fit_window[1] < longest:
         raise InputError(
-            f"fit_window = {list(fit_window)}: must be two numbers that rise, from 0 on and below "
-            f"{said}; take [0.1, 0.5] of the run"
+            f"fit_window = {list(fit_window)}: must be two increasing numbers, at least 0 and "
+            f"below {limit}; use [0.1, 0.5] of the run"
         )
     return fit_window[0], fit_window[1]
 

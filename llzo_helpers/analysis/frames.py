@@ -72,7 +72,7 @@ def as_frames(positions: ArrayLike | Frames, *, at_least: int = 1) -> Frames:
 def frame_chunks(
     positions: ArrayLike | Frames, n_atoms: int, *, at_least: int = 1
 ) -> Iterator[NDArray[Any]]:
-    """Yield chunks of frames, where there are frames enough `at_least` so many, for as many blocks.
+    """Yield chunks of frames, at least `at_least` of them if there are enough frames.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def frame_chunks(
     n_atoms : int
         Number of atoms that each frame must have.
     at_least : int
-        Number of chunks wanted.
+        Minimum number of chunks, for as many blocks.
 
     Raises
     ------

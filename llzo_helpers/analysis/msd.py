@@ -8,7 +8,7 @@ from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 
 _BLOCK_BYTES = 1e6
-"""Of positions worked on at once in `origin_modes`: what fits a cache."""
+"""Of the positions processed at once: what fits into a cache."""
 
 
 def mean_squared_displacement(
@@ -21,9 +21,9 @@ def mean_squared_displacement(
     positions
         Unwrapped positions, Å, [frame, ion, axis].
     lags
-        Lags wanted, in frames, [lag]; all from 0 to the number of frames - 1 by default.
+        Lags in frames, [lag]; all from 0 to the number of frames - 1 by default.
     per_ion
-        Keep the ions apart.
+        Return the MSD of each ion.
 
     Returns
     -------
@@ -35,20 +35,19 @@ def mean_squared_displacement(
     For a lag m and N frames, MSD(m) = sum_i |r(i+m) - r(i)|^2 / (N - m), i from 0 to N - m - 1.
     The squares are running sums, and the cross term is an autocorrelation, computed in
     O(N log N) (Kneller et al., Comput. Phys. Commun. 91, 191 (1995); Calandrini et al., Collection
-    SFN 12, 201 (2011)). Each ion's mean position is taken off first, for precision.
+    SFN 12, 201 (2011)). For precision, the mean position of each ion is subtracted first.
     """
     trajectory = np.asarray(positions)
     if trajectory.ndim != 3 or len(trajectory) == 0:
         raise InputError(
-            f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with frames"
+            f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with a frame or more"
         )
     n_frames, n_ions, _ = trajectory.shape
     chosen = np.arange(n_frames) if lags is None else np.asarray(lags, dtype=np.intp)
     if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n_frames:
-        raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames less one")
+        raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames minus one")
     result = np.zeros((n_ions if per_ion else 1, len(chosen)))
-    # so many ions at a time that the work arrays stay near 100 MB
-    step = max(1, int(2e6 / n_frames))
+    step = _ions_at_once(trajectory)
     for begin in range(0, n_ions, step):
         block = np.moveaxis(trajectory[:, begin : begin + step], 0, -1).astype(np.float64)
         msd = _msd_of_block(block, chosen)
@@ -59,15 +58,22 @@ def mean_squared_displacement(
     return result if per_ion else result[0]
 
 
+def _ions_at_once(trajectory: NDArray[np.generic]) -> int:
+    n_frames, _, n_axes = trajectory.shape
+    return max(1, int(_BLOCK_BYTES / (8 * max(n_axes, 1) * n_frames)))
+
+
 def _msd_of_block(block: FloatArray, lags: NDArray[np.intp]) -> FloatArray:
     """MSD, [ion, lag], of positions [ion, axis, frame], which are overwritten."""
     n_frames = block.shape[-1]
     block -= block.mean(axis=-1, keepdims=True)
-    size = fft.next_fast_len(2 * n_frames, real=True)
-    power = np.abs(fft.rfft(block, size)) ** 2
-    correlation = fft.irfft(power.sum(axis=1), size)[:, :n_frames]
+    # zeros enough that no lag wanted wraps around
+    size = fft.next_fast_len(n_frames + int(lags.max(initial=0)), real=True)
+    spectrum = fft.rfft(block, size)
+    power = (spectrum.real**2 + spectrum.imag**2).sum(axis=1)
+    correlation = fft.irfft(power, size)
     squares = np.zeros((len(block), n_frames + 1))
-    np.cumsum((block**2).sum(axis=1), axis=1, out=squares[:, 1:])
+    np.cumsum(np.einsum("iat,iat->it", block, block), axis=1, out=squares[:, 1:])
     # sum of squares of the first and of the last N - m frames
     head, tail = squares[:, n_frames - lags], squares[:, -1:] - squares[:, lags]
     msd = (head + tail - 2 * correlation[:, lags]) / (n_frames - lags)
@@ -87,9 +93,9 @@ def origin_modes(
     lags
         In frames, [lag].
     n_modes
-        Modes beside the mean.
+        Number of modes besides the mean.
     n_bins
-        Origins are averaged in so many bins first; many more than modes.
+        Number of bins in which origins are averaged first; many more than modes.
 
     Returns
     -------
@@ -98,9 +104,9 @@ def origin_modes(
         mode j is the mean of |r(i+m) - r(i)|^2 sqrt(2) cos(pi j u), u = i / (N - m) from 0 to 1.
     """
     trajectory = np.asarray(positions)
-    n_frames, n_ions, n_axes = trajectory.shape
+    n_frames, n_ions, _ = trajectory.shape
     modes = np.empty((n_modes + 1, n_ions, len(lags)))
-    step = max(1, int(_BLOCK_BYTES / (8 * n_axes * n_frames)))
+    step = _ions_at_once(trajectory)
     for begin in range(0, n_ions, step):
         block = np.moveaxis(trajectory[:, begin : begin + step], 0, -1).astype(np.float64)
         for column, lag in enumerate(lags):

@@ -30,7 +30,7 @@ class PairDistribution:
     radii : ndarray, shape [bin]
         Middle of each bin, Å.
     values : ndarray, shape [bin]
-        g(r): 1 where neighbours are as frequent as in a gas of that density.
+        g(r): 1 where neighbours are as frequent as in an ideal gas of the same density.
     standard_error : ndarray, shape [bin]
         Of `values`, from blocks of consecutive frames; NaN if there is only one.
     coordination : ndarray, shape [bin]
@@ -88,7 +88,7 @@ class BondAngles:
     density : ndarray, shape [bin]
         Fraction of angles per degree; its integral is 1.
     relative_to_random : ndarray, shape [bin]
-        `density` relative to that of directions without order, which goes as the sine.
+        `density` relative to that of random directions, which is proportional to the sine.
     n_angles : int
         Number of angles counted.
     """
@@ -123,12 +123,12 @@ def pair_distributions(
     bin_width_A : float
         Å.
     blocks : int
-        Blocks of frames that the standard errors come from, at most: chunks stay whole.
+        Maximum number of blocks of frames for the standard errors: chunks are not split.
 
     Raises
     ------
     InputError
-        Shapes that don't fit, no frame, or distances for which the cell is too small.
+        Mismatched shapes, no frame, or distances for which the cell is too small.
     """
     box = reduced_cell(cell)
     limit = largest_distance(box)
@@ -203,7 +203,7 @@ def pair_distribution(
     Raises
     ------
     InputError
-        As `pair_distributions`, or an element that isn't there.
+        As `pair_distributions`, or an element that is absent.
     """
     for element in (central, neighbour):
         atoms_of(species, element)
@@ -219,7 +219,7 @@ def first_minimum(pair: PairDistribution, *, smoothing: float = 0.05) -> float:
     pair : PairDistribution
         Of the two species.
     smoothing : float
-        Standard deviation of the Gaussian that g(r) is smoothed with before, Å.
+        Standard deviation of the Gaussian that smooths g(r) before the search, Å.
 
     Raises
     ------
@@ -228,7 +228,7 @@ def first_minimum(pair: PairDistribution, *, smoothing: float = 0.05) -> float:
     """
     smooth = gaussian_filter1d(pair.values, smoothing / (pair.radii[1] - pair.radii[0]))
     slope = np.sign(np.diff(smooth))
-    # a peak stands above a gas
+    # a peak rises above the ideal gas
     peaks = np.flatnonzero((slope[:-1] > 0) & (slope[1:] <= 0) & (smooth[1:-1] > 1)) + 1
     rises = np.flatnonzero(slope[peaks[0] :] > 0) + peaks[0] if len(peaks) else peaks
     if not len(rises):
@@ -265,7 +265,7 @@ def coordination_numbers(
     Raises
     ------
     InputError
-        Shapes that don't fit, no frame, an element that isn't there, or a cutoff for which
+        Mismatched shapes, no frame, an element that is absent, or a cutoff for which
         the cell is too small.
     """
     box = reduced_cell(cell)
@@ -313,7 +313,7 @@ def bond_angles(
     total = int(counts.sum())
     if total == 0:
         raise InputError(
-            f"cutoff: {cutoff_A:g} Å; no {central} has two {neighbour} so near: give a larger one"
+            f"cutoff: {cutoff_A:g} Å; no {central} has two {neighbour} within it; give a larger one"
         )
     fractions = counts / total
     random = np.diff(-np.cos(np.radians(edges))) / 2

@@ -14,7 +14,7 @@ from llzo_helpers.errors import InputError
 
 
 def checked_cell(cell: ArrayLike) -> FloatArray:
-    """Return the cell [vector, axis] in Å as float64, refused unless it spans a volume."""
+    """Return the cell [vector, axis] in Å as float64, or raise InputError if it has no volume."""
     matrix = np.asarray(cell, dtype=float)
     if matrix.shape != (3, 3):
         raise InputError(f"cell: shape {matrix.shape}; give its three vectors as rows, 3x3, in Å")
@@ -61,7 +61,7 @@ def _reduced(content: bytes) -> FloatArray:
 
 
 def largest_distance(cell: FloatArray) -> float:
-    """Return half the smallest height of the reduced cell, Å: nearer is one image only."""
+    """Return half the smallest height of the reduced cell, Å: closer there is only one image."""
     return float(0.5 / np.linalg.norm(np.linalg.inv(reduced_cell(cell)), axis=0).max())
 
 
@@ -94,18 +94,18 @@ def image_vector(a, b, cell):  # type: ignore[no-untyped-def]
 
 
 def atoms_of(species: Sequence[str], element: str) -> IntArray:
-    """Return the indices of the atoms of an element, refused if there is none."""
+    """Return the indices of the atoms of an element, or raise InputError if there are none."""
     atoms = np.flatnonzero(np.asarray(species) == element)
     if not len(atoms):
-        raise InputError(f"species: no {element}; there are {', '.join(sorted(set(species)))}")
+        raise InputError(f"species: no {element}; present: {', '.join(sorted(set(species)))}")
     return atoms
 
 
 def nearest_image(displacements: NDArray[Any], cell: FloatArray) -> FloatArray:
     """Return displacements [..., axis] brought to their nearest image, in a cell of any shape.
 
-    It is the nearest for whatever is shorter than half the smallest height of the reduced cell;
-    for longer vectors use `ase.geometry.find_mic`.
+    It is the nearest if it is shorter than half the smallest height of the reduced cell; for
+    longer vectors use `ase.geometry.find_mic`.
     """
     cell = reduced_cell(cell)
     fractional = displacements @ np.linalg.inv(cell)

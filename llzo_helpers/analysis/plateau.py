@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from llzo_helpers.arrays import FloatArray
 
 _CHANGE = 0.15
-"""Of D over the window, the least that counts: it puts D off by less than half of that."""
+"""Of D over the window, the smallest that counts: it biases D by less than half of that."""
 _FALL_SIGMA, _RISE_SIGMA = 2.2, 3.0
-"""A fall with lag is common and a rise is not; 1 to 4 % of level runs are called sloped (measured,
+"""A fall with lag is common and a rise is not; 1 to 4 % of level runs count as sloped (measured,
 `docs/diffusion.md`)."""
 _LEAD = 3
-"""How far before the window D against lag is looked at, as a factor in lag: two would call fewer
-long runs of disordered systems sloped, four find more short ones."""
+"""How far before the window D against lag is examined, as a factor in lag: with two, fewer long
+runs of disordered systems would count as sloped; with four, more short ones would be found."""
 SEARCH_SPAN = 5
 """Last over first lag of a window that is searched for."""
 
@@ -46,7 +46,7 @@ class RunningD:
     D_cm2_s: FloatArray
     """[window]"""
     D_std_cm2_s: FloatArray
-    """Standard errors, [window]; neighbouring windows share most of theirs."""
+    """Standard errors, [window]; neighbouring windows share most of their error."""
 
 
 def running_D(
@@ -93,7 +93,7 @@ def _trend(
     slopes = np.stack([msd_of_ions[:, lags] @ line_weights(lags)[1] for lags in bins], axis=1)
     covariance = np.cov(slopes.T) * correlation / len(slopes)
     by_ions = len(slopes) / max(correlation, 1.0) > 3 * n_bins
-    if not by_ions:  # too few to measure it
+    if not by_ions:  # too few to estimate it
         covariance = np.diag(np.diag(covariance))
     if np.linalg.matrix_rank(covariance, hermitian=True) != n_bins:  # ions that do not move
         return None
@@ -102,7 +102,7 @@ def _trend(
     whitened = np.linalg.solve(covariance, design)
     inverse = np.linalg.inv(design.T @ whitened)
     level, trend = inverse @ whitened.T @ slopes.mean(axis=0)
-    # the covariance is itself an estimate, from so many independent ions
+    # the covariance is itself an estimate, from this many independent ions
     freedom = len(slopes) / correlation - 1
     lost = freedom / max(freedom - (n_bins - 2), 1) if by_ions else 1.0
     return _Trend(float(level), float(trend), float(np.sqrt(inverse[1, 1]) * lost))
@@ -111,10 +111,10 @@ def _trend(
 def reason_against_plateau(
     msd_of_ions: FloatArray, first: int, last: int, correlation: float
 ) -> str:
-    """Say why D against lag is not level in a window, or nothing.
+    """Return why D against lag is not level in a window, or an empty string.
 
-    D that falls within the window shows it. So does D that falls from half the beginning of the
-    window on, which is the more sensitive, unless the fall ends where the window begins: D then
+    D that falls within the window is not level. Nor is D that falls from half the start of the
+    window, which is the more sensitive test, unless the fall ends where the window begins: D then
     falls less in the window than by the power of lag that it follows before.
     """
     log_span = np.log(last / first)
@@ -131,7 +131,7 @@ def reason_against_plateau(
 
 
 def _significant(trend: _Trend, log_span: float) -> str:
-    # of a level below zero the size counts
+    # for a level below zero, its magnitude counts
     change, sigma = trend.trend * log_span / abs(trend.level), trend.trend / trend.trend_std
     if sigma < -_FALL_SIGMA and not -_CHANGE < change < 0:
         return f"D falls with lag, by {-change:.0%} over the window"
@@ -143,11 +143,11 @@ def _significant(trend: _Trend, log_span: float) -> str:
 def heterogeneity(
     trajectory: NDArray[np.floating], msd_of_ions: FloatArray, first: int, last: int
 ) -> float:
-    """Variance of the ions' MSDs over that of as many Brownian ions.
+    """Variance of the MSDs of single ions, divided by that of as many Brownian ions.
 
-    For the latter see Qian, Sheetz, Elson, Biophys. J. 60, 910 (1991); it is 2/d of what the
-    time-average leaves, with d the number of axes, fewer where the motion is not isotropic. The
-    ratio is known from traps as the parameter of ergodicity breaking (He, Burov, Metzler, Barkai,
+    For the latter see Qian, Sheetz, Elson, Biophys. J. 60, 910 (1991); for d axes (effectively
+    fewer where the motion is anisotropic) it is 2/d times a factor from the time average. For ions
+    in traps, the ratio is known as the ergodicity breaking parameter (He, Burov, Metzler, Barkai,
     Phys. Rev. Lett. 101, 058101 (2008)).
     """
     n_frames, lag = len(trajectory), round(np.sqrt(first * last))
@@ -165,10 +165,10 @@ def heterogeneity(
 
 
 def search_window(msd_of_ions: FloatArray) -> tuple[int, int] | None:
-    """Earliest window from which on D against lag is level to the end of an MSD, in frames.
+    """Earliest window from which D against lag is level up to the end of an MSD, in frames.
 
-    Tried in steps of 1.25 from a fiftieth of the end on; a window spans `SEARCH_SPAN` in lag. None
-    if D is level from nowhere.
+    Starts are tried from a fiftieth of the end, in steps of a factor of 1.25; a window spans a
+    factor of `SEARCH_SPAN` in lag. None if D is not level from any start.
     """
     end = msd_of_ions.shape[1] - 1
     start = max(2 * _LEAD, end // 50)

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # stats loads at its first use
+import scipy  # stats is loaded at first use
 from numpy.typing import ArrayLike
 
 from llzo_helpers.errors import InputError
 
 BLOCKS = 16
-"""Of a run; what a straight line through their means leaves gives the error of its slope."""
+"""Of a run; the residuals of a straight line through their means give the error of its slope."""
 LEAST_FRAMES = 2 * BLOCKS
-"""Of a run that can be asked."""
+"""Of a run that can be tested."""
 SIGNIFICANCE = 0.001
-"""A run that is stationary is called drifting as rarely as this."""
+"""Probability of taking a stationary run for a drifting one."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Drift:
 
 
 def drift(values: ArrayLike) -> Drift:
-    """Ask whether a quantity drifts along a run.
+    """Test whether a quantity drifts along a run.
 
     Parameters
     ----------
@@ -58,10 +58,10 @@ def drift(values: ArrayLike) -> Drift:
 
     Notes
     -----
-    A straight line is fitted to the means of `BLOCKS` blocks, because values near in time are
-    alike and means of blocks much less so. What is left of that, r between neighbouring
-    residuals, makes the variance of the slope larger by (1 + r) / (1 - r). What relaxes more
-    slowly than a few blocks is a drift of its own.
+    A straight line is fitted to the means of `BLOCKS` blocks, because values close in time are
+    correlated, and means of blocks much less so. A remaining correlation r between neighbouring
+    residuals increases the variance of the slope by (1 + r) / (1 - r). A relaxation slower than a
+    few blocks counts as drift.
     """
     series = np.asarray(values, dtype=float)
     if series.ndim != 1 or len(series) < LEAST_FRAMES:

@@ -8,7 +8,7 @@ part of the SOAP power spectrum that is diagonal in n (Bartok, Kondor, Csanyi, P
     p_nl = sum_jk g_n(r_j) g_n(r_k) P_l(cos of the angle between j and k),
 
 where j and k run over the neighbours of one species. It is smooth, as g_n fades to zero at
-the cutoff, and stays the same where the structure is turned, moved, or renumbered.
+the cutoff, and invariant to rotation, translation and renumbering of the structure.
 """
 
 from collections.abc import Sequence
@@ -66,9 +66,9 @@ class CrystalReference:
     """Environments of one element in the crystal, as a normal distribution.
 
     The covariance is that of probabilistic principal components (Tipping and Bishop, J. R.
-    Stat. Soc. B 61, 611 (1999)): the leading directions keep their variances, the rest share
-    a mean one, so that no direction in which the crystal happens not to move counts without
-    bound.
+    Stat. Soc. B 61, 611 (1999)): the leading directions keep their variances, the others share
+    their mean variance, so that no direction in which the crystal happens not to move gets an
+    unlimited weight.
 
     Attributes
     ----------
@@ -87,9 +87,9 @@ class CrystalReference:
     def distance(self, environments: FloatArray) -> FloatArray:
         """Return the distance of each environment [..., feature] from the crystal [...].
 
-        It is the Mahalanobis distance over the square root of the number of features: its
-        root mean square over the reference is 1, whatever moves there as it does in the
-        crystal has about 1, and an atom in other surroundings has several.
+        It is the Mahalanobis distance divided by the square root of the number of features: its
+        root mean square over the reference is 1, an environment as in the crystal has about 1,
+        and a different environment has several.
         """
         along = (environments - self.mean) @ self.axes
         return np.asarray(np.sqrt(np.mean(np.square(along) / self.variances, axis=-1)))
@@ -116,12 +116,12 @@ def local_environments(
     species : sequence of str, shape [atom]
         Element of each atom.
     central : str
-        Element whose environments are wanted.
+        Element whose environments are described.
     neighbours : sequence of str
-        Elements seen around it. Without Li, as by default, an environment is one of the
-        framework, wherever the ions are.
+        Elements of the neighbours. Without Li, the default, environments describe the framework
+        only, independent of the positions of the ions.
     cutoff_A : float
-        Where neighbours are no longer seen, Å.
+        Distance beyond which neighbours do not count, Å.
     volume_per_atom : float, optional
         Scale all lengths so that atoms of `neighbours` have this volume each, Å3. A crystal
         that is only strained then has the environments of the unstrained one.
@@ -134,7 +134,7 @@ def local_environments(
     Raises
     ------
     InputError
-        Shapes that don't fit, no frame, an element that isn't there, or a cutoff for which
+        Mismatched shapes, no frame, an element that is absent, or a cutoff for which
         the cell is too small.
     """
     box = reduced_cell(cell)
@@ -178,7 +178,7 @@ def structure_features(environments: Sequence[FloatArray]) -> FloatArray:
 
 
 def structure_map(features: FloatArray, *, components: int = 3) -> StructureMap:
-    """Return the map on which structures differ most, without being told what they are.
+    """Return the map on which structures differ most, made without labels.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def structure_map(features: FloatArray, *, components: int = 3) -> StructureMap:
     Raises
     ------
     InputError
-        Fewer structures than components and one.
+        Fewer structures than components + 1.
     """
     if features.ndim != 2 or len(features) <= components:
         raise InputError(
@@ -200,7 +200,7 @@ def structure_map(features: FloatArray, *, components: int = 3) -> StructureMap:
     mean, scale = features.mean(axis=0), features.std(axis=0)
     scale = np.where(scale > 1e-12 * (np.abs(mean) + 1), scale, np.inf)
     _, singular, axes = np.linalg.svd((features - mean) / scale, full_matrices=False)
-    # an axis may point either way: let its largest part be positive
+    # the sign of an axis is arbitrary: make its largest component positive
     axes *= np.sign(axes[np.arange(len(axes)), np.argmax(np.abs(axes), axis=1)])[:, None]
     variances = singular**2
     return StructureMap(
@@ -239,10 +239,10 @@ def crystal_reference(environments: FloatArray, *, kept: float = 0.95) -> Crysta
     Parameters
     ----------
     environments : ndarray, shape [..., feature]
-        Of one element in frames of the crystal, at the temperatures at which distances
-        from it are asked for: heat widens it.
+        Of one element in frames of the crystal, at the temperatures of the structures to be
+        compared: the distribution widens with temperature.
     kept : float
-        Fraction of the variance in directions that keep their own.
+        Fraction of the variance in the directions that keep their own variance.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy  # signal loads at its first use: slow, and not for reading parameters
+import scipy  # signal is loaded at first use: it is slow, and reading parameters does without
 from numpy.typing import ArrayLike, NDArray
 from scipy.constants import Avogadro, Boltzmann, speed_of_light
 from scipy.fft import next_fast_len, rfft, rfftfreq
@@ -54,7 +54,7 @@ class VibrationalDensityOfStates:
 
     @property
     def degrees_of_freedom(self) -> float:
-        """Integral of `density`: three per atom, if the motion has the temperature given."""
+        """Integral of `density`: three per atom, if the motion is at the given temperature."""
         return float(np.trapezoid(self.density, self.frequencies_THz))
 
 
@@ -77,8 +77,8 @@ def vibrational_density_of_states(
     It is the Fourier transform of the velocity autocorrelation (Wiener and Khinchin), as
     an average over segments that overlap by half (Welch, IEEE Trans. Audio Electroacoust.
     15, 70 (1967)). Each segment is multiplied by a Hann window, as long as the resolution
-    asks for, and zero-padded to at least twice its length, so that a peak's position is
-    seen between the points of the bare transform; zeros add points, not resolution. With
+    requires, and zero-padded to at least twice its length, so that a peak can be located
+    between the points of the bare transform; zeros add points, not resolution. With
     S_j the one-sided power spectrum of the velocity of atom j, normalised to its mean
     square,
 
@@ -99,13 +99,13 @@ def vibrational_density_of_states(
     resolution_THz : float
         THz.
     highest_frequency_THz : float
-        Above any vibration, THz. Frames must be near enough to one another to see it, as
-        otherwise it shows at a frequency where there is none.
+        Above any vibration, THz. Frames must be close enough in time to resolve it; otherwise
+        it is aliased to a lower frequency.
 
     Raises
     ------
     InputError
-        Shapes that don't fit, or frames too few for the resolution or too far apart.
+        Mismatched shapes, or frames too few for the resolution or too far apart.
     """
     frequencies_THz, spectra = _power_spectra(
         velocities, masses, time_step_fs, temperature_K, resolution_THz, highest_frequency_THz
@@ -124,9 +124,9 @@ def vibrational_density_of_states_from_positions(
 ) -> VibrationalDensityOfStates:
     """Return the density of states from unwrapped positions instead of velocities.
 
-    The difference of two frames over their time step is the velocity half way, but for a
-    factor: of an oscillation of frequency f it is sin(pi f dt) / (pi f dt), exactly. Its
-    square is divided out of the spectrum.
+    The difference of two frames divided by their time step is the velocity half way between
+    them, except for a factor, which for an oscillation of frequency f is exactly
+    sin(pi f dt) / (pi f dt). The spectrum is divided by its square.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Campaigns: their runs, and the tables made of them."""
+"""Campaigns: their runs, and the tables made from these."""

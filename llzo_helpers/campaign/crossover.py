@@ -23,7 +23,7 @@ from llzo_helpers.md.trajectory import Trajectory
 from llzo_helpers.potentials import Potential, load_potential
 
 _DESIGN = ["li_per_formula", "volume_ratio", "supercell", "temperature_K"]
-"""What the runs of one crossover have in common."""
+"""Columns in which the runs of one crossover agree."""
 
 
 def crossover_runs(diffusion: pd.DataFrame) -> pd.DataFrame:
@@ -39,9 +39,9 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row per origin, potential and condition; `ratio` is D over that of the first origin with
-        its own potential, and `ratio_is` says whether a D that is a bound makes it one; `paper`
-        and `paper_ratio` the paper's counterparts, if it has any.
+        A row per origin, potential and condition. `ratio` is D divided by that of the first origin
+        with its own potential; `ratio_is` says whether the ratio is a bound, because a D is one;
+        `paper` and `paper_ratio` are the paper's counterparts, if it has any.
     """
     runs = crossover_runs(diffusion)
     if runs.empty:
@@ -56,16 +56,18 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
             ratio = cell["tracer_D_cm2_s"] / reference["tracer_D_cm2_s"]
             error = np.hypot(_relative_error(cell), _relative_error(reference))
             bounds = (cell["upper_bound"], reference["upper_bound"])
-            theirs, of = (paper_value(row, "tracer_D_cm2_s") for row in (cell, reference))
-            known = theirs is not None and of is not None
+            paper, paper_reference = (
+                paper_value(row, "tracer_D_cm2_s") for row in (cell, reference)
+            )
+            known = paper is not None and paper_reference is not None
             rows.append(
                 {
                     **cell,
                     "ratio": ratio,
                     "ratio_std": 0.0 if cell is reference else ratio * error,
                     "ratio_is": "" if cell is reference else _RATIO_OF_BOUNDS[bounds],
-                    "paper": theirs["value"] if known else np.nan,
-                    "paper_ratio": theirs["value"] / of["value"] if known else np.nan,
+                    "paper": paper["value"] if known else np.nan,
+                    "paper_ratio": paper["value"] / paper_reference["value"] if known else np.nan,
                 }
             )
     return pd.DataFrame(rows)
@@ -77,7 +79,7 @@ _RATIO_OF_BOUNDS = {
     (False, True): "lower bound",
     (True, True): "undetermined",
 }
-"""What a ratio is, if its numerator and denominator are upper bounds."""
+"""What a ratio is, by whether its numerator and denominator are upper bounds."""
 
 
 def _relative_error(row: Mapping[Any, Any]) -> float:
@@ -89,8 +91,8 @@ def crossover_effects(
 ) -> tuple[pd.DataFrame, dict[str, FactorialDecomposition]]:
     """Decompose ln D for every pair of potentials that makes and runs structures.
 
-    Structures that lack a run with one of the two, or have only an upper bound of a D, are left
-    out, and counted: a logarithm needs D itself.
+    Structures without a run for one of the two potentials, or with only an upper bound for D, are
+    left out and counted: a logarithm needs D itself.
 
     Returns
     -------
@@ -162,7 +164,7 @@ def _structures(
 
 @dataclass(frozen=True)
 class Switch:
-    """What a structure went through when molecular dynamics began with a potential.
+    """How a structure responded when molecular dynamics began with a potential.
 
     Attributes
     ----------
@@ -171,10 +173,10 @@ class Switch:
     time_ps
         Since the beginning of equilibration, [row].
     energy_eV_atom
-        Potential energy less its mean over the last half of production, [row]: the energies of
+        Potential energy minus its mean over the last half of production, [row]: the energies of
         two potentials have no common zero.
     drift
-        Of the framework from the structure the run began with.
+        Of the framework from the structure at the start of the run.
     start, end
         Pair distributions of the structure at the start, and of the last fifth of production.
     """
@@ -188,7 +190,7 @@ class Switch:
 
 
 def switch(campaign: Campaign, run: Run) -> Switch:
-    """Look at how a structure took to the potential of a run."""
+    """Return how a structure responded to the potential of a run."""
     directory = campaign.run_directory(run)
     trajectory = Trajectory(directory)
     start = read_start(directory)
@@ -220,50 +222,51 @@ def observed_switches(
 
 
 def switch_table(switches: list[Switch]) -> pd.DataFrame:
-    """Say of each run how far its framework went, and whether it still does."""
+    """Return how far the framework of each run moved, and whether it still moves."""
     rows = []
-    for each in switches:
-        drift = each.drift
+    for observed in switches:
+        drift = observed.drift
         half = len(drift.times_ps) // 2
         rows.append(
             {
-                "structure_potential": each.run.structure.structure_potential,
-                "md_potential": each.run.md_potential,
-                "volume_ratio": each.run.structure.volume_ratio,
+                "structure_potential": observed.run.structure.structure_potential,
+                "md_potential": observed.run.md_potential,
+                "volume_ratio": observed.run.structure.volume_ratio,
                 **{
                     f"{element} moved (Å)": values[-1]
                     for element, values in drift.displacement.items()
                 },
                 "moved > 1 Å": drift.moved_fraction[-1],
                 "moved > 1 Å at half time": drift.moved_fraction[half],
-                "Zr-O neighbours at start": _neighbours(each.start),
-                "Zr-O neighbours at end": _neighbours(each.end),
+                "Zr-O neighbours at start": _neighbours(observed.start),
+                "Zr-O neighbours at end": _neighbours(observed.end),
             }
         )
     return pd.DataFrame(rows)
 
 
 def _neighbours(pairs: PairDistributions, radius: float = 2.7) -> float:
-    """Oxygen around Zr within `radius`, Å, which lies between the first two shells."""
+    """Number of O around Zr within `radius`, Å, which lies between the first two shells."""
     pair = pairs["Zr", "O"]
     return float(np.interp(radius, pair.radii, pair.coordination))
 
 
 def crossover_temperature(diffusion: pd.DataFrame, wanted: float | None = None) -> float | None:
-    """Return the temperature to look at: the one wanted, or the lowest; None without a crossover.
+    """Return the temperature to show: the one requested, or the lowest; None without a crossover.
 
     Raises
     ------
     InputError
-        If the campaign has no crossover at the temperature wanted.
+        If the campaign has no crossover at the requested temperature.
     """
     known = sorted(set(crossover_runs(diffusion)["temperature_K"]))
     if wanted is None:
         return float(known[0]) if known else None
     if wanted not in known:
         raise InputError(
-            f"temperature_K = {wanted:g}: no two potentials have runs there in amorphous "
-            f"structures; there are {', '.join(f'{value:g}' for value in known) or 'none'}"
+            f"temperature_K = {wanted:g}: amorphous structures have no runs with two "
+            "potentials at this temperature; available: "
+            f"{', '.join(f'{value:g}' for value in known) or 'none'}"
         )
     return wanted
 
@@ -271,10 +274,10 @@ def crossover_temperature(diffusion: pd.DataFrame, wanted: float | None = None) 
 def require_same_elements(potentials: Mapping[str, Potential]) -> None:
     """Raise InputError if the potentials of a crossover cover different elements."""
     elements = {name: sorted(potential.elements) for name, potential in potentials.items()}
-    (first, wanted), *others = elements.items()
-    for name, found in others:
-        if found != wanted:
+    (first, expected), *others = elements.items()
+    for name, symbols in others:
+        if symbols != expected:
             raise InputError(
-                f"{potentials[name].directory / 'potential.yaml'}: elements = {found}: {first} has "
-                f"{wanted}; a crossover needs potentials of the same elements"
+                f"{potentials[name].directory / 'potential.yaml'}: elements = {symbols}: {first} "
+                f"has {expected}; a crossover needs potentials of the same elements"
             )

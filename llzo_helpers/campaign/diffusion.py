@@ -8,12 +8,7 @@ import numpy as np
 import pandas as pd
 
 from llzo_helpers.analysis.arrhenius import Arrhenius, fit_arrhenius
-from llzo_helpers.analysis.conductivity import (
-    CollectiveDiffusion,
-    collective_diffusion_coefficient,
-    haven_ratio,
-    nernst_einstein_conductivity,
-)
+from llzo_helpers.analysis.conductivity import collective_diffusion_coefficient, haven_ratio
 from llzo_helpers.analysis.diffusion import (
     TracerDiffusion,
     combine_replicas,
@@ -21,48 +16,15 @@ from llzo_helpers.analysis.diffusion import (
 )
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, MIN_LAGS
 from llzo_helpers.analysis.stationarity import Drift, drift
-from llzo_helpers.campaign.labels import system_label
-from llzo_helpers.campaign.model import AnyRun, Campaign, Run
-from llzo_helpers.campaign.tables import (
-    SYSTEM_COLUMNS,
-    SystemKey,
-    against_volume,
-    run_columns,
-    system_key,
-    value_or_bound,
-)
+from llzo_helpers.campaign.conductivity import conductivity_columns
+from llzo_helpers.campaign.model import Campaign, Run
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, SystemKey, run_columns, system_key
 from llzo_helpers.errors import InputError
 from llzo_helpers.md.folder import read_start, read_thermo
 
-_CHARGES = {"Li": 1, "Na": 1, "K": 1, "Rb": 1, "Cs": 1, "Ag": 1, "Cu": 1, "H": 1} | {
-    **{"F": -1, "Cl": -1, "Br": -1, "I": -1, "O": -2, "S": -2},
-    **{"Mg": 2, "Ca": 2, "Zn": 2, "Al": 3},
-}
-"""Of the ions that conduct in solids."""
-
-
-def _conductivities(
-    run: AnyRun, tracer: TracerDiffusion, collective: CollectiveDiffusion, volume_A3: float
-) -> dict[str, float]:
-    """Return the columns of conductivity, S/cm; NaN for several ions or an unknown charge."""
-    charge = _CHARGES.get(run.mobile[0]) if len(run.mobile) == 1 else None
-    columns = {}
-    for name, D in (
-        ("tracer_conductivity_S_cm", tracer.D_cm2_s),
-        ("tracer_conductivity_std_S_cm", tracer.D_std_cm2_s),
-        ("collective_conductivity_S_cm", collective.D_cm2_s),
-        ("collective_conductivity_std_S_cm", collective.D_std_cm2_s),
-    ):
-        columns[name] = float("nan")
-        if charge is not None:
-            columns[name] = nernst_einstein_conductivity(
-                D, tracer.n_ions / volume_A3, run.temperature_K, charge
-            )
-    return columns
-
 
 def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, TracerDiffusion]]:
-    """Tracer and collective diffusion coefficients of all runs, also of those made elsewhere.
+    """Tracer and collective diffusion coefficients of all runs, including those made elsewhere.
 
     Returns
     -------
@@ -76,20 +38,21 @@ def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, Trace
         trajectory = campaign.trajectory(run)
         ions = trajectory.relative_to_framework(run.mobile)
         interval, settings = trajectory.frame_interval_ps, campaign.diffusion
-        # known of lithium in the garnet
+        # known for lithium in the garnet
         jump_length_A = settings.jump_length_A if isinstance(run, Run) else None
         tracer = tracer_diffusion_coefficient(
             ions, interval, settings.fit_window, jump_length_A=jump_length_A
         )
         results[run.name] = tracer
-        # of one coordinate long lags tell less than they add in noise
+        # for a single coordinate, long lags add more noise than information
         first, last = tracer.fit_lags_ps
         window = (first, min(last, max(2 * first, first + MIN_LAGS * interval)))
         collective = collective_diffusion_coefficient(ions, interval, window, in_ps=True)
         haven = haven_ratio(tracer, collective)
-        # what was run elsewhere shows no energies
+        # runs made elsewhere come without energies
         energy = _energy_drift(campaign.run_directory(run)) if isinstance(run, Run) else None
         first_half, second_half = tracer.halves_D_cm2_s
+        volume_A3 = abs(np.linalg.det(trajectory.cell))
         rows.append(
             {
                 **run_columns(run),
@@ -114,7 +77,7 @@ def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, Trace
                 "collective_D_std_cm2_s": collective.D_std_cm2_s,
                 "haven_ratio": haven.value,
                 "haven_ratio_std": haven.std,
-                **_conductivities(run, tracer, collective, abs(np.linalg.det(trajectory.cell))),
+                **conductivity_columns(run, tracer, collective, volume_A3),
                 "n_frames": len(trajectory),
                 "mobile": "+".join(run.mobile),
                 "n_ions": tracer.n_ions,
@@ -140,24 +103,27 @@ def _energy_warnings(energy: Drift | None) -> list[str]:
     ]
 
 
-def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
+def diffusion_against_age(campaign: Campaign, parts: int = 4) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Diffusion coefficients of amorphous structures in consecutive parts of their runs.
 
-    A glass ages: what is fast after the quench may slow down. The lags of the fit are those of
-    the parts, shorter than of the whole run.
+    A glass ages: ions that are fast after the quench may slow down. The fit uses the lags of the
+    parts, which are shorter than those of the whole run.
 
     Returns
     -------
-    DataFrame
-        A row per run and part, the content of `ageing.csv`; `age_ps` counts from the beginning of
+    ageing
+        A row per run and part, the content of `ageing.csv`; ages count from the start of
         equilibration.
+    lags
+        D against lag in each part, with standard errors, the content of `ageing_lags.csv`.
     """
-    rows = []
+    rows, lags = [], []
     for run in campaign.finished_runs:
         if run.structure.phase == "crystal":
             continue
         trajectory = campaign.trajectory(run)
         settings, interval = campaign.diffusion, trajectory.frame_interval_ps
+        start_ps = campaign.md_settings(run).equilibration_ps
         lithium = trajectory.relative_to_framework()
         edges = np.linspace(0, len(lithium), parts + 1).round().astype(int)
         for begin, end in pairwise(edges.tolist()):
@@ -169,12 +135,13 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
                     jump_length_A=settings.jump_length_A,
                 )
             except InputError:
-                # too few frames in a part: nothing to say of age
+                # a part has too few frames to show ageing
                 continue
+            age_ps = start_ps + (begin + end) / 2 * interval
             rows.append(
                 {
                     **run_columns(run),
-                    "age_ps": campaign.md.equilibration_ps + (begin + end) / 2 * interval,
+                    "age_ps": age_ps,
                     "fit_start_ps": part.fit_lags_ps[0],
                     "fit_end_ps": part.fit_lags_ps[1],
                     "tracer_D_cm2_s": part.D_cm2_s,
@@ -183,13 +150,27 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> pd.DataFrame:
                     "tracer_D_limit_cm2_s": part.D_limit_cm2_s,
                 }
             )
-    return pd.DataFrame(rows, columns=None if rows else ["run", "age_ps", "tracer_D_cm2_s"])
+            lags.append(
+                pd.DataFrame(
+                    {
+                        "run": run.name,
+                        "age_ps": age_ps,
+                        "lag_ps": part.running.lags_ps,
+                        "tracer_D_cm2_s": part.running.D_cm2_s,
+                        "tracer_D_std_cm2_s": part.running.D_std_cm2_s,
+                    }
+                )
+            )
+    if not rows:
+        columns = ["run", "age_ps", "tracer_D_cm2_s"]
+        return pd.DataFrame(columns=columns), pd.DataFrame(columns=[*columns, "lag_ps"])
+    return pd.DataFrame(rows), pd.concat(lags, ignore_index=True)
 
 
 def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
     """Combine the replicas of each system and temperature into one row.
 
-    Where a replica has only an upper bound, so has the mean.
+    If the D of a replica is only an upper bound, so is the mean.
     """
     rows = []
     keys = [*SYSTEM_COLUMNS, "temperature_K"]
@@ -214,12 +195,12 @@ def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
 
 
 def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[SystemKey, Arrhenius]]:
-    """Arrhenius fits of all systems with three temperatures or more, bounds among them.
+    """Arrhenius fits of all systems with three temperatures or more, including bounds.
 
     Parameters
     ----------
     combined
-        Of `combine`.
+        From `combine`.
 
     Returns
     -------
@@ -230,7 +211,7 @@ def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[System
     """
     rows, fits = [], {}
     for key, group in combined.groupby(SYSTEM_COLUMNS, dropna=False, sort=False):
-        # a slope takes two values; bounds alone have none
+        # a slope needs two values; bounds alone give none
         if len(group) < 3 or (~group["upper_bound"]).sum() < 2:
             continue
         fit = fit_arrhenius(
@@ -268,7 +249,7 @@ def msd_table(results: Mapping[str, TracerDiffusion]) -> pd.DataFrame:
     Parameters
     ----------
     results
-        Of `analyse_diffusion`.
+        From `analyse_diffusion`.
     """
     return pd.concat(
         [
@@ -285,21 +266,3 @@ def msd_table(results: Mapping[str, TracerDiffusion]) -> pd.DataFrame:
         or [pd.DataFrame(columns=["run", "lag_ps", "msd_A2", "msd_std_A2"])],
         ignore_index=True,
     )
-
-
-def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
-    """Table 2 of the paper: D at 1100 K and E_a of the systems of the jump analysis."""
-    at_1100 = against_volume(combined[combined["temperature_K"] == 1100])
-    if at_1100.empty:
-        return pd.DataFrame()
-    # a column of potentials that no crystal has is empty, and then of another type
-    same_type = arrhenius.astype(at_1100[SYSTEM_COLUMNS].dtypes.to_dict())
-    merged = at_1100.merge(same_type, on=SYSTEM_COLUMNS, how="inner")
-    values = {
-        system_label(row): {
-            "E_a (eV)": f"{row['E_a_eV']:.2f} ± {row['E_a_std_eV']:.2f}",
-            "D (cm2/s)": value_or_bound(row),
-        }
-        for row in merged.to_dict("records")
-    }
-    return pd.DataFrame(values)

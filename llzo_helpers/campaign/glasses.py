@@ -18,7 +18,7 @@ from llzo_helpers.md.folder import read_thermo
 from llzo_helpers.md.trajectory import Trajectory
 
 BONDS = (("Li", "O"), ("La", "O"), ("Zr", "O"))
-"""Cations and the anion they are coordinated by."""
+"""Cations and the anion that coordinates them."""
 
 FRAMES_FOR_PAIRS = 200
 """Enough for distributions and neighbours of a run of any length."""
@@ -41,7 +41,7 @@ def glass_table(campaign: Campaign) -> pd.DataFrame:
                 "glass": glass.name,
                 "verdict": record["verdict"],
                 **{
-                    f"{stage}: {element} sites left": _vacated(record[stage]["defects"][element])
+                    f"{stage}: {element} sites vacated": _vacated(record[stage]["defects"][element])
                     for stage in ("crystal", "melt", "quenched")
                     for element in ("La", "Zr")
                 },
@@ -69,8 +69,8 @@ def glass_stages(glass: Path) -> dict[str, Trajectory]:
 def stage_pair_distributions(glass: Path) -> dict[str, PairDistributions]:
     """Return the partial pair distributions of crystal, melt and glass.
 
-    The crystal and the glass are at the end temperature of the quench, the melt at that of the
-    hold.
+    The crystal and the glass are at the end temperature of the quench, the melt is at the hold
+    temperature.
     """
     return {
         name: pair_distributions(
@@ -85,7 +85,7 @@ def stage_coordination(
 ) -> dict[str, dict[tuple[str, str], CoordinationNumbers]]:
     """Return the oxygen neighbours of each cation in crystal, melt and glass.
 
-    The bond lengths are counted up to the first minimum of the glass's pair distribution, the same
+    Neighbours are counted up to the first minimum of the pair distribution of the glass, the same
     for all three.
     """
     return {

@@ -1,7 +1,7 @@
-"""Names of systems for people: one a system, unique in a campaign.
+"""Names of systems for people: one per system, unique in a campaign.
 
-`C-Li6.25 112 % CIP` is a crystal of that composition and volume run with the potential that stands
-for the paper's CIP; `A-Li6.25 112 % ML on CIP (quick)` a glass made by CIP with the protocol
+`C-Li6.25 112 % CIP` is a crystal of that composition and volume, run with the potential that
+represents the paper's CIP; `A-Li6.25 112 % ML on CIP (quick)` a glass made by CIP with the protocol
 `quick` and run with ML, the paper's A-D with subscript CIP and superscript ML. A supercell other
 than one cell follows. Nothing is looked up by these names: tables are joined by their columns,
 runs by their own names.
@@ -24,9 +24,9 @@ def system_label(row: Mapping[Any, Any]) -> str:
     Parameters
     ----------
     row
-        The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`. As each of them is part of
-        the name, and potentials' short names are unique, so is it. A system that was run
-        elsewhere is named by its group.
+        The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`. All of them are part of the
+        name, and the short names of potentials are unique, so the name is unique as well. A
+        system that was run elsewhere is named by its group.
     """
     if row["phase"] == "observed":
         return str(row["group"])
@@ -41,10 +41,33 @@ def system_label(row: Mapping[Any, Any]) -> str:
     return label + _size(row["supercell"])
 
 
-def run_label(run: AnyRun) -> str:
-    """Return the name of a run's system, and which replica it is if not the first.
+CURVE_COLUMNS = ["phase", "structure_potential", "md_potential", "li_per_formula", "supercell"]
+"""What the points of a curve against volume have in common; the paper's have no supercell."""
 
-    Of a run made elsewhere, its own.
+
+def curve_label(row: Mapping[Any, Any]) -> str:
+    """Return the name of a curve against volume: that of its systems, without the volume.
+
+    Parameters
+    ----------
+    row
+        The columns of `CURVE_COLUMNS`; NaN means none. The paper's potentials are "CIP" and "ML".
+    """
+    origin, md_potential = row["structure_potential"], row["md_potential"]
+    label = f"{row['phase'][0].upper()}-Li{row['li_per_formula']:g} {_short(md_potential)}"
+    if isinstance(origin, str) and origin != md_potential:
+        label += f" on {_short(origin)}"
+    return label + _size(row.get("supercell", 1))
+
+
+def _short(potential: str) -> str:
+    return potential if potential in ("CIP", "ML") else short_name(potential)
+
+
+def run_label(run: AnyRun) -> str:
+    """Return the name of a run's system, and its replica if not the first.
+
+    A run made elsewhere has a name of its own.
     """
     if isinstance(run, ObservedRun):
         return run.title
@@ -60,6 +83,11 @@ def run_labels(runs: Iterable[AnyRun]) -> dict[str, str]:
         + (f", {run.temperature_K:g} K" if seen[run_label(run)] > 1 else "")
         for run in chosen
     }
+
+
+def run_name_in_system(run: AnyRun) -> str:
+    """Return what tells a run from others of its system: temperature, and which replica."""
+    return f"{run.temperature_K:g} K" + (f" r{run.replica}" if run.replica > 1 else "")
 
 
 def glass_label(glass: Glass) -> str:

@@ -44,12 +44,12 @@ class StructurePlaces:
     Attributes
     ----------
     of_map : StructureMap
-        Made of the reference's frames, `data/reference_structures.npz`.
+        Made from the frames of the reference, `data/reference_structures.npz`.
     reference, systems : dict
         Scores [frame, component] by structure of the reference and by system.
     quenches : dict of tuple
-        Scores [frame, component] and temperatures [frame], K, of the reference's quench and of
-        those of the campaign's glasses.
+        Scores [frame, component] and temperatures [frame], K, of the quench of the reference and
+        of the quenches of the campaign's glasses.
     reference_distances, distances : dict
         Distance from the crystal [frame, atom] by element, then as above.
     groups : DataFrame
@@ -71,11 +71,11 @@ class StructurePlaces:
 def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlaces:
     """Place the structures of a campaign's runs on the map of the reference.
 
-    All are compared at the experimental density, so that strain shows by what it does to
+    All are compared at the experimental density, so that strain shows only through its effect on
     the arrangement of atoms. The distance is from the crystal that the run's own potential makes:
     that of the campaign nearest to the experimental volume, or for the classical potential without
-    one the reference's, at 1100 K; NaN where there is none. A run counts as disordered as far as
-    its atoms are further than 99 % of the crystal's.
+    one the reference crystal, at 1100 K; NaN where there is none. Atoms farther away than 99 % of
+    those in that crystal count as disordered.
     """
     reference = _Reference.read()
     systems = {}
@@ -90,8 +90,8 @@ def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlace
     of_map = structure_map(np.concatenate(list(_features(reference.environments).values())))
     quenched, temperatures = _campaign_quenches(campaign, reference.volume_per_atom)
     of_reference, of_systems, of_quenches = (
-        {name: of_map.project(found) for name, found in _features(some).items()}
-        for some in (reference.environments, systems, quenched)
+        {name: of_map.project(features) for name, features in _features(structures).items()}
+        for structures in (reference.environments, systems, quenched)
     )
     groups = _groups(of_reference | of_quenches | of_systems, n_groups)
     quenches = {"quench": (of_reference.pop("quench"), reference.quench_temperatures)} | {
@@ -188,7 +188,10 @@ def _campaign_quenches(
 
 
 def _features(environments: Mapping[str, Environments]) -> dict[str, FloatArray]:
-    return {name: structure_features(list(found.values())) for name, found in environments.items()}
+    return {
+        name: structure_features(list(by_element.values()))
+        for name, by_element in environments.items()
+    }
 
 
 def _order_table(
@@ -210,9 +213,9 @@ def _order_table(
 
 
 def _groups(scores: dict[str, FloatArray], n_groups: int) -> pd.DataFrame:
-    """Return how many frames of each system fall into each group found on the map."""
+    """Return how many frames of each system fall into each group on the map."""
     groups = groups_on_map(np.concatenate(list(scores.values())), n_groups)
-    names = np.repeat(list(scores), [len(found) for found in scores.values()])
+    names = np.repeat(list(scores), [len(points) for points in scores.values()])
     table = pd.crosstab(pd.Series(names, name="system"), pd.Series(groups + 1, name="group"))
     return table.loc[list(scores)]
 

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -31,7 +31,7 @@ from llzo_helpers.schema import (
 )
 
 MOST_RUNS = 5000
-"""Of a campaign; the paper's has 423."""
+"""In a campaign; the paper's has 423."""
 
 if TYPE_CHECKING:
     from llzo_helpers.md.trajectory import Trajectory
@@ -49,7 +49,7 @@ class Run(Model):
         """Label, unique in a campaign; also the name of the run's folder."""
         return f"{self.structure.name}-{self.md_potential}-{self.temperature_K:g}K"
 
-    # what it has in common with a run that somebody made elsewhere
+    # what it has in common with a run made elsewhere
     @property
     def mobile(self) -> list[str]:
         """Elements of the ions that diffuse."""
@@ -57,25 +57,25 @@ class Run(Model):
 
     @property
     def phase(self) -> str:
-        """That of its structure."""
+        """As of its structure."""
         return self.structure.phase
 
     @property
     def replica(self) -> int:
-        """That of its structure."""
+        """As of its structure."""
         return self.structure.replica
 
 
 AnyRun = Run | ObservedRun
-"""A run that the campaign makes, or one that somebody made elsewhere."""
+"""A run that the campaign makes, or one made elsewhere."""
 
 
 class System(Model):
-    """A block of runs: every combination of the values given, one or several of each."""
+    """A block of runs: every combination of the given values, one or several of each."""
 
     phase: Literal["crystal", "amorphous"]
     structure_potential: OneOrMore[PotentialName] | None = None
-    """Of an amorphous phase: makes the structures. With several, and as many `md_potential`, every
+    """Of an amorphous phase: makes the structures. With several here and in `md_potential`, every
     structure runs with every potential."""
     melt_quench: Protocol | None = None
     """Of an amorphous phase: how its structures are made."""
@@ -86,13 +86,22 @@ class System(Model):
     supercell: Annotated[int, Field(ge=1, le=8)] = 1
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     """Independent structures and runs of each, from different seeds."""
+    md: dict[str, Any] = Field(default_factory=dict)
+    """Settings that differ from the campaign's `md`: slow systems need longer runs."""
+
+    @model_validator(mode="after")
+    def _same_launcher(self) -> Self:
+        for key in ("launcher", "processes"):
+            if key in self.md:
+                raise ValueError(f"md.{key}: the same for all runs; give it in md of the campaign")
+        return self
 
     @model_validator(mode="after")
     def _possible_structures(self) -> Self:
         if self.n_runs > MOST_RUNS:
             raise ValueError(
-                f"replicas = {self.replicas}: with all lists makes {self.n_runs} runs, at most "
-                f"{MOST_RUNS} are sensible; shorten the lists"
+                f"replicas = {self.replicas}: with all the lists this makes {self.n_runs} runs, at "
+                f"most {MOST_RUNS} are sensible; shorten the lists"
             )
         self.runs()
         return self
@@ -104,9 +113,27 @@ class System(Model):
         potentials = len(self.md_potential) * len(self.structure_potential or [""])
         return self.replicas * numbers * potentials
 
+    @property
+    def _origins(self) -> list[str | None]:
+        return list(self.structure_potential or ()) or [None]
+
+    def makes(self, run: Run) -> bool:
+        """Return whether a run is one of its combinations."""
+        structure = run.structure
+        return (
+            structure.phase == self.phase
+            and structure.supercell == self.supercell
+            and structure.replica <= self.replicas
+            and structure.melt_quench == self.melt_quench
+            and structure.li_per_formula in self.li_per_formula
+            and structure.volume_ratio in self.volume_ratio
+            and structure.structure_potential in self._origins
+            and run.md_potential in self.md_potential
+            and run.temperature_K in self.temperature_K
+        )
+
     def runs(self) -> list[Run]:
         """Return all combinations."""
-        origins: list[str | None] = list(self.structure_potential or ()) or [None]
         structures = [
             Structure(
                 phase=self.phase,
@@ -118,7 +145,7 @@ class System(Model):
                 melt_quench=self.melt_quench,
             )
             for origin, li, ratio, replica in itertools.product(
-                origins, self.li_per_formula, self.volume_ratio, range(1, self.replicas + 1)
+                self._origins, self.li_per_formula, self.volume_ratio, range(1, self.replicas + 1)
             )
         ]
         return [
@@ -160,9 +187,14 @@ class Campaign(Model):
                 f"systems: {n_runs} runs in all, at most {MOST_RUNS} are sensible; divide them "
                 "among several campaigns"
             )
-        if self.systems:
-            self.diffusion.require_enough_frames(self.md)
-            self.sites.require_enough_frames(self.md)
+        for index, system in enumerate(self.systems):
+            try:
+                settings = self._system_md(system)
+                self.diffusion.require_enough_frames(settings)
+                self.sites.require_enough_frames(settings)
+            except ValueError as error:
+                # what is wrong with `md` itself is said there
+                raise ValueError(f"systems[{index}].{error}" if system.md else error) from None
         return self
 
     @model_validator(mode="after")
@@ -171,7 +203,7 @@ class Campaign(Model):
         for ratio in self.vibration.volume_ratio if self.vibration else []:
             if ratio not in ratios:
                 raise ValueError(
-                    f"vibration.volume_ratio = {ratio:g}: no system has it; there are "
+                    f"vibration.volume_ratio = {ratio:g}: no system has it; choose from "
                     f"{', '.join(f'{known:g}' for known in sorted(ratios))}"
                 )
         return self
@@ -192,7 +224,7 @@ class Campaign(Model):
                 if glass and glasses.setdefault(glass.name, glass) != glass:
                     raise ValueError(
                         f"systems[{index}]: melt_quench: another protocol of this campaign is "
-                        f"named {glass.melt_quench.name}, too; give one of them a 'name'"
+                        f"also named {glass.melt_quench.name}; give one a different 'name'"
                     )
         return self
 
@@ -245,7 +277,7 @@ class Campaign(Model):
         """Return the frames of a run, whoever made it."""
         if isinstance(run, ObservedRun):
             return run.trajectory()
-        # here, because it is slow and whoever only reads a campaign does without
+        # imported here: it is slow, and reading a campaign does without
         from llzo_helpers.md.trajectory import Trajectory
 
         return Trajectory(self.run_directory(run), stage)
@@ -272,7 +304,7 @@ class Campaign(Model):
 
     @property
     def potentials(self) -> list[str]:
-        """Names of all potentials, those that make structures included."""
+        """Names of all potentials, including those that make structures."""
         made_with = {glass.structure_potential for glass in self.glasses}
         return sorted(made_with | {run.md_potential for run in self.runs})
 
@@ -281,11 +313,18 @@ class Campaign(Model):
         """The runs whose sites are analysed."""
         return [run for run in self.runs if run.temperature_K in self.sites.temperature_K]
 
+    def _system_md(self, system: System) -> MDSettings:
+        try:
+            return validate(MDSettings, self.md.model_dump() | system.md, "md")
+        except InputError as error:
+            raise ValueError(str(error)) from None
+
     def md_settings(self, run: Run) -> MDSettings:
-        """Settings of one run: `md`, with the jump run only where sites are analysed."""
+        """Settings of one run: its system's, with the jump run only where sites are analysed."""
+        settings = self._system_md(next(system for system in self.systems if system.makes(run)))
         if run.temperature_K in self.sites.temperature_K:
-            return self.md
-        return self.md.model_copy(update={"jump_run_ps": 0.0})
+            return settings
+        return settings.model_copy(update={"jump_run_ps": 0.0})
 
     @property
     def vibration_runs(self) -> list[Run]:
@@ -360,7 +399,7 @@ def load_campaign(name: str) -> Campaign:
     if len(path.name) > 100 or not path.is_file():
         available = ", ".join(sorted(p.stem for p in PARAMETERS.glob("*.yaml")))
         raise InputError(
-            f"{clipped(str(path), quote=False)}: no such campaign; available: {available}, or give "
+            f"{clipped(name, quote=False)}: no such campaign; available: {available}, or give "
             "a .yaml file"
         )
     values = load_yaml(path)

@@ -38,7 +38,8 @@ class NetworkResults:
     Attributes
     ----------
     table : DataFrame
-        A row per run, the content of `gop.csv`. What follows is of first replicas, by system.
+        A row per run, the content of `gop.csv`. The other attributes are those of first replicas,
+        by system.
     by_sites, by_length : dict of Dependence
         theta (k = 3) of pieces of the network, and of windows of the trajectory (in frames).
     rewired : dict of ndarray, shape [draw]
@@ -63,7 +64,7 @@ class NetworkResults:
 
 
 def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResults:
-    """Order parameters and connectivity of all networks that notebook 04 has written.
+    """Order parameters and connectivity of all networks that notebook 04 wrote.
 
     Parameters
     ----------
@@ -109,14 +110,14 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
     if not rows:
         raise InputError(
             f"{campaign.directory / 'sites'}: no network in which ions jump; run notebook 04, or "
-            "longer or hotter runs"
+            "make longer or hotter runs"
         )
     tracer = diffusion[["run", "tracer_D_cm2_s", "tracer_D_std_cm2_s"]]
     return replace(results, table=pd.DataFrame(rows).merge(tracer, on="run", how="left"))
 
 
 def theta(statistics: JumpStatistics, exponent: int = 3) -> float:
-    """Return the graph order parameter; 0, that of isolated sites, where nothing jumped."""
+    """Return the graph order parameter; without jumps it is 0, that of isolated sites."""
     if not np.any(statistics.rates_per_ps):
         return 0.0
     return graph_order_parameter(statistics.p_ij, exponent=exponent).value
@@ -173,8 +174,8 @@ PREDICTORS = {
 def correlate_with_diffusion(table: pd.DataFrame) -> dict[str, RankCorrelation]:
     """Return the rank correlation of each measure with D, by its name.
 
-    A measure that is the same in all systems, and any measure of fewer than five systems,
-    is left out.
+    A measure that is the same in all systems is left out. With fewer than five systems there are
+    no correlations.
     """
     known = table[np.isfinite(table["tracer_D_cm2_s"])]
     if len(known) < 5:
@@ -191,13 +192,13 @@ def correlation_table(correlations: Mapping[str, RankCorrelation]) -> pd.DataFra
     rows = [
         {
             "measure": name,
-            "rank_correlation": found.coefficient,
-            "interval_low": found.interval[0],
-            "interval_high": found.interval[1],
-            "p_value": found.p_value,
-            "systems": found.n,
+            "rank_correlation": correlation.coefficient,
+            "interval_low": correlation.interval[0],
+            "interval_high": correlation.interval[1],
+            "p_value": correlation.p_value,
+            "systems": correlation.n,
         }
-        for name, found in correlations.items()
+        for name, correlation in correlations.items()
     ]
     columns = ["measure", "rank_correlation", "interval_low", "interval_high", "p_value", "systems"]
     table = pd.DataFrame(rows, columns=columns)

@@ -1,4 +1,4 @@
-"""Runs that somebody made elsewhere: their trajectories, and what the files don't say."""
+"""Runs made elsewhere: their trajectories, and what the files do not say."""
 
 import re
 from pathlib import Path
@@ -24,21 +24,21 @@ class ObservedRun(Model):
     frame_interval_ps: Positive | None = None
     """Time between frames, where the file doesn't say."""
     elements: dict[int | str, str] | list[str] | None = None
-    """Symbols by atom type, or one an atom, where the file has none."""
+    """Symbols by atom type, or one per atom, where the file has none."""
     topology: FilePath | None = None
     """A file with the same atoms, where the trajectory holds positions only."""
     label: str | None = Field(default=None, min_length=1)
     """Its name in figures; that of the file by default."""
     group: str | None = Field(default=None, min_length=1)
-    """Runs of one group at several temperatures make one Arrhenius fit."""
+    """Runs of one group at several temperatures give one Arrhenius fit."""
     sites: bool = True
-    """Whether its sites, network and structure are analysed, too (notebooks 04 and 05)."""
+    """Whether its sites, network and structure are also analysed (notebooks 04 and 05)."""
 
     @model_validator(mode="after")
     def _elements(self) -> Self:
         for symbol in self.mobile:
             if atomic_numbers.get(symbol, 0) == 0:
-                raise ValueError(f"mobile = {symbol!r}: no chemical symbol; write one, as 'Na'")
+                raise ValueError(f"mobile = {symbol!r}: not a chemical symbol; give one, as 'Na'")
         return self
 
     def within(self, folder: Path) -> Self:
@@ -64,7 +64,7 @@ class ObservedRun(Model):
     # what it has in common with a run that the campaign makes
     @property
     def phase(self) -> str:
-        """Not one of those that the campaign makes."""
+        """None of the phases that the campaign makes."""
         return "observed"
 
     @property
@@ -73,8 +73,8 @@ class ObservedRun(Model):
         return 1
 
     def trajectory(self, stage: str = "production") -> "Trajectory":
-        """Return its frames less the framework's drift; it has one stage only."""
-        # here, because it is slow and whoever only reads a campaign does without
+        """Return its frames without the framework's drift; it has only one stage."""
+        # imported here: it is slow, and reading a campaign does without
         from llzo_helpers.md.trajectory import Trajectory
 
         trajectory = Trajectory.read(

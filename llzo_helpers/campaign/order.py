@@ -20,7 +20,7 @@ from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.tables import run_columns
 from llzo_helpers.errors import InputError
 
-# Frames that averages over structures are taken from: more of them change nothing visible
+# Number of frames in structural averages: more frames make no visible difference
 FRAMES_FOR_PAIRS = 500
 COORDINATIONS = (("Zr", "O"), ("La", "O"), ("Li", "O"))
 
@@ -73,14 +73,14 @@ def analyse_structures(campaign: Campaign) -> StructuralOrder:
         trajectory = campaign.trajectory(run)
         frames = trajectory.thinned(FRAMES_FOR_PAIRS)
         species = trajectory.symbols.tolist()
-        found = pair_distributions(frames, trajectory.cell, species, bin_width_A=0.05)
-        pairs[run_label(run)] = found
+        distributions = pair_distributions(frames, trajectory.cell, species, bin_width_A=0.05)
+        pairs[run_label(run)] = distributions
         row = run_columns(run)
         garnet = isinstance(run, Run)
         elements = sorted(set(species))
         for central, neighbour in COORDINATIONS if garnet else permutations(elements, 2):
             try:
-                cutoff_A = first_minimum(found[central, neighbour])
+                cutoff_A = first_minimum(distributions[central, neighbour])
             except InputError:
                 if garnet:
                     raise

@@ -1,4 +1,4 @@
-"""The paper's numbers, and ours beside them."""
+"""The paper's numbers, compared with ours."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,9 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from llzo_helpers.analysis.diffusion import combine_replicas
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.model import Campaign
-from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, against_volume
+from llzo_helpers.campaign.tables import (
+    SYSTEM_COLUMNS,
+    against_volume,
+    read_table,
+    save_table,
+    value_or_bound,
+    with_error,
+)
 from llzo_helpers.paths import DATA
 from llzo_helpers.potentials import load_potential
 
@@ -26,7 +34,7 @@ def paper_label(potential: str | None) -> str | None:
 def paper_values_for(campaign: Campaign) -> pd.DataFrame:
     """Return the paper's numbers for the phases and potentials that a campaign has."""
     paper = paper_values()
-    ours = {
+    combinations = {
         (
             run.structure.phase,
             paper_label(run.structure.structure_potential),
@@ -36,84 +44,193 @@ def paper_values_for(campaign: Campaign) -> pd.DataFrame:
     }
     columns = ["phase", "structure_potential", "md_potential"]
     keys = paper[columns].replace({np.nan: None}).itertuples(index=False, name=None)
-    return paper[[key in ours for key in keys]]
+    return paper[[key in combinations for key in keys]]
 
 
 COMPARISON_COLUMNS = [
     *("quantity", *SYSTEM_COLUMNS, "temperature_K", "paper", "this_work", "this_work_std"),
-    *("upper_bound", "ratio", "deviation_sigma", "source"),
+    *("upper_bound", "ratio", "deviation_sigma", "agreement", "source"),
 ]
 """Of `compare_with_paper`."""
 
+_COMPARED = {
+    "tracer_D_cm2_s": ("diffusion", "tracer_D_std_cm2_s"),
+    "E_a_eV": ("arrhenius", "E_a_std_eV"),
+    "back_jump_fraction": ("sites", "back_jump_fraction_std"),
+}
+"""Quantities that the paper has values for: the table that has ours, and its column of errors."""
 
-def compare_with_paper(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
-    """Our numbers beside the paper's.
+AGREES_WITHIN_SIGMA = 2.0
+DECISIVE = 0.5
+"""A standard error above this fraction of the paper's value decides nothing."""
+
+
+def compare_with_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Compare our numbers with the paper's.
+
+    Parameters
+    ----------
+    tables
+        "diffusion", "arrhenius" and "sites", the tables of those names, as far as there are any;
+        replicas are combined.
 
     Returns
     -------
     DataFrame
-        A row per number of the paper that there is a counterpart for: `paper`, `this_work`,
-        `this_work_std`, `ratio` and `deviation_sigma`, their difference in our standard errors
+        A row per number of the paper that has a counterpart here: `paper`, `this_work`,
+        `this_work_std`, `ratio` and `deviation_sigma`, the difference in our standard errors
         (the paper gives none). Where D is an upper bound, `this_work` is that bound, at 95 %, and
-        `deviation_sigma` is 0 if the paper's value is below it.
+        `deviation_sigma` is 0 if the paper's value is below it. `agreement` is "agrees" within
+        `AGREES_WITHIN_SIGMA`, "differs" beyond it, "bound" where our upper bound allows the
+        paper's value, and "undecided" where they are near, but our error is above `DECISIVE`.
     """
     rows = []
-    for table, value, std in (
-        (combined, "tracer_D_cm2_s", "tracer_D_std_cm2_s"),
-        (arrhenius, "E_a_eV", "E_a_std_eV"),
-    ):
-        for row in against_volume(table).to_dict("records"):
+    for value, (name, std) in _COMPARED.items():
+        table = tables.get(name, pd.DataFrame())
+        if value not in table:
+            continue
+        for row in _replicas_combined(against_volume(table), value, std):
             match = paper_value(row, value)
-            if match is None:
-                continue
-            bound = bool(row.get("upper_bound", False))
-            paper, error = match["value"], row[std]
-            ours = row["tracer_D_limit_cm2_s"] if bound else row[value]
-            agrees = bound and paper <= ours
-            rows.append(
-                {
-                    "quantity": value,
-                    **{key: row[key] for key in SYSTEM_COLUMNS},
-                    "temperature_K": row.get("temperature_K", np.nan),
-                    "paper": paper,
-                    "this_work": ours,
-                    "this_work_std": error,
-                    "upper_bound": bound,
-                    "ratio": ours / paper,
-                    "deviation_sigma": 0.0 if agrees else (row[value] - paper) / error,
-                    "source": match["source"],
-                }
-            )
+            if match is not None:
+                rows.append(_compared(row, value, match))
     # with no counterpart at all, still a table that can be read
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
 
+def update_comparison(campaign: Campaign) -> pd.DataFrame:
+    """Write `comparison.csv` anew from the tables that the campaign has, and return it."""
+    paths = {name: campaign.directory / f"{name}.csv" for name, _ in _COMPARED.values()}
+    tables = {name: read_table(path) for name, path in paths.items() if path.is_file()}
+    comparison = compare_with_paper(tables)
+    save_table(campaign.directory / "comparison.csv", comparison)
+    return comparison
+
+
+def _replicas_combined(table: pd.DataFrame, value: str, std: str) -> list[dict[Any, Any]]:
+    """Return a row per system and temperature, with the mean of its replicas; in reading order."""
+    rows = table[table[value].notna() & table[std].notna()]
+    order = ["phase", "md_potential", "li_per_formula", "volume_ratio"]
+    rows = rows.sort_values(order, ascending=[False, True, True, True], kind="stable")
+    if "replica" not in rows:
+        return rows.to_dict("records")
+    bounded = value == "tracer_D_cm2_s"
+    keys = [*SYSTEM_COLUMNS, "temperature_K"]
+    combined = []
+    for key, group in rows.groupby(keys, dropna=False, sort=False):
+        bounds = group["upper_bound"].to_list() if bounded else None
+        mean = combine_replicas(group[value].to_list(), group[std].to_list(), bounds)
+        combined.append(
+            {
+                **dict(zip(keys, key, strict=True)),
+                **{value: mean.value, std: mean.std, "limit": mean.limit},
+                "upper_bound": mean.upper_bound,
+            }
+        )
+    return combined
+
+
+def _compared(row: Mapping[Any, Any], value: str, match: Mapping[Any, Any]) -> dict[str, Any]:
+    bound = bool(row.get("upper_bound", False))
+    paper, std = match["value"], row[_COMPARED[value][1]]
+    this_work = row["limit"] if bound else row[value]
+    allowed = bound and paper <= this_work
+    sigma = 0.0 if allowed else (row[value] - paper) / std
+    if allowed:
+        agreement = "bound"
+    elif bound or abs(sigma) > AGREES_WITHIN_SIGMA:
+        agreement = "differs"
+    else:
+        agreement = "agrees" if std <= DECISIVE * abs(paper) else "undecided"
+    return {
+        "quantity": value,
+        **{key: row[key] for key in SYSTEM_COLUMNS},
+        "temperature_K": row.get("temperature_K", np.nan),
+        "paper": paper,
+        "this_work": this_work,
+        "this_work_std": std,
+        "upper_bound": bound,
+        "ratio": this_work / paper,
+        "deviation_sigma": sigma,
+        "agreement": agreement,
+        "source": match["source"],
+    }
+
+
+_SHOWN = {
+    "tracer_D_cm2_s": ("D (10⁻⁵ cm²/s)", 1e5),
+    "E_a_eV": ("Eₐ (eV)", 1.0),
+    "back_jump_fraction": ("back-jumps (%)", 100.0),
+}
+"""Head and factor of each quantity, as a reader wants it."""
+_MARKS = {"agrees": "✓", "differs": "✗", "bound": "≤", "undecided": "?"}
+
+
 def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
-    """Put `compare_with_paper`'s table into words and rounded numbers, for people."""
-    formats = {"tracer_D_cm2_s": ("D (cm2/s)", ".2e", ".1e"), "E_a_eV": ("E_a (eV)", ".2f", ".2f")}
+    """Return `compare_with_paper`'s table for people: short names, numbers to their errors."""
     rows = []
     for row in comparison.to_dict("records"):
-        name, value, error = formats[row["quantity"]]
-        number, mark = f"{row['this_work']:{value}} ± {row['this_work_std']:{error}}", ""
-        if row["upper_bound"]:
-            number, mark = f"< {row['this_work']:{error}}", "< "
+        name, factor = _SHOWN[row["quantity"]]
+        ours, std = factor * row["this_work"], factor * row["this_work_std"]
+        bound = "< " if row["upper_bound"] else ""
         rows.append(
             {
                 "quantity": name,
                 "system": system_label(row),
                 "T (K)": "" if np.isnan(row["temperature_K"]) else f"{row['temperature_K']:g}",
-                "paper": f"{row['paper']:{value}}",
-                "this work": number,
-                "ratio": f"{mark}{row['ratio']:.2f}",
-                "deviation (σ)": f"{row['deviation_sigma']:+.1f}",
-                "in the paper": row["source"],
+                "this work": f"< {ours:.2g}" if bound else with_error(ours, std),
+                "paper": f"{factor * row['paper']:.3g}",
+                "ratio": f"{bound}{row['ratio']:.2g}",
+                "σ": "" if row["agreement"] == "bound" else f"{row['deviation_sigma']:+.1f}",
+                "": _MARKS[row["agreement"]],
             }
         )
     return pd.DataFrame(rows)
 
 
+def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
+    """Say in words what agrees with the paper and what does not.
+
+    Parameters
+    ----------
+    comparison
+        Of `compare_with_paper`.
+    n_paper
+        The paper's numbers for the potentials of the campaign.
+
+    Returns
+    -------
+    list of str
+        Sentences: first the counts, then what differs, and by how much, the largest factor first.
+    """
+    if comparison.empty:
+        return ["No number of the paper has a counterpart in this campaign."]
+    counts = comparison["agreement"].value_counts()
+    words = {
+        "agrees": f"agree within {AGREES_WITHIN_SIGMA:g} standard errors",
+        "differs": "differ by more",
+        "bound": "have only an upper bound here, which allows the paper's value",
+        "undecided": f"are known to no better than {100 * DECISIVE:.0f} % and decide nothing",
+    }
+    told = [f"{counts[kind]} {text}" for kind, text in words.items() if kind in counts]
+    sentences = [
+        f"{len(comparison)} of the paper's {n_paper} numbers for these potentials have a "
+        f"counterpart here: {'; '.join(told)}."
+    ]
+    differing = comparison[comparison["agreement"] == "differs"]
+    factor = np.abs(np.log(differing["ratio"].clip(lower=1e-12))).sort_values(ascending=False)
+    for row in differing.loc[factor.index].to_dict("records"):
+        name = _SHOWN[row["quantity"]][0].split(" (")[0]
+        at = "" if np.isnan(row["temperature_K"]) else f" at {row['temperature_K']:g} K"
+        size = f"{row['ratio']:.2g} times the paper's"
+        size = (
+            f"at most {size}" if row["upper_bound"] else f"{size} ({row['deviation_sigma']:+.1f} σ)"
+        )
+        sentences.append(f"{name} of {system_label(row)}{at} is {size}.")
+    return sentences
+
+
 def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
-    """Return the paper's row of a quantity for one of our rows; None if it has none."""
+    """Return the paper's row of a quantity that corresponds to a row; None if it has none."""
     paper = paper_values()
     label = paper_label(row["md_potential"])
     origin = paper_label(row["structure_potential"]) if row["phase"] == "amorphous" else None
@@ -122,7 +239,7 @@ def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
         & (paper["phase"] == row["phase"])
         & (paper["md_potential"] == label)
         & (paper["structure_potential"].fillna("") == (origin or ""))
-        # the paper's Table 1 does not say
+        # the paper's Table 1 does not give it
         & ((paper["li_per_formula"] == row["li_per_formula"]) | paper["li_per_formula"].isna())
         & np.isclose(paper["volume_ratio"], row["volume_ratio"], atol=0.001)
     )
@@ -130,3 +247,21 @@ def paper_value(row: Mapping[Any, Any], quantity: str) -> Any:
         same &= paper["temperature_K"] == row["temperature_K"]
     matches = paper[same]
     return matches.iloc[0] if len(matches) else None
+
+
+def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
+    """Table 2 of the paper: D at 1100 K and E_a of the systems of the jump analysis."""
+    at_1100 = against_volume(combined[combined["temperature_K"] == 1100])
+    if at_1100.empty:
+        return pd.DataFrame()
+    # without a glass the column of structure potentials is empty, and then of another type
+    same_type = arrhenius.astype(at_1100[SYSTEM_COLUMNS].dtypes.to_dict())
+    merged = at_1100.merge(same_type, on=SYSTEM_COLUMNS, how="inner")
+    values = {
+        system_label(row): {
+            "Eₐ (eV)": with_error(row["E_a_eV"], row["E_a_std_eV"]),
+            "D (10⁻⁵ cm²/s)": value_or_bound(row),
+        }
+        for row in merged.to_dict("records")
+    }
+    return pd.DataFrame(values)

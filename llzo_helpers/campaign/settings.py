@@ -37,7 +37,10 @@ class DiffusionSettings(Model):
 
 
 class SiteSettings(Model):
-    """Whose sites are analysed, and how (see `llzo_helpers.analysis.sites.landmark_analysis`)."""
+    """Which runs have their sites analysed, and how.
+
+    See `llzo_helpers.analysis.sites.landmark_analysis`.
+    """
 
     temperature_K: OneOrMore[Temperature] = Field(default=[1100.0])
     """Of the runs that are analysed, one or several; only they are followed by a jump run."""
@@ -47,7 +50,7 @@ class SiteSettings(Model):
     at 112 %)."""
     clustering: Literal["dotprod", "mcl"] = "dotprod"
     clustering_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Of "dotprod". The published 0.45 puts some 24d sites of the crystal together with a 48g site;
+    """Of "dotprod". The published 0.45 merges some 24d sites of the crystal with a 48g site;
     0.5 gives 24 + 48 (measured on eight runs of one cell at 86 and 101 %)."""
     assignment_threshold: Annotated[float, Field(ge=0.2, le=1)] = 0.8
     place_distance_A: Annotated[float, Field(gt=0, le=100)] = 1.5
@@ -56,6 +59,10 @@ class SiteSettings(Model):
     minimum_stay_ps: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """Shorter stays count as spent at the site before; 0: one frame elsewhere and back are two
     jumps."""
+    coordination_cutoff_A: Annotated[float, Field(gt=0, le=20)] | None = None
+    """Up to where framework atoms around a site count for its coordination; null takes 2.9 Å for
+    lithium among oxygens, which is between the shells of the garnet, and elsewhere 1.25 times the
+    usual distance between a site and its nearest neighbour."""
     hull_samples: Annotated[int, Field(ge=5, le=100_000)] = 300
     """Number of positions whose hull is a site's accessible volume."""
 
@@ -89,7 +96,7 @@ class VibrationSettings(Model):
     """Short runs with frames a few femtoseconds apart, for the spectrum of vibrations."""
 
     volume_ratio: OneOrMore[float]
-    """Of the structures of the campaign to look at: their first replica, and of an amorphous one
+    """Of the campaign's structures to examine: their first replica, and for an amorphous one only
     the potential that made it."""
     temperature_K: Temperature = 1100.0
     resolution_THz: Annotated[float, Field(ge=0.001, le=100)] = 0.5

@@ -11,7 +11,7 @@ from llzo_helpers.campaign.sites import RunSites
 
 
 def network_as_graphml(network: "nx.DiGraph[int]") -> str:
-    """Return a network as GraphML, which knows numbers and words: vectors become three numbers."""
+    """Return a network as GraphML, which has only numbers and words: a vector is three numbers."""
 
     def flat(data: dict[str, object]) -> dict[str, object]:
         plain: dict[str, object] = {}

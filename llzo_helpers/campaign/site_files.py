@@ -74,7 +74,7 @@ def network_as_json(network: "nx.DiGraph[int]") -> dict[str, Any]:
             return [plain(part) for part in value]
         if isinstance(value, np.generic):
             value = value.item()
-        # JSON has no infinity: a residence time that the run didn't see the end of
+        # JSON has no infinity: the residence time at a site that no ion left
         return None if isinstance(value, float) and not np.isfinite(value) else value
 
     return {
@@ -98,7 +98,7 @@ def network_as_json(network: "nx.DiGraph[int]") -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class SiteNetwork:
-    """What notebook 04 has written of a run: who is at which site when, and the network.
+    """What notebook 04 wrote for a run: the site of each ion in each frame, and the network.
 
     Attributes
     ----------
@@ -135,7 +135,7 @@ class SiteNetwork:
 
 
 def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
-    """Return the network that notebook 04 has found in a run; None if it has not looked.
+    """Return the network that notebook 04 found in a run; None if it was not analysed.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
         or not -1 <= assignments.min(initial=0) <= assignments.max(initial=0) < max(1, len(graph))
         or interval != record.get("frame_interval_ps", interval)
     ):
-        raise InputError(f"{assigned}: is not of the sites in {network.name}; {_REMEDY}")
+        raise InputError(f"{assigned}: does not belong to the sites in {network.name}; {_REMEDY}")
     return SiteNetwork(
         graph=graph,
         assignments=assignments,
@@ -181,5 +181,5 @@ _DAMAGES = (
     *(OSError, ValueError, TypeError, LookupError, EOFError),
     *(zipfile.BadZipFile, zlib.error),
 )
-"""What NumPy raises of a damaged file."""
+"""What NumPy raises for a damaged file."""
 _REMEDY = "delete sites.csv of the campaign and run notebook 04 again"

@@ -1,4 +1,4 @@
-"""What the figures of sites show of each run."""
+"""The data of each run that the figures of sites show."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class VolumePanel:
     residence_time_ps
         ps, [site]; infinite where no ion was seen to leave.
     types
-        Kind of each site, [site]; the frequent ones are named at their mean volume.
+        Kind of each site, [site]; frequent kinds are labelled at their mean volume.
     """
 
     title: str
@@ -71,9 +71,9 @@ def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPa
     Parameters
     ----------
     system
-        Of `analyse_sites`.
+        From `analyse_sites`.
     relative_level
-        Density at the isosurface over the mean density of the ions.
+        Density at the isosurface, divided by the mean density of the ions.
     """
     repeats = system.repeats
     density = probability_density(
@@ -134,7 +134,7 @@ def superbasin_scans(systems: Sequence[RunSites]) -> dict[str, SuperbasinScan]:
 
 
 def nearest_crystals(systems: Sequence[RunSites], volume_ratios: Sequence[float]) -> list[RunSites]:
-    """Return the crystals whose volumes are nearest to some volume ratios, each once."""
+    """Return the crystals with volumes closest to some volume ratios, without duplicates."""
     volume_of = {
         index: system.run.structure.volume_ratio
         for index, system in enumerate(systems)

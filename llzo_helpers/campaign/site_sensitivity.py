@@ -1,4 +1,4 @@
-"""How much of what is said of sites depends on the way they are defined."""
+"""How far results on sites depend on the definition of a site."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class SensitivityPoint:
     method
         Names the clustering.
     assignment_threshold
-        Least similarity.
+        Minimum similarity.
     values, errors
         By quantity with its unit; an error may be missing.
     """
@@ -55,21 +55,21 @@ CHOICES: tuple[dict[str, Any], ...] = (
     {"clustering": "mcl", "assignment_threshold": 0.5},
     {"clustering": "mcl", "assignment_threshold": 0.6},
 )
-"""Ways to analyse a run that `sensitivity` compares: arguments of `landmark_analysis`, where the
-campaign's are to be replaced; "seeded" has the crystal's known sites."""
+"""Ways to analyse a run that `sensitivity` compares: arguments of `landmark_analysis` that replace
+those of the campaign; "seeded" takes the crystal's known sites."""
 
 
 def sensitivity(
     system: RunSites, settings: SiteSettings, choices: Sequence[dict[str, Any]] = CHOICES
 ) -> list[SensitivityPoint]:
-    """Analyse a crystal in other ways, too.
+    """Analyse a crystal in several ways.
 
     Parameters
     ----------
     system
-        Of `analyse_sites`.
+        From `analyse_sites`.
     settings
-        For all else.
+        Of the campaign, for everything that `choices` leave open.
     choices
         Arguments of `landmark_analysis` for each analysis.
     """

@@ -174,7 +174,7 @@ def warning_table(
         if analysis.unassigned_fraction > UNASSIGNED_LIMIT:
             texts.append(
                 f"{100 * analysis.unassigned_fraction:.0f} % of the ions' positions are between "
-                "sites; what is said of jumps depends on the assignment threshold"
+                "sites; results on jumps depend on the assignment threshold"
             )
         row = of_run[system.run.name]
         lack = row["tracer_D_cm2_s"] - row["jump_D_cm2_s"]
@@ -232,7 +232,7 @@ def compare_back_jumps(table: pd.DataFrame) -> pd.DataFrame:
                 "run": row["run"],
                 "volume_ratio": row["volume_ratio"],
                 "back_jumps_percent": 100 * ours,
-                "std_percent": 100 * error,
+                "back_jumps_std_percent": 100 * error,
                 "lowest_percent": 100 * row["back_jump_lowest"],
                 "highest_percent": 100 * row["back_jump_highest"],
                 "paper_percent": np.nan if paper is None else 100 * paper["value"],

@@ -48,7 +48,7 @@ FRAMEWORK_WINDOW_PS = 2.5
 
 @dataclass(frozen=True)
 class RunSites:
-    """All that the site analysis says of one run; times in ps, lengths in Å."""
+    """The site analysis of one run; times in ps, lengths in Å."""
 
     run: AnyRun
     title: str
@@ -88,27 +88,27 @@ class RunSites:
 
     @property
     def kind_names(self) -> list[str]:
-        """Kinds that a tenth of the sites or more have, in alphabetical order."""
+        """Kinds of at least a tenth of the sites, in alphabetical order."""
         names, count = np.unique(self.kinds, return_counts=True)
         return [str(name) for name in names[count >= 0.1 * len(self.kinds)]]
 
 
 def analyse_sites(campaign: Campaign) -> tuple[list[RunSites], dict[str, str]]:
-    """Analyse the sites of all finished runs at the campaign's temperature for it.
+    """Analyse the sites of all finished runs at the temperature that the campaign chooses.
 
-    And of those made elsewhere.
+    And of the runs made elsewhere.
 
     Returns
     -------
     systems
         By phase, composition, potential and volume.
     failures
-        Why, by name, of runs that have no sites: those whose framework melted.
+        The reason, by name, for runs without sites: those whose framework melted.
 
     Raises
     ------
     InputError
-        If no such run is finished, or none of them can be analysed.
+        If no such run is finished, or none can be analysed.
     """
     runs = campaign.analysed_site_runs
     if not runs:
@@ -173,7 +173,9 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
     seeded = framework.garnet_stands and settings.crystal_sites == "seeded"
     seeds = garnet_sites(run, cell) if seeded and isinstance(run, Run) else None
     sites = find_sites(trajectory, settings, mobile, seeds=seeds)
-    surroundings = _Surroundings(sites, trajectory.symbols[~mobile])
+    surroundings = Surroundings(
+        sites, trajectory.symbols[~mobile], run.mobile, settings.coordination_cutoff_A
+    )
     coordination = surroundings.coordination()
     kinds = coordination_types(coordination)
     if isinstance(run, Run) and framework.garnet_stands:
@@ -186,7 +188,7 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
         minimum_frames=max(1, round(settings.minimum_stay_ps / interval)),
     )
     statistics = jump_statistics(stays, interval)
-    static = surroundings.static_volumes(run.mobile)
+    static = surroundings.static_volumes()
     explored = explored_positions(trajectory, mobile, sites)
     return RunSites(
         run=run,
@@ -237,7 +239,7 @@ def back_jump_range(
 ) -> tuple[float, float]:
     """Return the smallest and largest fraction of back-jumps over definitions, one changed a time.
 
-    The threshold of assignment (0.1 less, as given, 0.1 more), the least stay that counts (one,
+    The threshold of assignment (0.1 less, as given, 0.1 more), the minimum stay that counts (one,
     two or four frames), and the interval between frames (one, two or four times as long).
 
     Parameters
@@ -262,22 +264,25 @@ def back_jump_range(
     return float(np.nanmin(fractions)), float(np.nanmax(fractions))
 
 
-_OXYGEN_CUTOFF_A = 2.9
-"""In the garnet, see `oxygen_coordination`."""
+_LITHIUM_OXYGEN_CUTOFF_A = 2.9
+"""See `oxygen_coordination`."""
 _SHELL = 1.25
-"""Of the usual distance to the nearest neighbour: what still counts as one elsewhere."""
+"""Elsewhere: largest distance of a neighbour, relative to the usual one of the nearest."""
 
 
 @dataclass(frozen=True)
-class _Surroundings:
+class Surroundings:
     """What the framework around sites is like: means over the epochs in which they exist."""
 
     sites: SiteAnalysis
     symbols: NDArray[np.str_]
+    mobile: list[str]
+    cutoff_A: float | None
+    """Of neighbours, Å; None takes the usual one."""
 
     def coordination(self) -> IntArray:
         """Number of neighbours of each site [site]."""
-        element, cutoff = self._neighbours
+        element, cutoff = self.neighbours
         counts = self._over_epochs(
             lambda centres, framework: oxygen_coordination(
                 centres, framework[self.symbols == element], self.sites.cell, cutoff=cutoff
@@ -287,16 +292,17 @@ class _Surroundings:
 
     def polyhedron_volumes(self) -> FloatArray:
         """Volume of the hull of the neighbours of each site, Å3 [site]."""
-        element, cutoff = self._neighbours
+        element, cutoff = self.neighbours
         return self._over_epochs(
             lambda centres, framework: polyhedron_volumes(
                 centres, framework[self.symbols == element], self.sites.cell, cutoff=cutoff
             )
         )
 
-    def static_volumes(self, mobile: list[str]) -> FloatArray:
+    def static_volumes(self) -> FloatArray:
         """Radical Voronoi volume of each site, Å3 [site]; NaN where radii are not known."""
-        if len(mobile) != 1 or not {*self.symbols.tolist(), *mobile} <= set(SITE_RADII_A):
+        known = {*self.symbols.tolist(), *self.mobile} <= set(SITE_RADII_A)
+        if len(self.mobile) != 1 or not known:
             return np.full(self.sites.n_sites, np.nan)
         return self._over_epochs(
             lambda centres, framework: static_site_volumes(
@@ -304,27 +310,27 @@ class _Surroundings:
                 framework,
                 self.symbols,
                 self.sites.cell,
-                ion=mobile[0],
+                ion=self.mobile[0],
                 radii_A=SITE_RADII_A,
             )
         )
 
     @cached_property
-    def _neighbours(self) -> tuple[str, float]:
+    def neighbours(self) -> tuple[str, float]:
         """The element that counts for coordination, and up to which distance, Å.
 
         In an oxide oxygen; else the element that is nearest to the sites.
         """
-        elements = np.unique(self.symbols).tolist()
-        if "O" in elements:
-            return "O", _OXYGEN_CUTOFF_A
         nearest = {}
-        for element in elements:
+        for element in np.unique(self.symbols).tolist():
             atoms = self.sites.framework[self.symbols == element]
             bonds = nearest_image(atoms[None] - self.sites.centres[:, None], self.sites.cell)
             nearest[element] = float(np.median(np.linalg.norm(bonds, axis=2).min(axis=1)))
-        element = min(nearest, key=lambda name: nearest[name])
-        return element, _SHELL * nearest[element]
+        element = "O" if "O" in nearest else min(nearest, key=lambda name: nearest[name])
+        cutoff_A = self.cutoff_A
+        if cutoff_A is None and (*self.mobile, element) == ("Li", "O"):
+            cutoff_A = _LITHIUM_OXYGEN_CUTOFF_A
+        return element, cutoff_A or _SHELL * nearest[element]
 
     def _over_epochs(self, measure: Callable[[FloatArray, FloatArray], FloatArray]) -> FloatArray:
         """Return the mean over time of what is measured of centres and framework [site]."""
@@ -342,7 +348,7 @@ class _Surroundings:
 def find_sites(
     trajectory: Trajectory, settings: SiteSettings, mobile: BoolArray, **changes: Any
 ) -> SiteAnalysis:
-    """Return the sites of a trajectory, with the campaign's settings but for `changes`."""
+    """Return the sites of a trajectory, with the campaign's settings except for `changes`."""
     return landmark_analysis(
         trajectory,
         trajectory.cell,

@@ -1,4 +1,4 @@
-"""What the tables of a campaign have in common: columns, reading and writing."""
+"""Columns and output shared by the tables of a campaign."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -23,16 +23,16 @@ SYSTEM_COLUMNS = [
     "supercell",
     "group",
 ]
-"""What tells systems apart, apart from temperature and replica."""
+"""What distinguishes systems, besides temperature and replica."""
 
 SystemKey = tuple[Any, ...]
 """A system, by the values of `SYSTEM_COLUMNS`."""
 
 
 def system_columns(run: AnyRun) -> dict[str, Any]:
-    """Return what tells a run's system from others, by `SYSTEM_COLUMNS`."""
+    """Return what distinguishes a run's system from others, by `SYSTEM_COLUMNS`."""
     if isinstance(run, ObservedRun):
-        # the others mean nothing there
+        # the other columns have no meaning there
         numbers = dict.fromkeys(("li_per_formula", "volume_ratio", "supercell"), np.nan)
         known = {"phase": run.phase, "group": run.group or run.title}
         return dict.fromkeys(SYSTEM_COLUMNS) | numbers | known
@@ -73,21 +73,36 @@ def system_key(row: Mapping[Any, Any]) -> SystemKey:
 
 
 def value_or_bound(row: Mapping[Any, Any]) -> str:
-    """Return D of a row in words: with its standard error, or as an upper bound."""
+    """Return D of a row in 1e-5 cm2/s: with its standard error, or as an upper bound."""
     if row["upper_bound"]:
-        return f"< {row['tracer_D_limit_cm2_s']:.1e}"
-    return f"{row['tracer_D_cm2_s']:.2e} ± {row['tracer_D_std_cm2_s']:.1e}"
+        return f"< {1e5 * row['tracer_D_limit_cm2_s']:.2g}"
+    return with_error(1e5 * row["tracer_D_cm2_s"], 1e5 * row["tracer_D_std_cm2_s"])
+
+
+def with_error(value: float, std: float) -> str:
+    """Return a value with its standard error, both to the first digit of the error.
+
+    Examples
+    --------
+    >>> with_error(1.4237, 0.0891)
+    '1.42 ± 0.09'
+    """
+    if not (np.isfinite(value) and np.isfinite(std) and std > 0):
+        return "" if np.isnan(value) else f"{value:.3g}"
+    # rounding may carry: 0.096 is 0.1
+    digits = -int(np.floor(np.log10(float(f"{std:.0e}"))))
+    return f"{round(value, digits):.{max(digits, 0)}f} ± {round(std, digits):.{max(digits, 0)}f}"
 
 
 def save_table(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
-    """Write a table as CSV, whole or not at all, and beside it its SHA-256."""
+    """Write a table as CSV, completely or not at all, and its SHA-256 next to it."""
     text = table.to_csv(index=index)
     write_text(_checksum(path), hashlib.sha256(text.encode()).hexdigest() + "\n")
     write_text(path, text)
 
 
 def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Read what `save_table` wrote; what a campaign has nothing of has not even columns.
+    """Read what `save_table` wrote; an empty table may not even have columns.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Figures: data in, plotly figure out. One module a figure of the paper, and a few of our own."""
+"""Figures: data in, plotly figure out. One module per figure of the paper, and a few more."""

@@ -15,7 +15,7 @@ _COLOURS = {"crystal": BLACK, "melt": VERMILION, "glass": BLUE, "start": GREY, "
 _PAIRS = (("Zr", "Zr"), ("O", "O"), ("Zr", "O"), ("La", "La"), ("La", "O"), ("Li", "O"))
 _LAYOUT = {
     "template": "plotly_white",
-    "font": {"family": "Helvetica, Arial, sans-serif", "size": 13, "color": "black"},
+    "font": {"family": "Helvetica, Arial, sans-serif", "size": 12, "color": "black"},
     "margin": {"l": 70, "r": 20, "t": 40, "b": 60},
 }
 
@@ -31,7 +31,7 @@ def pair_distribution_figure(
     stages
         By name ("crystal", "melt", "glass"), by pair of elements.
     title
-        What glass this is.
+        Name of the glass.
     """
     figure = make_subplots(
         rows=2,
@@ -63,13 +63,13 @@ def pair_distribution_figure(
     figure.update_yaxes(showline=True, linecolor="black", mirror=True)
     figure.update_layout(
         **_LAYOUT,
-        width=960,
+        width=740,
         height=560,
         meta={
             "caption": (
-                f"Partial pair distributions of {', '.join(stages)}: {title}. A glass shows the "
-                "first shell of the crystal, and no order beyond the second. Tall peaks of the "
-                "crystal are cut."
+                f"Partial pair distributions of {', '.join(stages)}: {title}. A glass keeps the "
+                "first shell of the crystal and has no order beyond the second. Tall peaks of the "
+                "crystal are cut off."
             )
         },
     )
@@ -87,7 +87,7 @@ def coordination_figure(
     stages
         By name, by bond.
     title
-        What glass this is.
+        Name of the glass.
     """
     bonds = list(next(iter(stages.values())))
     cutoffs = [numbers.cutoff_A for numbers in next(iter(stages.values())).values()]
@@ -110,7 +110,7 @@ def coordination_figure(
     figure.update_yaxes(title="fraction of ions", col=1)
     figure.update_layout(
         **_LAYOUT,
-        width=960,
+        width=740,
         height=360,
         meta={"caption": f"Oxygen coordination of {', '.join(stages)}: {title}."},
     )
@@ -130,8 +130,8 @@ def quench_figure(energy: pd.DataFrame) -> go.Figure:
         y="E<sub>pot</sub> (eV/atom)",
         caption=(
             "Potential energy during the quench, from the melt (right) to the glass (left), at "
-            "constant volume. Where the slope changes the melt falls out of equilibrium; a jump "
-            "would be crystallisation."
+            "constant volume. Where the slope changes, the melt falls out of equilibrium; a jump "
+            "would indicate crystallisation."
         ),
     )
     figure.add_scattergl(

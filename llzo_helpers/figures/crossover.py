@@ -1,6 +1,7 @@
 """The crossover of structures and potentials: Table 1 of the paper as a figure, and its effects."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,18 @@ from plotly.subplots import make_subplots
 
 from llzo_helpers.analysis.factorial import FactorialDecomposition
 from llzo_helpers.campaign.crossover import Switch
+from llzo_helpers.figures.looks import look
+from llzo_helpers.figures.measured import add_measured, add_paper
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import BLACK, SEQUENCE, add_bounds, new_figure
+from llzo_helpers.figures.style import (
+    BLACK,
+    GREY,
+    SEQUENCE,
+    diffusivity_axis,
+    new_figure,
+    new_panels,
+)
+from llzo_helpers.potentials import short_name
 
 _PAIRS = (("Zr", "O"), ("O", "O"))
 
@@ -26,55 +37,61 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Fig
     temperature_K
         Temperature shown.
     """
-    figure = new_figure(
-        x="potential of the dynamics",
-        y="D<sub>Li</sub> (cm<sup>2</sup>/s)",
-        log_y=True,
-        caption=(
-            f"Tracer diffusion coefficient at {temperature_K} K of amorphous structures made by "
-            "one potential (colour) and run with one (abscissa), with standard errors. Parallel "
-            "lines: structure and potential act independently. Open circles with an arrow: upper "
-            "bounds; open squares: the paper."
-        ),
-    )
     rows = table[table["temperature_K"] == temperature_K]
-    keys = ["structure_potential", "li_per_formula", "volume_ratio", "supercell"]
-    for colour, (_, group) in zip(SEQUENCE * 9, rows.groupby(keys, sort=False), strict=False):
-        origin, lithium, volume, n = group[keys].iloc[0]
-        size = f" {n}x{n}x{n}" if n > 1 else ""
-        name = f"{origin} structure, Li<sub>{lithium:g}</sub> {100 * volume:g} %{size}"
-        bound = group["upper_bound"]
-        values, bounds = group[~bound], group[bound]
-        figure.add_scatter(
-            x=values["md_potential"],
-            y=values["tracer_D_cm2_s"],
-            error_y={"array": values["tracer_D_std_cm2_s"], "thickness": 1.5, "width": 5},
-            mode="lines+markers",
-            marker={"color": colour, "size": 10},
-            name=name,
-            legendgroup=name,
-        )
-        if len(bounds):
-            add_bounds(
-                figure,
-                bounds["md_potential"].to_list(),
-                bounds["tracer_D_limit_cm2_s"].to_list(),
-                colour=colour,
-                symbol="circle",
-                group=name,
-                named=values.empty,
+    panels = list(rows.groupby(["li_per_formula", "volume_ratio", "supercell"], sort=False))
+    figure, places = new_panels(
+        [_condition(panel.iloc[0].to_dict()) for _, panel in panels],
+        caption=(
+            f"Tracer diffusion coefficient at {temperature_K:g} K of amorphous structures made by "
+            "one potential and run with one (abscissa, colour), with standard errors. Grey lines "
+            "join the runs of one potential's structures: parallel where structure and potential "
+            "act independently. Open with an arrow: upper bounds; open, beside: the paper."
+        ),
+        panel_size=(300, 330),
+        legend_rows=2,
+    )
+    for (_, panel), place in zip(panels, places, strict=True):
+        positions = {name: i for i, name in enumerate(dict.fromkeys(panel["md_potential"]))}
+        for _, group in panel.groupby("structure_potential", sort=False):
+            x = group["md_potential"].map(positions)
+            limits = group["tracer_D_cm2_s"].where(
+                ~group["upper_bound"], group["tracer_D_limit_cm2_s"]
             )
-        paper = group[group["paper"].notna()]
-        if len(paper):
             figure.add_scatter(
-                x=paper["md_potential"],
-                y=paper["paper"],
-                mode="markers",
-                marker={"symbol": "square-open", "color": colour, "size": 12},
-                name=f"paper: {name}",
-            )
-    figure.update_xaxes(type="category")
+                x=x, y=limits, mode="lines", line={"color": GREY, "width": 1}, showlegend=False,
+                hoverinfo="skip", **place,
+            )  # fmt: skip
+            for i in range(len(group)):
+                row = group.iloc[i].to_dict()
+                maker, runner = (short_name(row[f"{key}_potential"]) for key in ("structure", "md"))
+                name, drawn = f"{maker} structures with {runner}", look(row)
+                at = float(x.iloc[i])
+                add_measured(figure, group.iloc[[i]], [at], look=drawn, name=name, place=place)
+                if not np.isnan(row["paper"]):
+                    beside = [at + 0.12]
+                    add_paper(
+                        figure,
+                        beside,
+                        [row["paper"]],
+                        look=drawn,
+                        name=f"paper: {name}",
+                        place=place,
+                    )
+        names = [short_name(name) for name in positions]
+        figure.update_xaxes(
+            tickvals=list(positions.values()), ticktext=names, range=[-0.4, len(names) - 0.6],
+            **place,
+        )  # fmt: skip
+    figure.update_xaxes(title_text="potential of the dynamics")
+    figure.update_yaxes(type="log", exponentformat="power", dtick="D2")
+    figure.update_yaxes(title_text=diffusivity_axis("Li"), col=1)
     return figure
+
+
+def _condition(row: Mapping[Any, Any]) -> str:
+    n = row["supercell"]
+    size = f", {n}x{n}x{n}" if n > 1 else ""
+    return f"Li<sub>{row['li_per_formula']:g}</sub>, {100 * row['volume_ratio']:g} %{size}"
 
 
 @registered("effects")
@@ -85,8 +102,8 @@ def effects_figure(decompositions: Mapping[str, FactorialDecomposition]) -> go.F
         y="",
         caption=(
             "Decomposition of ln D: the factor by which D changes with the origin of the "
-            "structure, with the potential of the dynamics, and by which the one effect depends "
-            "on the other. Bars: 95 % intervals; dotted: no effect."
+            "structure and with the potential of the dynamics, and the factor by which one effect "
+            "depends on the other. Bars: 95 % intervals; dotted: no effect."
         ),
     )
     names = ("interaction", "potential", "structure")
@@ -116,7 +133,7 @@ def effects_figure(decompositions: Mapping[str, FactorialDecomposition]) -> go.F
 
 @registered("switches")
 def switch_figure(switches: Sequence[Switch]) -> go.Figure:
-    """Energy, framework displacement and pair distributions after structures met a potential."""
+    """Energy, framework displacement and pair distributions after a switch of potential."""
     figure = make_subplots(
         rows=2,
         cols=2,
@@ -128,19 +145,27 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
             *("–".join(pair) for pair in _PAIRS),
         ),
     )
-    for colour, each in zip(SEQUENCE * 9, switches, strict=False):
-        structure = each.run.structure
-        name = f"{each.run.md_potential} in {structure.structure_potential}"
-        same = {"mode": "lines", "legendgroup": each.run.name}
+    for colour, observed in zip(SEQUENCE * 9, switches, strict=False):
+        structure = observed.run.structure
+        name = f"{observed.run.md_potential} in {structure.structure_potential}"
+        same = {"mode": "lines", "legendgroup": observed.run.name}
         line = {"color": colour, "width": 1.5}
         figure.add_scatter(
-            x=each.time_ps, y=1000 * each.energy_eV_atom, line=line, name=name, **same, row=1, col=1
+            x=observed.time_ps,
+            y=1000 * observed.energy_eV_atom,
+            line=line,
+            name=name,
+            **same,
+            row=1,
+            col=1,
         )
-        mean_square = np.mean([values**2 for values in each.drift.displacement.values()], axis=0)
+        mean_square = np.mean(
+            [values**2 for values in observed.drift.displacement.values()], axis=0
+        )
         # on the same clock: production begins where equilibration ends
-        offset = each.time_ps[-1] - each.drift.times_ps[-1]
+        offset = observed.time_ps[-1] - observed.drift.times_ps[-1]
         figure.add_scatter(
-            x=offset + each.drift.times_ps,
+            x=offset + observed.drift.times_ps,
             y=np.sqrt(mean_square),
             line=line,
             showlegend=False,
@@ -150,8 +175,8 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
         )
         for column, pair in enumerate(_PAIRS, start=1):
             figure.add_scatter(
-                x=each.end[pair].radii,
-                y=each.end[pair].values,
+                x=observed.end[pair].radii,
+                y=observed.end[pair].values,
                 line=line,
                 showlegend=False,
                 **same,
@@ -167,15 +192,15 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
     figure.update_yaxes(showline=True, linecolor="black", mirror=True)
     figure.update_layout(
         template="plotly_white",
-        font={"family": "Helvetica, Arial, sans-serif", "size": 13, "color": "black"},
-        width=960,
+        font={"family": "Helvetica, Arial, sans-serif", "size": 12, "color": "black"},
+        width=740,
         height=680,
         margin={"l": 70, "r": 20, "t": 40, "b": 60},
         meta={
             "caption": (
-                "Did the structures survive their potential? Potential energy from the first "
-                "moment, displacement of the framework from where the run began, and pair "
-                "distributions of the last fifth of the run. First replicas."
+                "Did the structures survive the switch of potential? Potential energy from the "
+                "start of the run, displacement of the framework from the initial structure, and "
+                "pair distributions of the last fifth of the run. First replicas."
             )
         },
     )

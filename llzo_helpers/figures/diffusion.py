@@ -1,24 +1,24 @@
-"""What the diffusion coefficients rest on: mean squared displacements and Arrhenius plots."""
+"""What diffusion coefficients are based on: mean squared displacements and Arrhenius plots."""
 
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 from llzo_helpers.analysis.arrhenius import Arrhenius
 from llzo_helpers.analysis.diffusion import TracerDiffusion
+from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.tables import SystemKey, system_key
+from llzo_helpers.figures.looks import Look, look, shade
+from llzo_helpers.figures.measured import add_measured
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import (
     BLACK,
-    BLUE,
     GREY,
-    SEQUENCE,
-    VERMILION,
     add_band,
-    add_bounds,
     diffusivity_axis,
     ion_name,
     new_figure,
@@ -27,58 +27,101 @@ from llzo_helpers.figures.style import (
 
 
 @registered("msd")
-def msd_figure(results: Mapping[str, TracerDiffusion], mobile: str = "Li") -> go.Figure:
+def msd_figure(
+    systems: Mapping[str, Mapping[str, TracerDiffusion]],
+    looks: Mapping[str, Look] | None = None,
+    mobile: str = "Li",
+) -> go.Figure:
     """Mean squared displacements, the window of each fit drawn as a thick line.
 
     Parameters
     ----------
-    results
-        By run.
+    systems
+        By system, a panel each, and by the run's name within it.
+    looks
+        Of the systems, whose colours they have; black where it is not told.
     mobile
         Elements of the ions, for the caption.
     """
-    figure = new_figure(
-        x="lag t (ps)",
-        y="MSD (Å<sup>2</sup>)",
-        log_y=True,
+    figure, places = new_panels(
+        list(systems),
         caption=(
-            f"Mean squared displacement of {ion_name(mobile)} relative to the framework. Bands: "
-            "standard error; thick: the straight line fitted in its window. Motion is diffusive "
-            "where the curve runs parallel to the grey line, MSD ∝ t."
+            f"Mean squared displacement of {ion_name(mobile)} relative to the framework; shade: "
+            "temperature. Bands: standard error; thick: the straight line fitted in its window. "
+            "Motion is diffusive where the curve runs parallel to the grey line, MSD ∝ t."
         ),
+        panel_size=(205, 165),
+        subplots={
+            "shared_yaxes": "all",
+            "shared_xaxes": "all",
+            "horizontal_spacing": 0.04,
+            "vertical_spacing": 0.36 / max(1, -(-len(systems) // 3)),
+        },
+        showlegend=False,
     )
-    figure.update_xaxes(type="log", exponentformat="power")
-    # many runs: names beside the plot
-    figure.update_layout(
-        width=960, legend={"orientation": "v", "x": 1.02, "y": 1, "font": {"size": 10}}
-    )
-    for colour, (name, result) in zip(SEQUENCE * 50, results.items(), strict=False):
-        lags, msd, std = result.lags_ps, result.msd, result.msd_std
-        add_band(figure, lags, msd - std, msd + std, colour=colour, group=name)
+    for (system, results), place in zip(systems.items(), places, strict=True):
+        colour = looks[system].colour if looks else BLACK
+        for towards, (name, result) in zip(
+            np.linspace(-0.7, 0.7, len(results)) if len(results) > 1 else [0.0],
+            results.items(),
+            strict=True,
+        ):
+            _add_msd(figure, name, result, shade(colour, towards), **place)
+        lags = np.concatenate([result.lags_ps for result in results.values()])
+        top = 2 * max(result.msd[-1] for result in results.values())
+        ends = np.array([lags.min(), lags.max()])
         figure.add_scatter(
-            x=lags, y=msd, line={"color": colour, "width": 1}, name=name, legendgroup=name
-        )
-        window = np.linspace(*result.fit_lags_ps, 20)
-        figure.add_scatter(
-            x=window,
-            y=result.intercept + result.slope * window,
+            x=ends,
+            y=top * ends / ends[1],
             mode="lines",
-            line={"color": colour, "width": 4},
+            line={"color": GREY, "width": 1, "dash": "dash"},
             hoverinfo="skip",
-            showlegend=False,
-            legendgroup=name,
+            **place,
         )
-    if results:
-        lags = next(iter(results.values())).lags_ps
-        top = max(result.msd[-1] for result in results.values())
-        figure.add_scatter(
-            x=lags,
-            y=2 * top * lags / lags[-1],
-            mode="lines",
-            line={"color": "grey", "width": 1, "dash": "dash"},
-            name="∝ t",
-        )
+    shortest = min(r.lags_ps[0] for results in systems.values() for r in results.values())
+    longest = max(r.lags_ps[-1] for results in systems.values() for r in results.values())
+    # with room for the names
+    figure.update_xaxes(
+        type="log",
+        exponentformat="power",
+        dtick=1,
+        showticklabels=True,
+        range=[np.log10(shortest) - 0.1, np.log10(longest) + 0.8],
+        title_text="lag t (ps)",
+    )
+    everything = np.concatenate([r.msd for results in systems.values() for r in results.values()])
+    low, high = np.log10(everything.min()) - 0.2, np.log10(everything.max()) + 0.3
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1, range=[low, high])
+    figure.update_yaxes(title_text="MSD (Å<sup>2</sup>)", col=1)
     return figure
+
+
+def _add_msd(
+    figure: go.Figure, name: str, result: TracerDiffusion, colour: str, **place: int
+) -> None:
+    lags, msd, std = result.lags_ps, result.msd, result.msd_std
+    add_band(figure, lags, msd - std, msd + std, colour=colour, group=name, **place)
+    # its name is at the end of the curve
+    figure.add_scatter(
+        x=lags,
+        y=msd,
+        mode="lines+text",
+        line={"color": colour, "width": 1},
+        text=[""] * (len(lags) - 1) + [name],
+        textposition="middle right",
+        textfont={"size": 9, "color": colour},
+        name=name,
+        **place,
+    )
+    window = np.linspace(*result.fit_lags_ps, 20)
+    figure.add_scatter(
+        x=window,
+        y=result.intercept + result.slope * window,
+        mode="lines",
+        line={"color": colour, "width": 4},
+        hoverinfo="skip",
+        **place,
+    )
 
 
 @registered("running_diffusion")
@@ -88,29 +131,24 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
     Parameters
     ----------
     results
-        By the name to show.
+        By the name shown.
     """
     figure, places = new_panels(
         list(results),
         caption=(
             "D against lag: slopes of the mean squared displacement over a factor of two in lag, "
             "with standard errors. Shaded: the window of the fit; line: D of the fit. Where D "
-            "still falls, ions rattle and jump back, and D of the fit is an upper bound (red)."
+            "still falls, ions rattle and jump back, and D of the fit is an upper bound (grey)."
         ),
-        panel_size=(230, 170),
+        panel_size=(205, 150),
         subplots={"vertical_spacing": 0.55 / max(1, -(-len(results) // 3))},
         showlegend=False,
     )
     for (name, result), place in zip(results.items(), places, strict=True):
-        running, colour = result.running, VERMILION if result.upper_bound else BLUE
-        shown = running.D_cm2_s > 0
-        lags, D = running.lags_ps[shown], running.D_cm2_s[shown]
-        std = running.D_std_cm2_s[shown]
-        # on a logarithmic axis a band that reaches zero has no end
-        add_band(
-            figure, lags, np.maximum(D - std, D / 10), D + std, colour=colour, group=name, **place
+        colour, running = GREY if result.upper_bound else BLACK, result.running
+        _add_running_D(
+            figure, running.lags_ps, running.D_cm2_s, running.D_std_cm2_s, colour, name, place
         )
-        figure.add_scatter(x=lags, y=D, mode="lines", line={"color": colour}, **place)
         first, last = result.fit_lags_ps
         figure.add_vrect(x0=first, x1=last, fillcolor=GREY, opacity=0.15, line_width=0, **place)
         if result.D_cm2_s > 0:
@@ -121,9 +159,40 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
                 line={"color": BLACK, "width": 2},
                 **place,
             )
-    figure.update_xaxes(type="log", exponentformat="power", dtick=1)
+    return _label_running_D(figure)
+
+
+def _add_running_D(
+    figure: go.Figure,
+    lags_ps: FloatArray,
+    D_cm2_s: FloatArray,
+    D_std_cm2_s: FloatArray,
+    colour: str,
+    name: str,
+    place: dict[str, int],
+    *,
+    named: bool = False,
+) -> None:
+    """Draw D against lag with its band where it is positive: the axis is logarithmic."""
+    shown = D_cm2_s > 0
+    lags, D, std = lags_ps[shown], D_cm2_s[shown], D_std_cm2_s[shown]
+    # on a logarithmic axis a band that reaches zero has no end
+    add_band(figure, lags, np.maximum(D - std, D / 10), D + std, colour=colour, group=name, **place)
+    figure.add_scatter(
+        x=lags,
+        y=D,
+        mode="lines",
+        line={"color": colour},
+        name=name,
+        legendgroup=name,
+        showlegend=named,
+        **place,
+    )
+
+
+def _label_running_D(figure: go.Figure) -> go.Figure:
+    figure.update_xaxes(type="log", exponentformat="power", dtick=1, title_text="lag (ps)")
     figure.update_yaxes(type="log", exponentformat="power", dtick="D2")
-    figure.update_xaxes(title_text="lag (ps)")
     figure.update_yaxes(title_text="D (cm<sup>2</sup>/s)", col=1)
     return figure.update_annotations(font_size=11)
 
@@ -143,37 +212,64 @@ def ageing_figure(ageing: pd.DataFrame) -> go.Figure:
         log_y=True,
         caption=(
             "Tracer diffusion coefficient of glasses in consecutive parts of their runs, with "
-            "standard errors, against the time since the run began. Open with an arrow: upper "
-            "bounds. A glass that ages slows down."
+            "standard errors, against the time since the run began. Open symbols with an arrow: "
+            "upper bounds. In a glass that ages, lithium slows down."
         ),
     )
-    for colour, (_, rows) in zip(SEQUENCE * 9, ageing.groupby("run", sort=False), strict=False):
-        bound = rows["upper_bound"]
-        values, bounds = rows[~bound], rows[bound]
-        replica = rows["replica"].iloc[0]
-        name = system_label(rows.iloc[0].to_dict()) + (f" r{replica}" if replica > 1 else "")
-        name += f", {rows['temperature_K'].iloc[0]:g} K"
-        figure.add_scatter(
-            x=values["age_ps"],
-            y=values["tracer_D_cm2_s"],
-            error_y={"array": values["tracer_D_std_cm2_s"], "thickness": 1.5, "width": 4},
-            mode="lines+markers",
-            line={"color": colour, "width": 1},
-            marker={"size": 9},
-            name=name,
-            legendgroup=name,
+    for _, rows in ageing.groupby("run", sort=False):
+        first = rows.iloc[0].to_dict()
+        replica = f" r{first['replica']}" if first["replica"] > 1 else ""
+        add_measured(
+            figure,
+            rows,
+            rows["age_ps"],
+            look=look(first, shaded=True),
+            name=f"{system_label(first)}{replica}, {first['temperature_K']:g} K",
+            joined=True,
         )
-        if len(bounds):
-            add_bounds(
-                figure,
-                bounds["age_ps"].to_list(),
-                bounds["tracer_D_limit_cm2_s"].to_list(),
-                colour=colour,
-                symbol="circle",
-                group=name,
-                named=values.empty,
-            )
     return figure
+
+
+@registered("ageing_lags")
+def ageing_lags_figure(
+    lags: pd.DataFrame, whole: Mapping[str, TracerDiffusion], names: Mapping[str, str]
+) -> go.Figure:
+    """D of glasses against lag, in consecutive parts of their runs, a panel per run.
+
+    Parameters
+    ----------
+    lags
+        `ageing_lags.csv`.
+    whole
+        Of the whole runs, by run.
+    names
+        What to call the runs, by run.
+    """
+    runs = list(dict.fromkeys(lags["run"]))
+    figure, places = new_panels(
+        [names[run] for run in runs],
+        caption=(
+            "D of glasses against lag in consecutive parts of their runs, from young (light) to "
+            "old (dark), and in the whole run (black), with standard errors. D that falls along a "
+            "curve belongs to ions that jump back; curves that sink with age to a glass that ages."
+        ),
+        panel_size=(205, 170),
+        subplots={"vertical_spacing": 0.55 / max(1, -(-len(runs) // 3))},
+        legend_rows=1,
+    )
+    for run, place in zip(runs, places, strict=True):
+        parts = lags[lags["run"] == run].groupby("age_ps", sort=True)
+        shades = sample_colorscale("Viridis_r", np.linspace(0.15, 0.85, len(parts)).tolist())
+        columns = ["lag_ps", "tracer_D_cm2_s", "tracer_D_std_cm2_s"]
+        curves = [
+            (*part[columns].to_numpy().T, shade, f"part {number} of {len(parts)}")
+            for number, ((_, part), shade) in enumerate(zip(parts, shades, strict=True), start=1)
+        ]
+        of_run = whole[run].running
+        curves.append((of_run.lags_ps, of_run.D_cm2_s, of_run.D_std_cm2_s, BLACK, "whole run"))
+        for lag, D, std, colour, name in curves:
+            _add_running_D(figure, lag, D, std, colour, name, place, named=run == runs[0])
+    return _label_running_D(figure)
 
 
 @registered("arrhenius")
@@ -196,44 +292,28 @@ def arrhenius_figure(
         y=diffusivity_axis(mobile),
         log_y=True,
         caption=(
-            "Arrhenius plots. Points: this work, with standard errors; open with an arrow: upper "
-            "bounds, which the fit takes as such; lines and bands: fit with its standard error."
+            "Arrhenius plots. Points: this work, with standard errors; open symbols with an "
+            "arrow: upper bounds, treated as such in the fit; lines and bands: fit with its "
+            "standard error."
         ),
     )
     keys = [system_key(row) for row in diffusion.to_dict("records")]
-    for colour, (system, fit) in zip(SEQUENCE * 50, fits.items(), strict=False):
+    for system, fit in fits.items():
         rows = diffusion[[key == system for key in keys]].sort_values("temperature_K")
-        name = system_label(rows.iloc[0].to_dict())
-        values, bounds = rows[~rows["upper_bound"]], rows[rows["upper_bound"]]
-        if len(bounds):
-            add_bounds(
-                figure,
-                (1000 / bounds["temperature_K"]).to_list(),
-                bounds["tracer_D_limit_cm2_s"].to_list(),
-                colour=colour,
-                symbol="circle",
-                group=name,
-                named=values.empty,
-            )
-        figure.add_scatter(
-            x=1000 / values["temperature_K"],
-            y=values["tracer_D_cm2_s"],
-            error_y={"array": values["tracer_D_std_cm2_s"], "thickness": 1.5, "width": 4},
-            mode="markers",
-            marker={"color": colour, "size": 9},
+        first = rows.iloc[0].to_dict()
+        drawn, name = look(first, shaded=True), system_label(first)
+        add_measured(
+            figure,
+            rows,
+            1000 / rows["temperature_K"],
+            look=drawn,
             name=f"{name}: {fit.E_a_eV:.2f} ± {fit.E_a_std_eV:.2f} eV",
-            legendgroup=name,
         )
         temperature = np.linspace(rows["temperature_K"].min(), rows["temperature_K"].max(), 50)
         D, std = fit.D_cm2_s(temperature), fit.ln_D_std(temperature)
         figure.add_scatter(
-            x=1000 / temperature,
-            y=D,
-            mode="lines",
-            line={"color": colour, "width": 1.5},
-            showlegend=False,
-            legendgroup=name,
+            x=1000 / temperature, y=D, mode="lines", line=drawn.line, showlegend=False
         )
         low, high = D * np.exp(-std), D * np.exp(std)
-        add_band(figure, 1000 / temperature, low, high, colour=colour, group=name)
+        add_band(figure, 1000 / temperature, low, high, colour=drawn.colour, group=name)
     return figure

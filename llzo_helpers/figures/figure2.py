@@ -46,7 +46,7 @@ def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int
             "residence time of the nearest site; yellow: fast, blue: slow."
         ),
         columns=columns,
-        panel_size=(255, 275),
+        panel_size=(205, 230),
         subplots={
             "specs": [[{"type": "scene"}] * columns] * rows,
             "horizontal_spacing": 0.01,
@@ -93,7 +93,7 @@ def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int
 
 
 def density_view(panel: DensityPanel) -> Any:
-    """Show one system in nglview, to be turned by hand; for interactive notebooks only.
+    """Show one system in nglview, to rotate by hand; for interactive notebooks only.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ from llzo_helpers.figures.style import (
 )
 
 PAPER_GOP = {"CIP": -100.0, "ML": -250.0}
-"""About, of the paper's amorphous structures."""
+"""Approximate values for the paper's amorphous structures."""
 
 
 @registered("figure_3a")
@@ -38,8 +38,8 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
     table
         `gop.csv`: a row per run, with columns `system`, `phase`, `temperature_K`,
         `tracer_D_cm2_s`, `tracer_D_std_cm2_s`, `gop_k3`, `gop_k3_std` and
-        `gop_k3_counting_limit`. With amorphous runs among them, the paper's values for its
-        (larger) amorphous cells are drawn, too.
+        `gop_k3_counting_limit`. With amorphous runs, the paper's values for its (larger)
+        amorphous cells are drawn as well.
     mobile
         Elements of the ions, for the axis.
     """
@@ -98,7 +98,7 @@ def figure_3b(
     spectra
         By system.
     n_atoms
-        Atoms of each: the density is drawn per atom.
+        Number of atoms, by system: the density is drawn per atom.
     """
     first = next(iter(spectra.values()))
     figure = new_figure(
@@ -173,10 +173,10 @@ def angles_figure(angles: Mapping[str, BondAngles], names: str = "O-Zr-O") -> go
         y="fraction of angles per degree",
         caption=f"Distribution of the angle {names} between neighbours. Octahedra: 90° and 180°.",
     )
-    for colour, (system, found) in zip(SEQUENCE * 9, angles.items(), strict=False):
+    for colour, (system, distribution) in zip(SEQUENCE * 9, angles.items(), strict=False):
         figure.add_scatter(
-            x=found.angles,
-            y=found.density,
+            x=distribution.angles,
+            y=distribution.density,
             mode="lines",
             line={"color": colour, "width": 1.8},
             name=system,
@@ -191,7 +191,7 @@ def angles_figure(angles: Mapping[str, BondAngles], names: str = "O-Zr-O") -> go
 def counting_figure(
     by_sites: Mapping[str, Dependence], full: Mapping[str, float], null: Mapping[str, NDArray[Any]]
 ) -> go.Figure:
-    """What in the order parameter is counting: θ against the number of connected sites.
+    """How much of the order parameter is counting: θ against the number of connected sites.
 
     Parameters
     ----------
@@ -206,11 +206,11 @@ def counting_figure(
         x="connected sites n",
         y="graph order parameter θ (k = 3)",
         caption=(
-            "What in the order parameter is counting. Points: connected pieces of the networks "
+            "How much of the order parameter is counting. Points: connected pieces of the networks "
             "of jumps (bars: standard deviation); stars: whole networks; open circles: random "
-            "networks with the same degrees. Lines: all degrees different and of mean 0 or 1/2, "
+            "networks with the same degrees. Lines: all degrees different, with mean 0 or 1/2, "
             "(mean − ln n)³. Rewiring, which turns a lattice of sites into a random "
-            "graph, leaves θ where it is."
+            "graph, leaves θ unchanged."
         ),
     )
     largest = max(int(curve.amounts.max()) for curve in by_sites.values())
@@ -255,7 +255,7 @@ def counting_figure(
 def length_figure(
     by_length: Mapping[str, Dependence], frame_intervals_ps: Mapping[str, float]
 ) -> go.Figure:
-    """Graph order parameter against the length of the trajectory that jumps are counted in.
+    """Graph order parameter against the length of the trajectory in which jumps are counted.
 
     Parameters
     ----------
@@ -268,8 +268,8 @@ def length_figure(
         x="length of the trajectory (ps)",
         y="graph order parameter θ (k = 3)",
         caption=(
-            "Graph order parameter against the length of the trajectory, mean over windows "
-            "that follow one another (bars: their standard deviation)."
+            "Graph order parameter against the length of the trajectory, mean over consecutive "
+            "windows (bars: standard deviation)."
         ),
     )
     lengths = {name: curve.amounts * frame_intervals_ps[name] for name, curve in by_length.items()}

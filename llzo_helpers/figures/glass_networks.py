@@ -6,16 +6,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label
+from llzo_helpers.figures.looks import look
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import (
-    CURVE_COLUMNS,
-    SEQUENCE,
-    curve_name,
-    diffusivity_axis,
-    new_panels,
-)
-
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up")
+from llzo_helpers.figures.style import diffusivity_axis, new_panels
 
 
 @registered("figure_3a_densities")
@@ -43,21 +37,17 @@ def glass_network_figure(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
             "say how well the network conducts. Bars: standard errors. A network that does not "
             "percolate has neither."
         ),
-        panel_size=(290, 300),
+        panel_size=(230, 260),
         legend_rows=1 + glasses.groupby(CURVE_COLUMNS, dropna=False).ngroups // 2,
         subplots={
             "specs": [[{"secondary_y": True}, {}, {}]],
             "horizontal_spacing": 0.17,
         },
     )
-    for colour, symbol, (_, rows) in zip(
-        SEQUENCE,
-        _SYMBOLS * 2,
-        glasses.groupby(CURVE_COLUMNS, dropna=False, sort=True),
-        strict=False,
-    ):
+    for _, rows in glasses.groupby(CURVE_COLUMNS, dropna=False, sort=True):
         points = rows.sort_values("volume_ratio")
-        name = curve_name(points.iloc[0].to_dict())
+        first = points.iloc[0].to_dict()
+        drawn, name = look(first), curve_label(first)
         for column, error, place, is_open in (
             ("tracer_D_cm2_s", "tracer_D_std_cm2_s", places[0] | {"secondary_y": False}, False),
             ("gop_k3", "gop_k3_std", places[0] | {"secondary_y": True}, True),
@@ -70,12 +60,8 @@ def glass_network_figure(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
                 y=values,
                 error_y={"array": points[error], "thickness": 1.5, "width": 4} if error else None,
                 mode="lines+markers",
-                marker={
-                    "color": colour,
-                    "symbol": symbol + ("-open" if is_open else ""),
-                    "size": 9,
-                },
-                line={"color": colour, "width": 1.5, "dash": "dot" if is_open else "solid"},
+                marker=drawn.marker | ({"symbol": f"{drawn.symbol}-open"} if is_open else {}),
+                line=drawn.line | {"dash": "dot" if is_open else "solid"},
                 name=name,
                 legendgroup=name,
                 showlegend=column == "tracer_D_cm2_s",

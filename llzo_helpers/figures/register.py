@@ -1,4 +1,4 @@
-"""The figures of the report: each registers itself under a name, by which it is saved and shown."""
+"""The figures of the report: each registers under a name, by which it is saved and shown."""
 
 import functools
 from collections.abc import Callable
@@ -21,7 +21,7 @@ REGISTERED: dict[str, Callable[..., go.Figure]] = {}
 def registered(
     name: str,
 ) -> Callable[[Callable[Arguments, go.Figure]], Callable[Arguments, go.Figure]]:
-    """Register a function that draws a figure; what it returns knows its name.
+    """Register a function that draws a figure; the figure it returns carries the name.
 
     The report shows a figure where `llzo_helpers.jobs.report.SECTIONS` names it.
     """
@@ -49,7 +49,7 @@ def save_figure(directory: Path, figure: go.Figure, *, of: str = "") -> None:
     figure
         Drawn by a function of `REGISTERED`.
     of
-        What it is of, where a campaign has several: part of the file's name.
+        Its subject, where a campaign has several; part of the file name.
     """
     name = (figure.layout.meta or {}).get("name")
     if name not in REGISTERED:
@@ -60,15 +60,23 @@ def save_figure(directory: Path, figure: go.Figure, *, of: str = "") -> None:
 
 
 def load_figures(directory: Path, name: str) -> list[go.Figure]:
-    """Return what `save_figure` wrote under a name, in the order of what they are of."""
+    """Return what `save_figure` wrote under a name, in the order of their subjects."""
     folder = directory / "figures"
     paths = [*folder.glob(f"{name}.json"), *sorted(folder.glob(f"{name}-*.json"))]
-    figures = []
-    for path in paths:
-        try:
-            figures.append(plotly.io.from_json(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-            raise InputError(
-                f"{path}: not a figure ({str(error)[:60]}); delete it and run its notebook again"
-            ) from None
-    return figures
+    return [load_figure(path) for path in paths]
+
+
+def load_figure(path: Path) -> go.Figure:
+    """Return the figure in a file of `save_figure`.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    try:
+        return plotly.io.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise InputError(
+            f"{path}: not a figure ({str(error)[:60]}); delete it and run its notebook again"
+        ) from None

@@ -16,7 +16,7 @@ class ResidenceColour:
     Attributes
     ----------
     shortest, longest
-        Ends of the scale, ps; what lies beyond has the colour of the end.
+        Ends of the scale, ps; times beyond have the colour of the end.
     """
 
     shortest: float
@@ -24,7 +24,7 @@ class ResidenceColour:
 
     @classmethod
     def covering(cls, times: ArrayLike) -> "ResidenceColour":
-        """Return a scale over the times, ps, that are finite."""
+        """Return a scale over the finite times, ps."""
         finite = np.asarray(times, dtype=float)
         finite = finite[np.isfinite(finite) & (finite > 0)]
         if not len(finite):

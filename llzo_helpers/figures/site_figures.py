@@ -1,4 +1,4 @@
-"""What the site analysis rests on: survival of stays, superbasins, sensitivity, diffusion."""
+"""What the site analysis is based on: survival of stays, superbasins, sensitivity, diffusion."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,16 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from llzo_helpers.analysis.sites import SuperbasinScan, Survival
+from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label
 from llzo_helpers.campaign.site_sensitivity import SensitivityPoint
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import (
     BLUE,
-    CURVE_COLUMNS,
     GREEN,
     GREY,
     SEQUENCE,
     VERMILION,
     add_band,
-    curve_name,
     new_figure,
     new_panels,
 )
@@ -26,7 +25,7 @@ from llzo_helpers.figures.style import (
 
 @registered("survival")
 def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
-    """Probability that a stay lasts, by system and kind of site.
+    """Probability that a stay lasts longer than a time, by system and kind of site.
 
     Parameters
     ----------
@@ -36,9 +35,9 @@ def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
     figure, places = new_panels(
         list(curves),
         caption=(
-            "Probability that an ion stays at a site longer than a time, by Kaplan and Meier, so "
-            "that stays cut off by the end of the run count rightly. Bands: standard error. One "
-            "rate would give a straight line; a steep beginning is quick returns."
+            "Probability that an ion stays at a site longer than a given time, by the Kaplan-Meier "
+            "estimator, which accounts for stays cut off by the end of the run. Bands: standard "
+            "error. A single rate gives a straight line; a steep start indicates quick returns."
         ),
         legend_rows=1,
         subplots={"shared_yaxes": True, "horizontal_spacing": 0.04},
@@ -72,7 +71,7 @@ def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
 
 @registered("superbasins")
 def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str, int]) -> go.Figure:
-    """How the network of fast links grows as slower ones are let in, and where it percolates.
+    """How the network of fast links grows as slower links are added, and where it percolates.
 
     Parameters
     ----------
@@ -84,13 +83,13 @@ def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str,
     figure, (left, right) = new_panels(
         ["largest superbasin", "number of superbasins"],
         caption=(
-            "Superbasins: sites joined by links that are at least as fast, both ways, as the "
-            "threshold on the axis; those of one site are not counted. Diamonds: from here on the "
-            "fast links percolate in three dimensions, at the critical rate. A system with slow "
-            "bottlenecks grows late and in many parts."
+            "Superbasins: sites joined by links that are at least as fast, in both directions, as "
+            "the threshold on the axis; single sites are not counted. Diamonds: the critical rate, "
+            "at which the fast links percolate in three dimensions. With slow bottlenecks, "
+            "superbasins merge late and many remain."
         ),
         columns=2,
-        panel_size=(380, 340),
+        panel_size=(310, 300),
         legend_rows=1 + len(scans) // 5,
         subplots={"horizontal_spacing": 0.12},
     )
@@ -113,7 +112,7 @@ def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str,
     figure.update_xaxes(
         type="log",
         autorange="reversed",
-        title_text="Least rate of a link (ps<sup>-1</sup>)",
+        title_text="Minimum rate of a link (ps<sup>-1</sup>)",
         exponentformat="power",
         dtick="D2",
     )
@@ -132,16 +131,16 @@ def sensitivity_figure(points: Sequence[SensitivityPoint]) -> go.Figure:
     Parameters
     ----------
     points
-        All with the same quantities: a panel each.
+        All with the same quantities; each quantity has a panel.
     """
     quantities = list(points[0].values)
     figure, places = new_panels(
         quantities,
         caption=(
-            "Sensitivity of the site analysis to its choices: the threshold from which on an ion "
-            "counts as at a site, and the clustering (colour). Line style: system. Bars: standard "
-            "error. What changes from point to point is a convention, not a property of the "
-            "material."
+            "Sensitivity of the site analysis to its choices: the threshold above which an "
+            "ion counts as being at a site, and the clustering (colour). Line style: system. Bars: "
+            "standard error. A result that changes from point to point depends on convention and "
+            "is not a property of the material alone."
         ),
         legend_rows=1 + len({(point.system, point.method) for point in points}) // 2,
     )
@@ -179,12 +178,12 @@ _NO_DIFFUSION_CM2_S = 1e-15
 
 
 def _systems(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return the runs of each phase, composition and potential by volume, and what to call them.
+    """Return the runs of each phase, composition and potential by volume, with a name.
 
     The name is empty if there is only one such system.
     """
     groups = [
-        (f", {curve_name(rows.iloc[0].to_dict())}", rows.sort_values("volume_ratio"))
+        (f", {curve_label(rows.iloc[0].to_dict())}", rows.sort_values("volume_ratio"))
         for _, rows in table.groupby(CURVE_COLUMNS, dropna=False, sort=False)
     ]
     return groups if len(groups) > 1 else [("", rows) for _, rows in groups]
@@ -192,7 +191,7 @@ def _systems(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 @registered("jump_diffusion")
 def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
-    """Diffusion coefficients of three pictures of the same ions, against volume.
+    """Diffusion coefficients from three descriptions of the same ions, against volume.
 
     Parameters
     ----------
@@ -205,11 +204,11 @@ def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
         log_y=True,
         caption=(
             "From jumps to diffusion. Independent jumps: rate times distance squared over 6. "
-            "Network: an ion that walks on the measured network without memory (master equation). "
-            "Tracer: what the mean squared displacement gives. Network over independent jumps is "
-            "the correlation that the shape of the network makes; tracer over network what memory "
-            "makes, ions that go back where they came from. Bars: standard errors. Networks on "
-            "which nothing percolates have no D and are not shown."
+            "Network: a walk on the measured network without memory (master equation). Tracer: "
+            "from the mean squared displacement. The ratio of network to independent jumps is the "
+            "correlation due to the shape of the network; the ratio of tracer to network is the "
+            "correlation due to memory, as when ions jump back. Bars: standard errors. Networks "
+            "that do not percolate have no D and are not shown."
         ),
     )
     for column, error, name, colour in (
@@ -233,7 +232,7 @@ def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
 
 @registered("back_jumps")
 def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
-    """Fraction of jumps that the ion's next jump undoes, against volume.
+    """Fraction of jumps reversed by the next jump of the same ion, against volume.
 
     Parameters
     ----------
@@ -246,10 +245,10 @@ def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
         x="V / V<sub>exp</sub> (%)",
         y="Back-jumps (%)",
         caption=(
-            "Fraction of jumps that the ion's next jump undoes. Filled: this work; thick bars: "
-            "standard errors; thin ones: from the smallest to the largest value by other "
-            "definitions (threshold, least stay, interval between frames), standard error "
-            "included. Open: the paper."
+            "Fraction of jumps that are reversed by the next jump of the same ion. Filled symbols: "
+            "this work; thick bars: standard errors; thin bars: from the smallest to the largest "
+            "value by other definitions (threshold, minimum stay, interval between frames), "
+            "standard error included. Open symbols: the paper."
         ),
     )
     for symbol, (system, rows) in zip(_SYMBOLS * 9, _systems(table), strict=False):
@@ -277,10 +276,10 @@ def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
             marker={"size": 10, "color": GREEN, "symbol": symbol},
             name=f"this work{system}",
         )
-    theirs = paper[paper["quantity"] == "back_jump_fraction"]
+    from_paper = paper[paper["quantity"] == "back_jump_fraction"]
     figure.add_scatter(
-        x=100 * theirs["volume_ratio"],
-        y=100 * theirs["value"],
+        x=100 * from_paper["volume_ratio"],
+        y=100 * from_paper["value"],
         mode="markers",
         marker={"size": 11, "color": "black", "symbol": "circle-open", "line": {"width": 1.5}},
         name="paper",

@@ -46,7 +46,7 @@ def structure_figure(atoms: ase.Atoms) -> go.Figure:
 
 
 def _cell_edges(cell: FloatArray) -> FloatArray:
-    """Corners along the twelve edges, with gaps (NaN) between them, [point, axis]."""
+    """Return corners along the twelve edges, with gaps (NaN) between them, [point, axis]."""
     gap = np.full(3, np.nan)
     points = []
     for axis in range(3):

@@ -1,4 +1,4 @@
-"""The map of structures: crystal, strained crystal, melt and glass, and the way of a quench."""
+"""The map of structures: crystal, strained crystal, melt and glass, and the path of a quench."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +42,7 @@ def map_figure(
         caption=(
             "Structures on a map made without labels: principal components of the mean "
             "environments of La, Zr and O, at one density. Each point is a frame. Grey: the "
-            "reference that the map was made of; lines: quenches, coloured by temperature; "
+            "reference that the map is made from; lines: quenches, coloured by temperature; "
             "coloured: the runs of this campaign."
         ),
     )
@@ -97,14 +97,14 @@ def distance_figure(
     systems
         By system of the campaign.
     element
-        Whose they are.
+        Element whose environments are compared.
     """
     figure = new_figure(
         x=f"distance of {element} from the crystal",
-        y="fraction of atoms nearer",
+        y="fraction of atoms closer",
         caption=(
-            f"How far the environments of {element} are from those in the crystal, atom by "
-            "atom, cumulative: 1 is the root mean square within the crystal. Grey: reference."
+            f"Distance of the environments of {element} from those in the crystal, atom by "
+            "atom (cumulative); 1 is the root mean square within the crystal. Grey: reference."
         ),
     )
     for dash, (name, values) in zip(_DASHES * 9, reference.items(), strict=False):

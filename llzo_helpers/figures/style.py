@@ -1,7 +1,7 @@
-"""The look that all figures share."""
+"""The common style of all figures."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from ase.data import atomic_names, atomic_numbers
 from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
-# Okabe and Ito's colours, which readers with any colour vision can tell apart
+# Okabe and Ito's colours, which can be told apart with any colour vision
 BLACK = "#000000"
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
@@ -52,7 +52,7 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
     log_y
         Logarithmic ordinate, its ticks as powers of ten.
     **layout
-        Further layout of plotly.
+        Further plotly layout.
     """
     figure = go.Figure()
     figure.update_xaxes(title=x, **_AXIS)
@@ -90,36 +90,20 @@ def diffusivity_axis(mobile: str) -> str:
     return f"D{of} (cm<sup>2</sup>/s)"
 
 
-CURVE_COLUMNS = ["phase", "structure_potential", "md_potential", "li_per_formula", "supercell"]
-"""What the points of a curve against volume have in common; the paper's have no supercell."""
-
-
-def curve_name(row: Mapping[Any, Any]) -> str:
-    """Name a curve against volume by phase, lithium, potential and supercell.
-
-    The potential of the structure is told only where it is another; NaN means none.
-    """
-    structure, md = row["structure_potential"], row["md_potential"]
-    potential = f"{md} in {structure}" if isinstance(structure, str) and structure != md else md
-    n = row.get("supercell", 1)
-    size = f" {n}x{n}x{n}" if n > 1 else ""
-    return f"{row['phase'][0].upper()}-Li<sub>{row['li_per_formula']:g}</sub> {potential}{size}"
-
-
 def legend_at_right(figure: go.Figure, *, gap: float = 0.02) -> None:
-    """Put the legend beside the axes, for many or long names, and make room for it."""
+    """Put the legend to the right of the axes, for many or long names, and make room for it."""
     figure.update_layout(
-        width=960,
+        width=740,
         legend={"orientation": "v", "x": 1 + gap, "y": 1, "yanchor": "top", "font": {"size": 12}},
     )
 
 
 def make_room_for_legend(figure: go.Figure) -> None:
-    """Make a figure with a long legend below it higher, so that the legend doesn't squeeze it."""
+    """Make a figure with a long legend below it taller, so that the legend does not squeeze it."""
     if figure.layout.legend.orientation != "h" or figure.layout.height is None:
         return
     names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
-    # as plotly sets them: columns as wide as the longest name
+    # as plotly does: columns as wide as the longest name
     columns = max(1, int(560 / (60 + 7.5 * max(map(len, names), default=1))))
     rows = -(-len(names) // columns)
     figure.update_layout(height=figure.layout.height + 21 * max(0, rows - 1))
@@ -135,7 +119,7 @@ def add_band(
     group: str,
     **place: int,
 ) -> None:
-    """Fill the band between two curves, usually of a standard error; it has no legend of its own.
+    """Fill the band between two curves, usually of a standard error, without a legend entry.
 
     Parameters
     ----------
@@ -164,47 +148,6 @@ def add_band(
     )
 
 
-def add_bounds(
-    figure: go.Figure,
-    x: Sequence[Any],
-    limits: Sequence[float],
-    *,
-    colour: str,
-    symbol: str,
-    group: str,
-    named: bool = False,
-) -> None:
-    """Draw upper bounds on a logarithmic ordinate: open symbols with an arrow that points down.
-
-    Parameters
-    ----------
-    figure
-        Receives them.
-    x, limits
-        Abscissa and bound of each.
-    colour, symbol
-        Those of the values beside them.
-    group
-        Legend group of the curve that they belong to.
-    named
-        Give them its name in the legend: there are no values beside them.
-    """
-    open_symbol = {"symbol": f"{symbol}-open", "size": 11, "line": {"width": 1.5}}
-    arrow = {"symbol": "arrow-bar-down", "size": 12}
-    below = np.asarray(limits) / 1.35
-    for marker, heights, shown in ((open_symbol, limits, named), (arrow, below, False)):
-        figure.add_scatter(
-            x=x,
-            y=heights,
-            mode="markers",
-            marker={"color": colour, **marker},
-            name=group,
-            showlegend=shown,
-            legendgroup=group,
-            hovertemplate="upper bound<extra></extra>",
-        )
-
-
 def log_ticks(low: float, high: float) -> list[float]:
     """Return 1, 2, 5 times powers of ten that lie between two values, to be written in full."""
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
@@ -217,7 +160,7 @@ def new_panels(
     *,
     caption: str,
     columns: int = 3,
-    panel_size: tuple[int, int] = (255, 255),
+    panel_size: tuple[int, int] = (205, 205),
     legend_rows: int = 0,
     subplots: Mapping[str, Any] | None = None,
     **layout: Any,
@@ -227,7 +170,7 @@ def new_panels(
     Parameters
     ----------
     titles
-        One a panel, in reading order.
+        One per panel, in reading order.
     caption
         What the figure shows; the report prints it below.
     columns
@@ -239,7 +182,7 @@ def new_panels(
     subplots
         Further arguments of plotly's `make_subplots`.
     **layout
-        Further layout of plotly.
+        Further plotly layout.
 
     Returns
     -------
@@ -253,9 +196,8 @@ def new_panels(
     figure = make_subplots(
         rows,
         columns,
-        # as wide as the panel; what is longer goes on
         subplot_titles=[
-            "<br>".join(wrap(f"({chr(65 + i)}) {title}", width // 9))
+            "<br>".join(textwrap.wrap(f"({_letters(i)}) {title}", width // 6))
             for i, title in enumerate(titles)
         ],
         **{
@@ -264,14 +206,14 @@ def new_panels(
             **(subplots or {}),
         },
     )
-    figure.update_xaxes(**_AXIS, title_font_size=14)
-    figure.update_yaxes(**_AXIS, title_font_size=14)
-    figure.update_annotations(font_size=14)
+    figure.update_xaxes(**_AXIS, title_font_size=12, tickfont_size=11)
+    figure.update_yaxes(**_AXIS, title_font_size=12, tickfont_size=11)
+    figure.update_annotations(font_size=12)
     figure.update_layout(
         **_LAYOUT,
-        width=165 + width * columns,
-        height=80 + height * rows + 24 * legend_rows,
-        margin={"l": 70, "r": 20, "t": 60, "b": 60 + 24 * legend_rows},
+        width=110 + width * columns,
+        height=60 + height * rows + 24 * legend_rows,
+        margin={"l": 70, "r": 20, "t": 40, "b": 60 + 24 * legend_rows},
         meta={"caption": caption},
     )
     figure.update_layout(
@@ -280,3 +222,9 @@ def new_panels(
     figure.update_layout(**layout)
     places = [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(titles))]
     return figure, places
+
+
+def _letters(index: int) -> str:
+    """Return A to Z, then AA, AB, ..."""
+    before, letter = divmod(index, 26)
+    return (_letters(before - 1) if before else "") + chr(65 + letter)

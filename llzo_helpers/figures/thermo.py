@@ -17,7 +17,7 @@ def thermo_figure(thermo: pd.DataFrame, n_atoms: int, temperature_K: float) -> g
     n_atoms
         Energies are shown per atom.
     temperature_K
-        That of the thermostat, drawn as a line.
+        Of the thermostat, drawn as a line.
     """
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.04)
     time = thermo["time_ps"]

@@ -1,4 +1,4 @@
-"""What a trained potential was made from, and how good it is."""
+"""What a trained potential is made from, and how good it is."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,8 +18,8 @@ def conditions_figure(structures: Sequence[ase.Atoms]) -> go.Figure:
         x="V / V<sub>exp</sub>",
         y="temperature (K)",
         caption=(
-            "Conditions of the labelled structures. Of an amorphous one the temperature is that of "
-            "its melt, from which it was quenched to 300 K."
+            "Conditions of the labelled structures. For an amorphous structure, the temperature is "
+            "that of the melt from which it was quenched to 300 K."
         ),
     )
     table = pd.DataFrame([atoms.info for atoms in structures])
@@ -47,8 +47,8 @@ def learning_figure(curve: pd.DataFrame) -> go.Figure:
         x="labelled structures",
         y="RMSE of force components (eV/Å)",
         caption=(
-            "Errors of forces on all held-out structures of the finished training, after each "
-            "round: labels were added where the committee of the round before disagreed most."
+            "Force errors on all structures held out in the finished training, after each round; "
+            "labels are added where the committee of the previous round disagrees most."
         ),
     )
     curves = {
@@ -74,7 +74,7 @@ def parity_figure(table: pd.DataFrame) -> go.Figure:
         panel_size=(300, 300),
         caption=(
             "Force components of held-out structures: network against reference. At most 3000 "
-            "points a panel, drawn at random; the diagonal is perfect agreement."
+            "points per panel, drawn at random; the diagonal is perfect agreement."
         ),
     )
     for phase, place in zip(phases, places, strict=True):
@@ -104,7 +104,7 @@ def parity_figure(table: pd.DataFrame) -> go.Figure:
         )
         figure.update_xaxes(title="reference (eV/Å)", **place)
         figure.update_yaxes(title="network (eV/Å)", **place)
-    # in the legend the points would hardly be seen
+    # the points would hardly be visible in the legend
     figure.update_layout(legend_itemsizing="constant")
     return figure
 
@@ -130,7 +130,7 @@ def equation_of_state_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
 
 
 def conservation_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
-    """Total energy of runs without thermostat.
+    """Total energy of runs without a thermostat.
 
     Parameters
     ----------
@@ -139,8 +139,8 @@ def conservation_figure(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
     """
     figure = new_figure(
         x="time (ps)",
-        y="total energy − its start (meV/atom)",
-        caption="Total energy without thermostat: what the forces and the time step conserve.",
+        y="total energy − initial value (meV/atom)",
+        caption="Total energy without a thermostat: a test of the forces and the time step.",
     )
     curves = {
         name: (table.time_ps, 1000 * (table.energy_eV - table.energy_eV.iloc[0]))
@@ -163,8 +163,8 @@ def vibrations_figure(modes: Mapping[str, pd.DataFrame], *, width_THz: float = 0
         x="frequency (THz)",
         y="density of vibrations of O (1/THz)",
         caption=(
-            f"Vibrations of tetragonal Li7 at the zone centre, weighted by the share of oxygen; "
-            f"Gaussians of {width_THz:g} THz. Integrals are one."
+            f"Vibrations of tetragonal Li7 at the zone centre, weighted by the contribution of "
+            f"oxygen; Gaussians of {width_THz:g} THz. Integrals are one."
         ),
     )
     curves = {}
@@ -177,13 +177,13 @@ def vibrations_figure(modes: Mapping[str, pd.DataFrame], *, width_THz: float = 0
 
 
 def pair_distributions_figure(
-    found: Mapping[str, Mapping[tuple[str, str], PairDistribution]], title: str
+    distributions: Mapping[str, Mapping[tuple[str, str], PairDistribution]], title: str
 ) -> go.Figure:
     """Partial pair distributions of runs with several potentials.
 
     Parameters
     ----------
-    found
+    distributions
         From `llzo_helpers.training.validate.pair_distributions_of`.
     title
         What was run.
@@ -191,11 +191,11 @@ def pair_distributions_figure(
     names = ["Li–O", "Zr–O", "La–O", "O–O", "Li–Li", "La–Zr"]
     figure, places = new_panels(
         names,
-        caption=f"Partial pair distributions: {title}. Both runs begin with the same atoms.",
+        caption=f"Partial pair distributions: {title}. Both runs start from the same structure.",
     )
     for name, place in zip(names, places, strict=True):
         first, second = name.split("–")
-        for colour, (label, pairs) in zip(SEQUENCE, found.items(), strict=False):
+        for colour, (label, pairs) in zip(SEQUENCE, distributions.items(), strict=False):
             pair = pairs[first, second]
             figure.add_scatter(
                 x=pair.radii,

@@ -20,7 +20,7 @@ def volume_histograms(
     bin_width: float,
     columns: int = 3,
 ) -> go.Figure:
-    """One histogram a system, each bar coloured by its sites' residence time.
+    """One histogram per system, each bar coloured by its sites' residence time.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def volume_histograms(
             **place,
         )
         means = _type_means(panel)
-        # above the bars, on lines of their own: means may be close together
+        # above the bars, on separate lines: means may be close together
         top = max(count, default=1) / (0.96 - 0.09 * len(means))
         for level, (name, mean) in enumerate(means):
             y = (0.95 - 0.09 * level) * top

@@ -32,8 +32,8 @@ def amorphous_structure(
 ) -> tuple[ase.Atoms, dict[str, Any]]:
     """Make an amorphous structure of a lithium content and volume from a glass.
 
-    Lithium is added at empty sites, or removed; the cell is expanded with all relative positions
-    kept; the ions are relaxed.
+    Lithium is added at empty sites or removed, the cell is expanded at fixed relative positions,
+    and the ions are relaxed.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def amorphous_structure(
     output
         Folder of the structure, which receives `relaxation/`.
     li_per_formula, volume_ratio
-        X in Li_X La3 Zr2 O12; volume over V_exp.
+        X in Li_X La3 Zr2 O12; volume divided by V_exp.
     potential
         For the relaxation.
     seed
@@ -53,27 +53,27 @@ def amorphous_structure(
     atoms
         The structure.
     record
-        What was done, for its provenance.
+        What was done, for the provenance.
 
     Raises
     ------
     InputError
-        If more lithium is wanted than there are sites for.
+        If more lithium is requested than there are sites.
     """
     atoms = read_structure(glass)
     supercell = round((atoms.symbols.count("Zr") / 16) ** (1 / 3))
     present = atoms.symbols.count("Li")
-    wanted = lithium_count(li_per_formula, supercell)
-    sites = lithium_sites(glass) if wanted > present else None
-    filled = set_lithium(atoms, wanted, sites, seed=seed)
+    n_li = lithium_count(li_per_formula, supercell)
+    sites = lithium_sites(glass) if n_li > present else None
+    filled = set_lithium(atoms, n_li, sites, seed=seed)
     expanded = expand(filled, volume_ratio)
     relaxation = relax(expanded, output / "relaxation", potential=potential)
     return relaxation.atoms, {
         "glass": str(read_json(glass / "provenance.json")["sha256"]["structure.extxyz"]),
         "verdict": read_json(glass / "provenance.json")["verdict"],
         "lithium": {
-            "added": max(wanted - present, 0),
-            "removed": max(present - wanted, 0),
+            "added": max(n_li - present, 0),
+            "removed": max(present - n_li, 0),
             "sites_known": None if sites is None else len(sites),
             "shortest_distance_before_expansion_angstrom": shortest_lithium_distance(filled),
         },
@@ -97,18 +97,18 @@ def lithium_sites(glass: Path) -> FloatArray | None:
 
 
 MINIMUM_ADDED_LI_DISTANCE = 2.0
-"""Å, the least distance between lithium ions that insertion accepts."""
+"""Å, the minimum distance between lithium ions for an insertion."""
 
 
 def expand(atoms: ase.Atoms, ratio: float) -> ase.Atoms:
-    """Return the structure at another volume, all relative positions kept.
+    """Return the structure at another volume, with all relative positions fixed.
 
     Parameters
     ----------
     atoms
         Periodic.
     ratio
-        Volume wanted, over the experimental volume.
+        New volume, divided by the experimental volume.
     """
     result = atoms.copy()
     factor = (ratio / volume_ratio(atoms)) ** (1 / 3)
@@ -122,9 +122,9 @@ def set_lithium(atoms: ase.Atoms, n_li: int, sites: ArrayLike | None, *, seed: i
     Parameters
     ----------
     atoms
-        Sorted as `llzo_helpers.garnet.ELEMENTS`.
+        Sorted like `llzo_helpers.garnet.ELEMENTS`.
     n_li
-        Wanted number.
+        Number of lithium ions in the result.
     sites
         Positions of lithium sites, occupied or not, Å, [site, axis]; needed to add.
     seed
@@ -139,8 +139,8 @@ def set_lithium(atoms: ase.Atoms, n_li: int, sites: ArrayLike | None, *, seed: i
     if n_li > len(present):
         if sites is None:
             raise InputError(
-                f"li_per_formula: {n_li} Li wanted, the glass holds {len(present)}, and its sites "
-                "were not looked for; set sites_ps of melt_quench above 0"
+                f"li_per_formula: {n_li} Li requested, but the glass has {len(present)} and its "
+                "empty sites are not known; set sites_ps of melt_quench above 0"
             )
         added = spread_out_sites(atoms, sites, n_li - len(present), seed=seed)
         lithium = ase.Atoms("Li" * len(added), added, cell=atoms.cell, pbc=True)
@@ -156,9 +156,9 @@ def spread_out_sites(atoms: ase.Atoms, sites: ArrayLike, n: int, *, seed: int) -
     """Choose `n` empty sites so that the shortest Li-Li distance is as large as possible.
 
     The largest distance is found by bisection over all distances that occur. Whether `n` sites
-    keep a distance from each other and from the lithium present is a question of independent
-    sets, answered exactly by integer programming (HiGHS). Among the sets that reach it one is
-    chosen at random.
+    can keep this distance from each other and from the present lithium is an independent-set
+    problem, solved exactly by integer programming (HiGHS). Among the sets that reach the largest
+    distance, one is chosen at random.
 
     Parameters
     ----------
@@ -197,9 +197,9 @@ def spread_out_sites(atoms: ase.Atoms, sites: ArrayLike, n: int, *, seed: int) -
     if chosen is None:
         empty = int((nearest >= MINIMUM_ADDED_LI_DISTANCE).sum())
         raise InputError(
-            f"li_per_formula: {n} Li to add, more than fit on the {empty} empty sites found with "
-            f"{MINIMUM_ADDED_LI_DISTANCE:g} Å between any two Li; lower it, or find more sites "
-            "with a longer sites_ps or a higher sites_K"
+            f"li_per_formula: {n} Li to add, more than fit on the {empty} empty sites with "
+            f"{MINIMUM_ADDED_LI_DISTANCE:g} Å or more between any two Li; lower li_per_formula, "
+            "or find more sites with a longer sites_ps or a higher sites_K"
         )
     low, high = 0, len(levels)
     while high - low > 1:
@@ -221,7 +221,7 @@ def _independent_sites(
     n: int,
     weights: FloatArray | None = None,
 ) -> NDArray[np.intp] | None:
-    """Return `n` sites at least `distance` apart, of lowest sum of weights; None if there are none.
+    """Return `n` sites at least `distance` apart, of lowest total weight; None if impossible.
 
     Parameters
     ----------

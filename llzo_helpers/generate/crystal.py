@@ -2,7 +2,7 @@
 
 import ase
 import numpy as np
-import scipy  # spatial and special load at their first use
+import scipy  # spatial and special are loaded at first use
 from ase.geometry import find_mic
 from numpy.typing import NDArray
 
@@ -11,7 +11,7 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.garnet import FORMAL_CHARGES, garnet, lithium_count
 
 MINIMUM_LI_DISTANCE = 2.2
-"""Å, in the unstrained crystal. It keeps a 24d site and the four 96h positions beside it, or the
+"""Å, in the unstrained crystal. It keeps a 24d site and the four 96h positions next to it, or the
 two halves of one octahedral site, from being occupied together."""
 
 
@@ -29,15 +29,15 @@ def crystal(
     """Build cubic Li_X La3 Zr2 O12 with lithium distributed at random.
 
     Lithium occupies the 24d and 96h positions of the garnet so that no two ions are closer than
-    `MINIMUM_LI_DISTANCE`; of several such draws the one of lowest Coulomb energy (formal charges)
-    is taken.
+    `MINIMUM_LI_DISTANCE`; of several such draws, the one with the lowest Coulomb energy (formal
+    charges) is taken.
 
     Parameters
     ----------
     li_per_formula
-        X, from 5.5 to 7.5; X times the number of formula units (8 in a cell) must be whole.
+        X, from 5.5 to 7.5; X times the number of formula units (8 per cell) must be an integer.
     volume_ratio
-        Volume over the experimental volume, (13.00 Å)^3 a cell.
+        Volume divided by the experimental volume, (13.00 Å)^3 per cell.
     supercell
         Number of cells along each axis.
     seed
@@ -48,16 +48,16 @@ def crystal(
     Returns
     -------
     ase.Atoms
-        Periodic, sorted as `ELEMENTS`.
+        Periodic, sorted like `ELEMENTS`.
 
     Raises
     ------
     InputError
-        For a lithium content outside the range or that needs a fraction of an ion.
+        For a lithium content outside the range, or one that needs a fraction of an ion.
     """
     n_li = lithium_count(li_per_formula, supercell)
     if volume_ratio <= 0:
-        raise InputError(f"volume_ratio = {volume_ratio}: must be greater than 0, 1.0 is V_exp")
+        raise InputError(f"volume_ratio = {volume_ratio}: must be greater than 0 (1.0 is V_exp)")
     framework, li_sites = garnet(supercell)
     rng = np.random.default_rng(seed)
     neighbours = _sites_too_close(li_sites)
@@ -76,18 +76,18 @@ def tetragonal(*, volume_ratio: float = 1.0) -> ase.Atoms:
 
     The framework is that of the cubic garnet, stretched. Lithium fills 8a, the third of the
     garnet's 24d sites whose fourfold axis lies along c, and 16f and 32g, which are the garnet's
-    octahedral sites. A relaxation brings all to their places.
+    octahedral sites. A relaxation brings all ions to their places.
 
     Parameters
     ----------
     volume_ratio
-        Volume over the experimental volume of the cubic garnet. The ratio of the axes is that of
-        a = 13.134 Å and c = 12.663 Å (Awaka et al., J. Solid State Chem. 182, 2046 (2009)).
+        Volume divided by the experimental volume of the cubic garnet. The ratio of the axes is that
+        of a = 13.134 Å and c = 12.663 Å (Awaka et al., J. Solid State Chem. 182, 2046 (2009)).
 
     Returns
     -------
     ase.Atoms
-        Of 192 atoms, periodic, sorted as `ELEMENTS`.
+        Of 192 atoms, periodic, sorted like `ELEMENTS`.
     """
     framework, sites = garnet()
     edge = framework.cell.lengths()[0]
@@ -117,7 +117,7 @@ def tetragonal(*, volume_ratio: float = 1.0) -> ase.Atoms:
 
 
 def _sites_too_close(sites: ase.Atoms) -> list[NDArray[np.intp]]:
-    """For each site the sites nearer than `MINIMUM_LI_DISTANCE`."""
+    """For each site, the sites closer than `MINIMUM_LI_DISTANCE`."""
     edges = sites.cell.lengths()
     tree = scipy.spatial.cKDTree(sites.positions % edges % edges, boxsize=edges)
     pairs = tree.query_pairs(MINIMUM_LI_DISTANCE, output_type="ndarray")
@@ -153,8 +153,8 @@ def _place_lithium(
         occupied[arriving] = True
         conflicts[neighbours[arriving]] += 1
     raise InputError(
-        f"{n_li} Li find no arrangement without pairs below {MINIMUM_LI_DISTANCE} Å; "
-        "take another seed or a smaller li_per_formula"
+        f"li_per_formula: no arrangement of {n_li} Li without pairs below {MINIMUM_LI_DISTANCE} Å "
+        "was found; use another seed or a smaller li_per_formula"
     )
 
 
@@ -162,7 +162,7 @@ class _LithiumCoulombEnergy:
     """Coulomb energy (eV) of lithium on chosen sites of a fixed framework, by Ewald summation.
 
     The energy of the framework alone, and terms that depend only on the number of Li, are left
-    out: it serves to compare arrangements of equally many ions.
+    out: it only serves to compare arrangements with the same number of ions.
     """
 
     def __init__(self, framework: ase.Atoms, sites: ase.Atoms) -> None:

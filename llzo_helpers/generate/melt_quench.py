@@ -1,4 +1,4 @@
-"""Making amorphous LLZO by molecular dynamics: melt, quench, and what derives from the glass.
+"""Make amorphous LLZO by molecular dynamics: melt and quench.
 
 A glass is a folder:
 
@@ -6,12 +6,12 @@ A glass is a folder:
     melt/               run: the crystal at end_K, then superheated
     melt_supercell/     the melt, repeated to the supercell
     quench/             run: hold, quench
-    relaxation/         of ions and cell, where the protocol wants it
-    quenched/           what came out
+    relaxation/         of ions and cell, if the protocol asks for it
+    quenched/           the result of the quench
     glass/              run at end_K: is it frozen?
-    sites/              run at sites_K, in which the sites for added lithium are found
+    sites/              run at sites_K, which gives the sites for added lithium
     structure.*         the quenched cell
-    provenance.json     what made it, and the verdict; written last
+    provenance.json     how it was made, and the verdict; written last
 
 Each run is a chain of segments (`llzo_helpers.md.chain`), so a glass resumes where it stopped.
 """
@@ -51,24 +51,24 @@ def make_glass(
     seed: int,
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> dict[str, Any]:
-    """Make a glass by melting and quenching, or resume where that stopped.
+    """Make a glass by melting and quenching, or resume where an earlier call stopped.
 
     Parameters
     ----------
     directory
-        Folder of the glass; made if it is not there.
+        Folder of the glass; made if missing.
     glass
         Potential, protocol, supercell.
     seed
         Of the crystal's lithium and of all velocities.
     on_progress
-        Called about twice a second, with the progress of the present run.
+        Called about twice per second with the progress of the current run.
 
     Returns
     -------
     dict
-        The content of `provenance.json`; its `verdict` is "glass", "crystal" (it crystallised
-        again) or "not frozen".
+        The content of `provenance.json`; its `verdict` is "glass", "crystal" (it recrystallised)
+        or "not frozen".
 
     Raises
     ------
@@ -125,7 +125,7 @@ def schedules(protocol: MeltQuench) -> dict[str, list[Stage]]:
         interval = protocol.frame_interval_fs
         return Stage(name, duration_ps, start_K, start_K if end_K is None else end_K, interval)
 
-    found = {
+    stages = {
         "melt": [
             stage("crystal", protocol.crystal_ps, protocol.end_K),
             stage("superheat", protocol.superheat_ps, protocol.superheat_K),
@@ -134,10 +134,12 @@ def schedules(protocol: MeltQuench) -> dict[str, list[Stage]]:
         "glass": [stage("glass", protocol.glass_ps, protocol.end_K)],
     }
     if protocol.quench_ps:
-        found["quench"].append(stage("quench", protocol.quench_ps, protocol.hold_K, protocol.end_K))
+        stages["quench"].append(
+            stage("quench", protocol.quench_ps, protocol.hold_K, protocol.end_K)
+        )
     if protocol.sites_ps:
-        found["sites"] = [stage("sites", protocol.sites_ps, protocol.sites_K)]
-    return found
+        stages["sites"] = [stage("sites", protocol.sites_ps, protocol.sites_K)]
+    return stages
 
 
 def _require_same(directory: Path, identity: dict[str, Any]) -> dict[str, Any]:
@@ -146,8 +148,8 @@ def _require_same(directory: Path, identity: dict[str, Any]) -> dict[str, Any]:
     for key, value in identity.items():
         if record.get(key) != value:
             raise InputError(
-                f"{path}: {key}: made with other values than those asked for; delete the folder to "
-                "start anew, or name another"
+                f"{path}: {key}: made with other values than those requested; delete the folder "
+                "to start again, or choose another"
             )
     return dict(record)
 
@@ -177,7 +179,7 @@ def _melt(
         on_progress=on_progress,
     )
     melt = last_frame(directory / "melt", "superheat")
-    # here already, before the long part begins
+    # checked here, before the long part starts
     require_melted(stage_state(directory / "melt", "superheat"), protocol.superheat_K)
     n = glass.supercell
     supercell = melt.repeat((n, n, n))
@@ -191,7 +193,7 @@ def _quench(
     seed: int,
     on_progress: Callable[[Progress], None],
 ) -> tuple[ase.Atoms, Relaxation | None]:
-    """Hold the melt, see that it is one, and take it to the end of the quench."""
+    """Hold the melt, check that it has melted, and quench it."""
     protocol = glass.melt_quench
     schedule = schedules(protocol)["quench"]
     run_schedule(
@@ -212,7 +214,7 @@ def _quench(
 
 
 def stage_state(run: Path, stage: str) -> FrameworkState:
-    """Return what a stage of a run shows of its framework."""
+    """Return the state of the framework in a stage of a run."""
     trajectory = Trajectory(run, stage)
     return framework_state(
         trajectory.positions(),
@@ -244,7 +246,7 @@ def _lammps_seconds(directory: Path) -> float:
 
 
 def relaxation_record(relaxation: Relaxation) -> dict[str, float]:
-    """Return what a relaxation did, as plain values for a JSON file."""
+    """Return the results of a relaxation, as plain values for a JSON file."""
     return {
         "released_eV_per_atom": round(relaxation.released_eV_per_atom, 6),
         "energy_before_eV": relaxation.energy_before_eV,

@@ -16,7 +16,7 @@ class MeltQuench(ChainSettings):
 
     A crystal of one cubic cell is melted by superheating at constant volume, because at 3000 K
     and constant volume the perfect crystal does not melt. The melt is repeated to the supercell,
-    held, and quenched; the last stages look at what has become of it.
+    held, and quenched; the last stages examine the result.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._]*$", max_length=40)] = "cip"
@@ -24,7 +24,7 @@ class MeltQuench(ChainSettings):
     li_per_formula: float = 6.25
     """X of the melt; lithium is added or removed after the quench."""
     volume_ratio: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
-    """Volume of the melt over V_exp; an assumption, the paper gives none."""
+    """Volume of the melt over V_exp; an assumption, as the paper gives none."""
     crystal_ps: PositiveDuration = 5.0
     """Run of the crystal at `end_K`, to compare with."""
     superheat_K: Temperature = 6000.0
@@ -40,7 +40,7 @@ class MeltQuench(ChainSettings):
     """Run of the glass at `end_K`: is it frozen?"""
     sites_K: Temperature = 1100.0
     sites_ps: Duration = 100.0
-    """Run in which the sites for added lithium are found; 0 leaves it out."""
+    """Run that reveals the sites for added lithium; 0 omits it."""
 
     durations: ClassVar[tuple[str, ...]] = (
         "segment_ps",
@@ -57,7 +57,7 @@ class MeltQuench(ChainSettings):
         if not self.end_K < self.hold_K <= self.superheat_K:
             raise ValueError(
                 f"end_K = {self.end_K:g}, hold_K = {self.hold_K:g}, superheat_K = "
-                f"{self.superheat_K:g}: a quench goes down; give end_K < hold_K <= superheat_K"
+                f"{self.superheat_K:g}: a quench cools; give end_K < hold_K <= superheat_K"
             )
         if self.quench_K_ps is not None:
             # the thermostat cannot follow a faster one, nor the integrator a shorter
@@ -87,7 +87,7 @@ class MeltQuench(ChainSettings):
 
     @property
     def total_steps(self) -> int:
-        """Number of time steps of all that is run for a glass."""
+        """Number of time steps of all runs that make a glass."""
         stages = (self.crystal_ps, self.superheat_ps, self.hold_ps, self.quench_ps)
         return self.steps(sum(stages) + self.glass_ps + self.sites_ps)
 
@@ -96,7 +96,7 @@ MELT_QUENCH_PRESETS: dict[str, dict[str, Any]] = {
     # melt of a unit cell, 1 ns at 3000 K, 5 K/ps to 500 K
     "cip": {},
     # a = 13.5 Å, 100 ps at 3000 K with 0.5 fs, then relaxation of ions and cubic cell; the
-    # paper begins with an ab initio glass, which is not public: a melt stands for it, superheated
+    # paper starts from an ab initio glass, which is not public: a melt takes its place, superheated
     # no more than the network was trained for
     "ml": {
         "superheat_K": 3500.0,
@@ -131,7 +131,7 @@ def _from_preset(value: Any) -> Any:
     preset = changes.pop("preset")
     if not isinstance(preset, str) or preset not in MELT_QUENCH_PRESETS:
         known = ", ".join(MELT_QUENCH_PRESETS)
-        raise ValueError(f"no such preset as {clipped(preset)}; there are: {known}")
+        raise ValueError(f"no preset {clipped(preset)}; available: {known}")
     return {"name": preset, **MELT_QUENCH_PRESETS[preset], **changes}
 
 
@@ -139,7 +139,7 @@ Protocol = Annotated[MeltQuench, BeforeValidator(_from_preset)]
 
 
 class Glass(Model):
-    """A melt-quenched cell, the start of all amorphous structures of one origin."""
+    """A melt-quenched cell, from which all amorphous structures of one origin derive."""
 
     structure_potential: PotentialName
     """The potential that it is made with."""
@@ -150,7 +150,7 @@ class Glass(Model):
 
     @property
     def as_quenched(self) -> "Structure":
-        """The structure that is the quenched cell, neither filled nor expanded."""
+        """The structure that is the quenched cell itself, neither filled nor expanded."""
         return Structure(
             phase="amorphous",
             li_per_formula=self.melt_quench.li_per_formula,
@@ -197,7 +197,7 @@ class Structure(Model):
 
     @property
     def glass(self) -> Glass | None:
-        """The glass that an amorphous structure begins with; None for a crystal."""
+        """The glass that an amorphous structure derives from; None for a crystal."""
         if self.structure_potential is None or self.melt_quench is None:
             return None
         return Glass(

@@ -1,8 +1,8 @@
 """n2p2's neural network potentials (2G HDNNPs) without n2p2.
 
 Read a folder of n2p2's files and evaluate structures, alone (`HDNNP`), in ASE
-(`HDNNPCalculator`) or in LAMMPS (`llzo_helpers.md.callback`). What evaluates is loaded when it is
-first used: whoever only checks files does without.
+(`HDNNPCalculator`) or in LAMMPS (`llzo_helpers.md.callback`). The evaluator is loaded on first use:
+checking files does without.
 """
 
 import importlib

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +16,7 @@ from llzo_helpers.hdnnp.neighbours import NeighbourList
 from llzo_helpers.hdnnp.pair_style import read_pair_style
 from llzo_helpers.hdnnp.repulsion import Repulsion
 from llzo_helpers.hdnnp.tables import build_tables, padded
+from llzo_helpers.hdnnp.threads import Threads
 
 _LARGEST_CUTOFF = 15.0
 """Å; the usual 6 Å have 80 neighbours, these 1200."""
@@ -26,7 +26,7 @@ _LARGEST_COORDINATE = 1e7
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an `HDNNP` says about one structure.
+    """Result of an `HDNNP` for one structure.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Evaluation:
     forces
         Shape [atom, xyz], eV/Å.
     virial
-        Sum over atoms of position times force, periodic images taken care of; shape
+        Sum over atoms of position times force, including periodic images; shape
         [xyz, xyz], eV. The stress is ``-virial / volume``.
     extrapolations
         How many symmetry functions of the atoms of each element lie outside the range of
@@ -58,7 +58,7 @@ class HDNNP:
     ----------
     directory
         Folder with ``input.nn``, ``scaling.data`` and ``weights.NNN.data``; the repulsion
-        (``zbl``) that its ``potential.lmp``, if there is one, puts beside the network is added.
+        (``zbl``) that its ``potential.lmp``, if any, combines with the network is added.
     length_unit, energy_unit
         The potential's units in Å and eV, as `ase.units.Bohr` and `ase.units.Hartree` for one in
         atomic units. By default those of ``potential.lmp`` (``cflength``, ``cfenergy``); without
@@ -94,10 +94,9 @@ class HDNNP:
         self._tables = build_tables(potential, length_unit, energy_unit)
         self._repulsion = Repulsion(self.symbols, style.zbl) if style and style.zbl else None
         self._require_sensible_cutoff()
-        self._neighbours = NeighbourList(self.cutoff_radius, skin, len(self.symbols))
+        self._threads = Threads(threads)
+        self._neighbours = NeighbourList(self.cutoff_radius, skin, len(self.symbols), self._threads)
         self._n_functions = padded(max(len(element.functions) for element in potential.elements))
-        self._threads = threads
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
 
     def _require_sensible_cutoff(self) -> None:
         radius, style = self.cutoff_radius, self.pair_style
@@ -204,14 +203,16 @@ class HDNNP:
         neighbours.update(positions, cell, pbc, elements)
         energies = np.empty(n)
         functions = np.empty((n, self._n_functions))
-        gradients = np.zeros((self._threads, *neighbours.points.shape))
-        outside = np.zeros((self._threads, len(self.symbols)), np.int64)
+        threads = self._threads
+        gradients = np.zeros((threads.n, *neighbours.points.shape))
+        outside = np.zeros((threads.n, len(self.symbols)), np.int64)
 
-        def evaluate(thread: int, atoms: NDArray[np.int64]) -> None:
+        def evaluate(thread: int) -> None:
             kernels.evaluate(
                 self._tables,
                 elements,
-                atoms,
+                # every n-th, as costs differ between elements
+                np.arange(thread, n, threads.n),
                 neighbours.points,
                 neighbours.candidates,
                 neighbours.starts,
@@ -221,13 +222,15 @@ class HDNNP:
                 outside[thread],
             )
 
+        def add_up(thread: int) -> None:
+            points = threads.share(len(neighbours.points), thread)
+            gradients[0, points] = gradients[:, points].sum(axis=0)
+
         try:
-            if self._pool is None:
-                evaluate(0, np.arange(n))
-            else:
-                parts = np.array_split(np.arange(n), self._threads)
-                list(self._pool.map(evaluate, range(self._threads), parts))
-            gradient = gradients[0] if self._pool is None else gradients.sum(axis=0)
+            threads.run(evaluate)
+            if threads.n > 1:
+                threads.run(add_up)
+            gradient = gradients[0]
             if self._repulsion:
                 self._repulsion.add(elements, neighbours, energies, gradient)
         except ZeroDivisionError:
@@ -247,7 +250,7 @@ class HDNNP:
         return evaluation, functions
 
     def _refuse_result(self, neighbours: NeighbourList) -> NoReturn:
-        """Say why energy or forces are no numbers."""
+        """Return why energy or forces are not finite."""
         starts, points = neighbours.starts, neighbours.points[:, :3]
         first = np.repeat(np.arange(len(starts)), starts[:, -1] - starts[:, 0])
         second = neighbours.candidates[: len(first)]
@@ -256,9 +259,9 @@ class HDNNP:
             nearest = int(distances.argmin())
             raise InputError(
                 f"positions: atoms {first[nearest]} and {neighbours.parents[second[nearest]]} are "
-                "at one place; move or remove one of them"
+                "at the same place; move or remove one of them"
             )
         raise InputError(
-            f"{self.directory}: energy or forces of this structure are no finite numbers; it is "
-            "too far from all that the network was trained for, or the network's files are damaged"
+            f"{self.directory}: energy or forces of this structure are not finite; it is too far "
+            "from anything the network was trained for, or the network's files are damaged"
         )

@@ -570,7 +570,7 @@ def _read_scaling(
     if (by_range or by_sigma) and high <= low:
         raise InputError(
             f"{settings.path}: scale_min_short {low:g}, scale_max_short {high:g}: all symmetry "
-            "functions would be one number; give a larger maximum"
+            "functions would be the same number; give a larger maximum"
         )
     path = folder / "scaling.data"
     statistics = _read_statistics(path, symbols, functions, columns=6 if by_sigma else 5)

@@ -9,9 +9,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.hdnnp.threads import Threads
 
 _LEAST_HEIGHT = 0.5
-"""Å, of a periodic cell; a smaller one has more images than anybody means."""
+"""Å, of a periodic cell; a smaller one has more images than anyone intends."""
 
 
 class NeighbourList:
@@ -27,6 +28,8 @@ class NeighbourList:
         Å.
     n_elements
         Number of elements; candidates are sorted by element.
+    threads
+        Among which the search for neighbours is divided.
 
     Attributes
     ----------
@@ -35,12 +38,15 @@ class NeighbourList:
     parents : array [point]
         The atom of which a point is an image.
     candidates : array
-        Point numbers; seven more than ``starts`` tells of, for the kernels read eight at once.
+        Point numbers; seven more than ``starts`` refers to, because the kernels read eight at once.
     starts : array [atom, element + 1]
         ``candidates[starts[i, a]:starts[i, a + 1]]`` are the points of element a around atom i.
     """
 
-    def __init__(self, cutoff: float, skin: float, n_elements: int) -> None:
+    def __init__(
+        self, cutoff: float, skin: float, n_elements: int, threads: Threads | None = None
+    ) -> None:
+        self._threads = threads or Threads()
         self.cutoff = cutoff
         self.skin = skin
         self.n_elements = n_elements
@@ -131,10 +137,29 @@ class NeighbourList:
         self.points[:, :3] = local[self.parents] + self._shifts @ cell
         self._reference = self.points.copy()
         self._elements, self._pbc = elements.copy(), np.array(pbc)
-        self.starts, self.candidates = _find_candidates(
-            self.points, elements[self.parents], len(positions), self.n_elements, reach
-        )
+        self.starts, self.candidates = self._candidates(elements, reach)
         self.n_builds += 1
+
+    def _candidates(
+        self, elements: NDArray[np.int64], reach: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Find ``starts`` and ``candidates``, the atoms divided among the threads."""
+        bins = _fill_bins(self.points, elements[self.parents], self.n_elements, reach)
+        shares = [self._threads.share(len(elements), k) for k in range(self._threads.n)]
+        found: list[Any] = [None] * len(shares)
+
+        def find(thread: int) -> None:
+            share = shares[thread]
+            found[thread] = _find_candidates(
+                self.points, share.start, share.stop, self.n_elements, reach, *bins
+            )
+
+        self._threads.run(find)
+        counts = [len(candidates) for _, candidates in found]
+        firsts = np.cumsum([0, *counts])
+        starts = [own + first for (own, _), first in zip(found, firsts, strict=False)]
+        tail: NDArray[np.int64] = np.zeros(7, np.int64)
+        return np.concatenate(starts), np.concatenate([*(c for _, c in found), tail])
 
 
 def _inverse(cell: NDArray[np.float64], pbc: NDArray[np.bool_]) -> NDArray[Any]:
@@ -252,14 +277,14 @@ def _fold(
 
 
 @njit(cache=True, nogil=True)
-def _find_candidates(
-    points: NDArray[np.float64],
-    elements: NDArray[np.int64],
-    n_atoms: int,
-    n_elements: int,
-    reach: float,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Points within reach of each atom, by element, found with the help of bins."""
+def _fill_bins(
+    points: NDArray[np.float64], elements: NDArray[np.int64], n_elements: int, reach: float
+) -> tuple[Any, ...]:
+    """Sort points into bins.
+
+    Returns the number of bins along each axis, the bin of each point, the points' numbers bin by
+    bin, by element first, the first of each bin among those, and their positions.
+    """
     # bins half as wide as the reach: two on either side hold all that is near, and little else
     low, width = np.empty(3), 0.5 * reach
     n_bins = np.empty(3, np.int64)
@@ -285,35 +310,48 @@ def _find_candidates(
     first = np.cumsum(first)
     filled = first.copy()
     order = np.empty(len(points), np.int64)
-    x, y, z = np.empty(len(points)), np.empty(len(points)), np.empty(len(points))
     for i in range(len(points)):
-        at = filled[cells[i]]
+        order[filled[cells[i]]] = i
         filled[cells[i]] += 1
-        order[at], x[at], y[at], z[at] = i, points[i, 0], points[i, 1], points[i, 2]
+    return n_bins, bins, order, first, points[order]
 
-    starts = np.empty((n_atoms, n_elements + 1), np.int64)
-    candidates = np.empty(64 * n_atoms + 7, np.int64)
+
+@njit(cache=True, nogil=True)
+def _find_candidates(
+    points: NDArray[np.float64],
+    first_atom: int,
+    last_atom: int,
+    n_elements: int,
+    reach: float,
+    n_bins: NDArray[np.int64],
+    bins: NDArray[np.int64],
+    order: NDArray[np.int64],
+    first: NDArray[np.int64],
+    binned: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Points within reach of some atoms, by element."""
+    starts = np.empty((last_atom - first_atom, n_elements + 1), np.int64)
+    candidates = np.empty(64 * len(starts), np.int64)
     n = 0
-    for i in range(n_atoms):
+    for i in range(first_atom, last_atom):
         xi, yi, zi = points[i, 0], points[i, 1], points[i, 2]
         bx, by, bz = bins[i]
         for a in range(n_elements):
-            starts[i, a] = n
+            starts[i - first_atom, a] = n
             for ix in range(max(bx - 2, 0), min(bx + 3, n_bins[0])):
                 for iy in range(max(by - 2, 0), min(by + 3, n_bins[1])):
                     column = ((a * n_bins[0] + ix) * n_bins[1] + iy) * n_bins[2]
                     start = first[column + max(bz - 2, 0)]
                     stop = first[column + min(bz + 3, n_bins[2])]
-                    needed = n + stop - start + 7
+                    needed = n + stop - start
                     if needed > len(candidates):
                         larger = np.empty(2 * needed, np.int64)
                         larger[:n] = candidates[:n]
                         candidates = larger
                     for c in range(start, stop):
-                        dx, dy, dz = x[c] - xi, y[c] - yi, z[c] - zi
+                        dx, dy, dz = binned[c, 0] - xi, binned[c, 1] - yi, binned[c, 2] - zi
                         candidates[n] = order[c]
                         near = dx * dx + dy * dy + dz * dz < reach * reach
                         n += int(near and order[c] != i)
-        starts[i, n_elements] = n
-    candidates[n : n + 7] = 0
-    return starts, candidates[: n + 7].copy()
+        starts[i - first_atom, n_elements] = n
+    return starts, candidates[:n].copy()

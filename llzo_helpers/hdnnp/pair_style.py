@@ -1,7 +1,7 @@
 """What a `potential.lmp` says, where the forces of its pair styles come from Python.
 
-LAMMPS's commands are read as LAMMPS reads them: comments, continued lines, quotes, variables; of
-several `pair_style` the last counts. What cannot be done in Python is refused by name.
+LAMMPS commands are read as LAMMPS reads them: comments, continued lines, quotes, variables; of
+several `pair_style` the last counts. What Python does not support is refused by name.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Zbl:
 
 @dataclass(frozen=True)
 class PairStyle:
-    """A network of n2p2, and the repulsion beside it, as a `potential.lmp` sets them up."""
+    """An n2p2 network and its additional repulsion, as a `potential.lmp` sets them up."""
 
     length_unit: float
     """The network's, in Å."""
@@ -98,7 +98,7 @@ def _without_comment(text: str) -> str:
 
 
 def require_no_forces(script: Path) -> None:
-    """Raise InputError if a `potential.lmp` has a pair style whose forces nobody would compute."""
+    """Raise InputError if a `potential.lmp` has a pair style whose forces would not be computed."""
     for command in read_commands(script):
         if command.words[0] == "pair_style" and command.words[1:2] not in (("zero",), ("none",)):
             raise InputError(
@@ -113,7 +113,7 @@ def read_pair_style(directory: Path) -> PairStyle | None:
     Raises
     ------
     InputError
-        If it cannot be read, or asks for what is not done in Python.
+        If it cannot be read, or asks for something that Python does not support.
     """
     script = directory / "potential.lmp"
     return _Reader(script).read() if script.is_file() else None
@@ -209,7 +209,7 @@ class _Reader:
         )
 
     def _sections(self, words: list[str]) -> Iterator[tuple[str, list[str]]]:
-        """Divide the words of a style, or of several beside each other, at the names of styles."""
+        """Divide the words of a style, or of several in a hybrid, at the names of styles."""
         begin = 0
         for at in range(1, len(words) + 1):
             # names of styles have letters, and are no options or their values

@@ -1,7 +1,7 @@
-"""Repulsion of nuclei at distances that no reference knows: Ziegler, Biersack and Littmark (ZBL).
+"""Repulsion of nuclei at distances that no reference covers: Ziegler, Biersack, Littmark (ZBL).
 
-A network says nothing sensible about atoms closer than any that it was fitted to, and hot melts
-bring some there. LAMMPS's own `pair_style zbl` stands beside the network in `potential.lmp`; here
+A network gives nothing sensible for atoms closer than any that it was fitted to, and in hot melts
+some come this close. LAMMPS's own `pair_style zbl` is added to the network in `potential.lmp`; this
 is the same for the network's evaluation in Python.
 """
 
@@ -39,7 +39,7 @@ class Repulsion:
 
     def __init__(self, symbols: tuple[str, ...], zbl: Zbl) -> None:
         self.inner, self.outer = zbl.inner, zbl.outer
-        # of the first of two elements; 0 where a pair does not repel
+        # by the first of two elements; 0 where a pair does not repel
         self._charges = np.array(
             [[zbl.charges.get((a, b), (0.0, 0.0))[0] for b in symbols] for a in symbols]
         )
@@ -54,7 +54,7 @@ class Repulsion:
         gradient: NDArray[np.float64],
     ) -> None:
         """Add to energies [atom], eV, and to their sum's gradient [point, 4], eV/Å."""
-        # few pairs come so near: they are looked for when the neighbour list is new
+        # few pairs come so close: they are searched for when the neighbour list is new
         if self._listed != (neighbours, neighbours.n_builds):
             reach = self.outer + neighbours.skin
             self._pairs = _near(neighbours.points, neighbours.candidates, neighbours.starts, reach)
@@ -168,7 +168,7 @@ def _add(
             x = r - inner
             energy += a / 3.0 * x**3 + b / 4.0 * x**4
             slope += a * x**2 + b * x**3
-        # the pair is met twice, from either atom
+        # each pair is found twice, once from either atom
         energies[i] += 0.5 * energy
         for k, d in enumerate((dx, dy, dz)):
             gradient[p, k] += 0.5 * slope * d / r

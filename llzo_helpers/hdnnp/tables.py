@@ -29,7 +29,7 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -44,6 +44,9 @@ _Series = tuple[float, int]  # lambda, zeta
 # above this degree moments cost more than the pairs of neighbours, and binomial series
 # begin to lose digits
 MAX_POWER = 8
+
+# numbers of terms of polynomials (see `even_polynomial`) that the kernels are made for
+SHORT, LONG = 12, 20
 
 # shapes of cutoffs and compact functions, numbered like n2p2's cutoff types
 CONSTANT, COSINE, TANH, TANH_NORMALIZED, BUMP, POLY1, POLY2, POLY3, POLY4 = range(9)
@@ -95,7 +98,10 @@ _GROUP = np.dtype(
         ("envelope", "i8"),  # of the channel
         ("eta", "f8"),
         ("shift", "f8"),
-        ("narrow", "i8"),  # whether R(r_jk) stands in the product
+        ("of_angle", "i8"),  # whether the curves are compact functions of the angle
+        ("n_terms", "i8"),  # of the polynomial that R(r_jk) is; -1: it is none; 0: no R(r_jk)
+        ("terms", "i8"),  # its coefficients in `parameters`, followed by those of R'(r) / r
+        ("stretch", "f8"),
         ("degree", "i8"),  # highest power of the cosine; -1: none
         ("n_series", "i8"),
         ("series", "i8"),  # their coefficients [series, power] in `parameters`
@@ -465,12 +471,16 @@ class _Builder:
         powers = [
             math.comb(zeta, n) * lambda_**n for lambda_, zeta in series for n in range(degree + 1)
         ]
+        terms = even_polynomial(channel) if group.narrow else None
         self.rows["groups"].append(
             (
                 self._envelope_row(channel.envelope),
                 channel.eta,
                 channel.shift,
-                group.narrow,
+                any(function.compact for function in members),
+                -int(group.narrow) if terms is None else terms.shape[1],
+                0 if terms is None else self._add_parameters(terms),
+                2.0 / channel.envelope.right**2,
                 degree,
                 len(series),
                 self._add_parameters(np.array(powers)),
@@ -662,6 +672,38 @@ def _series_weights(lambda_: float, zeta: int, degree: int, *, alike: bool) -> N
         legendre[n] * harmonic_weight(n, m) for n in range(1, degree + 1) for m in range(-n, n + 1)
     ]
     return weights * (0.5 if alike else 1.0)
+
+
+def even_polynomial(channel: _Channel) -> NDArray[np.float64] | None:
+    """Fit a radial channel by a polynomial of r^2, if a short one agrees to 1e-14.
+
+    It does for the cosine cutoff, which is even in r, times a wide Gaussian around r = 0.
+
+    Returns
+    -------
+    coefficients
+        Of the channel and of its derivative divided by r, shape [2, term], as powers of
+        2 r^2 / r_c^2 - 1; lower powers first.
+    """
+    envelope = channel.envelope
+    if envelope.shape != COSINE or envelope.centre or channel.shift:
+        return None
+
+    def value(x: Any) -> Any:
+        squared = (x + 1.0) / 2.0
+        shape = 0.5 * (np.cos(np.pi * np.sqrt(squared)) + 1.0)
+        return shape * np.exp(-channel.eta * envelope.right**2 * squared)
+
+    x: Any = np.linspace(-1.0, 1.0, 1001)
+    for n_terms in (SHORT, LONG):
+        series = np.polynomial.Chebyshev.interpolate(value, n_terms - 1)
+        fit = series.convert(kind=np.polynomial.Polynomial)
+        if np.abs(fit(x) - value(x)).max() < 1e-14:
+            # by the chain rule, R'(r) / r is the derivative with respect to x times 4 / r_c^2
+            factor = 4.0 / envelope.right**2
+            slope = [*(factor * c for c in fit.deriv().coef.tolist()), 0.0]
+            return np.array([fit.coef.tolist(), slope])
+    return None
 
 
 def _curve(function: SymmetryFunction) -> _Curve:

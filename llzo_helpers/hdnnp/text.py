@@ -19,7 +19,7 @@ def read_text(path: Path) -> str:
     Raises
     ------
     InputError
-        If it is missing, no file, unreadable or larger than any that is meant.
+        If it is missing, not a file, unreadable or far too large.
     """
     try:
         if path.stat().st_size > _LARGEST_BYTES:
@@ -40,9 +40,9 @@ def read_text(path: Path) -> str:
 
 
 def to_number(word: str) -> float:
-    """Return the number that a word is; NaN if it is none.
+    """Return the number that a word represents; NaN if it is not a number.
 
-    Python's `float` takes more than any program whose files are read here: 1_0, the digits of
+    Python's `float` accepts more than any program whose files are read here: 1_0, the digits of
     other scripts, inf.
     """
     if not _NUMBER.fullmatch(word):

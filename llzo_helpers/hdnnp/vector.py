@@ -6,19 +6,16 @@ numbers instead: ``x = load(array, i)`` takes ``array[i:i+8]``, arithmetic works
 lanes, ``store(array, i, x)`` puts them back. The compiler turns a vector into whatever the
 processor has: one AVX-512 register, two AVX2 registers or four NEON registers.
 
-Everything here is for use inside functions compiled by numba. Elementary functions
-(`exp`, `log`, `cos_pi`, ...) are polynomials that agree with the exact function to a few
-units in the last place; the polynomials are fitted below, when the module is imported.
+Everything here is for use inside functions compiled by numba; functions like `exp` are in
+`elementary`.
 """
 
 from __future__ import annotations
 
-import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -106,7 +103,7 @@ _define_operator(operator.neg, 1, "fneg")
 
 
 def _pointer(context: Any, builder: Any, sig: Any, array: Any, index: Any) -> Any:
-    """Address of an item. Unlike Python's, an index is not looked at whether it is negative."""
+    """Address of an item. Unlike in Python, an index is not checked for being negative."""
     array_type = sig.args[0]
     struct = context.make_array(array_type)(context, builder, array)
     indices = cgutils.unpack_tuple(builder, index) if array_type.ndim > 1 else [index]
@@ -120,7 +117,7 @@ def _address(context: Any, builder: Any, sig: Any, array: Any, index: Any) -> An
 
 @intrinsic
 def item(typing: Any, array: Any, index: Any) -> Any:
-    """``array[index]`` without the time that a look for negative indices takes."""
+    """``array[index]`` without the time that a check for negative indices takes."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.load(_pointer(context, builder, sig, *args))
@@ -130,7 +127,7 @@ def item(typing: Any, array: Any, index: Any) -> Any:
 
 @intrinsic
 def put(typing: Any, array: Any, index: Any, value: Any) -> Any:
-    """``array[index] = value`` without the time that a look for negative indices takes."""
+    """``array[index] = value`` without the time that a check for negative indices takes."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         builder.store(args[2], _pointer(context, builder, sig, *args[:2]))
@@ -301,6 +298,16 @@ def less(typing: Any, left: Any, right: Any) -> Any:
 
 
 @intrinsic
+def both(typing: Any, left: Any, right: Any) -> Any:
+    """Mask of the lanes that are set in two masks."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.and_(*args)
+
+    return mask(mask, mask), generate
+
+
+@intrinsic
 def where(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
     """Lanes of ``yes`` where the mask is set, of ``no`` elsewhere."""
 
@@ -308,26 +315,6 @@ def where(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
         return builder.select(*args)
 
     return vector(mask, vector, vector), generate
-
-
-@intrinsic
-def to_bits(typing: Any, condition: Any) -> Any:
-    """Mask as a whole number: lane n is the bit of value 2**n."""
-
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], ir.IntType(WIDTH))
-
-    return types.uint8(mask), generate
-
-
-@intrinsic
-def from_bits(typing: Any, bits: Any) -> Any:
-    """Mask from what `to_bits` returned."""
-
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.bitcast(args[0], _MASK)
-
-    return mask(types.uint8), generate
 
 
 @intrinsic
@@ -354,24 +341,6 @@ def compress(typing: Any, condition: Any, value: Any) -> Any:
         return builder.call(function, [args[1], args[0], ir.Constant(_VECTOR, ir.Undefined)])
 
     return vector(mask, vector), generate
-
-
-@intrinsic
-def expand(typing: Any, array: Any, index: Any, condition: Any) -> Any:
-    """Take numbers from ``index`` on for the lanes set in a mask, zero for the others."""
-
-    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        pointer = _address(context, builder, sig, *args[:2])
-        pointer = builder.bitcast(pointer, _F64.as_pointer())
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(_VECTOR, [_F64.as_pointer(), _MASK, _VECTOR]),
-            f"llvm.masked.expandload.v{WIDTH}f64",
-        )
-        zero = ir.Constant(_VECTOR, [0.0] * WIDTH)
-        return builder.call(function, [pointer, args[2], zero])
-
-    return vector(array, index, mask), generate
 
 
 @intrinsic
@@ -440,7 +409,7 @@ minimum = _elementwise("llvm.minnum", 2, "Smaller of two, lane by lane.")
 
 
 @intrinsic
-def _add_to_exponent(typing: Any, value: Any, shifted: Any) -> Any:
+def add_to_exponent(typing: Any, value: Any, shifted: Any) -> Any:
     """``value * 2**n``, where the low bits of ``shifted`` hold the integer n."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -452,7 +421,20 @@ def _add_to_exponent(typing: Any, value: Any, shifted: Any) -> Any:
 
 
 @intrinsic
-def _exponent(typing: Any, value: Any) -> Any:
+def guess_inverse_sqrt(typing: Any, value: Any) -> Any:
+    """``1 / sqrt(value)`` of a positive number to 3.4 %: the exponent is halved and negated."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        bits = builder.bitcast(args[0], _INTEGERS)
+        half = builder.lshr(bits, ir.Constant(_INTEGERS, [1] * WIDTH))
+        magic = ir.Constant(_INTEGERS, [0x5FE6EB50C7B537A9] * WIDTH)
+        return builder.bitcast(builder.sub(magic, half), _VECTOR)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def exponent_of(typing: Any, value: Any) -> Any:
     """Binary exponent of a positive number: n for 2**n <= value < 2**(n + 1)."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -467,7 +449,7 @@ def _exponent(typing: Any, value: Any) -> Any:
 
 
 @intrinsic
-def _mantissa(typing: Any, value: Any) -> Any:
+def mantissa_of(typing: Any, value: Any) -> Any:
     """``value / 2**n`` in [1, 2)."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -479,113 +461,8 @@ def _mantissa(typing: Any, value: Any) -> Any:
     return vector(vector), generate
 
 
-def _polynomial(coefficients: Sequence[float]) -> Any:
-    """Compiled polynomial of a vector; coefficients from the constant term up."""
-    highest = len(coefficients) - 1
-    descending = tuple(float(c) for c in reversed(coefficients))
-
-    @njit
-    def evaluate(x: Any) -> Any:
-        result = splat(descending[0])
-        for i in range(1, highest + 1):
-            result = result * x + descending[i]
-        return result
-
-    return evaluate
-
-
-def _taylor(term: Callable[[int], float], n: int) -> Any:
-    return _polynomial([term(k) for k in range(n)])
-
-
-def _fitted(function: Callable[[Any], Any], low: float, high: float, degree: int) -> Any:
-    series = np.polynomial.Chebyshev.interpolate(function, degree, domain=[low, high])
-    return _polynomial(series.convert(kind=np.polynomial.Polynomial).coef.tolist())
-
-
-def _acos_ratio(c: Any) -> Any:
-    """Return acos(c) / sqrt(1 - c): smooth where the arc cosine itself is not."""
-    return np.arccos(c) / np.sqrt(1.0 - c)
-
-
-_exp_series = _taylor(lambda k: 1.0 / math.factorial(k), 13)
-_exp2_series = _fitted(np.exp2, -0.5, 0.5, 11)
-_sin_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k + 1), 8)
-_cos_series = _taylor(lambda k: (-1) ** k / math.factorial(2 * k), 9)
-_atanh_series = _taylor(lambda k: 2.0 / (2 * k + 1), 11)
-# argument 2 c - 1, for c from 0 to 1
-_acos_series = _fitted(lambda x: _acos_ratio((x + 1.0) / 2.0), -1.0, 1.0, 20)
-
-_ROUND = 1.5 * 2.0**52  # adding and subtracting it rounds to an integer
-_LOG2_E = 1.0 / math.log(2.0)
-# log(2) in two parts, the first with so few digits that its multiples are exact
-_LOG_2_HIGH = float(np.float32(math.log(2.0)))
-_LOG_2_LOW = -1.904654299957768e-09
-
-
-@njit
-def exp(x: Any) -> Any:
-    """Exponential; zero below the range of normal numbers, cut at the largest of them."""
-    x = minimum(x, splat(709.0))
-    shifted = x * _LOG2_E + _ROUND
-    n = shifted - _ROUND
-    remainder = (x - n * _LOG_2_HIGH) - n * _LOG_2_LOW
-    result = _add_to_exponent(_exp_series(remainder), shifted)
-    return where(less(x, splat(-708.0)), splat(0.0), result)
-
-
-@njit
-def exp2(x: Any) -> Any:
-    """Two to the power of a number below 1024; zero below the range of normal numbers."""
-    shifted = x + _ROUND
-    result = _add_to_exponent(_exp2_series(x - (shifted - _ROUND)), shifted)
-    return where(less(x, splat(-1021.0)), splat(0.0), result)
-
-
-@njit
-def log(x: Any) -> Any:
-    """Natural logarithm of positive normal numbers."""
-    m = _mantissa(x)
-    n = _exponent(x)
-    large = less(splat(math.sqrt(2.0)), m)
-    m = where(large, m * 0.5, m)
-    n = where(large, n + 1.0, n)
-    s = (m - 1.0) / (m + 1.0)
-    return n * _LOG_2_HIGH + (n * _LOG_2_LOW + s * _atanh_series(s * s))
-
-
-@njit
-def sin_cos_quarter_turn(x: Any) -> Any:
-    """sin(pi x) and cos(pi x) for x from -1/4 to 1/4."""
-    x = x * math.pi
-    square = x * x
-    return x * _sin_series(square), _cos_series(square)
-
-
-@njit
-def acos(c: Any) -> Any:
-    """Angle from 0 to pi of a cosine; cosines beyond -1 and 1 are cut to them."""
-    positive = minimum(absolute(c), splat(1.0))
-    angle = sqrt(1.0 - positive) * _acos_series(2.0 * positive - 1.0)
-    return where(less(c, splat(0.0)), math.pi - angle, angle)
-
-
-@njit
-def tanh(x: Any) -> Any:
-    """Hyperbolic tangent, with the absolute precision of numbers near one."""
-    return 1.0 - 2.0 / (exp(2.0 * x) + 1.0)
-
-
-@njit
-def power(base: Any, exponent: float) -> Any:
-    """``base**exponent`` of a positive base, by multiplication for whole exponents."""
-    n = int(exponent)
-    if n != exponent or n < 0:
-        return exp(exponent * log(base))
-    result = splat(1.0)
-    while n > 0:
-        if n & 1:
-            result = result * base
-        base = base * base
-        n >>= 1
-    return result
+# Kernels allocate nothing, so numba need not count references to arrays: it would at every call,
+# for each of the tables, and that took a tenth of the time. (`_nrt` is numba's "runtime",
+# which counts.) Nor do they look whether a divisor is zero.
+compiled = njit(_nrt=False, error_model="numpy")
+inlined = njit(_nrt=False, error_model="numpy", forceinline=True)

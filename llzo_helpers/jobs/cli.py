@@ -11,9 +11,10 @@ from llzo_helpers.errors import InputError, SimulationError
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Do what a command line says, that of the process by default; return the exit status."""
+    """Run a command line, by default that of the process; return the exit status."""
     # how a campaign is cancelled; a shell's `&` and some servers have it ignored
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
     try:
         arguments = _parser().parse_args(words)
         act: Callable[[argparse.Namespace], int] = arguments.act
@@ -27,7 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, as all else here does."""
+    """States in one line what is wrong, as everything else here does."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{self.prog}: {message}; see {self.prog} --help")
@@ -38,25 +39,31 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"llzo {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="do all that a campaign lacks, and write its report")
+    run = commands.add_parser("run", help="run what is missing of a campaign, and write its report")
     run.add_argument("--profile", default="local", help="folder of workflow/profiles")
     run.add_argument("--cores", type=int, help="cores to use (profile local; default: all)")
-    run.add_argument("--only", nargs="+", default=[], help="names of runs; no analyses then")
+    run.add_argument("--only", nargs="+", default=[], help="names of runs to do, without analyses")
 
     plan = commands.add_parser("plan", help="predict core-hours and disk space, from a benchmark")
-    plan.add_argument("--cores", type=int, help="that work at once; default: all usable here")
-    plan.add_argument("--steps-per-second", type=float, help="of a core; default: measured here")
+    plan.add_argument("--cores", type=int, help="cores working at once; default: all usable here")
+    plan.add_argument("--steps-per-second", type=float, help="per core; default: measured here")
 
-    report = commands.add_parser("report", help="write the report of what there is")
+    report = commands.add_parser("report", help="write the report of what has been run")
 
-    for command, act in ((run, _run), (plan, _plan), (report, _report)):
+    figures = commands.add_parser("figures", help="write the figures and their data as files")
+    figures.add_argument(
+        "--format", nargs="+", default=["svg", "pdf"], help="svg, pdf, png; default: svg pdf"
+    )
+
+    acts = ((run, _run), (plan, _plan), (report, _report), (figures, _figures))
+    for command, act in acts:
         command.add_argument("campaign", help="name of a file in parameters/, or a path")
         command.set_defaults(act=act)
     return parser
 
 
-# What a command needs is imported when it is called: parts of it are slow to load, and the
-# project's folders, which may be wrong, are looked for then.
+# What a command needs is imported when it is called: some of it is slow to load, and the project's
+# folders, which may be wrong, are looked up then.
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -82,4 +89,12 @@ def _report(arguments: argparse.Namespace) -> int:
     from llzo_helpers.jobs.report import write_report
 
     print(write_report(load_campaign(arguments.campaign)))
+    return 0
+
+
+def _figures(arguments: argparse.Namespace) -> int:
+    from llzo_helpers.campaign.model import load_campaign
+    from llzo_helpers.jobs.export import export_figures
+
+    print(*export_figures(load_campaign(arguments.campaign), arguments.format), sep="\n")
     return 0

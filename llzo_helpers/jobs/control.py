@@ -1,7 +1,7 @@
-"""A campaign's runs seen from outside: how they are, start them, cancel them.
+"""A campaign's runs seen from outside: their state, starting and cancelling them.
 
-All of it is read from the results folder, so that it does not matter who started what, or where:
-this machine, Slurm, or a notebook that was closed since.
+Everything is read from the results folder, so it does not matter who started what, or where:
+on this machine, on Slurm, or in a notebook that has been closed since.
 """
 
 import os
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
@@ -28,24 +29,24 @@ from llzo_helpers.paths import ROOT
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How a run is."""
+    """State of a run."""
 
     run: str
     state: Literal["waiting", "running", "done", "failed"]
     progress: float
-    """Steps done over all steps."""
+    """Fraction of the steps completed."""
     steps_per_second: float | None
-    """Of the segment under way."""
+    """Of the current segment."""
     reason: str
-    """Of a failure; of a run under way, who works on it."""
+    """Of a failure; for a running one, who is working on it."""
 
 
 _INTERRUPTIONS = {"KeyboardInterrupt": "cancelled", "OutOfTimeError": "out of the job's time"}
-"""Ends of a notebook that are no failures: the run resumes when it is started again."""
+"""Ends of a notebook that are not failures: the run resumes when it is started again."""
 
 
 def run_status(campaign: Campaign, run: Run) -> RunStatus:
-    """Return how a run of a campaign is, from its files and its lock."""
+    """Return the state of a run of a campaign, from its files and its lock."""
     folder = campaign.run_directory(run)
     settings = campaign.md_settings(run)
     steps = plan_segments(nvt_schedule(run.temperature_K, settings), settings)[-1].last_step
@@ -72,7 +73,7 @@ def run_table(campaign: Campaign) -> pd.DataFrame:
 
 
 def last_words(campaign: Campaign) -> str:
-    """Return the last line that the batch engine, started by `start`, has printed."""
+    """Return the last line that the batch engine, started by `start`, printed."""
     log = campaign.directory / "batch.log"
     lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
     return lines[-1] if lines else ""
@@ -81,7 +82,7 @@ def last_words(campaign: Campaign) -> str:
 def start(
     campaign_name: str, *, profile: str = "local", only: Sequence[str] = ()
 ) -> subprocess.Popen[bytes]:
-    """Start the batch engine apart from this process, which may end: the engine goes on.
+    """Start the batch engine independently of this process: it continues when this one ends.
 
     What it prints goes to `batch.log` in the campaign's folder.
 
@@ -102,11 +103,13 @@ def start(
     Raises
     ------
     InputError
-        If the campaign is wrong, or runs already.
+        If the campaign is wrong, or is already running.
     """
     campaign = load_campaign(campaign_name)
     if controller := holder(campaign.directory):
-        raise InputError(f"{campaign.name}: runs already ({controller}); wait for it or cancel it")
+        raise InputError(
+            f"{campaign.name}: already running ({controller}); wait for it or cancel it"
+        )
     make_folder(campaign.directory)
     command = [
         sys.executable,
@@ -122,7 +125,7 @@ def start(
         return subprocess.Popen(
             command,
             cwd=ROOT,
-            # notebooks run by the engine have nobody before them
+            # nobody is watching notebooks that the engine runs
             env={key: value for key, value in os.environ.items() if not _of_a_session(key)},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -134,27 +137,35 @@ def start(
 def cancel(campaign: Campaign) -> None:
     """End the batch engine of a campaign, its Slurm jobs, and runs that a killed engine left.
 
-    Whole segments are kept.
+    Completed segments are kept.
 
     Raises
     ------
     InputError
-        If the engine works on another machine.
+        If the engine is running on another machine.
     """
     if controller := holder(campaign.directory):
         process = local_process(controller)
         if process is None:
             raise InputError(f"{campaign.name}: run by {controller}; cancel it there")
-        if os.getpgid(process) == process:
-            # what Ctrl-C does: all of the group, so that notebooks end, too
-            os.killpg(process, signal.SIGINT)
-        else:
-            os.kill(process, signal.SIGINT)
+        os.kill(process, signal.SIGINT)
     else:
-        left = (holder(campaign.run_directory(run)) for run in campaign.runs)
-        for process in filter(None, map(local_process, filter(None, left))):
+        stop_runs(campaign)
+
+
+def stop_runs(campaign: Campaign) -> None:
+    """End the runs of a campaign on this machine, whoever started them, and its Slurm jobs."""
+    for process in filter(None, map(local_process, run_locks(campaign).values())):
+        # it may have ended since
+        with suppress(ProcessLookupError):
             os.kill(process, signal.SIGINT)
     slurm.cancel_jobs_in(campaign.directory)
+
+
+def run_locks(campaign: Campaign) -> dict[Path, str]:
+    """Return the folders of runs that somebody works in, those inside a glass's too, and who."""
+    locks = [*campaign.directory.glob("*/*/lock"), *campaign.directory.glob("glasses/*/*/lock")]
+    return {lock.parent: record for lock in locks if (record := holder(lock.parent))}
 
 
 def _of_a_session(variable: str) -> bool:
@@ -162,13 +173,13 @@ def _of_a_session(variable: str) -> bool:
 
 
 def _present_speed(folder: Path) -> float | None:
-    """Return the steps per second of the segment under way; None before there are any."""
+    """Return the steps per second of the current segment; None before its first step."""
     records = completed_segments(folder)
     first_step = records[-1]["last_step"] if records else 0
     steps = run_progress(folder) - first_step
     for part in folder.glob("segment_*.part"):
         try:
-            # LAMMPS's messages are none, so the file is as old as the segment
+            # LAMMPS writes no messages, so the file is as old as the segment
             began = (part / "stderr.txt").stat().st_mtime
             seconds = (part / "thermo.csv").stat().st_mtime - began
         except FileNotFoundError:

@@ -4,6 +4,8 @@ import math
 import os
 from pathlib import Path
 
+from llzo_helpers.errors import InputError, clipped
+
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -16,8 +18,14 @@ def usable_cpus() -> int:
     return max(1, math.ceil(min(allowed, _quota())))
 
 
+def require_cores(cores: int) -> None:
+    """Raise InputError unless it is a possible number of cores."""
+    if not 1 <= cores <= 1_000_000:
+        raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
+
+
 def _quota() -> float:
-    """Return the CPUs that the cgroups of this process leave it, by time; infinity if all."""
+    """Return the CPUs whose time the cgroups of this process grant it; infinity if all."""
     try:
         (path,) = [
             line.removeprefix("0::")

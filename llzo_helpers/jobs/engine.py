@@ -1,7 +1,7 @@
 """Running a campaign: `llzo run CAMPAIGN`.
 
-Checks the parameters, lets Snakemake run the notebooks, shows how far it is, and ends by naming
-the report. Call it again after any interruption: only what is missing is done.
+Checks the parameters, has Snakemake run the notebooks, shows the progress, and ends by naming the
+report. Call it again after any interruption: only what is missing is done.
 """
 
 import os
@@ -12,32 +12,37 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from llzo_helpers import slurm
 from llzo_helpers.campaign.model import Campaign, load_campaign
-from llzo_helpers.errors import InputError, clipped
+from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder
+from llzo_helpers.jobs.control import run_locks, stop_runs
+from llzo_helpers.jobs.cpus import require_cores
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.plan import require_disk_space
 from llzo_helpers.jobs.report import write_report
 from llzo_helpers.md.folder import run_progress
 from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities
-from llzo_helpers.md.lock import holder, locked, slurm_job
+from llzo_helpers.md.lock import locked, slurm_job
 from llzo_helpers.paths import PROJECT_VARIABLE, RESULTS, RESULTS_VARIABLE, ROOT
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.schema import load_yaml
 
 CAMPAIGN_VARIABLE = "LLZO_CAMPAIGN"
-"""Tells the Snakefile which campaign: as an argument it would pass shells on its way to Slurm."""
+"""Tells the Snakefile which campaign: an argument would pass through shells on its way to Slurm."""
 
 _WORKFLOW = ROOT / "workflow"
 
+_PATIENCE_S = 20
+"""For steps that were told to stop; LAMMPS ends at once, notebooks want a moment."""
+
 
 def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[str] = ()) -> int:
-    """Run all that a campaign lacks.
+    """Run whatever a campaign lacks.
 
     Parameters
     ----------
@@ -48,7 +53,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     cores
         Cores to use on this machine; all by default.
     only
-        Names of runs to make, and nothing else; all runs and analyses by default.
+        Names of the only runs to make; all runs and analyses by default.
 
     Returns
     -------
@@ -58,25 +63,25 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     Raises
     ------
     InputError
-        If the campaign, the profile, `cores` or LAMMPS is not as it must be, the disk has no room
-        for the results, or another process runs the campaign.
+        If the campaign, the profile, `cores` or LAMMPS is wrong, the disk has no room for the
+        results, or another process is running the campaign.
     """
-    if cores is not None and not 1 <= cores <= 1_000_000:
-        raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
+    if cores is not None:
+        require_cores(cores)
     if name.endswith((".yaml", ".yml")):
         name = str(Path(name).absolute())
     campaign = load_campaign(name)
-    # a folder elsewhere does, too
+    # a folder elsewhere also works
     profile_directory = _WORKFLOW / "profiles" / profile
     if not profile_directory.is_dir():
         known = ", ".join(sorted(path.name for path in profile_directory.parent.iterdir()))
-        raise InputError(f"{profile_directory}: no such profile; there are: {known}")
+        raise InputError(f"{profile_directory}: no such profile; available: {known}")
     if unknown := set(only) - {run.name for run in campaign.runs}:
-        raise InputError(f"{name}: no such run as {unknown.pop()}; see the campaign's report")
+        raise InputError(f"{name}: no run {unknown.pop()}; see the campaign's report")
     if _executor(profile_directory) != "local":
         _require_plain_path(campaign.directory)
         _require_plain_path(ROOT)
-    # what was run elsewhere needs no LAMMPS
+    # runs made elsewhere need no LAMMPS
     lmp = find_lammps() if campaign.runs else Path()
     for potential in campaign.potentials:
         require_capabilities(lmp, campaign.md, load_potential(potential))
@@ -86,7 +91,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
 
     began = time.monotonic()
     make_folder(campaign.directory)
-    with locked(campaign.directory) as lock:
+    with locked(campaign.directory) as lock, _interruption_for_all(campaign):
         print(
             f"{name}: {len(campaign.structures)} structures, {len(campaign.runs)} runs"
             + (f", {len(campaign.trajectories)} trajectories" if campaign.trajectories else "")
@@ -102,11 +107,11 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         _run_beside_earlier_jobs(command, campaign, lock)
         status = _watch(command, campaign, lock)
         if status:
-            print("some steps failed; the report is made of what is there")
+            print("some steps failed; the report shows what is available")
             _report_failures(campaign)
         if status and not only:
             _watch([*command, "--config", "only_finished=1"], campaign, lock)
-            # Snakemake makes it only after all analyses; here it is of those that succeeded
+            # Snakemake makes it only after all analyses; this one shows those that succeeded
             write_report(campaign)
     report = campaign.directory / "report.html"
     print(f"{(time.monotonic() - began) / 60:.1f} minutes")
@@ -115,8 +120,18 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     return 1 if status else 0
 
 
+@contextmanager
+def _interruption_for_all(campaign: Campaign) -> Iterator[None]:
+    """When this process is interrupted, stop also what an earlier one left running."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop_runs(campaign)
+        raise
+
+
 def _require_writable_home(directory: Path) -> None:
-    """Have Snakemake and Jupyter write beside the results what they can't write at home."""
+    """Have Snakemake and Jupyter write to the results' folder what they cannot write at home."""
     home = Path.home()
     for variable, default in _WRITTEN_AT_HOME.items():
         folder = Path(os.environ.get(variable) or home / default)
@@ -140,7 +155,7 @@ def _executor(profile_directory: Path) -> str:
 
 
 def _require_plain_path(folder: Path) -> None:
-    """Raise InputError for a folder whose name a shell would read as more than a name.
+    """Raise InputError for a folder whose name a shell would not take literally.
 
     The Slurm executor of Snakemake puts it unquoted into the commands that it submits.
     """
@@ -165,9 +180,9 @@ def _snakemake(campaign: Campaign, profile_directory: Path, cores: int | None) -
 
 
 def _run_beside_earlier_jobs(command: list[str], campaign: Campaign, lock: int) -> None:
-    """Leave alone what a killed call left running, do all else, and wait for its end.
+    """Leave alone what a killed call left running, do everything else, and wait for its end.
 
-    Jobs of Slurm, and the runs on this machine, outlive the process that started them.
+    Slurm jobs, and runs on this machine, outlive the process that started them.
     """
     slurm.cancel_jobs_in(campaign.directory, only_waiting=True)
     while (running := _held_runs(campaign)) is None:
@@ -182,22 +197,21 @@ def _run_beside_earlier_jobs(command: list[str], campaign: Campaign, lock: int) 
 
 
 def _held_runs(campaign: Campaign) -> list[Path] | None:
-    """Return the folders that somebody works in; None while a job has not said in which."""
-    locks = [*campaign.directory.glob("*/*/lock"), *campaign.directory.glob("glasses/*/*/lock")]
-    held = {lock.parent: record for lock in locks if (record := holder(lock.parent))}
+    """Return the folders in use; None while a job has not yet claimed one."""
+    held = run_locks(campaign)
     unknown = slurm.jobs_in(campaign.directory).keys() - set(map(slurm_job, held.values()))
     return None if unknown else list(held)
 
 
 def _last_file(folder: Path, campaign: Campaign) -> str:
-    """Return what the workflow waits for from a run's folder, or from one inside a glass's."""
+    """Return the file of a run's (or glass's) folder that the workflow waits for."""
     parts = folder.relative_to(campaign.directory).parts[:2]
     end = "as_quenched/provenance.json" if parts[0] == "glasses" else "summary.json"
     return "/".join([*parts, end])
 
 
 def _watch(command: list[str], campaign: Campaign, lock: int) -> int:
-    """Run Snakemake, its own words going to a log, and print progress until it ends."""
+    """Run Snakemake, its output going to a log, and print progress until it ends."""
     with _log(campaign).open("ab") as log:
         process = subprocess.Popen(
             command,
@@ -208,6 +222,8 @@ def _watch(command: list[str], campaign: Campaign, lock: int) -> int:
             stderr=subprocess.STDOUT,
             pass_fds=[lock],
             preexec_fn=die_with_parent,
+            # its steps and it, and nobody else: together they can be told to stop
+            process_group=0,
         )
         display = _Display(campaign)
         try:
@@ -217,14 +233,22 @@ def _watch(command: list[str], campaign: Campaign, lock: int) -> int:
                 except subprocess.TimeoutExpired:
                     display.update()
         finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-                process.wait()
+            _end_group(process)
             display.close()
 
 
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End Snakemake with its steps, which by itself would wait for them."""
+    for stop in (signal.SIGINT, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        os.killpg(process.pid, stop)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_PATIENCE_S)
+
+
 class _Display:
-    """One line that tells how far a campaign is: overwritten in a terminal, sparse in a file."""
+    """One line on the progress of a campaign: overwritten in a terminal, sparse in a file."""
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
@@ -280,7 +304,7 @@ class _Display:
 
 
 def _report_failures(campaign: Campaign) -> None:
-    """Print, for each notebook that failed, the error it shows."""
+    """Print the error of each notebook that failed."""
     for notebook in sorted(campaign.directory.rglob("*.ipynb")):
         if error := notebook_error(notebook):
             print(f"  {notebook.relative_to(campaign.directory)}: {error}")

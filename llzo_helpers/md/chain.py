@@ -1,12 +1,12 @@
 """A molecular dynamics run as a chain of segments.
 
-Each segment is one LAMMPS process that begins from the restart file of the segment before, works
+Each segment is one LAMMPS process that starts from the restart file of the previous segment, works
 in a folder `segment_NNNN.part`, and counts from the moment this folder is renamed to
-`segment_NNNN`. So whatever kills a run, and whenever, the next start takes up from the last whole
+`segment_NNNN`. So whatever kills a run, and whenever, the next start resumes from the last complete
 segment and computes the very same frames.
 
     run.json            what the run is: parameters and the SHA-256 of its inputs
-    in.lmp              the LAMMPS script; runs by hand, too
+    in.lmp              the LAMMPS script; can also be run by hand
     structure.lmp       where it starts
     potential/          a copy of the potential
     segment_0000/       thermo.csv, log.lammps, end.restart, segment.json; frames.dcd if kept
@@ -49,16 +49,16 @@ from llzo_helpers.structures import read_structure
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is."""
+    """How far a run has got."""
 
     steps_done: int
     steps_total: int
     steps_per_second: float
-    """Of the present process; 0 before the first steps."""
+    """Of the current process; 0 before the first steps."""
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate of what remains; None while there is nothing to judge by."""
+        """Estimated time left; None while there is nothing to base it on."""
         if self.steps_per_second == 0:
             return None
         return (self.steps_total - self.steps_done) / self.steps_per_second
@@ -79,7 +79,7 @@ def run_md(
     Parameters
     ----------
     directory
-        The run's folder; made if it is not there.
+        The run's folder; created if missing.
     structure
         Folder of the structure (notebook 01).
     potential
@@ -91,7 +91,7 @@ def run_md(
     settings
         Time step, durations, launcher.
     on_progress
-        Called about twice a second.
+        Called about twice per second.
 
     Returns
     -------
@@ -101,14 +101,14 @@ def run_md(
     Raises
     ------
     InputError
-        If the input is wrong, the folder belongs to a run with other parameters, its files were
-        damaged, or another process works in it.
+        If the input is wrong, the folder belongs to a run with other parameters, its files are
+        damaged, or another process is working in it.
     SimulationError
         If LAMMPS fails: its own message and the path of its log.
     OutOfTimeError
-        If this is a Slurm job too near its time limit for the next segment.
+        If this is a Slurm job too close to its time limit for the next segment.
     """
-    # production_ps is not part of what a run is: a longer one continues a shorter
+    # production_ps does not define a run: a longer one continues a shorter one
     identity = {"temperature_K": temperature_K, "equilibration_ps": settings.equilibration_ps}
     schedule = nvt_schedule(temperature_K, settings)
     return _run(directory, structure, potential, schedule, seed, settings, identity, on_progress)
@@ -131,7 +131,7 @@ def run_schedule(
     directory, structure, potential
         As for `run_md`.
     schedule
-        The stages in their order; initial velocities are those of the first's `start_K`.
+        The stages in order; initial velocities correspond to `start_K` of the first.
     seed, settings, on_progress
         As for `run_md`.
 
@@ -176,22 +176,22 @@ def _run(
                 _run_segment(directory, segment, settings, potential, lmp, lock, meter)
             except OSError as error:
                 raise SimulationError(
-                    f"{directory / segment.name}.part: {error.strerror}; put that right and start "
-                    "again: complete segments are safe"
+                    f"{directory / segment.name}.part: {error.strerror}; fix that and start again: "
+                    "complete segments are safe"
                 ) from error
         meter.report(segments[-1].last_step)
         return summarise(directory)
 
 
 def _require_disk_space(directory: Path, segments: list[Segment]) -> None:
-    """Raise InputError if the frames to come don't fit on the disk."""
+    """Raise InputError if the frames to come do not fit on the disk."""
     n_atoms = read_run(directory)["structure"]["n_atoms"]
     needed = sum(_frames_bytes(segment, n_atoms) for segment in segments)
     free = shutil.disk_usage(directory).free
     if needed > free:
         raise InputError(
             f"{directory}: disk: {needed / 1e6:.1f} MB are needed for frames, {free / 1e6:.1f} MB "
-            "are free; free some, or raise frame_interval_fs"
+            "are free; free some space, or raise frame_interval_fs"
         )
 
 
@@ -214,18 +214,18 @@ def _require_time(
     needed = 1.2 * seconds_per_step * (segment.last_step - segment.first_step) + 10
     if needed < left:
         return
-    found = (
+    shortage = (
         f"{directory / segment.name}: needs about {needed / 60:.1f} minutes, the Slurm job has "
         f"{left / 60:.1f} left"
     )
     if segment == resumed_at:
-        # as the next job would not get further, either, it is not worth starting
+        # the next job would get no further, so it is not worth starting
         raise SimulationError(
-            f"{found}; raise runtime in workflow/profiles/slurm/config.yaml, or, in a new run, "
+            f"{shortage}; raise runtime in workflow/profiles/slurm/config.yaml, or, in a new run, "
             "lower segment_ps"
         )
     slurm.requeue()
-    raise OutOfTimeError(f"{found}; start again to resume from the last segment")
+    raise OutOfTimeError(f"{shortage}; start again to resume from the last segment")
 
 
 def _frames_bytes(segment: Segment, n_atoms: int) -> int:
@@ -233,7 +233,7 @@ def _frames_bytes(segment: Segment, n_atoms: int) -> int:
 
 
 class _Meter:
-    """Tells how far the run is and how fast it goes."""
+    """Reports how far a run has got and how fast it is going."""
 
     def __init__(self, total: int, on_progress: Callable[[Progress], None]) -> None:
         self._total = total
@@ -258,7 +258,7 @@ def _run_segment(
     lock: int,
     meter: _Meter,
 ) -> None:
-    """Compute one segment in its `.part` folder and put it in place by one rename."""
+    """Compute one segment in its `.part` folder and put it in place with a single rename."""
     part = directory / f"{segment.name}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
@@ -314,7 +314,7 @@ def _run_segment(
 
 @contextmanager
 def terminated(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """End the process when the block is left by an interruption."""
+    """Terminate the process when the block is interrupted."""
     try:
         yield process
     finally:
@@ -324,7 +324,7 @@ def terminated(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[by
 
 
 def failure(part: Path, code: int) -> str:
-    """Say in one line why LAMMPS failed, in its own words."""
+    """State in one line why LAMMPS failed, in its own words."""
     for name in ("log.lammps", "stderr.txt"):
         path = part / name
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
@@ -337,15 +337,15 @@ def failure(part: Path, code: int) -> str:
 
 
 def _check_segment(directory: Path, part: Path, segment: Segment, settings: ChainSettings) -> None:
-    """Raise SimulationError if a segment that LAMMPS ended well is not whole."""
+    """Raise SimulationError if a segment that LAMMPS finished is incomplete."""
     log = (part / "log.lammps").read_text(encoding="utf-8")
     grid = re.search(r"(\d+) by (\d+) by (\d+) MPI processor grid", log)
     ranks = int(grid[1]) * int(grid[2]) * int(grid[3]) if grid else 0
     wanted = settings.processes if settings.launcher == "mpi" else 1
     if ranks != wanted:
         raise SimulationError(
-            f"LAMMPS ran on {ranks} MPI ranks instead of {wanted}: mpiexec is not the one of its "
-            f"MPI; set {launch.MPIEXEC_VARIABLE} (log: {part / 'log.lammps'})"
+            f"LAMMPS ran on {ranks} MPI ranks instead of {wanted}: mpiexec does not belong to "
+            f"its MPI; set {launch.MPIEXEC_VARIABLE} (log: {part / 'log.lammps'})"
         )
     if last_step(part / "thermo.csv") != segment.last_step:
         raise SimulationError(f"{part / 'thermo.csv'}: cut short; is the disk full?")

@@ -37,7 +37,7 @@ def prepare(
     settings: ChainSettings,
     identity: dict[str, Any],
 ) -> None:
-    """Write the run's inputs, or check that those there are the ones asked for."""
+    """Write the run's inputs, or check that those present are the ones requested."""
     inputs = {
         **identity,
         "seed": seed,
@@ -90,13 +90,13 @@ def _script(first: Segment, seed: int, settings: ChainSettings) -> str:
 
 
 def _require_same(directory: Path, record: dict[str, Any], inputs: dict[str, Any]) -> None:
-    """Raise InputError if the folder's run differs from the one asked for, or was touched."""
+    """Raise InputError if the folder's run differs from the one requested, or was modified."""
     for key, value in inputs.items():
-        there = record["inputs"].get(key)
-        if there != value:
+        recorded = record["inputs"].get(key)
+        if recorded != value:
             raise InputError(
-                f"{directory / 'run.json'}: {key}: {_difference(there, value)}; delete the folder "
-                "to start anew, or give the campaign another name"
+                f"{directory / 'run.json'}: {key}: {_difference(recorded, value)}; delete the "
+                "folder to start over, or give the campaign another name"
             )
     for path, expected in (
         (directory / "structure.lmp", inputs["structure.lmp"]),
@@ -112,32 +112,32 @@ def _require_same(directory: Path, record: dict[str, Any], inputs: dict[str, Any
             )
 
 
-def _difference(there: Any, wanted: Any) -> str:
-    """Say in few words how what is there differs from what is asked for."""
-    if isinstance(wanted, list):
-        return "another one there than asked for"
-    if not isinstance(wanted, dict):
-        return f"{there} there, {wanted} asked for"
-    if there["name"] != wanted["name"]:
-        return f"{there['name']} there, {wanted['name']} asked for"
-    return f"the files of {wanted['name']} have changed"
+def _difference(recorded: Any, requested: Any) -> str:
+    """State briefly how a recorded input differs from the one requested."""
+    if isinstance(requested, list):
+        return "the folder holds a run with another one"
+    if not isinstance(requested, dict):
+        return f"the folder holds a run with {recorded}, not {requested}"
+    if recorded["name"] != requested["name"]:
+        return f"the folder holds a run with {recorded['name']}, not {requested['name']}"
+    return f"the files of {requested['name']} have changed"
 
 
 def check_completed(directory: Path, segments: list[Segment]) -> int:
-    """Return how many segments are complete; InputError if they don't fit the plan."""
+    """Return how many segments are complete; InputError if they do not fit the plan."""
     records = completed_segments(directory)
     for record, segment in zip(records, segments, strict=False):
         folder = directory / segment_name(record["index"])
         if any(record[key] != value for key, value in asdict(segment).items()):
             raise InputError(
-                f"{folder}: {record['stage']} up to step {record['last_step']}, where the "
-                f"parameters want {segment.stage} up to {segment.last_step}; restore them, or "
+                f"{folder}: {record['stage']} up to step {record['last_step']}, but the "
+                f"parameters ask for {segment.stage} up to {segment.last_step}; restore them, or "
                 "delete this folder and later ones"
             )
     if len(records) > len(segments):
         raise InputError(
-            f"{directory}: holds {len(records)} segments, more than the {len(segments)} of "
-            "production_ps; restore it, or delete the later ones"
+            f"{directory}: holds {len(records)} segments, more than the {len(segments)} that "
+            "production_ps asks for; restore it, or delete the later ones"
         )
     if records:
         restart = directory / segments[len(records) - 1].name / "end.restart"
@@ -150,7 +150,7 @@ def check_completed(directory: Path, segments: list[Segment]) -> int:
 
 
 def last_step(thermo: Path) -> int | None:
-    """Return the step of the last whole row of a `thermo.csv`; None if there is none yet."""
+    """Return the step of the last complete row of a `thermo.csv`; None before the first."""
     try:
         with thermo.open("rb") as file:
             file.seek(max(0, thermo.stat().st_size - 1000))
@@ -162,7 +162,7 @@ def last_step(thermo: Path) -> int | None:
 
 
 def run_progress(directory: Path) -> int:
-    """Return the last step that a run's files show, its unfinished segment included."""
+    """Return the last step in a run's files, including its unfinished segment."""
     records = completed_segments(directory)
     last = records[-1]["last_step"] if records else 0
     for part in directory.glob("segment_*.part/thermo.csv"):
@@ -171,7 +171,7 @@ def run_progress(directory: Path) -> int:
 
 
 def summarise(directory: Path) -> dict[str, Any]:
-    """Write and return what is worth knowing of a finished run."""
+    """Write and return the summary of a finished run."""
     records = completed_segments(directory)
     stages = [record["stage"] for record in records]
     thermo = _thermo(directory, "production" if "production" in stages else stages[-1])
@@ -192,9 +192,9 @@ def summarise(directory: Path) -> dict[str, Any]:
 
 
 def _extrapolations(directory: Path) -> dict[str, int]:
-    """Symmetry functions found outside the training range, in all and by element.
+    """Symmetry functions outside the training range, in total and by element.
 
-    Each segment counts anew. Where nobody counted, nothing is returned.
+    Each segment starts its own count. Nothing is returned where nothing was counted.
     """
     last_rows = pd.DataFrame(
         _segment_thermo(directory, record).iloc[-1] for record in completed_segments(directory)
@@ -225,7 +225,7 @@ def completed_segments(directory: Path) -> list[dict[str, Any]]:
     Raises
     ------
     InputError
-        If one is missing between others, or damaged, or does not continue the one before.
+        If one is missing between others, or damaged, or does not continue the previous one.
     """
     folders = {
         int(match[1]): path
@@ -249,7 +249,7 @@ def completed_segments(directory: Path) -> list[dict[str, Any]]:
             or steps <= 0
             or record["n_frames"] != (steps // every if every > 0 else 0)
         ):
-            raise InputError(f"{path}: does not continue the segment before; {_REPEAT}")
+            raise InputError(f"{path}: does not continue the previous segment; {_REPEAT}")
         records.append(record)
     return records
 
@@ -264,12 +264,12 @@ def _segment_record(path: Path) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=100_000)
 def _known_record(path: Path, mtime_ns: int, size: int) -> dict[str, Any]:
-    """Read a record once: who watches runs asks again and again."""
+    """Read a record once: watching runs asks for it again and again."""
     return read_record(path, _SEGMENT_KEYS)
 
 
 def finished_segments(directory: Path) -> list[dict[str, Any]]:
-    """Return the records of a run's segments, for whoever reads their frames and tables.
+    """Return the records of a run's segments, for reading their frames and tables.
 
     Raises
     ------
@@ -282,7 +282,7 @@ def finished_segments(directory: Path) -> list[dict[str, Any]]:
         done = records[-1]["last_step"] if records else 0
         if (steps := read_summary(summary)["steps"]) > done:
             raise InputError(
-                f"{summary}: tells of {steps} steps, the segments hold {done}; restore them, or "
+                f"{summary}: records {steps} steps, the segments hold {done}; restore them, or "
                 "delete it and run notebook 02 again"
             )
     return records
@@ -300,7 +300,7 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def read_run(directory: Path) -> dict[str, Any]:
-    """Read the `run.json` of a run, and check that its script is the one that it tells of.
+    """Read the `run.json` of a run, and check that the run's script is the one it records.
 
     Raises
     ------
@@ -342,15 +342,15 @@ def read_start(directory: Path) -> ase.Atoms:
     if (directory / "run.json").is_file():
         expected = read_run(directory)["inputs"]["structure.lmp"]
         require_sha256(path, expected, "restore it, or delete the folder and run notebook 02 again")
-    # here, because it is slow and whoever only watches a run does without
+    # imported here: it is slow, and watching a run does without
     from ase.io import read
 
     try:
         return read(path, format="lammps-data", atom_style="charge", units="metal")
     except Exception as error:  # ASE raises whatever its parser meets
         raise InputError(
-            f"{path}: no LAMMPS data ({str(error)[:80]}); restore it, or delete the folder and run "
-            "notebook 02 again"
+            f"{path}: not LAMMPS data ({str(error)[:80]}); restore it, or delete the folder and "
+            "run notebook 02 again"
         ) from None
 
 
@@ -375,7 +375,7 @@ def read_thermo(directory: Path, stage: str | None = "production") -> pd.DataFra
 
 def _thermo(directory: Path, stage: str | None) -> pd.DataFrame:
     tables = [
-        # a segment's first row repeats the last of the one before
+        # a segment's first row repeats the last of the previous one
         _segment_thermo(directory, record).iloc[1:]
         for record in completed_segments(directory)
         if stage in (None, record["stage"])
@@ -387,7 +387,7 @@ def _thermo(directory: Path, stage: str | None) -> pd.DataFrame:
 
 def _segment_thermo(directory: Path, record: dict[str, Any]) -> pd.DataFrame:
     path = directory / segment_name(record["index"]) / "thermo.csv"
-    # earlier versions did not record it
+    # not recorded by earlier versions
     if expected := record["sha256"].get("thermo.csv"):
         require_sha256(path, expected, _REPEAT)
     try:

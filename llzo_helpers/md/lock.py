@@ -1,14 +1,14 @@
 """One process at a time in a run's folder.
 
-What holds the lock is `flock` on the file `lock`: it belongs to the open file, so it ends with the
-last process that has it open, however that dies. File systems that share these locks between
+The lock is a `flock` on the file `lock`: it belongs to the open file, so it ends with the last
+process that has it open, however that process dies. File systems that share these locks between
 nodes (NFS, Lustre mounted with `flock`, GPFS, CephFS) give the same guarantee across a cluster.
 
-Where they are kept on each node only, and nobody is told (NFS with `local_lock`, Lustre with
-`localflock`), the content of the file stands in: it names process, node and Slurm job, is erased
-when the holder ends well, and is touched every half minute while it lives. A lock that names
-another node counts as stale if its Slurm job is over, or is this very job, requeued; without a
-job, if nobody has touched it for five minutes. There two processes that start within the same
+Where locks are silently local to each node (NFS with `local_lock`, Lustre with
+`localflock`), the content of the file takes their place: it names process, node and Slurm job, is
+erased when the holder ends normally, and is touched every half minute while it lives. A lock that
+names another node counts as stale if its Slurm job is over, or is this very job, requeued; without
+a job, if nobody has touched it for five minutes. There two processes that start within the same
 second could still both get in.
 """
 
@@ -33,7 +33,7 @@ _RECORD = re.compile(r"process (?P<pid>\d+) on (?P<host>\S+?)(, Slurm job (?P<jo
 
 @contextmanager
 def locked(directory: Path) -> Iterator[int]:
-    """Hold the lock of a run's folder, and give its file descriptor.
+    """Hold the lock of a run's folder, and yield its file descriptor.
 
     Raises
     ------
@@ -51,8 +51,8 @@ def locked(directory: Path) -> Iterator[int]:
     try:
         if not _acquire(descriptor, path) or _held_elsewhere(descriptor, directory):
             raise InputError(
-                f"{directory}: locked by {_record(descriptor) or 'another process'}, which works "
-                "on this run; wait for it or end it"
+                f"{directory}: locked by {_record(descriptor) or 'another process'}, which is "
+                "working on this run; wait for it or end it"
             )
         job = f", Slurm job {slurm.job_id()}" if slurm.job_id() else ""
         os.ftruncate(descriptor, 0)
@@ -93,7 +93,7 @@ def slurm_job(record: str) -> str | None:
 
 
 def _acquire(descriptor: int, path: Path) -> bool:
-    """Take the lock; wait for as long as somebody may need to look at it, not longer."""
+    """Take the lock; wait no longer than another process may need to look at it."""
     for attempt in range(5):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,7 +113,7 @@ def _record(descriptor: int) -> str:
 
 
 def _held_elsewhere(descriptor: int, directory: Path) -> bool:
-    """Tell whether the lock names a living process of a node with which flock is not shared."""
+    """Whether the lock names a living process on a node with which flock is not shared."""
     match = _RECORD.match(_record(descriptor))
     # on this node flock has the last word
     if match is None or match["host"] == socket.gethostname():

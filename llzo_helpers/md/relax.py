@@ -36,7 +36,7 @@ class Relaxation:
     energy_after_eV: float
     steps: int
     largest_force_eV_A: float
-    """Component of the force on any atom that is left."""
+    """Largest remaining component of the force on any atom."""
     pressure_bar: float
 
     @property
@@ -53,7 +53,7 @@ def relax(atoms: ase.Atoms, directory: Path, *, potential: Potential) -> Relaxat
     atoms
         Sorted as `llzo_helpers.garnet.ELEMENTS`.
     directory
-        Folder for the script, the log and the result; what was there goes.
+        Folder for the script, the log and the result; anything already in it is deleted.
     potential
         The interatomic potential.
 
@@ -91,7 +91,7 @@ def relax(atoms: ase.Atoms, directory: Path, *, potential: Potential) -> Relaxat
 def relax_cell(atoms: ase.Atoms, directory: Path, *, potential: Potential) -> Relaxation:
     """Relax the ions and the size of the cell, its shape kept, to zero pressure.
 
-    The edge at which the pressure vanishes is sought by the secant method, the ions relaxed at
+    The edge at which the pressure vanishes is found by the secant method, with the ions relaxed at
     each. (LAMMPS's own `fix box/relax` ends far from zero pressure with these potentials.)
 
     Parameters
@@ -122,7 +122,7 @@ def relax_cell(atoms: ase.Atoms, directory: Path, *, potential: Potential) -> Re
         converged = False
     if not converged:
         raise SimulationError(
-            f"{directory}: no cell of zero pressure found ({relaxed.pressure_bar:.0f} bar at "
+            f"{directory}: no zero-pressure cell found ({relaxed.pressure_bar:.0f} bar at "
             f"{relaxed.atoms.cell.lengths()[0]:.3f} Å); set relax_cell to false"
         )
     return replace(relaxed, energy_before_eV=before)

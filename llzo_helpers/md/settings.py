@@ -14,7 +14,7 @@ MOST_STEPS = 2_000_000_000
 
 
 class ChainSettings(Model):
-    """How the equations of motion are integrated, piece by piece; the defaults are the paper's."""
+    """How the equations of motion are integrated, in segments; the defaults are the paper's."""
 
     timestep_fs: Annotated[float, Field(ge=0.01, le=5)] = 1.0
     frame_interval_fs: Interval = 200.0
@@ -35,7 +35,7 @@ class ChainSettings(Model):
             _require_multiple(key, 1000 * getattr(self, key), "frame_interval_fs", self)
         if self.launcher == "serial" and self.processes > 1:
             raise ValueError(
-                f"processes = {self.processes}: launcher 'serial' uses 1; take 'mpi' or 'openmp'"
+                f"processes = {self.processes}: launcher 'serial' uses 1; choose 'mpi' or 'openmp'"
             )
         if self.thermostat_damping_fs < 5 * self.timestep_fs:
             raise ValueError(

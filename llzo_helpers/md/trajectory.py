@@ -23,13 +23,13 @@ class Trajectory(AnyTrajectory):
     Parameters
     ----------
     source
-        A run's folder, see `llzo_helpers.md`. A run that is still going on shows its completed
-        segments. Or what gives the frames, see `llzo_helpers.trajectory.readers`.
+        A run's folder, see `llzo_helpers.md`; of an unfinished run, the completed segments. Or a
+        reader of frames, see `llzo_helpers.trajectory.readers`.
     stage
         Name of the stage. "jumps" is the run after production with frames close together; where
         there is none, it means production.
     frame_interval_ps
-        Time between frames, where the source doesn't know it; a run does.
+        Time between frames, where the source does not know it; a run does.
 
     Raises
     ------
@@ -72,6 +72,11 @@ class RunReader:
 
     def __init__(self, directory: Path, stage: str) -> None:
         self.name = str(directory)
+        if not directory.is_dir():
+            raise InputError(
+                f"{directory}: not found; give the folder of a run, or read a file of another "
+                "program with Trajectory.read"
+            )
         records = finished_segments(directory)
         if stage == "jumps" and not any(record["stage"] == "jumps" for record in records):
             stage = "production"
@@ -109,7 +114,7 @@ class RunReader:
 
     def read(self, frames: IntArray) -> tuple[NDArray[Any], FloatArray]:
         """See `Reader`; single precision, as written."""
-        # here, because it is slow and a run that only writes frames does without
+        # imported here: it is slow, and a run that only writes frames does without
         from MDAnalysis.lib.formats.libdcd import DCDFile
 
         which = np.searchsorted(self._first, frames, side="right") - 1

@@ -64,7 +64,7 @@ class FunctionTable:
 
 
 def tabulate(functions: Mapping[str, Sequence[SymmetryFunction]]) -> FunctionTable:
-    """Collect symmetry functions, as many for each element.
+    """Collect symmetry functions, equally many for each element.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def tabulate(functions: Mapping[str, Sequence[SymmetryFunction]]) -> FunctionTab
         if f.type not in (2, 9) or (f.type == 9 and f.zeta != int(f.zeta)):
             raise InputError(f"symmetry function '{f}': only types 2 and 9 (zeta whole) are fitted")
     if len({f.rc for f in every}) != 1 or len({len(own) for own in functions.values()}) != 1:
-        raise InputError("symmetry functions must have one cutoff, and be as many for each element")
+        raise InputError("symmetry functions must share one cutoff, equally many for each element")
     symbols = tuple(functions)
     gaussians = sorted({(f.eta, f.rs) for f in every})
     columns = np.array(
@@ -102,14 +102,14 @@ def tabulate(functions: Mapping[str, Sequence[SymmetryFunction]]) -> FunctionTab
 
 @dataclass(frozen=True)
 class Descriptors:
-    """Symmetry functions of a structure, and how they change with the places of some atoms.
+    """Symmetry functions of a structure, and how they change with the positions of some atoms.
 
     Attributes
     ----------
     values
         [atom, function]; in double precision, since their extremes bound the training range.
     centres, moved
-        For each gradient the atom whose functions change, and the place in `atoms` of that which
+        For each gradient the atom whose functions change, and the index in `atoms` of the one that
         moves, [gradient].
     elements
         Element of the neighbour that moves, or the number of elements if the centre itself does,

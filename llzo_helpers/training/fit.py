@@ -52,7 +52,7 @@ class _Batch:
     inputs: list[Tensor]
     """For each element [atom, function]."""
     place: Tensor
-    """Where each atom of the structures, one after another, stands in the inputs."""
+    """Position of each atom of the structures, one after another, in the inputs."""
     structures: Tensor
     """The structure of each atom of the inputs."""
     gradients: list[Gradients]
@@ -101,7 +101,7 @@ class FittingData:
 
 
 def prepare(structures: Sequence[ase.Atoms], table: FunctionTable, settings: Fit) -> FittingData:
-    """Evaluate symmetry functions and their gradients, some 4 MB, for labelled structures.
+    """Evaluate symmetry functions and their gradients, about 4 MB each, for labelled structures.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def prepare(structures: Sequence[ase.Atoms], table: FunctionTable, settings: Fit
     table
         The symmetry functions.
     settings
-        Says what is held out and what large forces weigh.
+        Define what is held out and the weight of large forces.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def prepare(structures: Sequence[ase.Atoms], table: FunctionTable, settings: Fit
     if not fitted or not held_out:
         raise InputError(
             f"fit.held_out = {settings.held_out:g}: {len(fitted)} structures would be fitted, "
-            f"{len(held_out)} held out (whole runs go one way); change it, or sample more runs"
+            f"{len(held_out)} held out (runs are not split); change it, or sample more runs"
         )
     atom_energies = _atom_energies(fitted, table)
     channels = channels_of(table)
@@ -150,13 +150,13 @@ def _one_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Course:
-    """All that changes during a fit, so that a killed one continues as if it had not been.
+    """Everything that changes during a fit, so that a killed one resumes as if never interrupted.
 
     Attributes
     ----------
     of
-        What tells this fit from others, of other settings, labels or symmetry functions: their
-        checkpoints are not taken up.
+        What distinguishes this fit from those with other settings, labels or symmetry functions,
+        whose checkpoints are not used.
     """
 
     of: list[Any]
@@ -180,7 +180,7 @@ class _Course:
             torch.save(state, aside)
 
     def read(self, path: Path) -> None:
-        """Go to where a checkpoint was written, if there is one of this fit."""
+        """Restore the state from a checkpoint, if this fit has one."""
         if not path.is_file():
             return
         state = torch.load(path)
@@ -213,9 +213,9 @@ def fit_network(
 
     The loss is the mean square error of force components plus `energy_weight` times that of the
     energies per atom, both with the weight 1 / (1 + (F / large_force)^2), F the force on the atom
-    or the root mean square force of the structure: of two atoms pushed together, a relative error
-    counts. The learning rate falls to zero along a cosine. The same data, settings and seed give
-    the same network on the same machine, killed in between or not.
+    or the root mean square force of the structure: for two atoms pushed together, the relative
+    error counts. The learning rate falls to zero along a cosine. The same data, settings and seed
+    give the same network on the same machine, whether the fit was killed in between or not.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def _atom_energies(structures: list[ase.Atoms], table: FunctionTable) -> FloatAr
         float,
     )
     energies = np.array([a.get_potential_energy() for a in structures])
-    # La, Zr and O stand in a fixed ratio: of all solutions take the one of smallest norm
+    # La, Zr and O are in a fixed ratio: of all solutions take the one of smallest norm
     return np.linalg.lstsq(counts, energies, rcond=1e-8)[0]
 
 
@@ -390,7 +390,7 @@ def _evaluate(networks: list[_Network], batch: _Batch) -> tuple[Tensor, Tensor]:
             nodes.append(torch.tanh(torch.addmm(biases, nodes[-1], weights)))
         last, constant = layers[-1]
         energies.append(torch.addmm(constant, nodes[-1], last)[:, 0])
-        # backwards, by hand: the derivative with respect to the inputs is itself fitted
+        # backpropagation by hand: the derivative with respect to the inputs is itself fitted
         slope = last.T.expand(len(inputs), -1)
         for (weights, _), node in zip(layers[-2::-1], nodes[:0:-1], strict=True):
             slope = (slope * (1.0 - node * node)) @ weights.T

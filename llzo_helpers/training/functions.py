@@ -1,4 +1,4 @@
-"""Choosing symmetry functions: few that explain forces, out of many."""
+"""Choosing symmetry functions: a few, out of many, that explain forces."""
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
@@ -50,11 +50,11 @@ def choose_functions(
     Parameters
     ----------
     pool
-        What there is to choose from, and how many to choose.
+        The functions to choose from, and how many to choose.
     structures
         Labelled structures of all conditions; some tens suffice.
     settings
-        Says how many forces are taken, and what large ones weigh.
+        Define how many forces are used, and the weight of large ones.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def _orthogonal_least_squares(
     chosen: list[int] = []
     while left.any():
         norms = (columns**2).sum(axis=0)
-        # what is left of a column that others make up is rounding
+        # of a column that is a combination of others, only rounding errors remain
         allowed = left.repeat(group) * (norms > least) > 0
         if not allowed.any():
             raise InputError(f"per_element = {most}: fewer functions of the pool are independent")

@@ -1,7 +1,7 @@
 """Forces from the slopes of the energy, over the gradients of the symmetry functions.
 
 A fit goes through these gradients hundreds of times, and reading them is much of its work. Moving a
-neighbour changes only the functions that look at its element: only those are kept, side by side.
+neighbour changes only the functions that depend on its element: only those are kept, contiguously.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Channels:
 
 @dataclass(frozen=True)
 class Gradients:
-    """Change of the inputs of a structure's networks with the places of its atoms.
+    """Change of the inputs of a structure's networks with the positions of its atoms.
 
     Attributes
     ----------
@@ -112,7 +112,7 @@ def compress(
     numbers
         Element of each atom.
     sigma
-        Standard deviations that the inputs are measured in, [element, function].
+        Standard deviations by which the inputs are divided, [element, function].
     channels
         From `channels_of`.
     """

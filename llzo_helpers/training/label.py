@@ -80,21 +80,21 @@ def write_label(directory: Path, atoms: ase.Atoms) -> None:
 
 
 def is_held_out(atoms: ase.Atoms, fraction: float) -> bool:
-    """Whether a structure is kept for testing; all frames of a run go the same way."""
+    """Whether a structure is kept for testing; all frames of a run are treated alike."""
     run = f"{atoms.info['phase']} {atoms.info['seed']}".encode()
     return int.from_bytes(hashlib.sha256(run).digest()[:4]) < fraction * 2**32
 
 
 def force_atoms(elements: IntArray, number: int, rng: np.random.Generator) -> IntArray:
-    """Draw the atoms whose forces are fitted: as many of each element, or all that there are.
+    """Draw the atoms whose forces are fitted: equally many of each element, or all of them.
 
-    Zirconium is rare, and its forces are the largest: drawn from all atoms alike it would hardly
-    be learnt.
+    Zirconium is rare, and its forces are the largest: if all atoms were equally likely to be
+    drawn, it would hardly be learnt.
     """
     groups = [np.flatnonzero(elements == k) for k in np.unique(elements)]
     return np.sort(np.concatenate([rng.permutation(group)[:number] for group in groups]))
 
 
 def force_weights(forces: FloatArray, settings: Fit) -> FloatArray:
-    """Weights [...] of forces [..., 3] that make errors of large ones count relative to them."""
+    """Weights [...] of forces [..., 3] by which errors of large forces count as relative ones."""
     return 1.0 / (1.0 + (forces**2).sum(axis=-1) / settings.large_force_eV_A**2)

@@ -46,11 +46,11 @@ def publish(
     directory
         Receives n2p2's files, `potential.lmp`, `potential.yaml` and the tables.
     training
-        How it was made: gives the trusted range.
+        How it was made; defines the trusted range.
     labelled
-        The labelled structures: those that are fitted give the shortest distances.
+        The labelled structures; those that are fitted define the shortest distances.
     reference
-        What it was fitted to: gives citations.
+        What it was fitted to; provides citations.
     tables
         Errors and the like, by name of their file (without `.csv`).
     """
@@ -123,9 +123,9 @@ def pack_labels(directory: Path, path: Path) -> None:
 
 
 def unpack_labels(path: Path, directory: Path) -> None:
-    """Write back what `pack_labels` packed, so that a training begins where that one was.
+    """Write back what `pack_labels` packed, so that a training starts where that one ended.
 
-    Rounds that `directory` has already stay as they are.
+    Rounds that `directory` already has are not changed.
     """
     with np.load(path, allow_pickle=False) as data:
         content = {key: data[key] for key in data.files}

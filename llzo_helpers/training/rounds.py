@@ -44,15 +44,15 @@ pair_coeff * * hdnnp {elements}
 TOO_CLOSE = "atoms too close"
 """Stands for the phase of structures in which atoms have begun to fuse."""
 _FUSING = 0.8
-"""Of the shortest distance of a pair of elements in the first round, whose potential lets no atoms
-fuse."""
+"""Relative to the shortest distance of a pair of elements in the first round, whose potential does
+not let atoms fuse."""
 SELECTED = "selected.extxyz"
 """File of a round's folder: the structures that are labelled."""
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """How far the members of a committee are apart over structures.
+    """How much the members of a committee disagree on structures.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Disagreement:
 
 
 def train(training: Training, directory: Path, calculator: Callable[[], Calculator]) -> Path:
-    """Go through all rounds, or resume where that stopped.
+    """Go through all rounds, or resume where an earlier call stopped.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def further_round(
     labelled: list[ase.Atoms],
     calculator: Callable[[], Calculator],
 ) -> list[ase.Atoms]:
-    """Fit what there is, run molecular dynamics with it, label where it is least sure."""
+    """Fit the labels so far, run molecular dynamics with the fit, label where it is least sure."""
     folder = directory / f"round_{number}"
     if not (folder / SELECTED).is_file():
         committee = fit(
@@ -161,7 +161,7 @@ def short_distances(
 
 
 def disagreement_record(directory: Path, number: int) -> dict[str, float]:
-    """What a round saw of its committee before its labels; only the number if it was unpacked."""
+    """What a round knew of its committee before labelling; only the number if it was unpacked."""
     path = directory / f"round_{number}" / "disagreement.json"
     return {"round": number, **(read_json(path) if path.is_file() else {})}
 
@@ -178,7 +178,7 @@ def read_selected(folder: Path) -> list[ase.Atoms]:
 
 
 def disagreement(structures: Sequence[ase.Atoms], members: Sequence[Path]) -> Disagreement:
-    """Evaluate structures with all members of a committee, given by their folders."""
+    """Evaluate structures with all members of a committee, given their folders."""
     networks = [HDNNP(folder) for folder in members]
     spread, outside = [], []
     for atoms in structures:
@@ -196,14 +196,14 @@ def disagreement(structures: Sequence[ase.Atoms], members: Sequence[Path]) -> Di
 def choose_frames(
     candidates: Sequence[ase.Atoms], found: Disagreement, number: int
 ) -> NDArray[np.intp]:
-    """Choose the frames to label: extrapolating or most disputed, not too many of one run.
+    """Choose the frames to label: extrapolating or most disputed, not too many from one run.
 
-    A run gives at most three times its share, so that one condition that the network does not
-    know doesn't take the whole round.
+    A run contributes at most three times its share, so that a single condition that is new to the
+    network does not take up the whole round.
     """
     runs = np.array([f"{a.info['phase']} {a.info['seed']}" for a in candidates])
     limit = max(1, round(3 * number / len(set(runs))))
-    # far enough outside, disagreement says no more how far: extrapolation comes first
+    # far enough outside, disagreement no longer shows how far: extrapolation comes first
     order = np.lexsort((-found.forces, found.extrapolations == 0))
     taken: dict[str, int] = {}
     chosen: list[int] = []
@@ -215,7 +215,7 @@ def choose_frames(
 
 
 def last_fit(training: Training, directory: Path, labelled: list[ase.Atoms]) -> Path:
-    """Fit the network that is to be kept, `final/member_0/`; return `final/`."""
+    """Fit the final network, `final/member_0/`; return `final/`."""
     epochs = training.fit.epochs
     return fit(training, directory, "final", labelled, members=1, epochs=epochs)
 
@@ -231,17 +231,17 @@ def fit(
 ) -> Path:
     """Fit a committee and write it, `member_N/`, the best first; return its folder.
 
-    A member that is there is not fitted again.
+    An existing member is not fitted again.
     """
     folder = directory / name
     if (folder / "history.csv").is_file():
         return folder
     try:
-        # optional: everything but the fit goes without it
+        # optional: everything except the fit works without it
         from llzo_helpers.training.fit import fit_network, prepare
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{error.name}: not installed, a fit needs it; pip install .[train]"
+            f"{error.name}: not installed, but needed for a fit; pip install -e '.[train]'"
         ) from None
     settings = training.fit
     paths = [folder / f"fitted_{member}" for member in range(members)]
@@ -271,7 +271,7 @@ def fit(
 
 
 def fitted_labels(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
-    """Labels that the reference knows, less the repulsion: what is left to the networks."""
+    """Labels within the reference's validity, minus the repulsion: what the networks must fit."""
     settings = training.fit
     return [
         without_repulsion(atoms, training.repulsion)
@@ -281,13 +281,13 @@ def fitted_labels(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase
 
 
 def _is_known(atoms: ase.Atoms, settings: Fit, largest_force_eV_A: float) -> bool:
-    """Whether a labelled structure is one that the reference knows."""
+    """Whether a labelled structure is within the validity of the reference."""
     near = neighbor_list("d", atoms, settings.shortest_distance_A)
     return len(near) == 0 and np.abs(atoms.get_forces()).max() < largest_force_eV_A
 
 
 def without_repulsion(atoms: ase.Atoms, repulsion: Repulsion) -> ase.Atoms:
-    """Return a labelled structure from whose energy and forces the repulsion is taken."""
+    """Return a labelled structure with the repulsion subtracted from its energy and forces."""
     energy, forces, _ = repulsion_of(atoms, repulsion.inner_A, repulsion.outer_A)
     rest = atoms.copy()
     rest.calc = SinglePointCalculator(
@@ -306,7 +306,7 @@ def _write_table(path: Path, table: pd.DataFrame) -> None:
 
 
 def write_potential_lmp(directory: Path, repulsion: Repulsion) -> None:
-    """Write the `potential.lmp` of a network and the repulsion beside it."""
+    """Write the `potential.lmp` of a network and its repulsion."""
     pairs = [
         f"pair_coeff {first} {second} zbl {atomic_numbers[first]} {atomic_numbers[second]}"
         for first, second in combinations_with_replacement(ELEMENTS, 2)
@@ -322,7 +322,7 @@ def write_potential_lmp(directory: Path, repulsion: Repulsion) -> None:
 
 
 def _write_member_files(directory: Path, fit_name: str, repulsion: Repulsion) -> None:
-    """Make a member of a committee a potential, so that molecular dynamics runs with it."""
+    """Turn a member of a committee into a potential, to run molecular dynamics with it."""
     write_potential_lmp(directory, repulsion)
     keys = {
         "description": f"Member of the committee {fit_name}, for sampling only",
@@ -335,7 +335,7 @@ def _write_member_files(directory: Path, fit_name: str, repulsion: Repulsion) ->
 
 
 def _function_table(training: Training, labelled: list[ase.Atoms]) -> FunctionTable:
-    """The symmetry functions, chosen by structures spread over all that may be fitted."""
+    """The symmetry functions, chosen by structures spread over all those that may be fitted."""
     seen = [a for a in labelled if not is_held_out(a, training.fit.held_out)]
     every = np.linspace(0, len(seen) - 1, training.functions.structures).round().astype(int)
     chosen_by = [seen[k] for k in np.unique(every)]
@@ -343,7 +343,7 @@ def _function_table(training: Training, labelled: list[ase.Atoms]) -> FunctionTa
 
 
 def learning_curve(training: Training, directory: Path, labelled: list[ase.Atoms]) -> pd.DataFrame:
-    """Errors of the best member after each round, on all held-out structures of the end.
+    """Errors of the best member after each round, on all structures held out at the end.
 
     Returns
     -------
@@ -365,11 +365,11 @@ def learning_curve(training: Training, directory: Path, labelled: list[ase.Atoms
 
 
 def held_out(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
-    """Labelled structures that no fit has seen, without those perturbed or come apart.
+    """Labelled structures that no fit has seen, without perturbed and broken ones.
 
-    Those in which atoms have begun to fuse, as only networks of early rounds let them, are a phase
+    Those in which atoms have begun to fuse, which only networks of early rounds allow, are a phase
     of their own, `TOO_CLOSE`: no molecular dynamics with the reference or the last network goes
-    there, and few as they are, they would hide the errors of what it does see.
+    there, and few as they are, they would dominate the errors of the others.
     """
     first = labelled[: training.rounds.labels[0]]
     closest = shortest_distances([a for a in first if not _is_perturbed(a)])
@@ -386,7 +386,7 @@ def held_out(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atom
 
 
 def whole(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
-    """Labelled structures as molecular dynamics makes them: not perturbed, no atoms fused."""
+    """Labelled structures as molecular dynamics produces them: not perturbed, no atoms fused."""
     settings = training.fit
     return [
         atoms

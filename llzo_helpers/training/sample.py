@@ -26,13 +26,13 @@ from llzo_helpers.structures import write_structure
 from llzo_helpers.training.settings import Phase, PhaseSampling, Sampling
 
 SHORTEST_DISTANCE = 1.0
-"""Å. Frames with closer atoms come from a run that has come apart: no reference knows them."""
+"""Å. Frames with closer atoms come from a run that has failed: no reference is valid there."""
 
 # the thermostat acts faster than in the study: these runs are short
 _SETTINGS = ChainSettings(frame_interval_fs=20, segment_ps=3, thermostat_damping_fs=50)
 _QUENCH_END_K = 300.0
 _BEFORE_FAILURE = 25
-"""Frames before atoms come too close among which those of a failed run are taken."""
+"""Of a failed run, frames are taken from this many before atoms come too close."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def sample(
     seed: int,
     further: bool = False,
 ) -> list[ase.Atoms]:
-    """Run molecular dynamics under all conditions of a round and take frames.
+    """Run molecular dynamics under all conditions of a round and select frames.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ def sample(
     Returns
     -------
     list of ase.Atoms
-        Frames; `info` holds the `Conditions` of each. Of a run that fails, as those of an unready
-        network do, the frames before.
+        Frames; `info` holds the `Conditions` of each. Of a run that fails, as with an immature
+        network, the frames before the failure.
     """
     path = directory / "candidates.extxyz"
     if not path.is_file():
@@ -116,7 +116,7 @@ def _run(
     sampling: Sampling,
     potential: Potential,
 ) -> list[ase.Atoms]:
-    """Frames of one run; `outcome.json` says whether it came to its end."""
+    """Frames of one run; `outcome.json` says whether it was completed."""
     outcome = directory / "outcome.json"
     if not outcome.is_file():
         _write_start(directory, conditions, sampling)
@@ -138,7 +138,7 @@ def _run(
 
 def _schedule(phase: PhaseSampling, conditions: Conditions, sampling: Sampling) -> list[Stage]:
     T = conditions.temperature_K
-    # a melt is quenched right through, a crystal stays at its temperature
+    # a melt is quenched throughout its run, a crystal stays at its temperature
     end_K = _QUENCH_END_K if conditions.phase == "amorphous" else T
     interval = _SETTINGS.frame_interval_fs
     warm_up = Stage("sample", sampling.warm_up_ps, T, T, interval)
@@ -156,8 +156,8 @@ def _write_start(directory: Path, conditions: Conditions, sampling: Sampling) ->
         atoms = crystal(li_per_formula=x, volume_ratio=ratio, seed=seed)
     if conditions.phase == "amorphous":
         write_structure(atoms, directory / "crystal", vars(conditions))
-        # the melt comes down to its temperature with the classical potential: what 6000 K brings
-        # together no network knows
+        # the melt cools to its temperature with the classical potential: no network knows how
+        # close atoms come at 6000 K
         hot, T = sampling.superheat_K, conditions.temperature_K
         interval = _SETTINGS.frame_interval_fs
         run_schedule(
@@ -180,7 +180,7 @@ def _write_start(directory: Path, conditions: Conditions, sampling: Sampling) ->
 def _frames(
     run: Path, phase: PhaseSampling, sampling: Sampling, conditions: Conditions
 ) -> Iterator[ase.Atoms]:
-    """Frames after the warm-up; of a run that came apart those before, the most telling ones."""
+    """Frames after the warm-up; of a failed run those before the failure, which teach the most."""
     try:
         trajectory = Trajectory(run, "sample")
     except InputError:  # it failed before the first segment was complete
@@ -207,12 +207,12 @@ def _frames(
 
 
 def shortest_distance(atoms: ase.Atoms) -> float:
-    """Distance of the two closest atoms, Å; infinite if all are farther apart than 3 Å."""
+    """Distance between the two closest atoms, Å; infinite if all are more than 3 Å apart."""
     return float(np.min(neighbor_list("d", atoms, 3.0), initial=np.inf))
 
 
 def shortest_distances(structures: Sequence[ase.Atoms]) -> dict[str, float]:
-    """Shortest distance of each pair of elements that come nearer than 4 Å, Å."""
+    """Shortest distance of each pair of elements that come closer than 4 Å, Å."""
     shortest: dict[str, float] = {}
     pairs = ["-".join(pair) for pair in combinations_with_replacement(ELEMENTS, 2)]
     for atoms in structures:
@@ -253,13 +253,13 @@ def perturbed(atoms: ase.Atoms, sampling: Sampling, *, seed: int) -> ase.Atoms:
 def close_pairs(structures: Sequence[ase.Atoms], number: int, *, seed: int) -> list[ase.Atoms]:
     """Structures in each of which one atom and its nearest neighbour of an element are squeezed.
 
-    Hot melts come this near now and then; a network that has not seen what it costs lets atoms
-    fuse. All pairs of elements are taken in turn, at 0.4 to 0.9 of their distance.
+    Atoms of hot melts occasionally come this close; a network that has not learnt the cost lets
+    them fuse. All pairs of elements are taken in turn, at 0.4 to 0.9 of their distance.
 
     Parameters
     ----------
     structures
-        To draw from.
+        Structures to draw from.
     number
         How many to make.
     seed

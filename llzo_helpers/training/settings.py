@@ -77,17 +77,17 @@ class FunctionPool(Model):
 
 
 class Repulsion(Model):
-    """Of the nuclei (ZBL), beside the network: see `llzo_helpers.hdnnp.repulsion`."""
+    """Of the nuclei (ZBL), in addition to the network: see `llzo_helpers.hdnnp.repulsion`."""
 
     inner_A: Positive
-    """Where it begins to be switched off."""
+    """Where switching off begins."""
     outer_A: Positive
-    """Where nothing of it is left."""
+    """Where it has vanished."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
         if self.inner_A >= self.outer_A:
-            raise ValueError(f"outer_A = {self.outer_A:g}: it must be above inner_A")
+            raise ValueError(f"outer_A = {self.outer_A:g}: must be greater than inner_A")
         return self
 
 
@@ -96,8 +96,8 @@ class Fit(Model):
 
     hidden_layers: Annotated[list[int], Field(min_length=1)]
     committee: Annotated[int, Field(ge=2)] = 3
-    """Networks of different initial weights between rounds; that of the least held-out error runs
-    the next round's molecular dynamics."""
+    """Number of networks with different initial weights between rounds; the one with the least
+    held-out error runs the next round's molecular dynamics."""
     force_atoms: Annotated[int, Field(ge=1)] = 12
     """Atoms of each element and structure whose forces are fitted in an epoch, drawn at random."""
     energy_weight: Positive
@@ -109,14 +109,14 @@ class Fit(Model):
     round_epochs: Annotated[int, Field(ge=1)]
     """How often a fit between rounds goes through all structures."""
     epochs: Annotated[int, Field(ge=1)]
-    """The same of the last fit."""
+    """The same for the last fit."""
     largest_force_eV_A: Positive = 60.0
-    """Structures with larger forces are not fitted: no reference knows them."""
+    """Structures with larger forces are not fitted: no reference is valid there."""
     shortest_distance_A: Positive = 0.95
-    """Structures with atoms nearer than this, where the reference may not repel them, are neither
+    """Structures with atoms closer than this, where the reference may not repel them, are neither
     fitted nor tested."""
     largest_tested_force_eV_A: Positive = 20.0
-    """Structures with larger forces are not tested with: of a run in which atoms have fused."""
+    """Structures with larger forces are not used for tests: in their runs, atoms have fused."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Fraction of the structures that are never fitted."""
 
@@ -143,14 +143,14 @@ class TrainParameters(Model):
     output: str
     """Folder for samples, labels and fits."""
     labels: str
-    """File of labels to begin with, from `pack_labels`; empty to calculate all."""
+    """File of labels to start from, from `pack_labels`; empty to calculate all."""
     motion_ps: Positive
     """Length of the runs that test the conservation of energy."""
     compare: bool
-    """Relax crystals with the reference, too; it takes half an hour on a core."""
+    """Also relax crystals with the reference; this takes half an hour on a core."""
     reference_ps: Annotated[float, Field(ge=0)]
-    """Length of the runs with the reference whose structure is compared; half an hour of a core
-    for each picosecond. 0 leaves them out."""
+    """Length of the runs with the reference whose structure is compared; half an hour on a core
+    for each picosecond. 0 omits them."""
     diffusion_ps: Annotated[float, Field(ge=0)]
     """Length of the runs of cubic Li7 whose diffusion is compared with public values; 0: none."""
     publish_to: str

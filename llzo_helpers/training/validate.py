@@ -1,4 +1,4 @@
-"""How good a network is: against held-out labels, its reference, and by itself in motion."""
+"""How good a network is: against held-out labels, its reference, and in its own dynamics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -303,9 +303,9 @@ def pair_distributions_of(
     directory
         Receives a run for each potential; one that is finished is not repeated.
     start
-        All begin here; the first fifth of each run is not looked at.
+        All start here; the first fifth of each run is discarded.
     potentials
-        By the names that the result has.
+        By the names used in the result.
     temperature_K, duration_ps, seed
         Of the runs, whose time step is 2 fs.
 
@@ -354,7 +354,7 @@ def diffusion_against_temperature(
     directory
         Receives a run for each temperature; one that is finished is not repeated.
     start
-        All begin here; a tenth of `duration_ps` goes before, for equilibration.
+        All start here; a tenth of `duration_ps` precedes, for equilibration.
     potential
         Of the runs.
     temperatures_K, duration_ps, seed

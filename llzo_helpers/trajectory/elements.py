@@ -1,4 +1,4 @@
-"""Which element each atom is: as a user says, as a topology says, or by its mass."""
+"""Which element each atom is: from the user, from a topology, or by its mass."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,17 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 from llzo_helpers.errors import InputError
 
 Elements = Mapping[Any, str] | Sequence[str]
-"""Symbols by atom type, or one an atom."""
+"""Symbols by atom type, or one per atom."""
 
 _MASS_TOLERANCE = 0.05
-"""u; elements next to each other differ by more, but for Co and Ni, which differ by 0.24."""
+"""u; neighbouring elements differ by more, except for Co and Ni, which differ by 0.24."""
 
 
 def checked_symbols(symbols: Sequence[str], source: str) -> NDArray[np.str_]:
-    """Return chemical symbols as an array; InputError if one of them is none."""
+    """Return chemical symbols as an array; InputError if one of them is invalid."""
     for symbol in dict.fromkeys(symbols):
         if atomic_numbers.get(symbol, 0) == 0:
-            raise InputError(f"{source}: {symbol!r} is no chemical symbol; write one, as 'Na'")
+            raise InputError(f"{source}: {symbol!r} is not a chemical symbol; give one, as 'Na'")
     return np.array(list(symbols), dtype=np.str_)
 
 
@@ -46,7 +46,7 @@ def symbols_of_masses(masses: ArrayLike, source: str) -> NDArray[np.str_]:
     off = np.abs(atomic_masses[numbers] - kinds)
     if not off.max() < _MASS_TOLERANCE:
         raise InputError(
-            f"{source}: mass {kinds[off.argmax()]:g} is that of no element; give elements"
+            f"{source}: mass {kinds[off.argmax()]:g} matches no element; give elements"
         )
     return np.array([chemical_symbols[number] for number in numbers])[kind_of_atom]
 
@@ -59,13 +59,13 @@ def symbols_given(
     Parameters
     ----------
     elements
-        One an atom; or by atom type, if the topology has types.
+        One per atom; or by atom type, if the topology has types.
     topology
         A file with the atoms in the same order.
     n_atoms
         Of the trajectory.
     source
-        What messages call the trajectory.
+        The trajectory's name in messages.
     """
     if elements is not None and not isinstance(elements, Mapping):
         symbols = checked_symbols(list(elements), f"{source}: elements")
@@ -74,7 +74,7 @@ def symbols_given(
     else:
         raise InputError(
             f"{source}: holds no elements; give topology, a file with the same atoms, or elements, "
-            "one an atom"
+            "one per atom"
         )
     if len(symbols) != n_atoms:
         where = "elements" if topology is None else f"topology {topology}"
@@ -91,7 +91,7 @@ def topology_symbols(path: Path, elements: Mapping[Any, str] | None) -> NDArray[
     if path.suffix.lower() in (".data", ".lmp"):
         return _lammps_data_symbols(path, elements)
     try:
-        # here, because it is slow and most formats do without
+        # imported here: it is slow, and most formats do without
         from ase.io import read
 
         return np.array(read(path).get_chemical_symbols(), dtype=np.str_)
@@ -107,7 +107,7 @@ def _mdanalysis_symbols(path: Path, elements: Mapping[Any, str] | None) -> NDArr
         universe = MDAnalysis.Universe(str(path), to_guess=())
     except Exception as error:
         raise InputError(
-            f"{path}: no topology that ASE or MDAnalysis can read ({_line(error)}); give elements"
+            f"{path}: not a topology that ASE or MDAnalysis reads ({_line(error)}); give elements"
         ) from None
     return universe_symbols(universe, elements, str(path))
 
@@ -139,14 +139,14 @@ def _lammps_data_symbols(path: Path, elements: Mapping[Any, str] | None) -> NDAr
     column = _TYPE_COLUMN.get(header.partition("#")[2].strip())
     if column is None:
         raise InputError(
-            f"{path}: section {header!r} doesn't name its atom style; write it there, as "
+            f"{path}: section {header!r} does not name its atom style; write it there, as "
             "'Atoms # charge'"
         )
     try:
         rows = sorted((int(words[0]), words[column]) for words in sections[header])
         masses = {words[0]: float(words[1]) for words in sections.get("Masses", [])}
     except (ValueError, IndexError):
-        raise InputError(f"{path}: its sections Atoms or Masses are not as LAMMPS's") from None
+        raise InputError(f"{path}: sections Atoms and Masses are not those of LAMMPS") from None
     types = [kind for _, kind in rows]
     if elements is not None:
         return symbols_of_types(types, elements, str(path))
@@ -160,7 +160,7 @@ def _sections(path: Path) -> dict[str, list[list[str]]]:
     sections: dict[str, list[list[str]]] = {}
     title = ""
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines()[1:]:
-        # titles begin with a capital; so does nothing else but type labels inside a section
+        # titles begin with a capital, and so do only type labels inside a section
         if line[:1].isupper() and len(line.partition("#")[0].split()) <= 3:
             title = line.strip()
             sections[title] = []

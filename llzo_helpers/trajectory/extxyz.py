@@ -26,7 +26,7 @@ class ExtxyzReader:
         self._properties = ""
         self._scan(cells)
         if not self._rows:
-            raise InputError(f"{path}: holds no whole frame; give a file that has some")
+            raise InputError(f"{path}: holds no complete frame; give a file that has some")
         self.cells = np.array(cells)
         self._species, self._positions, self._n_columns = _places(self._properties, str(path))
         self._words = self._species_of(0)
@@ -43,7 +43,7 @@ class ExtxyzReader:
             if not first.strip().isdigit():
                 raise InputError(
                     f"{frame}: {first[:30].decode(errors='replace')!r} where the number of atoms "
-                    "should stand; is it an extended XYZ file?"
+                    "should be; is it an extended XYZ file?"
                 )
             count, (_, comment) = int(first), next(lines, (0, b""))
             if n_atoms not in (-1, count):
@@ -73,7 +73,7 @@ class ExtxyzReader:
             yield place + len(rest), rest
 
     def _header(self, comment: str, frame: str) -> FloatArray:
-        # here, because ase.io is slow and most formats do without
+        # imported here: ase.io is slow, and most formats do without
         from ase.io.extxyz import key_val_str_to_dict
 
         values = key_val_str_to_dict(comment)
@@ -82,7 +82,7 @@ class ExtxyzReader:
         properties = str(values.get("Properties", "species:S:1:pos:R:3"))
         if self._properties not in ("", properties):
             raise InputError(
-                f"{frame}: other Properties than in frame 0; give pieces written alike"
+                f"{frame}: Properties differ from frame 0; give files written in the same way"
             )
         self._properties = properties
         # ASE holds the vectors as columns
@@ -104,7 +104,7 @@ class ExtxyzReader:
             table = numbers(text, len(self.symbols), columns, self._n_columns)
             if table is None or self._species_of(frame) != self._words:
                 what = "lines are cut" if table is None else "atoms in another order than before"
-                raise InputError(f"{self.name}: frame {frame}: {what}; write all frames alike")
+                raise InputError(f"{self.name}: frame {frame}: {what}; write all frames the same")
             positions[row] = table
         return positions, self.cells[frames]
 

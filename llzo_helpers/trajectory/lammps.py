@@ -1,4 +1,4 @@
-"""LAMMPS's text dumps: any order of atoms and columns, with or without image flags."""
+"""LAMMPS text dumps: any order of atoms and columns, with or without image flags."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ from llzo_helpers.trajectory.text import TextFile, numbers
 
 MARK = b"ITEM: TIMESTEP"
 _SUSPICIOUSLY_SHORT = 0.98
-"""Frames shorter than that part of the usual length are checked for missing lines at opening."""
+"""Frames shorter than this fraction of the usual length are checked for missing lines."""
 
 # names of the columns of positions, whether they are scaled, and whether unwrapped; best first
 _KINDS = (
@@ -68,7 +68,7 @@ class DumpReader:
             if header.columns != self._columns:
                 raise InputError(
                     f"{path}: frame {len(places)}: columns {' '.join(header.columns)} instead of "
-                    f"{' '.join(self._columns)}; give pieces written alike"
+                    f"{' '.join(self._columns)}; give files written in the same way"
                 )
             places.append((place, place + header.length))
             steps.append(header.step)
@@ -95,7 +95,7 @@ class DumpReader:
         return len(self._frames)
 
     def _whole_frames(self, marks: IntArray) -> IntArray:
-        """Return the frames that are not cut short, as they are where a run was killed."""
+        """Return the frames without those cut short, which a killed run leaves behind."""
         lengths = np.diff(marks)
         suspicious = lengths < _SUSPICIOUSLY_SHORT * np.median(lengths)
         suspicious[-1] = True
@@ -109,7 +109,7 @@ class DumpReader:
                 f"{self.name}: frame {', '.join(map(str, cut))} of the file is cut short: left out"
             )
         if len(cut) == len(lengths):
-            raise InputError(f"{self.name}: its only frame is cut short; give a whole one")
+            raise InputError(f"{self.name}: its only frame is cut short; give a complete one")
         return np.setdiff1d(np.arange(len(lengths)), cut)
 
     def _choose_columns(self) -> None:
@@ -127,7 +127,7 @@ class DumpReader:
         wanted = [*names, *(images if self._with_images else []), *(["id"] * ("id" in columns))]
         self._wanted = np.array([columns.index(name) for name in wanted])
         if "id" not in columns:
-            self.notes.append(f"{self.name}: no column id: atoms are taken to keep their order")
+            self.notes.append(f"{self.name}: no column id: atoms are assumed to keep their order")
         if self._with_images:
             self.notes.append(f"{self.name}: positions unwrapped by their image flags ix iy iz")
         self._order: IntArray | None = None
@@ -141,7 +141,7 @@ class DumpReader:
                 )
 
     def _table(self, frame: int, columns: IntArray | None = None) -> FloatArray:
-        """Return columns [atom, column] of a frame, rows as they stand."""
+        """Return columns [atom, column] of a frame, rows in the order of the file."""
         number = self._frames[frame]
         table = numbers(
             self._text.read(self._rows[number], self._end[number]),
@@ -171,7 +171,7 @@ class DumpReader:
         )
 
     def _words(self, column: str) -> NDArray[np.str_]:
-        """Return a column of the first frame as text, rows as they stand."""
+        """Return a column of the first frame as text, rows in the order of the file."""
         number = self._frames[0]
         text = self._text.read(self._rows[number], self._end[number]).decode()
         words = text.split()[: self._n_atoms * len(self._columns)]
@@ -194,7 +194,7 @@ class DumpReader:
         return positions, cells
 
     def _row_order(self, ids: FloatArray, frame: int) -> IntArray:
-        """Return the rows in the order of ids, which most often is that of the frame before."""
+        """Return the rows in the order of ids, usually the same as in the previous frame."""
         if self._order is None or self._ids is None or not np.array_equal(ids, self._ids):
             order = np.argsort(ids, kind="stable")
             if not np.array_equal(ids[order], self._sorted_ids):
@@ -207,7 +207,7 @@ class DumpReader:
 
 
 class _Header:
-    """What stands before the atoms of a frame."""
+    """What precedes the atoms of a frame."""
 
     step: int
     n_atoms: int
@@ -218,7 +218,7 @@ class _Header:
 
     @classmethod
     def read(cls, head: bytes, source: str) -> "_Header | None":
-        """Return the header; None if it is not whole."""
+        """Return the header; None if it is incomplete."""
         body = head.find(b"ITEM: ATOMS")
         end = head.find(b"\n", body)
         if body < 0 or end < 0:

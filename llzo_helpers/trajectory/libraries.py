@@ -16,7 +16,7 @@ from llzo_helpers.trajectory.elements import Elements, checked_symbols, symbols_
 from llzo_helpers.trajectory.readers import ArrayReader
 
 _TELLS_TIME = {"XTC", "TRR", "NCDF"}
-"""Formats whose times are in ps and really of the run; DCD's depend on who wrote it."""
+"""Formats whose times are in ps and those of the run; in DCD this depends on who wrote it."""
 
 
 class MDAnalysisReader:
@@ -69,7 +69,7 @@ class MDAnalysisReader:
             except (OSError, ValueError, EOFError) as error:
                 raise InputError(
                     f"{self.name}: frame {frame}: cannot be read ({_line(error)}); copy the file "
-                    "again, or cut it before"
+                    "again, or cut it before this frame"
                 ) from None
             positions[row] = step.positions
             if step.dimensions is not None:
@@ -82,14 +82,14 @@ class MDAnalysisReader:
 def read_mdanalysis(
     path: Path, elements: Elements | None, topology: Path | None
 ) -> MDAnalysisReader:
-    """Read DCD, XTC, TRR, NetCDF or whatever else MDAnalysis takes for a trajectory."""
-    # here, because it is slow and our own runs do without
+    """Read DCD, XTC, TRR, NetCDF or anything else that MDAnalysis recognises as a trajectory."""
+    # imported here: it is slow, and our own runs do without
     import MDAnalysis
     from MDAnalysis.coordinates.core import get_reader_for
 
     try:
         with warnings.catch_warnings():
-            # of missing times and cells, which are asked for here
+            # about missing times and cells, which are asked for here
             warnings.simplefilter("ignore")
             reader = get_reader_for(str(path))
             n_atoms = reader.parse_n_atoms(str(path))
@@ -97,7 +97,7 @@ def read_mdanalysis(
             trajectory = trajectory.load_new(str(path)).trajectory
     except (OSError, ValueError, TypeError, EOFError, IndexError, RuntimeError) as error:
         raise InputError(
-            f"{path}: cannot be read ({_line(error)}); is it whole, and what its ending says?"
+            f"{path}: cannot be read ({_line(error)}); is it complete, and is its extension right?"
         ) from None
     symbols = symbols_given(elements, topology, n_atoms, str(path))
     return MDAnalysisReader(trajectory, symbols, str(path), (path,), _cell_of(topology))
@@ -132,7 +132,7 @@ class AseTrajectoryReader:
             n_frames = len(self._trajectory)
         except Exception as error:
             raise InputError(
-                f"{path}: cannot be read ({_line(error)}); is it whole, and ASE's?"
+                f"{path}: cannot be read ({_line(error)}); is it complete, and written by ASE?"
             ) from None
         if not n_frames:
             raise InputError(f"{path}: holds no frame; give a file that has some")
@@ -167,7 +167,7 @@ def read_ase(images: Sequence[ase.Atoms], name: str, files: tuple[Path, ...] = (
 
 
 def read_vasprun(path: Path) -> ArrayReader:
-    """Read vasprun.xml, which says the time between its frames, too.
+    """Read vasprun.xml, which also states the time between its frames.
 
     ASE keeps the whole tree of its elements; here only positions and cells are kept.
     """
@@ -188,8 +188,8 @@ def read_vasprun(path: Path) -> ArrayReader:
                     cells.append(_vectors(structure, "crystal/varray[@name='basis']"))
                 element.clear()
     except ElementTree.ParseError:
-        # a run that goes on, or was killed
-        notes.append(f"{path}: its end is missing: taken up to the last whole frame")
+        # a run that is unfinished, or was killed
+        notes.append(f"{path}: its end is missing: read up to the last complete frame")
     except ValueError as error:
         raise InputError(f"{path}: frame {len(positions)}: {error}; is it a vasprun.xml?") from None
     if not symbols or not positions:
@@ -217,7 +217,7 @@ def _vectors(structure: ElementTree.Element, place: str) -> list[list[float]]:
 
 
 def read_with_ase(path: Path) -> ArrayReader:
-    """Read any other format of ASE that has several frames; all of them in memory."""
+    """Read any other ASE format that has several frames, all of them into memory."""
     from ase.io import read
 
     try:
@@ -231,13 +231,13 @@ def read_with_ase(path: Path) -> ArrayReader:
 
 
 def require_same_atoms(atoms: ase.Atoms, symbols: NDArray[np.str_], source: str) -> None:
-    """Raise InputError if the atoms are not those expected, in their order."""
+    """Raise InputError if the atoms are not those expected, in the same order."""
     if len(atoms) != len(symbols):
         raise InputError(
             f"{source}: {len(atoms)} atoms instead of {len(symbols)}; give frames of the same atoms"
         )
     if atoms.get_chemical_symbols() != symbols.tolist():
-        raise InputError(f"{source}: atoms in another order than in frame 0; write them alike")
+        raise InputError(f"{source}: atoms in another order than in frame 0; keep their order")
 
 
 def _line(error: Exception) -> str:

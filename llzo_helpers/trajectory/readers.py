@@ -1,4 +1,4 @@
-"""What a reader gives of a file's frames; frames in memory; several files as one."""
+"""What a reader provides of a file's frames; frames in memory; several files as one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
 
 BLOCK_FRAMES = 64
-"""Frames that are read at a time: enough to work on whole arrays, few enough for large systems."""
+"""Frames that are read at once: enough to work on whole arrays, few enough for large systems."""
 
 
 class Reader(Protocol):
@@ -21,7 +21,7 @@ class Reader(Protocol):
     Attributes
     ----------
     name
-        What messages call it: the file.
+        Its name in messages: the file.
     files
         All files it reads.
     symbols
@@ -33,11 +33,11 @@ class Reader(Protocol):
     steps
         Time steps of the frames, [frame]; None where the file has none.
     times_ps
-        Times of the frames, ps, [frame]; None where the file doesn't say.
+        Times of the frames, ps, [frame]; None where the file does not state them.
     cells
-        Rows are cell vectors, Å, [frame, 3, 3]; None where they are only known with the frames.
+        Rows are cell vectors, Å, [frame, 3, 3]; None where only reading the frames shows them.
     notes
-        What a user should know of how the file was understood.
+        What a user should know about how the file was interpreted.
     """
 
     # as properties, because a reader may always or never have some of them
@@ -70,7 +70,7 @@ class Reader(Protocol):
 
 
 def repeated_frames(reader: Reader) -> IntArray:
-    """Return the frames that are identical to the one before; for files that hold no time steps."""
+    """Return the frames identical to the previous one; for files that hold no time steps."""
     repeats: list[IntArray] = []
     before = np.empty((0, len(reader.symbols), 3))
     for start in range(0, len(reader), BLOCK_FRAMES):
@@ -114,12 +114,12 @@ class ChainReader:
             if not np.array_equal(reader.symbols, first.symbols):
                 raise InputError(
                     f"{reader.name}: {len(reader.symbols)} atoms, not those of {first.name} in "
-                    "that order; give pieces of one run"
+                    "the same order; give pieces of one run"
                 )
             if (reader.scaled, reader.unwrapped) != (first.scaled, first.unwrapped):
                 raise InputError(
                     f"{reader.name}: its positions are of another kind than those of {first.name} "
-                    "(wrapped, unwrapped or scaled); give pieces written alike"
+                    "(wrapped, unwrapped or scaled); give files written in the same way"
                 )
         self.name = f"{first.name} and {len(readers) - 1} more"
         self.files = tuple(path for reader in readers for path in reader.files)

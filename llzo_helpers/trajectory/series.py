@@ -39,7 +39,7 @@ class AnyTrajectory:
     reader
         Gives the frames.
     frame_interval_ps
-        Time between frames; needed where the reader doesn't know it.
+        Time between frames; needed where the reader does not know it.
 
     Attributes
     ----------
@@ -50,9 +50,9 @@ class AnyTrajectory:
     frame_interval_ps
         Time between frames.
     files
-        What is read.
+        The files that are read.
     notes
-        What a user should know of how the frames were understood; reading adds to it.
+        What a user should know about how the frames were interpreted; reading adds to it.
 
     Raises
     ------
@@ -77,7 +77,7 @@ class AnyTrajectory:
                 "rms): positions are its scaled coordinates in the mean cell"
             )
 
-    # ------------------------------------------------------------------ ways to one
+    # ------------------------------------------------------------------ constructors
 
     @classmethod
     def read(
@@ -88,28 +88,28 @@ class AnyTrajectory:
         elements: Elements | None = None,
         topology: Path | str | None = None,
     ) -> Self:
-        """Read a file, or several that follow on as one.
+        """Read a file, or several consecutive ones as one.
 
         LAMMPS dumps (text, also gzip), DCD, XTC, TRR, NetCDF, XDATCAR, vasprun.xml, extended XYZ,
-        ASE's .traj, and any other format of ASE that holds several frames.
+        ASE's .traj, and any other ASE format that holds several frames.
 
         Parameters
         ----------
         path
-            The file, or the pieces of a run in their order.
+            The file, or the pieces of a run in order.
         frame_interval_ps
-            Time between frames, where the file doesn't say.
+            Time between frames, where the file does not state it.
         elements
-            Symbols by atom type, as {1: "Na", 2: "Cl"}, or one an atom.
+            Symbols by atom type, such as {1: "Na", 2: "Cl"}, or one per atom.
         topology
             A file with the same atoms in the same order, for formats that hold positions only.
 
         Raises
         ------
         InputError
-            If a file cannot be read, or it leaves open what must be known.
+            If a file cannot be read, or lacks something that must be known.
         """
-        # here, because readers load numba and ASE's formats, and our own runs do without
+        # imported here: readers load numba and ASE's formats, and our own runs do without
         from llzo_helpers.trajectory.formats import open_reader
 
         paths = [path] if isinstance(path, str | Path) else list(path)
@@ -121,7 +121,7 @@ class AnyTrajectory:
 
     @classmethod
     def from_ase(cls, images: Sequence[ase.Atoms], *, frame_interval_ps: float) -> Self:
-        """Take a list of structures, one a frame."""
+        """Take a list of structures, one per frame."""
         from llzo_helpers.trajectory.libraries import read_ase
 
         return cls._of(read_ase(images, "list of Atoms"), frame_interval_ps)
@@ -141,7 +141,7 @@ class AnyTrajectory:
         universe
             With elements or masses, or with types and `elements`.
         frame_interval_ps
-            Time between frames; needed but for XTC, TRR and NetCDF.
+            Time between frames; needed except for XTC, TRR and NetCDF.
         elements
             Symbols by atom type.
         """
@@ -197,7 +197,7 @@ class AnyTrajectory:
     # ------------------------------------------------------------------ opening
 
     def _ordered_frames(self) -> IntArray:
-        """Return the reader's frames without those that a restart has written again."""
+        """Return the reader's frames without those that were written again after a restart."""
         reader = self._reader
         steps = reader.steps if reader.steps is not None else reader.times_ps
         if steps is None:
@@ -206,7 +206,7 @@ class AnyTrajectory:
         else:
             kept: list[int] = []
             for frame, step in enumerate(steps):
-                # what a killed run wrote beyond its restart file was computed again
+                # what a killed run wrote after its last restart file was computed again
                 while kept and steps[kept[-1]] >= step:
                     kept.pop()
                 kept.append(frame)
@@ -221,7 +221,7 @@ class AnyTrajectory:
         if reader.cells is not None:
             cells = reader.cells[frames]
         else:
-            # a barostat shows in any few frames
+            # a few frames suffice to reveal a barostat
             few = np.unique(np.linspace(0, len(frames) - 1, 5).astype(int))
             cells = reader.read(frames[few])[1]
             if not _same_cells(cells):
@@ -253,12 +253,12 @@ class AnyTrajectory:
                     raise InputError(
                         f"{reader.name}: {unit} {values[frames[first]]:g} and "
                         f"{values[frames[first + 1]]:g} of frames {first} and {first + 1} are not "
-                        f"{np.median(gaps):g} apart as others; give frames at one interval"
+                        f"{np.median(gaps):g} apart like others; give frames at one interval"
                     )
         if reader.times_ps is None or len(frames) < 2:
             if given is None:
                 raise InputError(
-                    f"{reader.name}: doesn't say the time between frames; give frame_interval_ps"
+                    f"{reader.name}: does not state the time between frames; give frame_interval_ps"
                 )
             return float(given)
         told = float(np.mean(np.diff(reader.times_ps[frames])))
@@ -279,7 +279,7 @@ class AnyTrajectory:
         chosen = range(len(self._frames))[self._selected][frames]
         if chosen.step < 1 or not len(chosen):
             raise InputError(
-                f"frames {frames}: must be a rising part of the {len(self)} that are there"
+                f"frames {frames}: must be an increasing selection of the {len(self)} frames"
             )
         part = copy.copy(self)
         part._selected = slice(chosen.start, chosen.stop, chosen.step)
@@ -289,7 +289,7 @@ class AnyTrajectory:
 
     @property
     def times_ps(self) -> FloatArray:
-        """Times of the frames, [frame]; from the first frame on if the file tells no time."""
+        """Times of the frames, [frame]; from the first frame on if the file states none."""
         start = 0.0
         chosen = range(len(self._frames))[self._selected]
         if self._reader.times_ps is not None:
@@ -329,7 +329,7 @@ class AnyTrajectory:
         Raises
         ------
         InputError
-            If a position is no number, or an atom moves too far between two frames to tell where.
+            If a position is not a number, or an atom moves too far between two frames to follow it.
         """
         chosen = range(len(self._frames))[self._selected]
         blocks = (
@@ -382,7 +382,7 @@ class AnyTrajectory:
     def _without_drift(
         self, chosen: range, atoms: NDArray[np.intp] | None, reference: NDArray[np.intp]
     ) -> Iterator[FloatArray]:
-        """Yield the same, less the displacement of the reference since the first of the frames."""
+        """Yield the same, minus the displacement of the reference since the first of the frames."""
         weights = self._mass_fractions(reference)
         origin: FloatArray | None = None
         for positions in self._unwrapped(chosen, None):
@@ -392,7 +392,7 @@ class AnyTrajectory:
             yield kept - (centre - origin)[:, None]
 
     def without_drift(self, mobile: Species, reference: Species | None = None) -> Self:
-        """Return the same trajectory less the displacement of the framework, for site analyses.
+        """Return the same trajectory minus the displacement of the framework, for site analyses.
 
         Parameters
         ----------
@@ -443,19 +443,19 @@ class AnyTrajectory:
         return np.asarray(masses / masses.sum())
 
     def mask(self, species: Species, name: str = "mobile") -> BoolArray:
-        """Return which atoms are meant, [atom].
+        """Return which atoms are selected, [atom].
 
         Parameters
         ----------
         species
             An element, several, or indices of atoms.
         name
-            What messages call it.
+            Its name in messages.
 
         Raises
         ------
         InputError
-            If there is no such atom, or nothing else.
+            If there is no such atom, or no other atom.
         """
         mask = np.zeros(len(self.symbols), dtype=bool)
         if isinstance(species, str) or (len(species) and isinstance(species[0], str)):
@@ -473,13 +473,15 @@ class AnyTrajectory:
                 mask[indices] = True
         if not found or not 0 < mask.sum() < len(mask):
             present = ", ".join(sorted(set(self.symbols.tolist())))
-            raise InputError(f"{name} = {species!r}: must be one of several elements: {present}")
+            raise InputError(
+                f"{name} = {species!r}: must be some, not all, of the atoms: {present}"
+            )
         return mask
 
     def relative_to_framework(
         self, mobile: Species, reference: Species | None = None
     ) -> FloatArray:
-        """Return positions of the mobile ions less the displacement of the framework.
+        """Return positions of the mobile ions minus the displacement of the framework.
 
         Parameters
         ----------
@@ -496,17 +498,17 @@ class AnyTrajectory:
         Raises
         ------
         InputError
-            If there is no such ion, or nothing else.
+            If there is no such ion, or no other atom.
         """
         is_mobile = self.mask(mobile)
         is_reference = ~is_mobile if reference is None else self.mask(reference, "reference")
         ions = np.flatnonzero(is_mobile)
-        # of all atoms, so that none need be picked out
+        # of all atoms, so that none need be selected
         weights = np.zeros(len(self.symbols))
         weights[is_reference] = self._mass_fractions(np.flatnonzero(is_reference))
         positions = np.empty((len(self), len(ions), 3))
         begin, origin = 0, np.zeros(3)
-        # in one pass: reading is what takes time
+        # in one pass: reading takes most of the time
         for chunk in self.chunks(BLOCK_FRAMES):
             centre = weights @ chunk
             if not begin:
@@ -528,11 +530,11 @@ class _Unwrapping:
     Parameters
     ----------
     name
-        What messages call the trajectory.
+        The trajectory's name in messages.
     nearest_image
         Whether to take the nearest image; else positions must not need it.
     check
-        Whether frames follow on, so that far jumps are a fault.
+        Whether frames are consecutive, so that long jumps are an error.
     """
 
     def __init__(self, name: str, *, nearest_image: bool, check: bool) -> None:
@@ -549,8 +551,8 @@ class _Unwrapping:
         if not np.isfinite(scaled).all():
             frame, atom, _ = np.argwhere(~np.isfinite(scaled))[0]
             raise InputError(
-                f"{self.name}: frame {first + frame}: position of atom {atom} is no number; leave "
-                "out the frames from there on"
+                f"{self.name}: frame {first + frame}: position of atom {atom} is not a number; "
+                "leave out the frames from there on"
             )
         if self._before is None:
             self._before = scaled[:1]

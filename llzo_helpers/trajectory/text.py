@@ -1,6 +1,6 @@
-"""Text files of many frames: where each begins, and numbers out of them at the speed of reading.
+"""Text files of many frames: where each begins, and numbers from them at the speed of reading.
 
-Nothing but the place of each frame is kept in memory. A file compressed by gzip is read through
+Only the position of each frame is kept in memory. A file compressed by gzip is read through
 once for that, and again for the frames.
 """
 
@@ -19,11 +19,11 @@ from llzo_helpers.errors import InputError
 
 _BLOCK = 1 << 22
 _BEFORE = 1024
-"""Bytes before a mark that a format may look at, for what it writes ahead of each frame."""
+"""Bytes before a mark that a format may inspect, for what it writes ahead of each frame."""
 
 
 class TextFile:
-    """A text file, compressed or not, whose parts are read by their place."""
+    """A text file, compressed or not, whose parts are read by their position."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,7 +57,7 @@ class TextFile:
 
     def _damaged(self, error: Exception) -> InputError:
         return InputError(
-            f"{self.path}: cut short or damaged ({error}); copy it again, or unpack what is there "
+            f"{self.path}: cut short or damaged ({error}); copy it again, or unpack what it has "
             "and give that"
         )
 
@@ -74,7 +74,7 @@ class TextFile:
         Yields
         ------
         tuple
-            Place of the mark, up to 1024 bytes before it, bytes from the mark on.
+            Position of the mark, up to 1024 bytes before it, bytes from the mark on.
         """
         kept, place = b"", 0  # `place` is that of kept[0]
         searched = 0
@@ -87,7 +87,7 @@ class TextFile:
                     kept[found : found + head],
                 )
                 searched = found + len(mark)
-            # a mark may lie across the border of two blocks, or have its head beyond it
+            # a mark may straddle the border of two blocks, or have its head beyond it
             end = found if found >= 0 else max(searched, len(kept) - len(mark) + 1)
             cut = max(0, end - _BEFORE)
             kept, place, searched = kept[cut:], place + cut, end - cut
@@ -107,14 +107,14 @@ def numbers(text: bytes, n_rows: int, columns: IntArray, n_columns: int) -> Floa
     n_rows
         Rows wanted.
     columns
-        Places of the columns wanted, counted from 0, [column].
+        Indices of the columns wanted, counted from 0, [column].
     n_columns
         Words in a row.
 
     Returns
     -------
     ndarray
-        [row, column]; NaN for what is no number. None if the text ends before, or a row has
+        [row, column]; NaN for what is not a number. None if the text ends early, or a row has
         another number of words.
     """
     slots = np.full(n_columns, -1, dtype=np.int64)
@@ -144,7 +144,7 @@ def _parse(text: NDArray[np.uint8], slots: IntArray, table: FloatArray) -> bool:
                 table[row, slots[column]] = _number(text, start, place)
         while place < end and (text[place] == 32 or text[place] == 9 or text[place] == 13):
             place += 1
-        # the newline tells that the last word is whole
+        # the newline shows that the last word is complete
         if place == end or text[place] != 10:
             return False
         place += 1
@@ -153,7 +153,7 @@ def _parse(text: NDArray[np.uint8], slots: IntArray, table: FloatArray) -> bool:
 
 @njit(cache=True, nogil=True)
 def _number(text: NDArray[np.uint8], start: int, stop: int) -> float:
-    """Return a decimal number, to the last bit or the one before; NaN if it is none."""
+    """Return a decimal number, exact to the last bit or two; NaN if it is not a number."""
     place, negative = start, text[start] == 45
     if negative or text[start] == 43:
         place += 1

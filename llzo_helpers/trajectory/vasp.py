@@ -27,7 +27,7 @@ class XdatcarReader:
         rows, marks, which = [], [], []
         for place, before, head in self._text.marks(MARK, head=120):
             lines = before.decode(errors="replace").splitlines()[-_HEADER_LINES:]
-            # a changing cell, or a file put together, has the header before every frame
+            # a changing cell, or a concatenated file, has the header before every frame
             if not headers or _is_header(lines):
                 headers.append(lines)
             marks.append(place)
@@ -53,7 +53,7 @@ class XdatcarReader:
             self._rows, self._end = self._rows[:-1], self._end[:-1]
             self.cells = self.cells[:-1]
         if not len(self):
-            raise InputError(f"{path}: its only frame is cut short; give a whole one")
+            raise InputError(f"{path}: its only frame is cut short; give a complete one")
 
     def __len__(self) -> int:
         return len(self._rows)

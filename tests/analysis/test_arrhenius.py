@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
+from llzo_helpers.analysis import arrhenius
 from llzo_helpers.analysis.arrhenius import BOLTZMANN_EV, fit_arrhenius
 from llzo_helpers.errors import InputError
 
@@ -76,6 +78,70 @@ def test_bounds_take_the_bias_of_dropping_what_is_not_positive():
         dropped.append(fit_arrhenius(T[kept], D[kept], std[kept]).E_a_eV)
     assert abs(np.mean(bounded) - 0.4) < 0.01
     assert abs(np.mean(bounded) - 0.4) <= abs(np.mean(dropped) - 0.4) + 0.002
+
+
+def ln_likelihood(law_, temperature_K, D, std, bound):
+    """As in the notes of `fit_arrhenius`, written anew."""
+    ln_D = law_[1] - law_[0] / (BOLTZMANN_EV * temperature_K)
+    known = ~bound
+    with np.errstate(over="ignore"):
+        excess = (D[bound] - np.exp(ln_D[bound])) / std[bound]
+    misfit = (np.log(D[known]) - ln_D[known]) * D[known] / std[known]
+    return stats.norm.logcdf(excess).sum() - (misfit**2).sum() / 2
+
+
+def test_the_likelihood_is_largest_at_the_fit_however_values_and_bounds_contradict():
+    """At random temperatures, of any scatter, bounds up to a thousand times too low or high.
+
+    The likelihood has one maximum: it is there if it is highest among all neighbours.
+    """
+    rng = np.random.default_rng(2)
+    turns = np.exp(1j * np.arange(8) * np.pi / 4)
+    for _ in range(100):
+        n = int(rng.integers(3, 8))
+        temperature = rng.uniform(300, 2000, n)
+        D = law(temperature, rng.uniform(0, 1.5)) * np.exp(rng.normal(0, rng.uniform(0, 2), n))
+        std = D * 10 ** rng.uniform(-2.5, 1, n)
+        bound = np.zeros(n, dtype=bool)
+        bound[rng.choice(n, rng.integers(1, n - 1), replace=False)] = True
+        D[bound] *= rng.choice([-1, 1]) * 10 ** rng.uniform(-3, 3)
+        fit = fit_arrhenius(temperature, D, std, bound)
+        points = temperature, D, std, bound
+        best = ln_likelihood((fit.E_a_eV, fit.ln_D0), *points)
+        covariance = [[fit.E_a_std_eV**2, fit.covariance], [fit.covariance, fit.ln_D0_std**2]]
+        sizes, axes = np.linalg.eigh(covariance)
+        for turn in turns:
+            aside = axes @ (np.sqrt(np.maximum(sizes, 0)) * (turn.real, turn.imag)) / 100
+            other = ln_likelihood((fit.E_a_eV + aside[0], fit.ln_D0 + aside[1]), *points)
+            assert other < best + 1e-9 * abs(best)
+
+
+def test_the_errors_with_bounds_are_those_of_the_curvature():
+    D = law(T).copy()
+    D[0] *= 0.5
+    points = T, D, 0.3 * law(T), np.array([True, False, False, False])
+    fit = fit_arrhenius(*points)
+    at, step = np.array([fit.E_a_eV, fit.ln_D0]), np.diag([1e-3, 1e-2])
+    curvature = [
+        [
+            -sum(
+                a * b * ln_likelihood(at + a * i + b * j, *points) for a in (1, -1) for b in (1, -1)
+            )
+            / (4 * i.sum() * j.sum())
+            for j in step
+        ]
+        for i in step
+    ]
+    wanted = np.linalg.inv(curvature) * max(1.0, fit.chi2 / fit.degrees_of_freedom)
+    found = [[fit.E_a_std_eV**2, fit.covariance], [fit.covariance, fit.ln_D0_std**2]]
+    np.testing.assert_allclose(found, wanted, rtol=0.01)
+
+
+def test_steps_that_run_out_are_said(monkeypatch):
+    monkeypatch.setattr(arrhenius, "_MOST_STEPS", 1)
+    D = law(T) * np.array([0.01, 1, 1, 1])
+    with pytest.raises(InputError, match="no law found that suits values and bounds"):
+        fit_arrhenius(T, D, 0.1 * D, [True, False, False, False])
 
 
 def test_what_is_not_positive_is_a_bound():

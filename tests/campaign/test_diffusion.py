@@ -3,17 +3,24 @@ import pandas as pd
 import pytest
 
 from llzo_helpers.analysis.arrhenius import BOLTZMANN_EV
-from llzo_helpers.campaign.diffusion import analyse_arrhenius, combine, table_2
+from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
+from llzo_helpers.campaign.diffusion import (
+    analyse_arrhenius,
+    combine,
+    diffusion_against_age,
+)
 from llzo_helpers.campaign.labels import system_label
-from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.campaign.paper import (
     compare_with_paper,
     paper_values,
     paper_values_for,
     readable_comparison,
+    table_2,
 )
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, run_columns, save_table
-from llzo_helpers.figures.diffusion import arrhenius_figure
+from llzo_helpers.figures.diffusion import ageing_figure, ageing_lags_figure, arrhenius_figure
+from llzo_helpers.md.trajectory import Trajectory
 
 
 @pytest.fixture
@@ -62,9 +69,13 @@ def test_no_temperatures_no_fits(diffusion):
     assert fits == {}
 
 
+def compare(diffusion: pd.DataFrame) -> pd.DataFrame:
+    arrhenius = analyse_arrhenius(combine(diffusion))[0]
+    return compare_with_paper({"diffusion": diffusion, "arrhenius": arrhenius})
+
+
 def test_comparison_stands_each_number_beside_its_counterpart(diffusion):
-    combined = combine(diffusion)
-    comparison = compare_with_paper(combined, analyse_arrhenius(combined)[0])
+    comparison = compare(diffusion)
     comparison = comparison[comparison["phase"] == "crystal"]
     D = comparison[comparison["quantity"] == "tracer_D_cm2_s"]
     learnt = D[D["md_potential"] == "hdnnp_sevennet0"]
@@ -88,7 +99,7 @@ def test_comparison_stands_each_number_beside_its_counterpart(diffusion):
 
 def test_a_potential_that_is_not_the_papers_has_no_counterpart(diffusion, tmp_path):
     other = diffusion.assign(md_potential="wang2014")
-    comparison = compare_with_paper(combine(other), analyse_arrhenius(combine(other))[0])
+    comparison = compare(other)
     # a table without rows, which the report reads back
     save_table(tmp_path / "comparison.csv", comparison)
     assert readable_comparison(pd.read_csv(tmp_path / "comparison.csv")).empty
@@ -98,7 +109,7 @@ def test_table_2_has_a_column_for_each_system_with_both_numbers(diffusion):
     combined = combine(diffusion)
     table = table_2(combined, analyse_arrhenius(combined)[0])
     assert table.shape == (2, 2)
-    assert table.loc["E_a (eV)"].str.startswith("0.40 ± ").all()
+    assert table.loc["Eₐ (eV)"].str.startswith("0.4").all()
 
 
 CIP_CRYSTALS = load_campaign("quick").systems[:2]
@@ -148,18 +159,63 @@ def test_a_bound_is_one_in_fits_tables_and_comparison(diffusion):
 
     at_1100 = combine(bounded(diffusion, 1100))
     assert (
-        table_2(at_1100, analyse_arrhenius(at_1100)[0]).loc["D (cm2/s)"].str.startswith("< ").all()
+        table_2(at_1100, analyse_arrhenius(at_1100)[0])
+        .loc["D (10⁻⁵ cm²/s)"]
+        .str.startswith("< ")
+        .all()
     )
-    comparison = compare_with_paper(at_1100, analyse_arrhenius(at_1100)[0])
+    comparison = compare(bounded(diffusion, 1100))
     D = comparison[comparison["quantity"] == "tracer_D_cm2_s"]
     assert D["upper_bound"].all()
     below = D["paper"] <= D["this_work"]
     assert (D.loc[below, "deviation_sigma"] == 0).all()
     assert (D.loc[~below, "deviation_sigma"] < 0).all()
     words = readable_comparison(comparison)
-    assert words.loc[words["quantity"] == "D (cm2/s)", "this work"].str.startswith("< ").all()
+    assert words.loc[words["quantity"].str.startswith("D "), "this work"].str.startswith("< ").all()
 
 
 def test_two_bounds_of_three_temperatures_give_no_activation_energy(diffusion):
     table = bounded(bounded(diffusion, 900), 1100)
     assert analyse_arrhenius(combine(table))[0].empty
+
+
+def test_a_glass_that_ages_slows_down_at_every_lag():
+    """Ions whose D halves from quarter to quarter of the run, in a framework that rests."""
+    quarter_D = 0.4 * 0.5 ** np.arange(4)
+    rng = np.random.default_rng(3)
+    widths = np.sqrt(2 * 0.05 * np.repeat(quarter_D, 500))
+    walk = np.cumsum(rng.normal(size=(2000, 60, 3)) * widths[:, None, None], axis=0)
+    at_rest = np.broadcast_to(rng.uniform(0, 20, (40, 3)), (2000, 40, 3))
+    trajectory = Trajectory.from_arrays(
+        np.concatenate([walk, at_rest], axis=1),
+        ["Li"] * 60 + ["O"] * 40,
+        20 * np.eye(3),
+        frame_interval_ps=0.05,
+    )
+
+    class OneGlass(Campaign):
+        @property
+        def finished_runs(self):
+            return [run for run in self.runs if run.structure.phase == "amorphous"][:1]
+
+        def trajectory(self, run, stage="production"):
+            return trajectory
+
+    campaign = OneGlass.model_construct(**dict(load_campaign("quick")))
+    ageing, lags = diffusion_against_age(campaign)
+    began = campaign.md.equilibration_ps
+    assert ageing["age_ps"].to_list() == [began + at for at in (12.5, 37.5, 62.5, 87.5)]
+    deviation = ageing["tracer_D_cm2_s"] / (1e-4 * quarter_D) - 1
+    assert (abs(deviation) < 3 * ageing["tracer_D_std_cm2_s"] / ageing["tracer_D_cm2_s"]).all()
+    for (_, part), D in zip(lags.groupby("age_ps"), quarter_D, strict=True):
+        assert part["lag_ps"].max() > 5
+        far = abs(part["tracer_D_cm2_s"] - 1e-4 * D) / part["tracer_D_std_cm2_s"]
+        assert (far < 4).all()
+
+    (name,) = set(lags["run"])
+    whole = tracer_diffusion_coefficient(trajectory.relative_to_framework(), 0.05)
+    figure = ageing_lags_figure(lags, {name: whole}, {name: "one glass"})
+    named = [trace.name for trace in figure.data if trace.showlegend]
+    assert named == [*(f"part {number} of 4" for number in range(1, 5)), "whole run"]
+    values, *_ = ageing_figure(ageing).data
+    assert list(values.x) == ageing.loc[~ageing["upper_bound"], "age_ps"].to_list()

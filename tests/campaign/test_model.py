@@ -50,9 +50,15 @@ def changed(**changes):
             "systems[0]: li_per_formula = 9.0: must be from 5.5 to 7.5",
         ),
         (changed(systems__1__volume_ratio=3), "volume_ratio"),
+        (
+            changed(systems__0__md={"production_ps": 0.5}),
+            "systems[0].diffusion.fit_window = [0.",
+        ),
+        (changed(systems__0__md={"time_step": 1}), "systems[0].md: time_step: unknown key"),
+        (changed(systems__0__md={"launcher": "mpi"}), "systems[0]: md.launcher: the same for all"),
         (changed(systems=[*QUICK["systems"], QUICK["systems"][0]]), "is already in systems[0]"),
         (changed(systems__0__temperature_K=[900, 900]), "is given twice; remove one"),
-        (changed(systems__0__md_potential="nope"), "no such potential as 'nope'; available: bush"),
+        (changed(systems__0__md_potential="nope"), "no potential 'nope'; available: bush"),
         (
             changed(md__frame_interval_fs=0.7),
             "md: frame_interval_fs = 0.7: must be a multiple of timestep_fs = 1",
@@ -62,7 +68,7 @@ def changed(**changes):
         (changed(md__processes=2), "launcher 'serial' uses 1"),
         (
             changed(diffusion={"fit_window": [0.5, 0.1]}),
-            "fit_window = [0.5, 0.1]: must be two numbers that rise",
+            "fit_window = [0.5, 0.1]: must be two increasing numbers",
         ),
         (changed(name="x"), "a campaign is named by its file"),
         (changed(systems=[]), "systems: missing; list systems to run, or trajectories of your own"),
@@ -86,7 +92,10 @@ def changed(**changes):
         ),
         (changed(md__equilibration_ps=1e306), "equilibration_ps = 1e+306: must be less than"),
         (changed(systems__0__replicas=10_000_000), "replicas = 10000000: must be less than"),
-        (changed(systems__0__replicas=900), "replicas = 900: with all lists makes 5400 runs"),
+        (
+            changed(systems__0__replicas=900),
+            "replicas = 900: with all the lists this makes 5400 runs",
+        ),
         (
             changed(systems=[{**s, "replicas": 400} for s in QUICK["systems"]]),
             "systems: 6800 runs in all",
@@ -106,7 +115,7 @@ def changed(**changes):
         (changed(systems__4__melt_quench__quench_K_ps=1e-300), "more than 1e+06 ps"),
         (changed(seed=10**30), "seed = a number of about"),
         # strange shapes
-        (changed(systems__3__melt_quench={"preset": []}), "no such preset as []"),
+        (changed(systems__3__melt_quench={"preset": []}), "no preset []"),
         (changed(systems__0__md_potential="x" * 100_000), "must be the name of a folder"),
         (changed(systems__0__md_potential=["a" * 61]), "must be the name of a folder"),
         (changed(description=["x"] * 10_000), "description = a list of 10000: must be a valid str"),
@@ -193,8 +202,22 @@ def test_reading_a_large_campaign_is_quick():
 
 
 def test_unknown_campaign_lists_those_there():
-    with pytest.raises(InputError, match=r"nope\.yaml: no such campaign; available: .*quick"):
+    with pytest.raises(InputError, match=r"nope: no such campaign; available: .*quick"):
         load_campaign("nope")
+
+
+def test_a_system_may_run_longer_than_the_campaign(tmp_path: Path):
+    path = tmp_path / "longer.yaml"
+    changes = {"production_ps": 60, "timestep_fs": 2.0}
+    path.write_text(yaml.safe_dump(changed(systems__0__md=changes, md__jump_run_ps=15)))
+    campaign = load_campaign(str(path))
+    for run in campaign.runs:
+        (system,) = [system for system in campaign.systems if system.makes(run)]
+        assert run in system.runs()
+        settings, longer = campaign.md_settings(run), system is campaign.systems[0]
+        assert (settings.production_ps, settings.timestep_fs) == ((60, 2) if longer else (30, 1))
+        assert settings.equilibration_ps == campaign.md.equilibration_ps
+        assert settings.jump_run_ps == (15 if run.temperature_K == 1100 else 0)
 
 
 def test_seeds_are_reproducible_and_differ_by_label_and_campaign(tmp_path: Path):

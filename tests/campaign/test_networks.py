@@ -99,6 +99,30 @@ def test_network_comes_back_from_its_files(campaign):
     assert load_network(campaign, elsewhere) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("network.json", lambda data: data[: len(data) // 2]),
+        ("network.json", lambda data: b"[1]"),
+        ("network.json", lambda data: b'{"nodes": [], "edges": []}'),
+        ("assignments.npz", lambda data: data[: len(data) // 2]),
+        ("assignments.npz", lambda data: data[:-4] + b"\x00\x00\x00\x01"),
+        ("assignments.npz", lambda data: b""),
+        ("provenance.json", lambda data: data[: len(data) // 2]),
+    ],
+)
+def test_damaged_files_of_sites_are_named(campaign, name, damage):
+    run = crystals(campaign)[0]
+    path = campaign.directory / "sites" / run.name / name
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError) as error:
+        load_network(campaign, run)
+    message = str(error.value)
+    assert name in message
+    assert "\n" not in message
+    assert len(message) < 300
+
+
 def test_networks_of_a_campaign(campaign, diffusion):
     networks = analyse_networks(campaign, diffusion)
     table = networks.table
@@ -166,7 +190,7 @@ def test_reference_alone_falls_into_its_groups(tmp_path, monkeypatch):
     ("change", "message"),
     [
         ({"resolution_THz": 0.01}, "0.01 THz needs 37500 frames, more than 150 ps"),
-        ({"volume_ratio": [1.3]}, "1.3: no system has it; there are 0.86, 0.9, 1, 1.01"),
+        ({"volume_ratio": [1.3]}, "1.3: no system has it; choose from 0.86, 0.9, 1, 1.01"),
     ],
 )
 def test_short_runs_that_cannot_answer_are_refused_at_the_door(change, message):

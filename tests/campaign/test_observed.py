@@ -16,16 +16,16 @@ from llzo_helpers.campaign.diffusion import (
     analyse_diffusion,
     combine,
     msd_table,
-    table_2,
 )
 from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.campaign.networks import analyse_networks
 from llzo_helpers.campaign.order import analyse_structures
-from llzo_helpers.campaign.paper import compare_with_paper, paper_values_for
+from llzo_helpers.campaign.paper import compare_with_paper, paper_values_for, table_2
+from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.site_files import load_network, save_sites
 from llzo_helpers.campaign.site_panels import density_panel, nearest_crystals, volume_panels
 from llzo_helpers.campaign.site_tables import kind_table, run_table
-from llzo_helpers.campaign.sites import RunSites, analyse_sites
+from llzo_helpers.campaign.sites import RunSites, Surroundings, analyse_run, analyse_sites
 from llzo_helpers.campaign.tables import against_volume
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.diffusion import arrhenius_figure, msd_figure
@@ -91,13 +91,13 @@ def test_diffusion_and_one_fit_a_group(campaign):
     figure = arrhenius_figure(combined, fits, campaign.mobile)
     assert figure.layout.yaxis.title.text.startswith("D<sub>F</sub>")
     assert "BaF2: " in next(trace.name for trace in figure.data if trace.name)
-    caption = msd_figure(results, campaign.mobile).layout.meta["caption"]
+    caption = msd_figure({"BaF2": results}, mobile=campaign.mobile).layout.meta["caption"]
     assert "displacement of fluorine relative" in caption
     lags = msd_table(results)
     assert lags.columns.to_list() == ["run", "lag_ps", "msd_A2", "msd_std_A2"]
     assert (lags.groupby("run")["lag_ps"].diff().dropna() > 0).all()
     # of the paper nothing is compared
-    assert compare_with_paper(combined, arrhenius).empty
+    assert compare_with_paper({"diffusion": table, "arrhenius": arrhenius}).empty
     assert table_2(combined, arrhenius).empty
     assert paper_values_for(campaign).empty
     assert against_volume(combined).empty
@@ -124,6 +124,22 @@ def test_sites_of_any_ion_in_any_framework(system):
     assert nearest_crystals([system], (1.0,)) == []
     figure = figure_2([density_panel(system)], "F")
     assert "density of fluorine" in figure.layout.meta["caption"]
+
+
+def test_how_far_neighbours_count_can_be_said(system):
+    settings = SiteSettings()
+    n_framework = int((~system.mobile).sum())
+    barium, oxygen = np.full(n_framework, "Ba"), np.full(n_framework, "O")
+    lithium = system.run.model_copy(update={"mobile": ["Li"]})
+    _, usual = Surroundings(system.analysis, barium, system.run.mobile, None).neighbours
+    # Ba-F is 2.7 Å
+    assert 2.9 < usual < 3.8
+    assert Surroundings(system.analysis, oxygen, system.run.mobile, None).neighbours[1] == usual
+    assert Surroundings(system.analysis, oxygen, lithium.mobile, None).neighbours[1] == 2.9
+    told = settings.model_copy(update={"coordination_cutoff_A": 5.2})
+    assert Surroundings(system.analysis, oxygen, lithium.mobile, 5.2).neighbours[1] == 5.2
+    wider = analyse_run(system.run, system.trajectory, told)
+    assert (wider.coordination > system.coordination).all()
 
 
 def test_sites_for_other_programs(system, campaign):
@@ -194,7 +210,7 @@ def test_elements_in_words():
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([entry(mobile="Xx")], "trajectories[0]: mobile = 'Xx': no chemical symbol"),
+        ([entry(mobile="Xx")], "trajectories[0]: mobile = 'Xx': not a chemical symbol"),
         ([entry(), entry()], "trajectories[1]: 700 is already in trajectories[0]"),
         (
             [entry(), entry(label="other", mobile="Ba")],

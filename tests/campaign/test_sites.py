@@ -50,7 +50,7 @@ from llzo_helpers.figures.site_figures import (
     survival_figure,
 )
 from llzo_helpers.generate.settings import Structure
-from llzo_helpers.lab.widgets import explore_density
+from llzo_helpers.lab.explorers import explore_density
 
 DATA = Path(__file__).parents[1] / "data" / "sites"
 

@@ -235,7 +235,7 @@ def kill_controller(drill: Drill, at: int) -> None:
         process.kill()
         process.wait()
         again = drill.start()
-        wait_until(lambda: "earlier call still go on" in drill.log.read_text(), "notice")
+        wait_until(lambda: "earlier call are still running" in drill.log.read_text(), "notice")
         if drill.jobs() != jobs or len(processes_in(drill.run, "lmp")) != 1:
             raise DrillError("a second copy was started beside the one that runs")
     drill.finish(again)

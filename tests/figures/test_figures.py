@@ -34,6 +34,9 @@ SYSTEM = {
 }
 
 
+CIP, ML = "CIP", "ML"
+
+
 def traces(figure):
     return {trace.name: trace for trace in figure.data if trace.name}
 
@@ -57,7 +60,7 @@ def test_figure_1_has_a_curve_for_each_size_and_the_papers_beside_it():
     ours = [trace for name, trace in drawn.items() if not name.startswith("paper")]
     np.testing.assert_allclose([trace.x for trace in ours], [[101, 112]] * 2)
     np.testing.assert_allclose(ours[1].y, np.multiply(2e-5, [1.01, 1.12]))
-    theirs = drawn["paper: C-Li<sub>6.25</sub> CIP"]
+    theirs = drawn["paper: C-Li6.25 CIP"]
     assert theirs.y[np.argmin(np.abs(np.subtract(theirs.x, 101)))] == 2.88e-5
     assert set(traces(figure_1b(table, paper))) > {trace.name for trace in ours}
 
@@ -74,20 +77,25 @@ def test_the_crossover_is_drawn_with_errors_and_its_decomposition():
             "tracer_D_cm2_s": D,
             "tracer_D_std_cm2_s": D / 10,
             "upper_bound": False,
+            "tracer_D_limit_cm2_s": 1.2 * D,
             "paper": 1.1 * D,
         }
         for origin, md, D in (
-            ("a", "a", 1e-8),
-            ("a", "b", 1e-7),
-            ("b", "a", 2e-8),
-            ("b", "b", 2e-7),
+            ("bush1994_woodley1999", "bush1994_woodley1999", 1e-8),
+            ("bush1994_woodley1999", "hdnnp_sevennet0", 1e-7),
+            ("hdnnp_sevennet0", "bush1994_woodley1999", 2e-8),
+            ("hdnnp_sevennet0", "hdnnp_sevennet0", 2e-7),
         )
     ]
     drawn = traces(crossover_figure(pd.DataFrame(rows), 700))
-    assert len(drawn) == 4
-    first = next(iter(drawn.values()))
-    assert list(first.x) == ["a", "b"]
-    assert list(first.error_y.array) == [1e-9, 1e-8]
+    ours = drawn[f"{ML} structures with {CIP}"]
+    assert (list(ours.y), list(ours.error_y.array)) == ([2e-8], [2e-9])
+    assert list(drawn[f"paper: {ML} structures with {CIP}"].y) == pytest.approx([2.2e-8])
+    assert len(drawn) == 8
+    # the colour is the potential that ran, the marker whose structure it is
+    same = drawn[f"{CIP} structures with {CIP}"].marker
+    assert same.color == ours.marker.color
+    assert same.symbol != ours.marker.symbol
     effects = decompose([[1e-8, 1e-7]], [[1e-9, 1e-8]], [[2e-8, 2e-7]], [[2e-9, 2e-8]])
     bars = effects_figure({"a → b": effects})
     values = np.concatenate([np.ravel(trace.x) for trace in bars.data])

@@ -128,7 +128,7 @@ def test_writing_and_reading_back(tmp_path: Path):
     ("arguments", "message"),
     [
         ({"li_per_formula": 5.0}, "li_per_formula = 5.0: must be from 5.5 to 7.5"),
-        ({"li_per_formula": 6.3}, "take a multiple of 0.125"),
+        ({"li_per_formula": 6.3}, "give a multiple of 0.125"),
         ({"li_per_formula": 7.0, "volume_ratio": -1.0}, "volume_ratio = -1.0: must be greater"),
     ],
 )

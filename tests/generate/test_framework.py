@@ -107,8 +107,8 @@ def test_ions_anywhere_vacate_three_quarters_of_the_sites():
     ("cell", "symbols", "message"),
     [
         (np.diag([13, 13, 14]), ["Zr"] * 16, "not cubic"),
-        (np.eye(3) * 13, ["Zr"] * 17, "no cube of garnet cells"),
-        (np.eye(3) * 13, ["O"] * 4, "no cube of garnet cells"),
+        (np.eye(3) * 13, ["Zr"] * 17, "do not form a cube of garnet cells"),
+        (np.eye(3) * 13, ["O"] * 4, "do not form a cube of garnet cells"),
     ],
 )
 def test_cells_that_cannot_be_compared_with_the_garnet(cell, symbols, message):
@@ -116,17 +116,19 @@ def test_cells_that_cannot_be_compared_with_the_garnet(cell, symbols, message):
         frenkel_defects([np.zeros((len(symbols), 3))], cell, symbols)
 
 
-def moving_framework(step: float, defective: bool, n_frames: int = 60) -> FrameworkState:
+def moving_framework(
+    step: float, defective: bool, n_frames: int = 60, rattle: float = 0.1
+) -> FrameworkState:
     """A Brownian framework (`step` in Å a frame) on garnet sites, or on no sites."""
     rng = np.random.default_rng(2)
     atoms = crystal(li_per_formula=6.25, seed=1)
     if defective:
         atoms.positions = rng.random(atoms.positions.shape) * atoms.cell[0, 0]
     walk = rng.normal(0, step, (n_frames, len(atoms), 3)).cumsum(axis=0)
-    rattle = rng.normal(0, 0.1, (n_frames, len(atoms), 3))
+    vibration = rng.normal(0, rattle, (n_frames, len(atoms), 3))
     # all drift together, which is no diffusion
     together = np.linspace(0, 5, n_frames)[:, np.newaxis, np.newaxis]
-    positions = atoms.positions + walk + rattle + (together if defective else 0)
+    positions = atoms.positions + walk + vibration + (together if defective else 0)
     return framework_state(positions, atoms.cell.array, atoms.get_chemical_symbols(), 0.1)
 
 
@@ -143,6 +145,13 @@ def test_melt_glass_and_crystal_are_told_apart():
     assert verdict(melt) == "not frozen"
     assert verdict(moving_framework(0, defective=True)) == "glass"
     assert verdict(moving_framework(0, defective=False)) == "crystal"
+
+
+def test_a_melt_flows_however_short_and_wide_vibration_does_not():
+    assert moving_framework(0.3, defective=True, n_frames=24).flows
+    shaken = moving_framework(0, defective=True, rattle=0.8)
+    assert not shaken.frozen
+    assert not shaken.flows
 
 
 @pytest.mark.parametrize(
@@ -229,7 +238,7 @@ def test_more_lithium_than_sites_is_refused(partly_filled):
     atoms, sites = partly_filled
     with pytest.raises(InputError, match=r"56 Li to add, more than fit on the \d+ empty sites"):
         set_lithium(atoms, 100, sites, seed=0)
-    with pytest.raises(InputError, match=r"60 Li wanted, the glass holds 44.* set sites_ps"):
+    with pytest.raises(InputError, match=r"60 Li requested, but the glass has 44.* set sites_ps"):
         set_lithium(atoms, 60, None, seed=0)
 
 

@@ -211,12 +211,12 @@ def test_pair_distributions_and_coordination_side_by_side(glass: Path):
     ("changes", "message"),
     [
         ({"quench_K_ps": 1e6}, "quench_K_ps = 1e+06: 2500 K would take less than 1000 fs"),
-        ({"end_K": 3500}, "end_K = 3500, hold_K = 3000, superheat_K = 7000: a quench goes down"),
+        ({"end_K": 3500}, "end_K = 3500, hold_K = 3000, superheat_K = 7000: a quench cools"),
         ({"superheat_K": 2000}, "give end_K < hold_K <= superheat_K"),
-        ({"preset": "slow"}, "no such preset as 'slow'; there are: cip, ml, quick"),
+        ({"preset": "slow"}, "no preset 'slow'; available: cip, ml, quick"),
         ({"quench_K_ps": -1}, "quench_K_ps = -1: must be greater than 0"),
         ({"hold_ps": 0.001}, "hold_ps = 0.001: must be a multiple of frame_interval_fs = 20"),
-        ({"li_per_formula": 6.3}, "take a multiple of 0.125"),
+        ({"li_per_formula": 6.3}, "give a multiple of 0.125"),
         ({"quench_K_pS": 1}, "did you mean 'quench_K_ps'?"),
     ],
 )
@@ -336,7 +336,7 @@ def test_campaigns_without_a_crossover_have_empty_tables():
     assert crossover_table(crystals).empty
     assert crossover_effects(crystals)[0].empty
     assert crossover_temperature(crystals) is None
-    with pytest.raises(InputError, match=r"temperature_K = 700: .* there are none"):
+    with pytest.raises(InputError, match=r"temperature_K = 700: .* available: none"):
         crossover_temperature(crystals, 700)
 
 

@@ -113,6 +113,12 @@ def test_what_is_not_done_is_refused_by_name(tmp_path: Path, text: str, words: s
     assert len(message) < 300
 
 
+def test_zbl_on_a_continued_line(tmp_path: Path):
+    text = ZBL.replace(" zbl", " &\n    zbl").replace(" hdnnp 6", " & \n hdnnp 6")
+    zbl = read(tmp_path, text + "pair_coeff Li O &\n zbl 3 8\n").zbl
+    assert (zbl.inner, zbl.outer, zbl.charges["Li", "O"]) == (0.7, 1.3, (3, 8))
+
+
 def test_bytes_of_all_kinds(tmp_path: Path):
     (tmp_path / "potential.lmp").write_bytes(
         b"\xef\xbb\xbf" + STYLE.encode() + COEFF.encode() + "# Ångström\n".encode("latin-1")

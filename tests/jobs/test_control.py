@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -175,7 +176,7 @@ def test_started_runs_outlive_who_started_them_and_can_be_cancelled(tmp_path: Pa
     assert rows[second]["state"] == "waiting"
     with pytest.raises(subprocess.CalledProcessError) as error:
         call(f"control.start({str(campaign)!r})", tmp_path)
-    assert "pair: runs already (process" in error.value.stderr
+    assert "pair: already running (process" in error.value.stderr
     call(
         "from llzo_helpers.campaign.model import load_campaign\n"
         f"control.cancel(load_campaign({str(campaign)!r}))",
@@ -185,6 +186,48 @@ def test_started_runs_outlive_who_started_them_and_can_be_cancelled(tmp_path: Pa
     rows = table(campaign, tmp_path)
     assert rows[first]["state"] == "waiting"
     assert not list((tmp_path / "pair").glob("runs/*/summary.json"))
+
+
+def lammps_of(folder: Path) -> list[int]:
+    """Processes of LAMMPS that work in a campaign's folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            name = (process / "comm").read_text().strip()
+            if name == "lmp" and folder in (process / "cwd").readlink().parents:
+                found.append(int(process.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stop", "launcher"),
+    [(signal.SIGINT, {}), (signal.SIGTERM, {"launcher": "mpi", "processes": 2})],
+)
+def test_a_stop_of_the_controller_alone_ends_lammps_at_once(tmp_path: Path, stop, launcher):
+    md = CAMPAIGN["md"] | {"production_ps": 100, "segment_ps": 1} | launcher
+    campaign = tmp_path / "pair.yaml"
+    campaign.write_text(yaml.safe_dump(CAMPAIGN | {"md": md}))
+    folder = tmp_path / "pair"
+    controller = subprocess.Popen(
+        [sys.executable, "-m", "llzo_helpers", "run", str(campaign), "--cores", "2"],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: list(folder.glob("runs/*/segment_0001")))
+    assert lammps_of(folder)
+    before = {path.parent for path in folder.glob("runs/*/segment_????/segment.json")}
+    controller.send_signal(stop)
+    wait_for(lambda: not lammps_of(folder), 5)
+    _, errors = controller.communicate(timeout=30)
+    assert controller.returncode == 130
+    assert errors.strip() == "stopped; the same command resumes from here"
+    assert before <= {path.parent for path in folder.glob("runs/*/segment_????/segment.json")}
+    assert not holder(folder)
+    assert not lammps_of(folder)
 
 
 # --------------------------------------------------------------------------- shells
@@ -335,7 +378,7 @@ def test_results_are_read_without_running_what_they_hold(tmp_path: Path, monkeyp
 
 
 def test_a_table_escapes_what_a_failure_says(tmp_path: Path):
-    from llzo_helpers.lab.widgets import _runs_html
+    from llzo_helpers.lab.campaign_panel import _runs_html
 
     campaign_file = tmp_path / "pair.yaml"
     campaign_file.write_text(yaml.safe_dump(CAMPAIGN))

@@ -90,7 +90,7 @@ def test_the_report_stands_alone(smoke: Path):
         "Figure 1A",
         "Table 2",
         "Figure 5",
-        "What was assumed",
+        "Assumptions",
         "Versions",
         f"runs/{RUN}/02_run_md",
     ):
@@ -102,7 +102,7 @@ def test_the_report_stands_alone(smoke: Path):
 def test_the_report_leaves_out_tables_of_nothing(smoke_to_change: Path):
     """A campaign of glasses alone has no switches from one structure to another, for example."""
     folder = smoke_to_change / "smoke"
-    caption = "How far the frameworks went"
+    caption = "How far the frameworks moved"
     assert caption in (folder / "report.html").read_text()
     (folder / "switches.csv").write_text("\n")
     process = run("report", "smoke", results=smoke_to_change)
@@ -198,7 +198,7 @@ def test_a_notebook_refuses_bad_parameters(tmp_path: Path, parameters, message):
 def test_an_unknown_profile_is_refused(tmp_path: Path):
     process = run("run", "smoke", "--profile", "cloud", results=tmp_path)
     assert process.returncode == 2
-    assert "no such profile; there are: local, slurm" in process.stderr
+    assert "no such profile; available: local, slurm" in process.stderr
 
 
 @pytest.mark.parametrize("cores", [0, -1, 10**7])

@@ -1,15 +1,22 @@
 """Every part of the report is optional; what is absent is named, with the reason."""
 
 import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from playwright.sync_api import sync_playwright
 
+from llzo_helpers.analysis.sites.density import Surface
 from llzo_helpers.campaign import model
 from llzo_helpers.campaign.model import Campaign, load_campaign
+from llzo_helpers.campaign.site_panels import DensityPanel
 from llzo_helpers.campaign.tables import save_table
+from llzo_helpers.figures.figure2 import figure_2
+from llzo_helpers.figures.register import save_figure
 from llzo_helpers.jobs.report import write_report
 
 GLASS = {
@@ -50,7 +57,7 @@ def test_one_analysis_does_not_take_the_report_along(campaign: Campaign):
     failed_notebook(folder / "05_gop.ipynb", "InputError", "no jumps in any run")
     page = write_report(campaign).read_text()
     assert "Not in this report:" in page
-    assert "vibration, order of the structure: 05_gop.ipynb: InputError: no jumps in any" in page
+    assert "vibrations, structural order: 05_gop.ipynb: InputError: no jumps in any" in page
     assert "Crossover: structure or potential: 06_crossover.ipynb was not run" in page
     assert "<td>3.25</td>" in page
 
@@ -92,4 +99,39 @@ def test_a_window_chosen_for_each_run_is_told(campaign: Campaign):
     assert "at lags from " in write_report(campaign).read_text()
     free = campaign.diffusion.model_copy(update={"fit_window": None})
     page = write_report(campaign.model_copy(update={"diffusion": free})).read_text()
-    assert "at lags that are chosen for each run" in page
+    assert "at lags over which D is level, chosen for each run" in page
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
+def test_the_page_fits_a_small_window_and_a_scene_is_a_picture_until_asked_for(campaign: Campaign):
+    """In a real browser: nothing scrolls sideways, figures are drawn, no error is logged."""
+    folder = campaign.directory
+    tetrahedron = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    surface = Surface(np.array(tetrahedron, float), np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3]]))
+    panel = DensityPanel("a", surface, np.ones(4), np.eye(3))
+    save_figure(folder, figure_2([panel]))
+    glass = {"glass": campaign.glasses[0].name, "verdict": "glass"}
+    elements = [f"{stage}: {element}" for stage in ("melt", "glass") for element in ("La", "Zr")]
+    rows = [
+        glass | {f"{name} sites vacated": f"{number}.0 of 24" for name in elements}
+        for number in range(2)
+    ]
+    save_table(folder / "glasses.csv", pd.DataFrame(rows))
+    path = write_report(campaign)
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--enable-unsafe-swiftshader"]
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=arguments
+        )
+        page = browser.new_page(viewport={"width": 800, "height": 900})
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= 800
+        assert page.locator(".scene img").count() == 1
+        assert page.locator(".scene canvas").count() == 0
+        page.get_by_role("button", name="Turn in 3D").click()
+        page.locator(".scene canvas").first.wait_for(timeout=60_000)
+        assert page.locator(".scene img").count() == 0
+        browser.close()
+    assert errors == []

@@ -1,5 +1,6 @@
 """The notebooks in JupyterLab, before a real browser (Debian's Chromium)."""
 
+import io
 import os
 import shutil
 import socket
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 from one_node_slurm import NoSlurmError, running_slurm, write_profile
-from playwright.sync_api import Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Locator, Page, sync_playwright
 
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.paths import ROOT
@@ -38,6 +40,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # runs that are still at work when the table, which is read every 5 s, shows and cancels them
     smoke = root / "parameters/smoke.yaml"
     smoke.write_text(smoke.read_text().replace("  production_ps: 2\n", "  production_ps: 200\n"))
+    # of the campaigns that ship this one comes with its trajectories
+    diffusion = root / "notebooks/03_diffusion.ipynb"
+    diffusion.write_text(diffusion.read_text().replace('= \\"quick\\"', '= \\"uo2\\"'))
     return root
 
 
@@ -148,6 +153,47 @@ def test_a_campaign_on_slurm_from_the_panel(page: Page, lab: str, project: Path)
             assert jobs.stdout == ""
     except NoSlurmError as error:
         pytest.skip(f"no Slurm: {error}")
+
+
+def test_a_trajectory_of_any_program_chosen_in_the_panel(page: Page, lab: str, project: Path):
+    """Its first frame is seen, and its D is the one that the notebook's table gives."""
+    run_all(page, lab.format("03_diffusion"), 240)
+    file = project / "data/example_uo2/uo2_3000K.dump.gz"
+    path = page.get_by_placeholder("path", exact=True)
+    # offered as one types
+    names = path.get_attribute("list")
+    assert page.locator(f'datalist[id="{names}"] option[value="{file}"]').count() == 1
+    path.fill(str(file))
+    page.get_by_label("elements", exact=True).fill("1: U, 2: O")
+    interval = page.get_by_label("ps per frame")
+    interval.fill("0.2")
+    interval.press("Tab")
+    panel = page.locator(".widget-vbox", has=path).last
+    panel.get_by_role("button", name="Open").click()
+    panel.get_by_text("200 frames, 0.2 ps apart, O216U108").wait_for(timeout=60_000)
+    panel.get_by_text("nearest image").wait_for()
+
+    view = panel.locator("canvas").first
+    view.wait_for(timeout=30_000)
+    deadline = time.monotonic() + 60
+    while colours(view) < 100:
+        assert time.monotonic() < deadline, "no atoms are drawn"
+        time.sleep(1)
+
+    panel.locator("select[multiple]").select_option("O")
+    panel.get_by_role("button", name="Analyse").click()
+    panel.get_by_text("D = 1.").wait_for(timeout=60_000)
+    curve = panel.locator(".js-plotly-plot .scatterlayer .js-line").first
+    curve.wait_for(timeout=30_000)
+    drawn = curve.bounding_box()
+    assert drawn
+    assert min(drawn["width"], drawn["height"]) > 50
+
+
+def colours(view: Locator) -> int:
+    """Count the colours that an element shows: atoms are spheres, shaded."""
+    shown = Image.open(io.BytesIO(view.screenshot())).convert("RGB")
+    return len(shown.getcolors(shown.width * shown.height))
 
 
 def start_and_cancel(page: Page, by: str = "") -> None:

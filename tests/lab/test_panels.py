@@ -6,7 +6,7 @@ from typing import Any
 import ipywidgets
 import pytest
 
-from llzo_helpers.lab.widgets import trajectory_panel
+from llzo_helpers.lab.diffusion_panels import trajectory_panel
 from llzo_helpers.paths import DATA
 
 FILE = DATA / "example_uo2" / "uo2_3000K.dump.gz"
@@ -41,7 +41,7 @@ def test_a_file_is_looked_at_and_analysed(panel, press):
     assert str(FILE) in panel["file"].options
     panel["file"].value = str(FILE)
     panel["elements"].value = "1: U, 2: O"
-    panel["ps a frame, or 0"].value = 0.2
+    panel["ps per frame, or 0"].value = 0.2
     assert press("Open") == "200 frames, 0.2 ps apart, O216U108"
     assert panel["mobile"].options == ("U", "O")
     panel["mobile"].value = ["O"]
@@ -60,7 +60,7 @@ def test_what_is_missing_is_asked_for(panel, press):
     panel["file"].value = str(FILE)
     assert "holds no elements; give elements by type" in press("Open")
     panel["elements"].value = "U, O"
-    assert "must be element by type, as 1: Na" in press("Open")
+    assert "must be elements by type, such as 1: Na" in press("Open")
     panel["elements"].value = "1: U, 2: O"
-    assert "doesn't say the time between frames" in press("Open")
+    assert "does not state the time between frames" in press("Open")
     assert panel["Analyse"].disabled

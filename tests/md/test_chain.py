@@ -180,19 +180,19 @@ def test_a_second_process_is_kept_out(run_copy: Path, arguments):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"temperature_K": 1000}, "temperature_K: 1100 there, 1000 asked for"),
-        ({"seed": 8}, "seed: 7 there, 8 asked for"),
+        ({"temperature_K": 1000}, "temperature_K: the folder holds a run with 1100, not 1000"),
+        ({"seed": 8}, "seed: the folder holds a run with 7, not 8"),
         (
             {"settings": SHORT.model_copy(update={"timestep_fs": 0.5})},
-            "timestep_fs: 1.0 there, 0.5 asked for",
+            "timestep_fs: the folder holds a run with 1.0, not 0.5",
         ),
         (
             {"settings": SHORT.model_copy(update={"production_ps": 0.2})},
-            "holds 5 segments, more than the 3 of production_ps",
+            "holds 5 segments, more than the 3 that production_ps asks for",
         ),
         (
             {"potential": load_potential("wang2014")},
-            "potential: bush1994_woodley1999 there, wang2014 asked for",
+            "potential: the folder holds a run with bush1994_woodley1999, not wang2014",
         ),
     ],
 )
@@ -383,7 +383,7 @@ def test_a_disk_that_fills_up_loses_nothing(small_disk: Path, arguments, finishe
 
 
 def test_a_missing_potential_is_refused_with_those_there():
-    with pytest.raises(InputError, match="no such potential as 'missing'; available: bush"):
+    with pytest.raises(InputError, match="no potential 'missing'; available: bush"):
         load_potential("missing")
 
 
@@ -447,5 +447,5 @@ def test_an_interrupted_schedule_ends_with_the_same_frames(
 
 def test_another_schedule_is_refused(scheduled_run: Path, arguments):
     del arguments["temperature_K"]
-    with pytest.raises(InputError, match="schedule: another one there"):
+    with pytest.raises(InputError, match="schedule: the folder holds a run with another one"):
         run_schedule(scheduled_run, **arguments, schedule=SCHEDULE[:2])

@@ -59,7 +59,7 @@ def sealed_digit(run: Path) -> None:
 SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
     "middle record gone": (lambda r: (r / "segment_0002/segment.json").unlink(), "segment.json"),
     "middle segment gone": (lambda r: shutil.rmtree(r / "segment_0002"), "segment_0002: not found"),
-    "last segment gone": (lambda r: shutil.rmtree(r / "segment_0004"), "summary.json: tells of"),
+    "last segment gone": (lambda r: shutil.rmtree(r / "segment_0004"), "summary.json: records"),
     "last record gone": (lambda r: (r / "segment_0004/segment.json").unlink(), "segment.json"),
     "a byte of the frames": (lambda r: flip(r / "segment_0002/frames.dcd", 1001), "frames.dcd"),
     "NaN in the frames": (nan_into_frames, "frames.dcd: changed since"),
@@ -124,7 +124,7 @@ def test_no_production_yet(run: Path):
 def test_structures_that_are_none(run: Path):
     (run / "run.json").unlink()
     (run / "structure.lmp").write_text("nonsense\n")
-    with pytest.raises(InputError, match=r"structure\.lmp: no LAMMPS data"):
+    with pytest.raises(InputError, match=r"structure\.lmp: not LAMMPS data"):
         read_start(run)
 
 

@@ -69,6 +69,11 @@ def test_thermo_has_a_row_for_each_frame(finished_run: Path):
     assert len(read_thermo(finished_run, None)) == 50
 
 
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="nope: not found; give the folder of a run"):
+        Trajectory(tmp_path / "nope")
+
+
 def test_a_folder_without_frames_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="no production frames yet; run notebook 02 first"):
         Trajectory(tmp_path)

@@ -597,7 +597,7 @@ SMALL = {
 
 
 def test_a_killed_fit_goes_on_as_if_it_had_not_been(structures, tmp_path: Path, monkeypatch):
-    pytest.importorskip("torch", reason="a fit needs torch: pip install .[train]")
+    pytest.importorskip("torch", reason="a fit needs torch: pip install -e '.[train]'")
     from llzo_helpers.training import fit
 
     settings = FIT.model_copy(update={"held_out": 0.5})
@@ -641,7 +641,7 @@ def same_layers(one: FittedNetwork, other: FittedNetwork) -> bool:
 @pytest.mark.slow
 def test_a_small_training_from_end_to_end(tmp_path: Path):
     """Lennard-Jones labels stand for the reference: any calculator of ASE may."""
-    pytest.importorskip("torch", reason="a fit needs torch: pip install .[train]")
+    pytest.importorskip("torch", reason="a fit needs torch: pip install -e '.[train]'")
     from llzo_helpers.training.rounds import fit, learning_curve, train
 
     training = Training.model_validate(SMALL)

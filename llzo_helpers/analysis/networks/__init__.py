@@ -1,1 +1,1 @@
-"""Networks of jumps: order parameter, connectivity, and how sure they are."""
+"""Networks of jumps: order parameter, connectivity, and their uncertainties."""

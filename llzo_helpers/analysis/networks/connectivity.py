@@ -1,12 +1,11 @@
 """How a network of jumps conducts: components, conductance, relaxation; what predicts D.
 
 Functions take the graph of `llzo_helpers.analysis.sites.site_network`, whose nodes have an
-`occupancy` and whose edges a `rate` (1/ps) and a `vector` (Å). In equilibrium as many jumps go one
-way
-along an edge as the other, so that it has one conductance c_ij = (p_i k_ij + p_j k_ji) / 2,
-the jumps per time along it; counted jumps differ in the two directions by noise, which the
-mean halves. In how many directions the network percolates at all is told by
-`llzo_helpers.analysis.sites.percolation`.
+`occupancy` and whose edges a `rate` (1/ps) and a `vector` (Å). In equilibrium, equally many jumps
+go along an edge in both directions, so that it has one conductance
+c_ij = (p_i k_ij + p_j k_ji) / 2, the number of jumps along it per time; counted jumps differ in
+the two directions by noise, which the mean reduces. The number of directions in which the network
+percolates comes from `llzo_helpers.analysis.sites.percolation`.
 """
 
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ class Conductance:
         lattice with an edge a gives 1/a.
     diffusivity : ndarray, shape [axis, axis]
         Tracer diffusion coefficient, cm2/s, of ions that move on the network with its rates
-        and remember nothing: what the network alone lets through.
+        and without memory.
     """
 
     tensor: FloatArray
@@ -70,18 +69,19 @@ class RankCorrelation:
 
 
 def largest_component_fraction(graph: "nx.DiGraph[Any]") -> float:
-    """Return the fraction of sites in the largest part that jumps in any direction connect."""
+    """Return the fraction of sites in the largest part connected by jumps in any direction."""
     _check_network(graph)
     return max(map(len, nx.weakly_connected_components(graph))) / len(graph)
 
 
 def algebraic_connectivity(graph: "nx.DiGraph[Any]") -> float:
-    """Return the rate at which the largest component forgets where an ion was, 1/ps.
+    """Return the rate at which the largest component loses memory of where an ion was, 1/ps.
 
     It is the second smallest eigenvalue of the Laplacian of the conductances, relative to
     the occupancies: L x = lambda diag(p) x. With occupancies of 1 it is Fiedler's algebraic
-    connectivity (Czech. Math. J. 23, 298 (1973)). It falls as the square of the size of the
-    cell, for a longer way takes longer to forget: compare cells of one size.
+    connectivity (Czech. Math. J. 23, 298 (1973)). It is inversely proportional to the
+    square of the cell size, because diffusion over longer distances takes longer: compare cells
+    of the same size.
 
     Raises
     ------
@@ -100,12 +100,12 @@ def algebraic_connectivity(graph: "nx.DiGraph[Any]") -> float:
 def effective_conductance(graph: "nx.DiGraph[Any]", cell: ArrayLike) -> Conductance:
     """Return the effective conductance of the periodic network in every direction.
 
-    A uniform field drives a current; potentials u at the sites adjust until as much comes
-    in as goes out. Along axes a and b, with v the vectors of the edges,
+    A uniform field drives a current; potentials u at the sites adjust until inflow and
+    outflow balance. Along axes a and b, with v the vectors of the edges,
 
         G_ab = 1/V * sum_(i<j) c_ij (v_ija + u_ja - u_ia) (v_ijb + u_jb - u_ib),
 
-    least over all u (Dirichlet's principle). For ions that move independently on the
+    minimised over all u (Dirichlet's principle). For ions that move independently on the
     network, the tracer diffusion coefficient is D = G V / (number of ions), which is the
     homogenised diffusion coefficient of a reversible random walk.
 
@@ -125,7 +125,7 @@ def effective_conductance(graph: "nx.DiGraph[Any]", cell: ArrayLike) -> Conducta
     volume = abs(float(np.linalg.det(checked_cell(cell))))
     occupancies, conductances, vectors = _conductances(graph)
     total = network_diffusion(conductances, vectors)[0]
-    # what is left where nothing percolates is rounding
+    # where nothing percolates, only rounding errors remain
     scale = np.einsum("ij,ijx,ijx", conductances, vectors, vectors)
     total[np.abs(total) < 1e-12 * scale] = 0.0
     return Conductance(
@@ -136,7 +136,7 @@ def effective_conductance(graph: "nx.DiGraph[Any]", cell: ArrayLike) -> Conducta
 def rank_correlation(first: ArrayLike, second: ArrayLike, *, seed: int = 0) -> RankCorrelation:
     """Return Spearman's rank correlation with a confidence interval.
 
-    The interval is that of D. G. Bonett and T. A. Wright, Psychometrika 65, 23 (2000): of
+    The interval is that of D. G. Bonett and T. A. Wright, Psychometrika 65, 23 (2000), from
     Fisher's z with the variance (1 + rho^2 / 2) / (n - 3).
 
     Parameters
@@ -144,7 +144,7 @@ def rank_correlation(first: ArrayLike, second: ArrayLike, *, seed: int = 0) -> R
     first, second : array_like, shape [pair]
         The two quantities; pairs with a NaN are left out.
     seed : int
-        Of the permutations, which are all taken where there are few.
+        Of the permutations; if there are few, all are used.
 
     Raises
     ------
@@ -172,7 +172,7 @@ def rank_correlation(first: ArrayLike, second: ArrayLike, *, seed: int = 0) -> R
     test = permutation_test(
         (x,), correlation, permutation_type="pairings", n_resamples=2000, vectorized=True, rng=seed
     )
-    # z of a perfect order is infinite: take it half way to the next best one
+    # z of a perfect correlation is infinite: put it half way to the next best one
     nearly_perfect = 1 - 6 / (n * (n**2 - 1))
     z = np.arctanh(np.clip(rho, -nearly_perfect, nearly_perfect))
     half_width = norm.ppf(0.975) * np.sqrt((1 + rho**2 / 2) / (n - 3))

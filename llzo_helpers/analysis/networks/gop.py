@@ -1,4 +1,4 @@
-"""Graph order parameter of a network of jumps, and what in it is counting.
+"""Graph order parameter of a network of jumps, and how much of it is counting.
 
 The scheme is that of J. Chapman, N. Goldman, B. C. Wood, npj Comput. Mater. 8, 37 (2022): a
 node for each site, an edge weight for the probability of a jump, a degree for the weight
@@ -9,8 +9,8 @@ P(d),
     theta = sum over components of o_s ** k.
 
 The first term is minus the entropy of the degrees, the second their mean. Degrees are real
-numbers, so that without binning nearly all of them differ: then o_s = mean degree - ln n_s,
-which counts sites (`counting_limit`) and says nothing of how they are wired (`rewired`).
+numbers, so that without binning nearly all differ: then o_s = mean degree - ln n_s, which
+counts sites (`counting_limit`) and does not depend on how they are connected (`rewired`).
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class GraphOrderParameter:
     Attributes
     ----------
     value : float
-        theta, the sum over components of o_s ** exponent; more negative for more sites of
-        more different degrees.
+        theta, the sum over components of o_s ** exponent; more negative for more sites with
+        more varied degrees.
     normalised : float
-        Mean over sites of the o_s of their component, divided by the largest entropy there
-        can be: ln(bins), or ln(number of sites) without binning. It doesn't depend on the
-        exponent; with bins it stays the same where a network is repeated.
+        Mean over sites of the o_s of their component, divided by the largest possible
+        entropy: ln(bins), or ln(number of sites) without binning. It does not depend on the
+        exponent; with bins it does not change when a network is repeated.
     exponent : int
         k.
     bins : int or None
@@ -72,7 +72,7 @@ class GraphOrderParameter:
 
     @property
     def counting_limit(self) -> float:
-        """What theta would be if in each component all degrees differed: sizes and means alone."""
+        """Theta if in each component all degrees differed: from sizes and means alone."""
         means = np.bincount(self.component, weights=self.degrees) / self.component_sizes
         limits = counting_limit(self.component_sizes, exponent=self.exponent, mean_degree=means)
         return float(np.sum(limits))
@@ -86,15 +86,15 @@ def graph_order_parameter(
     Parameters
     ----------
     network : array_like, shape [site, site], or networkx.DiGraph
-        Probability of a jump from the first site to the second; what stays, on the
-        diagonal, isn't an edge. Of a graph, the edge attribute `probability`.
+        Probability of a jump from the first site to the second; the diagonal (no jump) is
+        not an edge. For a graph, the edge attribute `probability`.
     exponent : int
         k: 1 as printed by Grieder et al. (J. Phys. Chem. C, 2024), 3 in the vector
-        variant of Chapman et al. and in accord with the values Grieder et al. show.
+        variant of Chapman et al. and consistent with the values of Grieder et al.
     bins : int, optional
-        Equal bins between 0 and 1 to sort degrees into; each stands for the mean of its
-        members, so that binning changes the entropy alone. None for each unique degree
-        by itself, as published.
+        Number of equal bins of the degrees between 0 and 1; each bin has the mean of its
+        members, so that binning changes the entropy alone. None treats each unique degree
+        separately, as published.
 
     Raises
     ------
@@ -132,9 +132,9 @@ def rewired(
 ) -> FloatArray:
     """Return the weights of a random network with the same degrees.
 
-    Two randomly chosen edges exchange the sites they come from, again and again, each with
-    its weight kept: the weight into each site, and the numbers of edges into and out of it,
-    stay; who is joined to whom doesn't.
+    Repeatedly, two randomly chosen edges exchange the sites they start from, keeping their
+    weights. The weight into each site, and the numbers of edges into and out of it, stay the
+    same; the connections between sites change.
 
     Parameters
     ----------
@@ -178,8 +178,8 @@ def rewired_order_parameters(
 ) -> FloatArray:
     """Return theta [draw] of random networks with the same degrees, the null model of theta.
 
-    As theta knows a network by its degrees and components alone, it differs from these only
-    where rewiring joins or parts components. See `graph_order_parameter` and `rewired`.
+    Because theta depends on the degrees and components alone, it changes only where rewiring
+    joins or splits components. See `graph_order_parameter` and `rewired`.
     """
     return np.array(
         [
@@ -244,7 +244,7 @@ def dependence_on_sites(
 
 
 def _checked_weights(network: ArrayLike | nx.DiGraph[Any]) -> FloatArray:
-    """Return the off-diagonal probabilities [site, site], refused unless they are ones."""
+    """Return the off-diagonal probabilities [site, site], or raise InputError if invalid."""
     if isinstance(network, nx.Graph):
         missing = [edge for *edge, data in network.edges(data=True) if "probability" not in data]
         if missing:
@@ -302,7 +302,7 @@ def _component_order(degrees: FloatArray, bins: int | None) -> float:
     if bins is None:
         states = np.round(degrees, DEGREE_DECIMALS)
     else:
-        # the same rounding, so that a degree at a bin's edge falls on one side of it
+        # the same rounding, so that a degree at a bin's edge always falls on the same side
         states = np.minimum(np.floor(np.round(degrees * bins, DEGREE_DECIMALS)), bins - 1)
     counts = np.unique(states, return_counts=True)[1]
     fractions = counts / len(degrees)

@@ -1,4 +1,4 @@
-"""How sure a number made of a network of jumps is, and how it depends on the data."""
+"""The uncertainty of a quantity of a network of jumps, and how it depends on the data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ class Uncertainty:
         `value` -/+ 1.96 standard errors.
     resampling_shift : float
         Mean of the resampled values minus `value`. A resample sees fewer different events,
-        so a shift of several standard errors says that the value still grows with the
+        so a shift of several standard errors means that the value still depends on the
         amount of data.
     """
 
@@ -85,9 +85,9 @@ def bootstrap(
 ) -> Uncertainty:
     """Return a quantity of the network of jumps with its uncertainty.
 
-    Ions are resampled, which shows how much a few of them matter; blocks of time are,
-    which shows how much all of them change together; and ions and blocks at once, as if
-    each ion in each block were independent. The variances combine as in errors clustered
+    Ions are resampled, which shows how much a few ions matter; blocks of time, which shows
+    how much all ions change together; and ions and blocks at once, as if each ion in each
+    block were independent. The variances combine as in errors clustered
     in two ways, V = V_ions + V_blocks - V_both (Cameron, Gelbach, Miller, J. Bus. Econ.
     Stat. 29, 238 (2011)), and not below the larger of the first two.
 
@@ -102,7 +102,7 @@ def bootstrap(
     quantity : callable
         From `llzo_helpers.analysis.sites.JumpStatistics` to a number.
     blocks : int
-        Blocks of time, each longer than what the ions remember.
+        Number of blocks of time, each longer than the memory of the ions.
     resamples : int
         Draws of each of the three kinds.
     seed : int
@@ -165,7 +165,7 @@ def dependence_on_length(
     assignments, n_sites, frame_interval_ps, quantity
         As for `bootstrap`.
     lengths : sequence of int
-        Frames; each is drawn as the windows of that length that follow one another.
+        Frames; for each length, consecutive windows of that length are used.
 
     Raises
     ------

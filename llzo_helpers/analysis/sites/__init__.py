@@ -1,10 +1,10 @@
 """Sites of mobile ions, the jumps between them, their network and volumes.
 
-The way through it: `landmark_analysis` finds the sites of a trajectory and who is where;
-`find_stays` and `jump_statistics` make residence times and rates of that; `site_network`,
-`percolation` and `superbasins` say how the sites connect, `static_site_volumes` and
-`accessible_volumes` how large they are, `jump_diffusion` what all this means for diffusion,
-and `probability_density` draws it.
+Where to start: `landmark_analysis` finds the sites of a trajectory and assigns the ions to them;
+`find_stays` and `jump_statistics` turn this into residence times and rates; `site_network`,
+`percolation` and `superbasins` describe how the sites connect, `static_site_volumes` and
+`accessible_volumes` how large they are, and `jump_diffusion` what this means for diffusion;
+`probability_density` gives the density of the ions.
 """
 
 from llzo_helpers.analysis.frames import Frames

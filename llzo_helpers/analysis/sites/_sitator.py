@@ -1,4 +1,4 @@
-"""The published package as an engine, where a user has installed it."""
+"""The published package as an engine, if it is installed."""
 
 from types import ModuleType
 from typing import Any

@@ -1,4 +1,4 @@
-"""Landmark analysis: from a trajectory to sites and to who is where, when."""
+"""Landmark analysis: from a trajectory to sites, and to the site of each ion in each frame."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -135,7 +135,7 @@ def landmark_analysis(
 
     Landmark analysis as published by Kahle, Musaelian, Marzari and Kozinsky, Phys. Rev.
     Materials 3, 055404 (2019). The trajectory is streamed a few times in chunks: memory grows
-    with its length only by the assignments and confidences, 8 bytes an ion and frame.
+    with its length only by the assignments and confidences, 8 bytes per ion and frame.
 
     The framework may rearrange: where one of its atoms changes its place, the landmarks around it
     end and others begin, and all others stay as they are. A site exists while its landmarks do,
@@ -148,7 +148,7 @@ def landmark_analysis(
     cell : array_like, shape [vector, axis]
         Constant cell, rows in Å, of any shape.
     mobile : array_like of bool, shape [atom]
-        True for the ions whose sites are sought; all other atoms are the framework.
+        True for the mobile ions; all other atoms are the framework.
     clustering : {"dotprod", "mcl"}
         Leader clustering of landmark vectors by their cosine, or Markov clustering of landmarks.
     seeds : array_like, shape [site, axis], optional
@@ -158,9 +158,9 @@ def landmark_analysis(
     clustering_threshold : float
         Cosine at which a vector joins a cluster ("dotprod" only).
     assignment_threshold : float
-        Least similarity to a site, else the ion is unassigned; for "mcl" 0.5 is usual.
+        Minimum similarity to a site, below which the ion is unassigned; 0.5 is usual for "mcl".
     minimum_site_occupancy : float
-        Least fraction of frames that a site must be occupied for; of seeded ones, none.
+        Minimum fraction of frames in which a site is occupied; for seeded sites, none.
     expansion, inflation : int, float
         Of Markov clustering ("mcl" only).
     place_distance_A : float

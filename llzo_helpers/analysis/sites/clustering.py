@@ -1,6 +1,6 @@
 """Sites as clusters of landmark vectors: leader, seeded and Markov clustering.
 
-All turn a stream of landmark vectors into *representatives*, one sparse vector a site; an
+All turn a stream of landmark vectors into *representatives*, one sparse vector per site; an
 ion belongs to the site whose representative is most similar to its landmark vector.
 """
 
@@ -66,8 +66,8 @@ def leader_clustering(vectors: Iterable[csr_array], threshold: float) -> csr_arr
         if settled:
             return unit_rows(clusters.means())
     raise InputError(
-        f"clustering_threshold: {threshold:g} leaves clusters merging after {LEADER_ITERATIONS} "
-        "rounds; change it a little"
+        f"clustering_threshold: {threshold:g} still merges clusters after {LEADER_ITERATIONS} "
+        "rounds; change it slightly"
     )
 
 
@@ -261,7 +261,7 @@ def markov_clustering(
     inflation : float
         Power of its elements; higher gives smaller clusters.
     threshold : float
-        Least projection, absolute and relative, of the best matching vector.
+        Minimum projection, absolute and relative, of the best matching vector.
 
     Returns
     -------
@@ -296,9 +296,9 @@ def markov_clustering(
         projections = abs(chunk @ axes.T).tocsc()
         norms = np.sqrt(chunk.multiply(chunk).sum(axis=1))
         rows = np.asarray(projections.argmax(axis=0)).ravel()
-        found = np.asarray(projections.max(axis=0).todense()).ravel()
-        better = found > best
-        best[better], best_norm[better] = found[better], norms[rows[better]]
+        largest = np.asarray(projections.max(axis=0).todense()).ravel()
+        better = largest > best
+        best[better], best_norm[better] = largest[better], norms[rows[better]]
     good = (best >= threshold) & (best / best_norm >= threshold)
     if not good.any():
         raise InputError(
@@ -372,7 +372,7 @@ def assign(
     vectors : csr_array, shape [vector, landmark]
     representatives : csr_array, shape [site, landmark]
     threshold : float
-        Least similarity; below it a vector is unassigned.
+        Minimum similarity; below it a vector is unassigned.
     cosine : bool
         Similarity is the cosine; otherwise the projection on the representative.
 

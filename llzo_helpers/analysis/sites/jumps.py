@@ -1,9 +1,9 @@
 """Jumps between sites, and how long ions stay: from assignments to rates.
 
 An unassigned ion counts as still at its last known site; a jump is at the first frame with a
-new one. Everything derives from one table, the stays of the ions at sites (`Stays`). The
+new one. Everything is derived from one table, the stays of the ions at sites (`Stays`). The
 first and the last stay of each ion are cut off by the ends of the trajectory (censored): mean
-complete stays are biased low, the longer the residence time the more, so residence times are
+complete stays are biased low, more so for longer residence times. Residence times are therefore
 estimated by exponential likelihood, time spent over number of departures, to which every
 observed frame contributes. `kaplan_meier` makes no assumption on the distribution.
 """
@@ -32,7 +32,7 @@ class Stays:
     n_frames : ndarray of int, shape [stay]
         Length in frames, unassigned ones after an assigned one included.
     previous, following : ndarray of int, shape [stay]
-        Site before and after; -1 where the trajectory doesn't say.
+        Site before and after; -1 where the trajectory does not show it.
     n_sites, n_ions, trajectory_frames : int
         Of the trajectory.
     """
@@ -203,7 +203,7 @@ def jump_statistics(
         spent at `to` rather than `from`; `residence_time_ps` the unweighted mean over
         destinations of `jump_lag_ps`, the length of the run without any, and no error; the first
         stay of each ion counted from frame 0 and one frame too long; the first frame counted
-        as a stay; what two ions do alike in one frame counted once.
+        as a stay; identical jumps of two ions in one frame counted once.
     ion_weights : ndarray, shape [ion], optional
         How often each ion counts, for the bootstrap over ions.
 
@@ -307,7 +307,7 @@ def _sitator_statistics(stays: Stays, frame_interval_ps: float) -> JumpStatistic
 
 @dataclass(frozen=True)
 class BackJumps:
-    """How many jumps are undone by the same ion's next jump.
+    """How many jumps are reversed by the next jump of the same ion.
 
     Attributes
     ----------
@@ -327,7 +327,7 @@ class BackJumps:
 def back_jumps(
     stays: Stays, *, within_frames: int | None = None, n_bootstrap: int = 200, seed: int = 0
 ) -> BackJumps:
-    """Return the fraction of jumps i to j that the ion's next jump undoes, j to i.
+    """Return the fraction of jumps i to j that the next jump of the same ion reverses, j to i.
 
     Parameters
     ----------
@@ -380,7 +380,7 @@ def kaplan_meier(
     """Estimate the distribution of stays by Kaplan and Meier, J. Am. Stat. Assoc. 53, 457 (1958).
 
     Stays cut off by the end of the trajectory count as censored. Stays under way at its start
-    are left out: their beginning is unknown, and long ones are met there too often.
+    are left out: their beginning is unknown, and long stays are over-represented among them.
 
     Parameters
     ----------
@@ -394,7 +394,7 @@ def kaplan_meier(
     Raises
     ------
     InputError
-        No stay whose beginning was seen.
+        No stay with an observed beginning.
     """
     used = stays.previous != UNASSIGNED
     if sites is not None:

@@ -1,9 +1,9 @@
-"""From jumps to diffusion: what the measured network of sites says the coefficient is.
+"""From jumps to diffusion: the coefficient that follows from the measured network of sites.
 
 An ion that walks on the network with the measured rates and no memory has the diffusion
 tensor that the master equation gives. Compared with the tracer diffusion coefficient from mean
-squared displacements, it says how much of the correlation between jumps is in the network and
-how much in the memory of the ion and its neighbours.
+squared displacements, it shows how much of the correlation between jumps is due to the network
+and how much to the memory of the ion and its neighbours.
 """
 
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ class JumpDiffusion:
     uncorrelated_D_cm2_s : float
         Of independent jumps, sum of rate times distance squared over 6.
     network_correlation : float
-        Ratio of the two: 1 on a lattice of equivalent sites; less where a network
-        has dead ends and fast pairs.
+        `D_cm2_s` divided by this: 1 on a lattice of equivalent sites; less where a network has
+        dead ends and fast pairs.
     net_flux : ndarray, shape [axis, from, to]
-        Net jumps per ps and ion along each link in a unit gradient (1/Å) along each axis:
-        where diffusion really runs. Antisymmetric in the sites.
+        Net jumps per ps and ion along each link in a unit gradient (1/Å) along each axis: the
+        paths of diffusion. Antisymmetric in the sites.
     """
 
     tensor_cm2_s: FloatArray
@@ -140,8 +140,8 @@ def network_diffusion(exchange: FloatArray, vectors: FloatArray) -> tuple[FloatA
 def flux_path(net_flux: FloatArray) -> list[int]:
     """Return the sites along the strongest net flux, as a cycle through the periodic network.
 
-    From the link with the largest net flux on, each next link is the one that carries most out
-    of the site reached, until a site comes again.
+    The path starts with the link of largest net flux and follows the largest flux out of each
+    site reached, until a site repeats.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def flux_path(net_flux: FloatArray) -> list[int]:
     Returns
     -------
     list of int
-        The first site stands again at the end; empty if nothing flows.
+        The first site is repeated at the end; empty if nothing flows.
     """
     # where nothing percolates, rounding errors remain
     outward = np.where(net_flux > 1e-12, net_flux, 0.0)

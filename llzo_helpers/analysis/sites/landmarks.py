@@ -1,4 +1,4 @@
-"""Landmarks: where a mobile ion is, said by its distances to the framework around it.
+"""Landmarks: the position of a mobile ion, described by its distances to the framework.
 
 The landmark vector of an ion has one component per Voronoi node of the time-averaged
 framework. A component is near 1 while the ion is within the polyhedron of framework atoms
@@ -27,8 +27,8 @@ from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 # A component counts as zero where the cutoff function has fallen to this.
 NEGLIGIBLE = 1e-4
 VOXEL_SIZE = 0.8  # Å
-# Atoms in a plane, as in a cubic lattice, enclose nothing: the place of their Voronoi node is
-# an accident of noise. The flattest polyhedra of the garnet have 0.04.
+# Atoms in a plane, as in a cubic lattice, enclose nothing: the position of their Voronoi node is
+# determined by noise. The flattest polyhedra of the garnet have 0.04.
 FLAT = 0.02
 
 
@@ -118,18 +118,18 @@ def voronoi_landmarks(
     cell : ndarray, shape [vector, axis]
         Å; any shape.
     merge_distance : float
-        Nodes nearer than this, Å, become one landmark with the union of their vertices. An
+        Nodes closer than this, Å, become one landmark with the union of their vertices. An
         ideal octahedral hole has one node with six vertices; in a mean structure it splits
-        into several nodes, as far apart as the mean is noisy.
+        into several nodes, separated by about the noise of the mean.
     """
     inverse = np.linalg.inv(cell)
     heights = 1 / np.linalg.norm(inverse, axis=0)
     # The published package passes the framework on in a CIF file, with five decimals, and
-    # reads back nodes with six digits. That decides about 4 in 100 000 assignments; rounding
-    # alike gives its very assignments.
+    # reads back nodes with six digits. That decides about 4 in 100 000 assignments; rounding in
+    # the same way reproduces its assignments exactly.
     rounded = np.round(framework @ inverse % 1.0, 5) @ cell
 
-    # A node is right if the images around the cell reach as far as its empty sphere.
+    # A node is correct if the images around the cell reach as far as its empty sphere.
     margin = 6.0
     while True:
         points, atoms = _images_within(rounded, cell, inverse, margin / heights)
@@ -228,9 +228,9 @@ class LandmarkVectors:
 
     Iterating gives, for each chunk of frames within one epoch of the framework, the number of the
     epoch, the positions [frame, ion, axis] of the mobile ions, and their landmark vectors as a
-    sparse matrix [frame x ion, landmark], ions running fastest. Each iteration computes them anew:
-    about a dozen of some hundred components are not zero, and computing them takes less time than
-    keeping them on disk.
+    sparse matrix [frame x ion, landmark], ions running fastest. Each iteration recomputes them:
+    about a dozen of several hundred components are not zero, and computing them takes less time
+    than storing them on disk.
     """
 
     frames: Frames
@@ -414,7 +414,7 @@ def _within_reach(
     cell: Any,
     shape: Any,
 ) -> Any:
-    """Tell whether the middle of voxel (a, b, c) is within reach of all vertices of landmark k."""
+    """Whether the middle of voxel (a, b, c) is within reach of all vertices of landmark k."""
     fa, fb, fc = (a + 0.5) / shape[0], (b + 0.5) / shape[1], (c + 0.5) / shape[2]
     for v in range(vertices.shape[1]):
         if vertices[k, v] < 0:

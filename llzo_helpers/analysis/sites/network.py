@@ -24,12 +24,12 @@ def hop_vectors(centres: FloatArray, cell: ArrayLike, links: BoolArray) -> Float
     cell : array_like, shape [vector, axis]
         Å.
     links : ndarray of bool, shape [from, to]
-        Pairs of sites wanted.
+        Pairs of sites to evaluate.
 
     Returns
     -------
     ndarray, shape [from, to, axis]
-        Å; zero where not wanted.
+        Å; zero for other pairs.
     """
     source, target = np.nonzero(links)
     vectors = np.zeros((*links.shape, 3))
@@ -55,7 +55,7 @@ def site_network(
     statistics : JumpStatistics
         From `jump_statistics`.
     site_attributes : mapping of str to sequence, shape [site], optional
-        More to keep with each node, such as `type` or `static_volume`.
+        Further attributes of each node, such as `type` or `static_volume`.
 
     Returns
     -------
@@ -104,7 +104,7 @@ class PercolatingCluster:
         Nodes.
     lattice : ndarray of int, shape [rank, 3]
         Basis of all displacements, in cell vectors, along the network from a site to its own
-        images, in Hermite normal form. A row (2, 0, 0) says that it closes through two cells.
+        images, in Hermite normal form. A row (2, 0, 0) means that it closes through two cells.
     """
 
     sites: frozenset[object]
@@ -128,8 +128,8 @@ def percolation(graph: "nx.Graph[Any]") -> list[PercolatingCluster]:
     The displacements of closed walks on the quotient graph, in cell vectors, are a lattice; its
     rank is the number of directions in which the infinite network percolates (quotient graph:
     Chung, Hahn, Klee, Acta Cryst. A 40, 42 (1984); displacements along spanning trees: Newman,
-    Ziff, Phys. Rev. E 64, 016706 (2001)). So networks that run diagonally, or close only
-    through several cells, are recognised.
+    Ziff, Phys. Rev. E 64, 016706 (2001)). Networks that run diagonally, or close only through
+    several cells, are thus recognised.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def _link_rates(links: "nx.Graph[int]") -> list[float]:
 
 
 def critical_rate(graph: "nx.DiGraph[int]") -> float:
-    """Return the rate of the slowest link that percolation needs, 1/ps.
+    """Return the rate of the slowest link needed for percolation, 1/ps.
 
     Links are added from the fastest to the slowest, a link being as fast as the slower of its
     two directions. The critical rate is that of the link with which the fast network first
@@ -249,7 +249,7 @@ class Superbasins:
     labels : ndarray of int, shape [site]
         Superbasin of each site, the largest first.
     minimum_rate_per_ps : float
-        Least rate, both ways, of the links that join sites to a superbasin, 1/ps.
+        Minimum rate, in both directions, of the links that join sites to a superbasin, 1/ps.
     """
 
     labels: IntArray
@@ -269,8 +269,8 @@ def superbasins(graph: "nx.DiGraph[int]", minimum_rate_per_ps: float | None = No
     graph : networkx.DiGraph
         From `site_network`.
     minimum_rate_per_ps : float, optional
-        Least rate, both ways, of a fast link, 1/ps; by default just above the critical rate,
-        which gives the largest superbasins between which every path is slower.
+        Minimum rate, in both directions, of a fast link, 1/ps; by default just above the
+        critical rate, which gives the largest superbasins between which every path is slower.
     """
     if minimum_rate_per_ps is None:
         minimum_rate_per_ps = float(np.nextafter(critical_rate(graph), np.inf))
@@ -302,7 +302,7 @@ class SuperbasinScan:
 
 
 def superbasin_scan(graph: "nx.DiGraph[int]", n_thresholds: int = 40) -> SuperbasinScan:
-    """Scan the least rate of a fast link over the network's rates, logarithmically."""
+    """Scan the minimum rate of a fast link over the rates of the network, logarithmically."""
     rates = _link_rates(_fast_links(graph, 0.0))
     if not rates:
         empty = np.empty(0, dtype=int)

@@ -1,4 +1,4 @@
-"""What kind of site: by its neighbours, and by symmetry in a crystal."""
+"""Kinds of site: by neighbours, and by symmetry in a crystal."""
 
 from collections.abc import Mapping
 

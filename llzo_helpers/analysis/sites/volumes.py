@@ -1,10 +1,10 @@
-"""Volumes of sites: what the static framework leaves, and what the ions explore.
+"""Volumes of sites: the space left by the static framework, and the space that ions explore.
 
 Static: the radical (power) Voronoi cell of a site between framework atoms and all other
 sites, with the paper's radii; for comparison the hull of the oxygen polyhedron. Accessible:
 the convex hull of the ions' positions while assigned to the site. A hull of samples grows with
 their number without limit, so it is compared at a fixed number, with a bootstrap error; the
-paper's hull of all samples and the hull of a central fraction are there, too.
+paper's hull of all samples and the hull of a central fraction are given as well.
 """
 
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ def radical_voronoi_volumes(points: ArrayLike, radii: ArrayLike, cell: ArrayLike
     Raises
     ------
     InputError
-        Mismatched shapes, negative radii, or two points at one place.
+        Mismatched shapes, negative radii, or two points at the same place.
     """
     cell = reduced_cell(cell)
     points, radii = np.asarray(points, dtype=float), np.asarray(radii, dtype=float)
@@ -167,7 +167,7 @@ class ExploredPositions:
     Attributes
     ----------
     displacements : tuple of ndarray of float32, shape [sample, axis]
-        One array a site, in the order of frames, Å.
+        One array per site, in the order of frames, Å.
     """
 
     displacements: tuple[NDArray[np.float32], ...]
@@ -216,7 +216,7 @@ class AccessibleVolumes:
     standard_error : ndarray
         Bootstrap error of `fixed_samples`, by blocks of consecutive samples.
     central_fraction : ndarray
-        Hull of the `fraction` of samples that are nearest to the centre, in units of their
+        Hull of the `fraction` of samples that are closest to the centre, in units of their
         spread.
     all_samples : ndarray
         Hull of all samples, the paper's accessible volume; it grows with the run's length.
@@ -248,7 +248,7 @@ def accessible_volumes(
     explored : ExploredPositions
         From `explored_positions`.
     n_samples : int
-        Number of samples whose hull is taken, the same for all sites.
+        Number of samples in each hull, the same for all sites.
     fraction : float
         Fraction of samples for the central hull.
     n_draws : int

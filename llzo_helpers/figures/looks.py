@@ -1,0 +1,116 @@
+"""The visual language of all figures: what colour, marker, line and shade mean.
+
+Colour is the potential that ran: blue for the one that stands for the paper's CIP, vermilion for
+its ML, other colours for others. The marker is the structure: phase and lithium content; a glass
+that another potential made has a marker and a line of its own. Where several volumes are in one
+set of axes, the shade is the volume: light when compressed, dark when expanded. The paper's own
+values have the same colour and marker, open and dashed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from llzo_helpers.campaign.labels import system_label
+from llzo_helpers.campaign.model import Campaign
+from llzo_helpers.campaign.tables import system_columns
+from llzo_helpers.errors import InputError
+from llzo_helpers.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from llzo_helpers.paths import POTENTIALS
+from llzo_helpers.potentials import load_potential
+
+PAPER_COLOURS = {"CIP": BLUE, "ML": VERMILION}
+_OTHERS = (GREEN, PURPLE, ORANGE, SKY)
+_OBSERVED = BLACK
+
+_CRYSTALS = {6.25: "circle", 7.0: "square"}
+_GLASSES = {6.25: "diamond", 7.0: "triangle-up"}
+_OTHER_CRYSTAL, _OTHER_GLASS = "hexagon", "star"
+_FOREIGN_GLASS = {6.25: "cross", 7.0: "x"}
+_OTHER_FOREIGN_GLASS = "hourglass"
+
+_MIDDLE, _REACH = 1.01, 0.25
+"""Of the volume ratio, for shades: the colour itself, and where it is lightest and darkest."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a system is drawn, in every figure."""
+
+    colour: str
+    symbol: str
+    dash: str
+
+    @property
+    def marker(self) -> dict[str, Any]:
+        """Marker of plotly."""
+        return {"color": self.colour, "symbol": self.symbol, "size": 9}
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Line of plotly."""
+        return {"color": self.colour, "dash": self.dash, "width": 1.8}
+
+
+def look(row: Mapping[Any, Any], *, shaded: bool = False) -> Look:
+    """Return how a system is drawn.
+
+    Parameters
+    ----------
+    row
+        The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`; of the paper's values, too,
+        whose potentials are "CIP" and "ML". What was run elsewhere is black.
+    shaded
+        Tell volumes apart by shade.
+    """
+    if row["phase"] == "observed":
+        return Look(_OBSERVED, "circle", "solid")
+    md_potential, origin = row["md_potential"], row["structure_potential"]
+    colour = potential_colour(md_potential)
+    if shaded and not pd.isna(row["volume_ratio"]):
+        colour = shade(colour, (row["volume_ratio"] - _MIDDLE) / _REACH)
+    lithium = row["li_per_formula"]
+    if row["phase"] == "crystal":
+        symbol, dash = _CRYSTALS.get(lithium, _OTHER_CRYSTAL), "solid"
+    elif isinstance(origin, str) and origin != md_potential:
+        symbol, dash = _FOREIGN_GLASS.get(lithium, _OTHER_FOREIGN_GLASS), "dot"
+    else:
+        symbol, dash = _GLASSES.get(lithium, _OTHER_GLASS), "dash"
+    if row.get("supercell", 1) > 1:
+        symbol, dash = f"{symbol}-dot", "longdashdot"
+    return Look(colour, symbol, dash)
+
+
+def system_looks(campaign: Campaign) -> dict[str, Look]:
+    """Return how each system of a campaign is drawn beside the others, by its name."""
+    systems = [system_columns(run) for run in campaign.analysed_runs]
+    return {system_label(row): look(row, shaded=True) for row in systems}
+
+
+def potential_colour(name: str) -> str:
+    """Return the colour of a potential, or of one of the paper's ("CIP", "ML")."""
+    if name in PAPER_COLOURS:
+        return PAPER_COLOURS[name]
+    try:
+        label = load_potential(name).paper_label
+    except InputError:
+        # results may outlive their potential
+        return BLACK
+    if label:
+        return PAPER_COLOURS[label]
+    others = [
+        path.parent.name
+        for path in sorted(POTENTIALS.glob("*/potential.yaml"))
+        if load_potential(path.parent.name).paper_label is None
+    ]
+    return _OTHERS[others.index(name) % len(_OTHERS)]
+
+
+def shade(colour: str, towards: float) -> str:
+    """Return a colour made lighter (`towards` -1) or darker (1), at most by three fifths."""
+    target = 255 if towards < 0 else 0
+    part = 0.6 * min(1.0, abs(towards))
+    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(c + part * (target - c)):02x}" for c in channels)

@@ -1,0 +1,168 @@
+"""Panels for the diffusion coefficient: of a run, and of any trajectory."""
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import plotly.graph_objects as go
+from IPython.display import display
+
+from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
+from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
+from llzo_helpers.campaign.model import Campaign
+from llzo_helpers.errors import InputError
+from llzo_helpers.figures.diffusion import msd_figure
+from llzo_helpers.lab.structure_view import structure_view
+from llzo_helpers.md.trajectory import Trajectory
+from llzo_helpers.paths import DATA
+
+
+def explore_fit(campaign: Campaign) -> widgets.VBox:
+    """Return a choice of run and a slider for the window of the fit, with the MSD and D."""
+    runs = {run.name: run for run in campaign.analysed_runs}
+    run = widgets.Dropdown(options=list(runs), description="run")
+    run.layout.width = "60%"
+    window = _window_slider(campaign.diffusion.fit_window)
+    result_label = widgets.Label()
+    figure = go.FigureWidget()
+
+    def update(change: Any = None) -> None:
+        chosen = runs[run.value]
+        trajectory = campaign.trajectory(chosen)
+        try:
+            result = tracer_diffusion_coefficient(
+                trajectory.relative_to_framework(chosen.mobile),
+                trajectory.frame_interval_ps,
+                window.value,
+            )
+        except InputError as error:
+            result_label.value = str(error)
+            return
+        result_label.value = _describe(result)
+        _show_msd(figure, run.value, result, " and ".join(chosen.mobile))
+
+    run.observe(update, names="value")
+    window.observe(update, names="value")
+    update()
+    return widgets.VBox([run, window, result_label, figure])
+
+
+_NAMES_OF_TRAJECTORIES = (
+    *("*.dump*", "*.lammpstrj*", "XDATCAR*", "*.xyz", "*.extxyz", "*.traj"),
+    *("*.dcd", "*.xtc", "*.trr", "*.nc", "*.ncdf", "vasprun*.xml"),
+)
+
+
+def trajectory_panel(
+    fit_window: tuple[float, float] = (0.1, 0.5), folder: Path = DATA
+) -> widgets.VBox:
+    """Return a panel to view a trajectory of any program, and to calculate D from it.
+
+    Parameters
+    ----------
+    fit_window
+        Initial value of the slider.
+    folder
+        Whose trajectories are offered; any other path can be typed.
+    """
+    wide = {"layout": {"width": "80%"}, "style": {"description_width": "8em"}}
+    offered = sorted(
+        {str(path) for pattern in _NAMES_OF_TRAJECTORIES for path in folder.rglob(pattern)}
+    )
+    path = widgets.Combobox(options=offered, description="file", placeholder="path", **wide)
+    topology = widgets.Text(description="topology", placeholder="if positions only", **wide)
+    elements = widgets.Text(
+        description="elements", placeholder="by type: 1: Na, 2: Cl; if the file has none", **wide
+    )
+    interval = widgets.FloatText(value=0, description="ps per frame, or 0", **wide)
+    open_button = widgets.Button(description="Open", icon="folder-open")
+    mobile = widgets.SelectMultiple(description="mobile", rows=3)
+    window = _window_slider(fit_window)
+    analyse_button = widgets.Button(
+        description="Analyse", button_style="primary", icon="play", disabled=True
+    )
+    status, about, first_frame = widgets.Label(), widgets.HTML(), widgets.Output()
+    figure = go.FigureWidget()
+    opened: list[Trajectory] = []
+
+    def on_open(button: widgets.Button) -> None:
+        opened.clear()
+        analyse_button.disabled = True
+        first_frame.clear_output()
+        about.value = ""
+        try:
+            trajectory = Trajectory.read(
+                path.value,
+                frame_interval_ps=interval.value or None,
+                elements=_elements_by_type(elements.value),
+                topology=topology.value or None,
+            )
+            structure = trajectory.structure()
+        except InputError as error:
+            status.value = str(error)
+            return
+        opened.append(trajectory)
+        symbols = [str(symbol) for symbol in dict.fromkeys(trajectory.symbols.tolist())]
+        mobile.options = symbols
+        mobile.value = [next((s for s in symbols if s in ("Li", "Na")), symbols[0])]
+        status.value = (
+            f"{len(trajectory)} frames, {trajectory.frame_interval_ps:g} ps apart, "
+            f"{structure.get_chemical_formula()}"
+        )
+        about.value = "<br>".join(map(escape, trajectory.notes))
+        with first_frame:
+            display(structure_view(structure))
+        analyse_button.disabled = False
+
+    def on_analyse(button: widgets.Button) -> None:
+        try:
+            result = tracer_diffusion_coefficient(
+                opened[0].relative_to_framework([*mobile.value]),
+                opened[0].frame_interval_ps,
+                window.value,
+            )
+        except InputError as error:
+            status.value = str(error)
+            return
+        status.value = _describe(result)
+        about.value = "<br>".join(map(escape, opened[0].notes))
+        _show_msd(figure, Path(path.value).name, result, " and ".join(mobile.value))
+
+    open_button.on_click(on_open)
+    analyse_button.on_click(on_analyse)
+    choices = widgets.HBox([mobile, window, analyse_button])
+    parts = [path, topology, elements, interval, open_button, status, about, first_frame, choices]
+    return widgets.VBox([*parts, figure])
+
+
+def _elements_by_type(text: str) -> dict[str, str] | None:
+    """Return the map that "1: Na, 2: Cl" means; None for nothing."""
+    pairs = [pair.partition(":") for pair in text.split(",") if pair.strip()]
+    if any(not colon for _, colon, _ in pairs):
+        raise InputError(f"elements = {text!r}: must be elements by type, such as 1: Na, 2: Cl")
+    return {key.strip(): symbol.strip() for key, _, symbol in pairs} or None
+
+
+def _window_slider(fit_window: tuple[float, float] | None) -> widgets.FloatRangeSlider:
+    window = widgets.FloatRangeSlider(
+        value=fit_window or DEFAULT_WINDOW, min=0.01, max=0.95, step=0.01, description="window"
+    )
+    window.continuous_update = False
+    return window
+
+
+def _show_msd(figure: go.FigureWidget, name: str, result: TracerDiffusion, mobile: str) -> None:
+    drawn = msd_figure({name: {"": result}}, mobile=mobile)
+    with figure.batch_update():
+        figure.data = []
+        figure.add_traces(drawn.data)
+        figure.update_layout(drawn.layout)
+
+
+def _describe(result: TracerDiffusion) -> str:
+    text = (
+        f"D = {result.D_cm2_s:.3g} ± {result.D_std_cm2_s:.1g} cm2/s, "
+        f"MSD ∝ t^({result.exponent:.2f} ± {result.exponent_std:.2f})"
+    )
+    return "; ".join([text, *result.warnings])

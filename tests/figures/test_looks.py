@@ -1,0 +1,79 @@
+"""The visual language: the same system looks the same everywhere, no two look alike."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.figures.looks import look, potential_colour, shade, system_looks
+from llzo_helpers.figures.measured import add_measured
+
+CIP, ML = "bush1994_woodley1999", "hdnnp_sevennet0"
+
+
+def system(**changes):
+    return {
+        "phase": "crystal",
+        "structure_potential": None,
+        "md_potential": CIP,
+        "li_per_formula": 6.25,
+        "volume_ratio": 1.01,
+        "supercell": 1,
+    } | changes
+
+
+def test_colour_is_the_potential_ours_and_the_papers():
+    assert potential_colour(CIP) == potential_colour("CIP") != potential_colour(ML)
+    assert potential_colour(ML) == potential_colour("ML")
+    assert potential_colour("wang2014") not in {potential_colour("CIP"), potential_colour("ML")}
+    glass = system(phase="amorphous", structure_potential=ML)
+    assert look(glass).colour == look(system()).colour
+
+
+def test_no_two_systems_of_a_campaign_look_alike():
+    for name in ("quick", "reference", "paper"):
+        looks = system_looks(load_campaign(name))
+        assert len(set(looks.values())) == len(looks), name
+
+
+def test_shades_darken_with_the_volume():
+    def brightness(colour: str) -> int:
+        return sum(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+
+    volumes = (0.86, 0.93, 1.01, 1.07, 1.12, 1.17, 1.3)
+    colours = [look(system(volume_ratio=ratio), shaded=True).colour for ratio in volumes]
+    assert (np.diff([brightness(colour) for colour in colours]) < 0).all()
+    assert shade("#0072B2", 0.0) == "#0072b2"
+    assert shade("#000000", -1) == "#999999"
+
+
+@pytest.mark.parametrize(("bounds", "symbols"), [((), {"circle"}), ((0,), {"circle-open"})])
+def test_bounds_are_open_with_an_arrow(bounds, symbols):
+    rows = pd.DataFrame(
+        {
+            "tracer_D_cm2_s": [1e-6, 2e-6],
+            "tracer_D_std_cm2_s": 1e-7,
+            "tracer_D_limit_cm2_s": [3e-6, 4e-6],
+            "upper_bound": [i in bounds for i in range(2)],
+        }
+    )
+    figure = go.Figure()
+    add_measured(figure, rows, [100, 110], look=look(system()), name="a")
+    drawn = {trace.marker.symbol: trace for trace in figure.data}
+    assert symbols <= set(drawn)
+    assert ("arrow-bar-down" in drawn) == bool(bounds)
+    if bounds:
+        assert list(drawn["circle-open"].y) == [3e-6]
+    assert list(drawn["circle"].y) == [2e-6] if bounds else [1e-6, 2e-6]
+
+
+def test_each_kind_of_structure_has_a_marker():
+    kinds = product(("crystal", "amorphous"), (6.25, 7.0, 7.5), (1, 2))
+    looks = {
+        look(system(phase=phase, li_per_formula=lithium, supercell=n, structure_potential=CIP))
+        for phase, lithium, n in kinds
+    }
+    assert len(looks) == 12

@@ -1,0 +1,64 @@
+"""Figures as files: drawn by a real browser, with the numbers that they show."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from llzo_helpers.campaign import model
+from llzo_helpers.campaign.model import Campaign, load_campaign
+from llzo_helpers.errors import InputError
+from llzo_helpers.figures.figure1 import figure_1b
+from llzo_helpers.figures.register import save_figure
+from llzo_helpers.jobs.export import export_figures, figure_data
+
+
+@pytest.fixture
+def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Campaign:
+    monkeypatch.setattr(model, "RESULTS", tmp_path)
+    return load_campaign("quick")
+
+
+def drawn() -> go.Figure:
+    row = {"phase": "crystal", "structure_potential": None, "md_potential": "wang2014"}
+    row |= {"li_per_formula": 6.25, "volume_ratio": 1.01, "supercell": 1}
+    table = pd.DataFrame([row | {"E_a_eV": 0.3125, "E_a_std_eV": 0.02}])
+    nothing = pd.DataFrame(columns=[*row, "quantity", "value"])
+    return figure_1b(table, nothing)
+
+
+def test_the_numbers_of_a_figure_are_a_table():
+    (point,) = figure_data(drawn()).to_dict("records")
+    assert point == {"curve": "C-Li6.25 wang2014", "panel": 1, "x": 101.0, "y": 0.3125} | {
+        "error_y": 0.02
+    }
+    assert figure_data(go.Figure()).empty
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
+def test_figures_are_written_in_each_format(campaign: Campaign):
+    save_figure(campaign.directory, drawn())
+    written = export_figures(campaign, ["svg", "png"])
+    assert [path.name for path in written] == ["figure_1b.csv", "figure_1b.svg", "figure_1b.png"]
+    svg = written[1].read_text()
+    assert "<svg" in svg
+    assert "(eV)" in svg
+    assert written[2].read_bytes().startswith(b"\x89PNG")
+    assert pd.read_csv(written[0])["y"].to_list() == [0.3125]
+
+
+def test_what_cannot_be_written_is_refused(campaign: Campaign):
+    with pytest.raises(InputError, match="figures: no figures; run the campaign's notebooks"):
+        export_figures(campaign)
+    with pytest.raises(InputError, match="--format gif: unknown; choose from svg, pdf, png"):
+        export_figures(campaign, ["gif"])
+
+
+def test_without_a_browser_it_says_what_to_install(campaign: Campaign, monkeypatch):
+    save_figure(campaign.directory, drawn())
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("BROWSER_PATH", "/nowhere")
+    with pytest.raises(InputError, match="no Chromium or Chrome found"):
+        export_figures(campaign, ["svg"])
