@@ -74,7 +74,9 @@ def volume_histograms(
         top = max(count, default=1) / (0.96 - 0.09 * len(means))
         for level, (name, mean) in enumerate(means):
             y = (0.95 - 0.09 * level) * top
-            figure.add_annotation(x=mean, y=y, text=name, showarrow=False, **place)
+            figure.add_annotation(
+                x=mean, y=y, text=name, showarrow=False, font={"size": 11}, **place
+            )
         figure.update_yaxes(range=[0, top], **place)
     figure.update_xaxes(title_text=f"{quantity} (Å<sup>3</sup>)", showticklabels=True)
     figure.update_yaxes(title_text="Number of sites", col=1)
