@@ -12,10 +12,10 @@ from llzo_helpers.analysis.frames import Frames, frame_chunks
 from llzo_helpers.analysis.periodic import (
     atoms_of,
     check_cutoff,
-    checked_cell,
     fractional_positions,
     image_vector,
     largest_distance,
+    reduced_cell,
 )
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
@@ -130,7 +130,7 @@ def pair_distributions(
     InputError
         Mismatched shapes, no frame, or distances for which the cell is too small.
     """
-    box = checked_cell(cell)
+    box = reduced_cell(cell)
     limit = largest_distance(box)
     reach = limit if r_max_A is None else r_max_A
     if not bin_width_A < reach <= limit * (1 + 1e-12):
@@ -268,7 +268,7 @@ def coordination_numbers(
         Mismatched shapes, no frame, an element that is absent, or a cutoff for which
         the cell is too small.
     """
-    box = checked_cell(cell)
+    box = reduced_cell(cell)
     check_cutoff(cutoff_A, box)
     centres, others = atoms_of(species, central), atoms_of(species, neighbour)
     numbers = [
@@ -302,7 +302,7 @@ def bond_angles(
     InputError
         As for `coordination_numbers`; or no atom with two neighbours.
     """
-    box = checked_cell(cell)
+    box = reduced_cell(cell)
     check_cutoff(cutoff_A, box)
     centres, others = atoms_of(species, central), atoms_of(species, neighbour)
     n_bins = round(180 / bin_width_deg)

@@ -1,10 +1,12 @@
 """Distances in a periodic cell of any shape."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numba
 import numpy as np
+from ase.geometry import minkowski_reduce
 from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.arrays import FloatArray, IntArray
@@ -21,9 +23,46 @@ def checked_cell(cell: ArrayLike) -> FloatArray:
     return matrix
 
 
+def reduced_cell(cell: ArrayLike) -> FloatArray:
+    """Return the shortest vectors of the same lattice, right-handed: the same for every cell of it.
+
+    In a skewed or flat cell, an image next to it may be nearer than the one that rounding
+    fractions finds; in the reduced one it is not, up to `largest_distance`. A cell that is reduced
+    and right-handed is returned as it is.
+
+    Parameters
+    ----------
+    cell : array_like, shape [vector, axis]
+        Å.
+
+    Returns
+    -------
+    ndarray, shape [vector, axis]
+        Å (Minkowski's reduction).
+    """
+    return _reduced(np.ascontiguousarray(checked_cell(cell)).tobytes())
+
+
+@lru_cache(maxsize=32)
+def _reduced(content: bytes) -> FloatArray:
+    cell = np.frombuffer(content).reshape(3, 3)
+    reduced = minkowski_reduce(cell)[0]
+    shorter = (reduced**2).sum() < (1 - 1e-9) * (cell**2).sum()
+    if np.linalg.det(cell) > 0 and not shorter:
+        return cell
+    # each vector in the direction in which it goes farthest along an axis, and right-handed
+    farthest = np.abs(reduced).argmax(axis=1)
+    reduced = reduced * np.sign(reduced[np.arange(3), farthest])[:, None]
+    reduced = reduced[np.lexsort(reduced.round(6).T[[2, 1, 0]])[::-1]]
+    if np.linalg.det(reduced) < 0:
+        reduced = reduced[[1, 0, 2]]
+    reduced.flags.writeable = False
+    return np.asarray(reduced)
+
+
 def largest_distance(cell: FloatArray) -> float:
-    """Return half the smallest height of the cell, Å: closer than this there is only one image."""
-    return float(0.5 / np.linalg.norm(np.linalg.inv(cell), axis=0).max())
+    """Return half the smallest height of the reduced cell, Å: closer there is only one image."""
+    return float(0.5 / np.linalg.norm(np.linalg.inv(reduced_cell(cell)), axis=0).max())
 
 
 def check_cutoff(cutoff_A: float, cell: FloatArray) -> None:
@@ -63,11 +102,12 @@ def atoms_of(species: Sequence[str], element: str) -> IntArray:
 
 
 def nearest_image(displacements: NDArray[Any], cell: FloatArray) -> FloatArray:
-    """Return displacements [..., axis] brought to the image nearest in fractional coordinates.
+    """Return displacements [..., axis] brought to their nearest image, in a cell of any shape.
 
-    It is also the nearest image in space if it is shorter than half the smallest height of the
-    cell; for longer vectors use `ase.geometry.find_mic`.
+    It is the nearest if it is shorter than half the smallest height of the reduced cell; for
+    longer vectors use `ase.geometry.find_mic`.
     """
+    cell = reduced_cell(cell)
     fractional = displacements @ np.linalg.inv(cell)
     fractional -= np.round(fractional)
     return np.asarray(fractional @ cell)

@@ -23,9 +23,9 @@ from llzo_helpers.analysis.frames import Frames, frame_chunks
 from llzo_helpers.analysis.periodic import (
     atoms_of,
     check_cutoff,
-    checked_cell,
     fractional_positions,
     image_vector,
+    reduced_cell,
 )
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
@@ -137,7 +137,7 @@ def local_environments(
         Mismatched shapes, no frame, an element that is absent, or a cutoff for which
         the cell is too small.
     """
-    box = checked_cell(cell)
+    box = reduced_cell(cell)
     factor = 1.0
     others = [atoms_of(species, element) for element in neighbours]
     if volume_per_atom is not None:

@@ -7,7 +7,8 @@ than one cell follows. Nothing is looked up by these names: tables are joined by
 runs by their own names.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from llzo_helpers.campaign.model import AnyRun
@@ -71,6 +72,17 @@ def run_label(run: AnyRun) -> str:
     if isinstance(run, ObservedRun):
         return run.title
     return system_label(system_columns(run)) + (f" r{run.replica}" if run.replica > 1 else "")
+
+
+def run_labels(runs: Iterable[AnyRun]) -> dict[str, str]:
+    """Return the labels of runs by their names, with temperatures where a label needs them."""
+    chosen = list(runs)
+    seen = Counter(run_label(run) for run in chosen)
+    return {
+        run.name: run_label(run)
+        + (f", {run.temperature_K:g} K" if seen[run_label(run)] > 1 else "")
+        for run in chosen
+    }
 
 
 def run_name_in_system(run: AnyRun) -> str:

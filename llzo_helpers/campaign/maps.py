@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ Environments = dict[str, FloatArray]
 """Local environments [frame, atom, feature] by element."""
 FRAMES_FOR_MAP = 12
 FRAMES_OF_QUENCH = 26
+REFERENCE_POTENTIAL = "bush1994_woodley1999"
+"""That made the frames of the reference."""
+NEAR_EXPERIMENT = 0.02
+"""Largest strain of volume of a crystal that is a reference of order."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,10 @@ def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlace
     """Place the structures of a campaign's runs on the map of the reference.
 
     All are compared at the experimental density, so that strain shows only through its effect on
-    the arrangement of atoms. The distance is from the reference crystal at 1100 K; atoms farther
-    away than 99 % of those in that crystal count as disordered.
+    the arrangement of atoms. The distance is from the crystal that the run's own potential makes:
+    that of the campaign nearest to the experimental volume, or for the classical potential without
+    one the reference crystal, at 1100 K; NaN where there is none. Atoms farther away than 99 % of
+    those in that crystal count as disordered.
     """
     reference = _Reference.read()
     runs = campaign.compared_runs
@@ -80,11 +87,8 @@ def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlace
         [reference.volume_per_atom] * len(runs),
     )
     systems = dict(zip(map(run_label, runs), found, strict=True))
+    crystals = _crystals(runs, campaign, reference)
     of_map = structure_map(np.concatenate(list(_features(reference.environments).values())))
-    crystals = {
-        element: crystal_reference(reference.environments[_CRYSTAL][element])
-        for element in FRAMEWORK
-    }
     quenched, temperatures = _campaign_quenches(campaign, reference.volume_per_atom)
     of_reference, of_systems, of_quenches = (
         {name: of_map.project(features) for name, features in _features(structures).items()}
@@ -99,14 +103,25 @@ def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlace
         reference=of_reference,
         systems=of_systems,
         quenches=quenches,
-        reference_distances=_distances(crystals, reference.environments),
-        distances=_distances(crystals, systems),
+        reference_distances={
+            element: {
+                name: reference.crystal.distance(element, found[element])
+                for name, found in reference.environments.items()
+            }
+            for element in FRAMEWORK
+        },
+        distances={
+            element: {
+                run_label(run): crystals[run.md_potential].distance(
+                    element, systems[run_label(run)][element]
+                )
+                for run in runs
+                if run.md_potential in crystals
+            }
+            for element in FRAMEWORK
+        },
         groups=groups,
-        table=_order_table(
-            runs,
-            _distances(crystals, {_CRYSTAL: reference.environments[_CRYSTAL]}),
-            _distances(crystals, systems),
-        ),
+        table=_order_table(runs, systems, crystals),
     )
 
 
@@ -115,6 +130,46 @@ def _environments_of(directory: Path, volume_per_atom: float) -> Environments:
     trajectory = Trajectory(directory)
     frames = trajectory.thinned(FRAMES_FOR_MAP)
     return _environments(frames, trajectory.cell, trajectory.symbols.tolist(), volume_per_atom)
+
+
+@dataclass(frozen=True)
+class _Crystal:
+    """The crystal of one potential, by element of the framework."""
+
+    name: str
+    references: dict[str, CrystalReference]
+    limits: dict[str, float]
+    """Distance that 99 % of its own atoms keep."""
+
+    @classmethod
+    def of(cls, name: str, environments: Environments) -> "_Crystal":
+        references = {element: crystal_reference(environments[element]) for element in FRAMEWORK}
+        limits = {
+            element: float(np.quantile(found.distance(environments[element]), 0.99))
+            for element, found in references.items()
+        }
+        return cls(name, references, limits)
+
+    def distance(self, element: str, environments: FloatArray) -> FloatArray:
+        return self.references[element].distance(environments)
+
+
+def _crystals(runs: list[Run], campaign: Campaign, reference: "_Reference") -> dict[str, _Crystal]:
+    """Return the crystal of each potential that there is one for."""
+    crystals = {REFERENCE_POTENTIAL: reference.crystal}
+    made = [run for run in runs if run.phase == "crystal"]
+    for run in sorted(made, key=lambda run: -abs(run.structure.volume_ratio - 1)):
+        # the nearest to the experimental volume comes last and stays
+        if abs(run.structure.volume_ratio - 1) > NEAR_EXPERIMENT:
+            continue
+        trajectory = Trajectory(campaign.run_directory(run))
+        # other frames than those that are compared with it
+        frames = trajectory.thinned(2 * FRAMES_FOR_MAP + 1)[1::2]
+        environments = _environments(
+            frames, trajectory.cell, trajectory.symbols.tolist(), reference.volume_per_atom
+        )
+        crystals[run.md_potential] = _Crystal.of(run_label(run), environments)
+    return crystals
 
 
 def _campaign_quenches(
@@ -147,31 +202,20 @@ def _features(environments: Mapping[str, Environments]) -> dict[str, FloatArray]
     }
 
 
-def _distances(
-    crystals: Mapping[str, CrystalReference], environments: Mapping[str, Environments]
-) -> dict[str, dict[str, FloatArray]]:
-    return {
-        element: {
-            name: crystal.distance(by_element[element]) for name, by_element in environments.items()
-        }
-        for element, crystal in crystals.items()
-    }
-
-
 def _order_table(
-    runs: list[Run],
-    reference: dict[str, dict[str, FloatArray]],
-    systems: dict[str, dict[str, FloatArray]],
+    runs: list[Run], systems: Mapping[str, Environments], crystals: Mapping[str, _Crystal]
 ) -> pd.DataFrame:
-    """Return a row per run; distances are by element and system."""
+    """Return a row per run, with the distance from the crystal of its own potential."""
     rows = []
     for run in runs:
-        row: dict[str, Any] = run_columns(run)
+        crystal = crystals.get(run.md_potential)
+        row: dict[str, Any] = run_columns(run) | {"reference": crystal.name if crystal else None}
         for element in FRAMEWORK:
-            distances = systems[element][run_label(run)]
-            ordered = np.quantile(reference[element][_CRYSTAL], 0.99)
-            row[f"{element}_distance_median"] = float(np.median(distances))
-            row[f"{element}_disordered"] = float(np.mean(distances > ordered))
+            row[f"{element}_distance_median"] = row[f"{element}_disordered"] = np.nan
+            if crystal:
+                distances = crystal.distance(element, systems[run_label(run)][element])
+                row[f"{element}_distance_median"] = float(np.median(distances))
+                row[f"{element}_disordered"] = float(np.mean(distances > crystal.limits[element]))
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -204,6 +248,10 @@ class _Reference:
     environments: dict[str, Environments]
     quench_temperatures: FloatArray
     volume_per_atom: float
+
+    @cached_property
+    def crystal(self) -> _Crystal:
+        return _Crystal.of(_CRYSTAL, self.environments[_CRYSTAL])
 
     @classmethod
     def read(cls) -> "_Reference":

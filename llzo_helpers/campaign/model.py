@@ -311,7 +311,7 @@ class Campaign(Model):
     @property
     def site_runs(self) -> list[Run]:
         """The runs whose sites are analysed."""
-        return [run for run in self.runs if run.temperature_K == self.sites.temperature_K]
+        return [run for run in self.runs if run.temperature_K in self.sites.temperature_K]
 
     def _system_md(self, system: System) -> MDSettings:
         try:
@@ -322,7 +322,7 @@ class Campaign(Model):
     def md_settings(self, run: Run) -> MDSettings:
         """Settings of one run: its system's, with the jump run only where sites are analysed."""
         settings = self._system_md(next(system for system in self.systems if system.makes(run)))
-        if run.temperature_K == self.sites.temperature_K:
+        if run.temperature_K in self.sites.temperature_K:
             return settings
         return settings.model_copy(update={"jump_run_ps": 0.0})
 

@@ -23,7 +23,7 @@ from llzo_helpers.analysis.networks.gop import (
 from llzo_helpers.analysis.networks.resampling import Dependence, dependence_on_length
 from llzo_helpers.analysis.sites import JumpStatistics, critical_rate, percolation
 from llzo_helpers.arrays import FloatArray
-from llzo_helpers.campaign.labels import run_label
+from llzo_helpers.campaign.labels import run_labels
 from llzo_helpers.campaign.model import AnyRun, Campaign, by_volume
 from llzo_helpers.campaign.parallel import on_all_cores
 from llzo_helpers.campaign.settings import OrderSettings
@@ -79,8 +79,11 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
     InputError
         If there is no network in which ions jump.
     """
-    runs = by_volume(campaign.analysed_runs)
-    found = on_all_cores(_analyse_network, [campaign] * len(runs), runs)
+    runs = by_volume(campaign.analysed_site_runs)
+    labels = run_labels(runs)
+    found = on_all_cores(
+        _analyse_network, [campaign] * len(runs), runs, [labels[run.name] for run in runs]
+    )
     parts = [part for part in found if part is not None]
     if not parts:
         raise InputError(
@@ -99,12 +102,12 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
     return results
 
 
-def _analyse_network(campaign: Campaign, run: AnyRun) -> NetworkResults | None:
+def _analyse_network(campaign: Campaign, run: AnyRun, label: str) -> NetworkResults | None:
     """Return what `analyse_networks` says of one run; None if no ion jumps in it."""
     network = load_network(campaign, run)
     if network is None or not network.graph.number_of_edges():
         return None
-    label, seed = run_label(run), campaign.seed_of(f"gop {run.name}")
+    seed = campaign.seed_of(f"gop {run.name}")
     row = {"system": label} | run_columns(run) | _network_columns(network, campaign.order, seed)
     results = NetworkResults(pd.DataFrame([row]), {}, {}, {}, {}, {})
     if run.replica > 1:

@@ -42,22 +42,34 @@ class SiteSettings(Model):
     See `llzo_helpers.analysis.sites.landmark_analysis`.
     """
 
-    temperature_K: Temperature = 1100.0
-    """Of the runs that are analysed; only they are followed by a jump run."""
+    temperature_K: OneOrMore[Temperature] = Field(default=[1100.0])
+    """Of the runs that are analysed, one or several; only they are followed by a jump run."""
+    crystal_sites: Literal["seeded", "found"] = "seeded"
+    """Of a garnet that stands: its known 24d and 48g positions, or clusters like elsewhere. In an
+    expanded crystal the clusters of neighbouring positions run into one another (measured: 61 of 72
+    at 112 %)."""
     clustering: Literal["dotprod", "mcl"] = "dotprod"
     clustering_threshold: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Of "dotprod". The published 0.45 merges some 24d sites of the crystal with a 48g site;
     0.5 gives 24 + 48 (measured on eight runs of one cell at 86 and 101 %)."""
-    assignment_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
-    static_movement_threshold: Annotated[float, Field(gt=0, le=100)] = 3.0
-    """Largest distance of a framework atom from its mean position, Å; beyond, the framework counts
-    as melted. In expanded cells single oxygens move 2 Å (measured), which landmarks tolerate."""
+    assignment_threshold: Annotated[float, Field(ge=0.2, le=1)] = 0.8
+    place_distance_A: Annotated[float, Field(gt=0, le=100)] = 1.5
+    """A framework atom whose mean position moves as far as this has changed its place: about half
+    the distance between neighbouring places."""
+    minimum_stay_ps: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    """Shorter stays count as spent at the site before; 0: one frame elsewhere and back are two
+    jumps."""
     coordination_cutoff_A: Annotated[float, Field(gt=0, le=20)] | None = None
     """Up to where framework atoms around a site count for its coordination; null takes 2.9 Å for
     lithium among oxygens, which is between the shells of the garnet, and elsewhere 1.25 times the
     usual distance between a site and its nearest neighbour."""
     hull_samples: Annotated[int, Field(ge=5, le=100_000)] = 300
     """Number of positions whose hull is a site's accessible volume."""
+
+    @property
+    def temperatures(self) -> str:
+        """Temperatures in words, K."""
+        return ", ".join(f"{temperature:g}" for temperature in self.temperature_K)
 
     def require_enough_frames(self, md: MDSettings) -> None:
         """Raise ValueError if a jump run is too short for its jumps to be analysed."""

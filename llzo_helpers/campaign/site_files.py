@@ -14,7 +14,8 @@ from llzo_helpers.analysis.networks.resampling import Quantity, Uncertainty, boo
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.model import AnyRun, Campaign
 from llzo_helpers.campaign.site_exports import network_as_graphml, sites_as_cif, sites_as_extxyz
-from llzo_helpers.campaign.sites import RunSites, site_table
+from llzo_helpers.campaign.site_tables import site_table
+from llzo_helpers.campaign.sites import RunSites
 from llzo_helpers.campaign.tables import save_table
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import (

@@ -4,15 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from llzo_helpers.analysis.sites import (
     back_jumps,
+    explored_positions,
     find_stays,
+    hull_volume,
     jump_diffusion,
     jump_statistics,
 )
+from llzo_helpers.campaign.model import Run
 from llzo_helpers.campaign.parallel import on_all_cores
 from llzo_helpers.campaign.settings import SiteSettings
-from llzo_helpers.campaign.sites import RunSites, find_sites, garnet_types, pooled_residence_time
+from llzo_helpers.campaign.site_tables import pooled_residence_time
+from llzo_helpers.campaign.sites import RunSites, find_sites, garnet_sites, garnet_types
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,9 @@ class SensitivityPoint:
 
 
 CHOICES: tuple[dict[str, Any], ...] = (
+    {"seeded": True, "assignment_threshold": 0.7},
+    {"seeded": True, "assignment_threshold": 0.8},
+    {"seeded": True, "assignment_threshold": 0.9},
     {"clustering": "dotprod", "assignment_threshold": 0.7},
     {"clustering": "dotprod", "assignment_threshold": 0.8},
     {"clustering": "dotprod", "assignment_threshold": 0.9},
@@ -48,7 +57,7 @@ CHOICES: tuple[dict[str, Any], ...] = (
     {"clustering": "mcl", "assignment_threshold": 0.6},
 )
 """Ways to analyse a run that `sensitivity` compares: arguments of `landmark_analysis` that replace
-those of the campaign."""
+those of the campaign; "seeded" takes the crystal's known sites."""
 
 
 def sensitivity(
@@ -68,24 +77,37 @@ def sensitivity(
     points = []
     cell, interval = system.trajectory.cell, system.trajectory.frame_interval_ps
     for choice in choices:
-        sites = find_sites(system.trajectory, settings, system.mobile, **choice)
+        changes = dict(choice)
+        seeds = None
+        if changes.pop("seeded", False) and isinstance(system.run, Run):
+            seeds = garnet_sites(system.run, cell)
+        sites = find_sites(system.trajectory, settings, system.mobile, seeds=seeds, **changes)
         stays = find_stays(sites.assignments, sites.n_sites)
         statistics = jump_statistics(stays, interval)
         returns = back_jumps(stays)
         diffusion = jump_diffusion(stays, sites.centres, cell, interval)
-        kinds = garnet_types(sites.centres, cell, system.repeats[0])
+        places = sites.centres if seeds is None else seeds
+        kinds = garnet_types(places, cell, system.repeats[0])
         values = {"number of sites": float(sites.n_sites)}
         errors = {}
         for kind in ("24d", "48g"):
             name = f"residence time {kind} (ps)"
             values[name], errors[name] = pooled_residence_time(statistics, kinds == kind)
+        explored = explored_positions(system.trajectory, system.mobile, sites).displacements
+        hulls = [
+            np.nanmean([hull_volume(explored[site]) for site in np.flatnonzero(kinds == kind)])
+            if (kinds == kind).any()
+            else np.nan
+            for kind in ("24d", "48g")
+        ]
+        values["accessible volume (all), 48g/24d"] = float(hulls[1] / hulls[0])
         values["back-jumps (%)"] = 100 * returns.fraction
         errors["back-jumps (%)"] = 100 * returns.standard_error
         name = "network D (10<sup>-5</sup> cm<sup>2</sup>/s)"
         values[name] = 1e5 * diffusion.D_cm2_s
         errors[name] = 1e5 * diffusion.D_std_cm2_s
         values["unassigned (%)"] = 100 * sites.unassigned_fraction
-        method = choice["clustering"]
+        method = choice.get("clustering", "known sites")
         if "clustering_threshold" in choice:
             method += f", joining at {choice['clustering_threshold']:g}"
         points.append(

@@ -1,12 +1,12 @@
-"""The sites of a campaign's runs: their analysis, and its tables."""
+"""The sites of a campaign's runs."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import networkx as nx
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.analysis.periodic import nearest_image
@@ -21,36 +21,30 @@ from llzo_helpers.analysis.sites import (
     accessible_volumes,
     back_jumps,
     coordination_types,
-    critical_rate,
     explored_positions,
     find_stays,
-    flux_path,
     jump_diffusion,
     jump_statistics,
     landmark_analysis,
     oxygen_coordination,
-    percolation,
     polyhedron_volumes,
     site_network,
     static_site_volumes,
-    superbasins,
+    wyckoff_positions,
     wyckoff_types,
 )
-from llzo_helpers.analysis.stationarity import Drift, drift
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
-from llzo_helpers.campaign.labels import run_label
+from llzo_helpers.campaign.framework import FrameworkState, run_framework
+from llzo_helpers.campaign.labels import run_label, run_labels
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
-from llzo_helpers.campaign.paper import paper_value
 from llzo_helpers.campaign.parallel import on_all_cores
 from llzo_helpers.campaign.settings import SiteSettings
-from llzo_helpers.campaign.tables import against_volume, run_columns
 from llzo_helpers.errors import InputError
 from llzo_helpers.garnet import LI_SITES, SITE_RADII_A, SPACE_GROUP
 from llzo_helpers.md.trajectory import Trajectory
 
-GARNET_SITES_PER_CELL = 24 + 48
-UNASSIGNED_LIMIT = 0.25
-"""Fraction of positions between sites above which a run is flagged."""
+FRAMEWORK_WINDOW_PS = 2.5
+"""Time over which the vibration of the framework averages out."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +52,19 @@ class RunSites:
     """The site analysis of one run; times in ps, lengths in Å."""
 
     run: AnyRun
+    title: str
+    """Name of the run for figures, with what became of its framework if that is unexpected."""
+    framework: FrameworkState
     trajectory: Trajectory
     analysis: SiteAnalysis
+    seeded: bool
+    """Whether the sites are the garnet's known ones; else they are clusters."""
     stays: Stays
     statistics: JumpStatistics
     returns: BackJumps
+    return_range: tuple[float, float]
+    """Smallest and largest fraction of back-jumps by other sensible definitions, see
+    `back_jump_range`."""
     coordination: IntArray
     kinds: NDArray[np.str_]
     """Wyckoff position of each site in a garnet, else its coordination."""
@@ -74,19 +76,14 @@ class RunSites:
     network: "nx.DiGraph[int]"
 
     @property
-    def title(self) -> str:
-        """Name of the system, and which replica, for figures."""
-        return run_label(self.run)
-
-    @property
     def mobile(self) -> BoolArray:
         """Which atoms are the ions, [atom]."""
         return is_mobile(self.run, self.trajectory)
 
     @property
     def repeats(self) -> tuple[int, int, int]:
-        """Cells of the crystal along each vector; one where there is no crystal."""
-        if isinstance(self.run, Run) and self.run.phase == "crystal":
+        """Cells of the crystal along each vector; one where none stands."""
+        if isinstance(self.run, Run) and self.framework.garnet_stands:
             return (self.run.structure.supercell,) * 3
         return (1, 1, 1)
 
@@ -118,11 +115,16 @@ def analyse_sites(campaign: Campaign) -> tuple[list[RunSites], dict[str, str]]:
     if not runs:
         raise InputError(
             f"{campaign.directory}: no finished run at sites.temperature_K = "
-            f"{campaign.sites.temperature_K:g}; run notebook 02, or choose another temperature"
+            f"{campaign.sites.temperatures}; run notebook 02, or choose another temperature"
         )
     runs = sorted(runs, key=_order)
+    labels = run_labels(runs)
     found = on_all_cores(_sites_or_reason, [campaign] * len(runs), runs)
-    systems = [result for result in found if isinstance(result, RunSites)]
+    systems = [
+        replace(result, title=labels[run.name] + result.framework.mark)
+        for run, result in zip(runs, found, strict=True)
+        if isinstance(result, RunSites)
+    ]
     failures = {
         run.name: result for run, result in zip(runs, found, strict=True) if isinstance(result, str)
     }
@@ -177,34 +179,54 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
         If the run can't be analysed, see `llzo_helpers.analysis.sites.landmark_analysis`.
     """
     mobile = is_mobile(run, trajectory)
-    framework_symbols = trajectory.symbols[~mobile]
     cell, interval = trajectory.cell, trajectory.frame_interval_ps
-    sites = find_sites(trajectory, settings, mobile)
-    neighbours, cutoff = _neighbours(sites, framework_symbols, run, settings)
-    coordination = oxygen_coordination(sites.centres, neighbours, cell, cutoff=cutoff)
+    framework = run_framework(run, trajectory)
+    seeded = framework.garnet_stands and settings.crystal_sites == "seeded"
+    seeds = garnet_sites(run, cell) if seeded and isinstance(run, Run) else None
+    sites = find_sites(trajectory, settings, mobile, seeds=seeds)
+    surroundings = Surroundings(
+        sites, trajectory.symbols[~mobile], run.mobile, settings.coordination_cutoff_A
+    )
+    coordination = surroundings.coordination()
     kinds = coordination_types(coordination)
-    if isinstance(run, Run) and run.phase == "crystal":
-        kinds = garnet_types(sites.centres, cell, run.structure.supercell)
-    stays = find_stays(sites.assignments, sites.n_sites)
+    if isinstance(run, Run) and framework.garnet_stands:
+        # a seeded site is what its seed is, however far an expanded crystal draws its centre
+        places = sites.centres if seeds is None else seeds
+        kinds = garnet_types(places, cell, run.structure.supercell)
+    stays = find_stays(
+        sites.assignments,
+        sites.n_sites,
+        minimum_frames=max(1, round(settings.minimum_stay_ps / interval)),
+    )
     statistics = jump_statistics(stays, interval)
-    static: FloatArray = np.full(sites.n_sites, np.nan)
-    if {*framework_symbols.tolist(), *run.mobile} <= set(SITE_RADII_A):
-        (ion,) = run.mobile
-        static = static_site_volumes(
-            sites.centres, sites.framework, framework_symbols, cell, ion=ion, radii_A=SITE_RADII_A
-        )
+    static = surroundings.static_volumes()
     explored = explored_positions(trajectory, mobile, sites)
     return RunSites(
         run=run,
+        title=run_label(run) + framework.mark,
+        framework=framework,
         trajectory=trajectory,
         analysis=sites,
+        seeded=seeded,
         stays=stays,
         statistics=statistics,
         returns=back_jumps(stays),
+        return_range=back_jump_range(
+            sites.assignments,
+            sites.confidences,
+            find_sites(
+                trajectory,
+                settings,
+                mobile,
+                seeds=seeds,
+                assignment_threshold=settings.assignment_threshold - THRESHOLD_STEP,
+            ).assignments,
+            settings.assignment_threshold + THRESHOLD_STEP,
+        ),
         coordination=coordination,
         kinds=kinds,
         static_volume=static,
-        polyhedron_volume=polyhedron_volumes(sites.centres, neighbours, cell, cutoff=cutoff),
+        polyhedron_volume=surroundings.polyhedron_volumes(),
         accessible=accessible_volumes(explored, n_samples=settings.hull_samples),
         diffusion=jump_diffusion(stays, sites.centres, cell, interval),
         network=site_network(
@@ -216,29 +238,122 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
     )
 
 
+THRESHOLD_STEP = 0.1
+"""From a threshold of assignment to others that are as sensible."""
+
+
+def back_jump_range(
+    assignments: NDArray[np.integer],
+    confidences: NDArray[np.floating],
+    lower: NDArray[np.integer],
+    higher_threshold: float,
+) -> tuple[float, float]:
+    """Return the smallest and largest fraction of back-jumps over definitions, one changed a time.
+
+    The threshold of assignment (0.1 less, as given, 0.1 more), the minimum stay that counts (one,
+    two or four frames), and the interval between frames (one, two or four times as long).
+
+    Parameters
+    ----------
+    assignments, confidences : ndarray, shape [frame, ion]
+        As analysed.
+    lower : ndarray of int, shape [frame, ion]
+        Assignments with a threshold lower by `THRESHOLD_STEP`.
+    higher_threshold : float
+        The other one.
+    """
+    higher = np.where(confidences >= higher_threshold, assignments, UNASSIGNED)
+    variants = [(assignments, 1), (lower, 1), (higher, 1)]
+    variants += [(assignments, frames) for frames in (2, 4)]
+    variants += [(assignments[::step], 1) for step in (2, 4)]
+    fractions = []
+    for sites, frames in variants:
+        stays = find_stays(sites, int(sites.max(initial=0)) + 1, minimum_frames=frames)
+        fractions.append(back_jumps(stays, n_bootstrap=2).fraction)
+    if np.isnan(fractions).all():
+        return np.nan, np.nan
+    return float(np.nanmin(fractions)), float(np.nanmax(fractions))
+
+
 _LITHIUM_OXYGEN_CUTOFF_A = 2.9
 """See `oxygen_coordination`."""
 _SHELL = 1.25
 """Elsewhere: largest distance of a neighbour, relative to the usual one of the nearest."""
 
 
-def _neighbours(
-    sites: SiteAnalysis, framework_symbols: NDArray[np.str_], run: AnyRun, settings: SiteSettings
-) -> tuple[FloatArray, float]:
-    """Return the framework atoms that count for the coordination of sites, and the cutoff, Å.
+@dataclass(frozen=True)
+class Surroundings:
+    """What the framework around sites is like: means over the epochs in which they exist."""
 
-    In an oxide its oxygens; else the element that is nearest to the sites.
-    """
-    nearest = {}
-    for element in np.unique(framework_symbols).tolist():
-        atoms = sites.framework[framework_symbols == element]
-        bonds = nearest_image(atoms[None] - sites.centres[:, None], sites.cell)
-        nearest[element] = float(np.median(np.linalg.norm(bonds, axis=2).min(axis=1)))
-    element = "O" if "O" in nearest else min(nearest, key=lambda name: nearest[name])
-    cutoff_A = settings.coordination_cutoff_A
-    if cutoff_A is None and (*run.mobile, element) == ("Li", "O"):
-        cutoff_A = _LITHIUM_OXYGEN_CUTOFF_A
-    return sites.framework[framework_symbols == element], cutoff_A or _SHELL * nearest[element]
+    sites: SiteAnalysis
+    symbols: NDArray[np.str_]
+    mobile: list[str]
+    cutoff_A: float | None
+    """Of neighbours, Å; None takes the usual one."""
+
+    def coordination(self) -> IntArray:
+        """Number of neighbours of each site [site]."""
+        element, cutoff = self.neighbours
+        counts = self._over_epochs(
+            lambda centres, framework: oxygen_coordination(
+                centres, framework[self.symbols == element], self.sites.cell, cutoff=cutoff
+            ).astype(float)
+        )
+        return np.round(counts).astype(int)
+
+    def polyhedron_volumes(self) -> FloatArray:
+        """Volume of the hull of the neighbours of each site, Å3 [site]."""
+        element, cutoff = self.neighbours
+        return self._over_epochs(
+            lambda centres, framework: polyhedron_volumes(
+                centres, framework[self.symbols == element], self.sites.cell, cutoff=cutoff
+            )
+        )
+
+    def static_volumes(self) -> FloatArray:
+        """Radical Voronoi volume of each site, Å3 [site]; NaN where radii are not known."""
+        known = {*self.symbols.tolist(), *self.mobile} <= set(SITE_RADII_A)
+        if len(self.mobile) != 1 or not known:
+            return np.full(self.sites.n_sites, np.nan)
+        return self._over_epochs(
+            lambda centres, framework: static_site_volumes(
+                centres,
+                framework,
+                self.symbols,
+                self.sites.cell,
+                ion=self.mobile[0],
+                radii_A=SITE_RADII_A,
+            )
+        )
+
+    @cached_property
+    def neighbours(self) -> tuple[str, float]:
+        """The element that counts for coordination, and up to which distance, Å.
+
+        In an oxide oxygen; else the element that is nearest to the sites.
+        """
+        nearest = {}
+        for element in np.unique(self.symbols).tolist():
+            atoms = self.sites.framework[self.symbols == element]
+            bonds = nearest_image(atoms[None] - self.sites.centres[:, None], self.sites.cell)
+            nearest[element] = float(np.median(np.linalg.norm(bonds, axis=2).min(axis=1)))
+        element = "O" if "O" in nearest else min(nearest, key=lambda name: nearest[name])
+        cutoff_A = self.cutoff_A
+        if cutoff_A is None and (*self.mobile, element) == ("Li", "O"):
+            cutoff_A = _LITHIUM_OXYGEN_CUTOFF_A
+        return element, cutoff_A or _SHELL * nearest[element]
+
+    def _over_epochs(self, measure: Callable[[FloatArray, FloatArray], FloatArray]) -> FloatArray:
+        """Return the mean over time of what is measured of centres and framework [site]."""
+        total, weight = np.zeros(self.sites.n_sites), np.zeros(self.sites.n_sites)
+        for epoch, exists in zip(self.sites.epochs, self.sites.exists, strict=True):
+            values = np.full(self.sites.n_sites, np.nan)
+            values[exists] = measure(self.sites.centres[exists], epoch.positions)
+            there = np.isfinite(values)
+            total[there] += len(epoch) * values[there]
+            weight[there] += len(epoch)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(total / weight)
 
 
 def find_sites(
@@ -253,10 +368,18 @@ def find_sites(
             "clustering": settings.clustering,
             "clustering_threshold": settings.clustering_threshold,
             "assignment_threshold": settings.assignment_threshold,
-            "static_movement_threshold": settings.static_movement_threshold,
+            "place_distance_A": settings.place_distance_A,
+            "window_frames": max(1, round(FRAMEWORK_WINDOW_PS / trajectory.frame_interval_ps)),
             **changes,
         },
     )
+
+
+def garnet_sites(run: Run, cell: ArrayLike) -> FloatArray:
+    """Return the garnet's 24d and 48g positions in the cell of a run, Å, [site, axis]."""
+    repeats = (run.structure.supercell,) * 3
+    fractions, _ = wyckoff_positions(SPACE_GROUP, LI_SITES, repeats)
+    return fractions @ np.asarray(cell, dtype=float)
 
 
 def garnet_types(centres: FloatArray, cell: ArrayLike, supercell: int) -> NDArray[np.str_]:
@@ -265,203 +388,3 @@ def garnet_types(centres: FloatArray, cell: ArrayLike, supercell: int) -> NDArra
     return wyckoff_types(
         centres, cell, space_group=SPACE_GROUP, positions=LI_SITES, repeats=repeats
     )
-
-
-def site_table(system: RunSites) -> pd.DataFrame:
-    """Return a row per site."""
-    statistics, accessible = system.statistics, system.accessible
-    x, y, z = system.analysis.centres.T
-    return pd.DataFrame(
-        {
-            "site": np.arange(system.analysis.n_sites),
-            "x_A": x,
-            "y_A": y,
-            "z_A": z,
-            "kind": system.kinds,
-            "coordination": system.coordination,
-            "occupancy": statistics.occupancy,
-            "residence_time_ps": statistics.residence_time_ps,
-            "residence_time_std_ps": statistics.residence_time_std_ps,
-            "mean_complete_stay_ps": statistics.mean_complete_stay_ps,
-            "static_volume_A3": system.static_volume,
-            "oxygen_polyhedron_A3": system.polyhedron_volume,
-            "accessible_volume_A3": accessible.fixed_samples,
-            "accessible_volume_std_A3": accessible.standard_error,
-            "accessible_volume_central_A3": accessible.central_fraction,
-            "accessible_volume_all_samples_A3": accessible.all_samples,
-            "superbasin": superbasins(system.network).labels,
-        }
-    )
-
-
-def occupation_drift(system: RunSites) -> tuple[str, Drift]:
-    """Return the most frequent kind of site, and the change of the fraction of ions on it."""
-    names, count = np.unique(system.kinds, return_counts=True)
-    kind = str(names[count.argmax()])
-    assignments = system.analysis.assignments
-    on_kind = (system.kinds == kind)[assignments] & (assignments != UNASSIGNED)
-    return kind, drift(on_kind.mean(axis=1))
-
-
-def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per run.
-
-    Parameters
-    ----------
-    systems
-        From `analyse_sites`.
-    diffusion
-        The content of `diffusion.csv`, for the tracer diffusion coefficients.
-    """
-    tracer = {row["run"]: row for row in diffusion.to_dict("records")}
-    rows = []
-    for system in systems:
-        basins = superbasins(system.network)
-        jumps = system.diffusion
-        D = tracer[system.run.name]["tracer_D_cm2_s"]
-        D_std = tracer[system.run.name]["tracer_D_std_cm2_s"]
-        ratio = system.accessible.fixed_samples / system.static_volume
-        kind, occupation = occupation_drift(system)
-        memory = memory_std = np.nan
-        if jumps.D_cm2_s > 0:
-            memory = D / jumps.D_cm2_s
-            memory_std = memory * np.hypot(D_std / D, jumps.D_std_cm2_s / jumps.D_cm2_s)
-        rows.append(
-            {
-                **run_columns(system.run),
-                "n_frames": len(system.trajectory),
-                "n_sites": system.analysis.n_sites,
-                "unassigned_fraction": system.analysis.unassigned_fraction,
-                "multiple_occupancies": system.analysis.multiple_occupancy_count,
-                "n_jumps": int(_jumps(system.statistics).sum()),
-                "jump_distance_A": _mean_distance(system.network),
-                "back_jump_fraction": system.returns.fraction,
-                "back_jump_fraction_std": system.returns.standard_error,
-                "percolation_rank": percolation(system.network)[0].rank,
-                "critical_rate_per_ps": critical_rate(system.network),
-                "superbasins": int((basins.sizes > 1).sum()),
-                "largest_superbasin_fraction": float(basins.sizes[0] / system.analysis.n_sites),
-                "uncorrelated_D_cm2_s": jumps.uncorrelated_D_cm2_s,
-                "jump_D_cm2_s": jumps.D_cm2_s,
-                "jump_D_std_cm2_s": jumps.D_std_cm2_s,
-                "tracer_D_cm2_s": D,
-                "tracer_D_std_cm2_s": D_std,
-                "upper_bound": tracer[system.run.name]["upper_bound"],
-                "occupation_kind": kind,
-                "occupation_change": occupation.change,
-                "occupation_change_sigma": occupation.sigma,
-                "network_correlation": jumps.network_correlation,
-                "memory_correlation": memory,
-                "memory_correlation_std": memory_std,
-                "accessible_over_static": _mean(ratio),
-                "accessible_over_static_std": _standard_error(ratio),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def warning_table(systems: Sequence[RunSites], failures: Mapping[str, str]) -> pd.DataFrame:
-    """Return the warnings about each run, a row per warning: `run`, `warning`."""
-    rows = list(failures.items())
-    for system in systems:
-        analysis = system.analysis
-        expected = GARNET_SITES_PER_CELL * system.repeats[0] ** 3
-        texts = []
-        if system.run.phase == "crystal" and analysis.n_sites != expected:
-            texts.append(f"{analysis.n_sites} lithium sites where the garnet has {expected}")
-        if analysis.unassigned_fraction > UNASSIGNED_LIMIT:
-            texts.append(
-                f"{100 * analysis.unassigned_fraction:.0f} % of the ions' positions are between "
-                "sites; results on jumps depend on the assignment threshold"
-            )
-        kind, occupation = occupation_drift(system)
-        if occupation.significant:
-            texts.append(
-                f"not stationary: the fraction of lithium at {kind} sites changes by "
-                f"{100 * occupation.change:+.1f} % between the halves, "
-                f"{abs(occupation.sigma):.1f} standard errors; equilibrate longer"
-            )
-        rows += [(system.run.name, text) for text in texts]
-    return pd.DataFrame(rows, columns=["run", "warning"])
-
-
-def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
-    """Return a row per run and kind of site."""
-    rows = []
-    for system in systems:
-        for kind in np.unique(system.kinds):
-            chosen = system.kinds == kind
-            residence, residence_error = pooled_residence_time(system.statistics, chosen)
-            accessible = system.accessible.fixed_samples[chosen]
-            rows.append(
-                {
-                    **run_columns(system.run),
-                    "kind": kind,
-                    "n_sites": int(chosen.sum()),
-                    "occupancy": float(system.statistics.occupancy[chosen].mean()),
-                    "residence_time_ps": residence,
-                    "residence_time_std_ps": residence_error,
-                    "static_volume_A3": float(system.static_volume[chosen].mean()),
-                    "static_volume_spread_A3": float(system.static_volume[chosen].std()),
-                    "accessible_volume_A3": _mean(accessible),
-                    "accessible_volume_std_A3": _standard_error(accessible),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def compare_back_jumps(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the back-jump fractions of all runs, with the paper's where it has them."""
-    rows = []
-    for row in against_volume(table).to_dict("records"):
-        paper = paper_value(row, "back_jump_fraction")
-        fraction, error = row["back_jump_fraction"], row["back_jump_fraction_std"]
-        rows.append(
-            {
-                "run": row["run"],
-                "volume_ratio": row["volume_ratio"],
-                "back_jumps_percent": 100 * fraction,
-                "back_jumps_std_percent": 100 * error,
-                "paper_percent": np.nan if paper is None else 100 * paper["value"],
-                "n_jumps": row["n_jumps"],
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def strongest_flux(system: RunSites, axis: int = 0) -> str:
-    """Name the kinds of site along the strongest net flux in a gradient along one axis."""
-    path = flux_path(system.diffusion.net_flux[axis])
-    return " → ".join(str(system.kinds[site]) for site in path) or "nothing flows"
-
-
-def _jumps(statistics: JumpStatistics) -> FloatArray:
-    """Return the jumps [from, to] without the stays on the diagonal."""
-    return np.asarray(statistics.n_ij - np.diag(np.diag(statistics.n_ij)))
-
-
-def pooled_residence_time(statistics: JumpStatistics, sites: BoolArray) -> tuple[float, float]:
-    """Return the residence time of pooled sites and its error, ps; NaN if no ion left them."""
-    departures = _jumps(statistics)[sites].sum()
-    if not departures:
-        return np.nan, np.nan
-    residence = float(statistics.time_at_site_ps[sites].sum() / departures)
-    return residence, residence / float(np.sqrt(departures))
-
-
-def _mean_distance(network: "nx.DiGraph[int]") -> float:
-    edges = [(data["distance"], data["jumps"]) for _, _, data in network.edges(data=True)]
-    if not edges:
-        return np.nan
-    distance, jumps = np.transpose(edges)
-    return float(np.average(distance, weights=jumps))
-
-
-def _mean(values: FloatArray) -> float:
-    present = values[np.isfinite(values)]
-    return float(present.mean()) if len(present) else np.nan
-
-
-def _standard_error(values: FloatArray) -> float:
-    present = values[np.isfinite(values)]
-    return float(present.std(ddof=1) / np.sqrt(len(present))) if len(present) > 1 else np.nan

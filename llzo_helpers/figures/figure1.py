@@ -14,7 +14,12 @@ EXPERIMENT_E_A_EV = 0.35
 
 
 @registered("figure_1a")
-def figure_1a(diffusion: pd.DataFrame, paper: pd.DataFrame, temperature_K: float) -> go.Figure:
+def figure_1a(
+    diffusion: pd.DataFrame,
+    paper: pd.DataFrame,
+    temperature_K: float,
+    amorphised: pd.DataFrame | None = None,
+) -> go.Figure:
     """Tracer diffusion coefficient against volume at one temperature.
 
     Parameters
@@ -25,6 +30,8 @@ def figure_1a(diffusion: pd.DataFrame, paper: pd.DataFrame, temperature_K: float
         `data/paper_values.csv`, of the same potentials.
     temperature_K
         Temperature shown.
+    amorphised
+        The rows of `diffusion.csv` of crystals whose framework did not stay one.
     """
     figure = new_figure(
         x="V / V<sub>exp</sub> (%)",
@@ -33,7 +40,8 @@ def figure_1a(diffusion: pd.DataFrame, paper: pd.DataFrame, temperature_K: float
         caption=(
             f"Figure 1A. Tracer diffusion coefficient of lithium at {temperature_K:g} K against "
             "volume. Filled symbols: this work, with standard errors; open symbols with an "
-            "arrow: upper bounds; open symbols without: the paper."
+            "arrow: upper bounds; open symbols without: the paper. Crossed out: crystals whose "
+            "framework amorphised."
         ),
     )
     this_work = diffusion[diffusion["temperature_K"] == temperature_K]
@@ -42,6 +50,18 @@ def figure_1a(diffusion: pd.DataFrame, paper: pd.DataFrame, temperature_K: float
     ]
     _add_this_work(figure, this_work, "tracer_D_cm2_s", "tracer_D_std_cm2_s")
     _add_paper(figure, from_paper)
+    if amorphised is not None:
+        marked = amorphised[amorphised["temperature_K"] == temperature_K]
+        if len(marked):
+            figure.add_scatter(
+                x=100 * marked["volume_ratio"],
+                y=marked["tracer_D_cm2_s"].where(
+                    ~marked["upper_bound"].astype(bool), marked["tracer_D_limit_cm2_s"]
+                ),
+                mode="markers",
+                marker={"symbol": "x-thin", "size": 15, "line": {"width": 2, "color": BLACK}},
+                name="amorphised crystal",
+            )
     return figure
 
 

@@ -23,8 +23,8 @@ def figure_4(panels: Sequence[VolumePanel]) -> go.Figure:
         quantity="Static site volume",
         caption=(
             "Figure 4. Static volume of the lithium sites: their radical Voronoi cells in the "
-            "mean framework, all sites filled, with the paper's radii. Colour: mean residence "
-            "time of the sites in a bar."
+            "mean framework, all sites filled, with the paper's radii. Colour: residence "
+            "time of the sites in a bar, from the mean rate at which they are left."
         ),
         bin_width=0.1,
     )

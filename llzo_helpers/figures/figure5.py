@@ -29,8 +29,8 @@ def figure_5(panels: Sequence[VolumePanel], mobile: str = "Li", *, n_samples: in
         caption=(
             f"Figure 5. Accessible volume of the sites of {ion_name(mobile)}: the convex hull of "
             f"{n_samples} positions of ions at the site. The number is the same for all sites, "
-            "because a hull grows with it (the paper uses all positions). Colour: mean residence "
-            "time of the sites in a bar."
+            "because a hull grows with it (the paper uses all positions). Colour: residence "
+            "time of the sites in a bar, from the mean rate at which they are left."
         ),
         bin_width=0.05,
     )

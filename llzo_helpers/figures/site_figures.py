@@ -246,14 +246,32 @@ def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
         y="Back-jumps (%)",
         caption=(
             "Fraction of jumps that are reversed by the next jump of the same ion. Filled symbols: "
-            "this work, with standard errors; open symbols: the paper."
+            "this work; thick bars: standard errors; thin bars: from the smallest to the largest "
+            "value by other definitions (threshold, minimum stay, interval between frames), "
+            "standard error included. Open symbols: the paper."
         ),
     )
     for symbol, (system, rows) in zip(_SYMBOLS * 9, _systems(table), strict=False):
+        value, error = rows["back_jump_fraction"], rows["back_jump_fraction_std"]
         figure.add_scatter(
             x=100 * rows["volume_ratio"],
-            y=100 * rows["back_jump_fraction"],
-            error_y={"array": 100 * rows["back_jump_fraction_std"], "thickness": 1.5, "width": 5},
+            y=100 * value,
+            error_y={
+                "array": 100 * (rows["back_jump_highest"] - value + error),
+                "arrayminus": 100 * (value - rows["back_jump_lowest"] + error),
+                "thickness": 1,
+                "width": 7,
+                "color": GREY,
+            },
+            mode="markers",
+            marker={"size": 1, "color": GREY},
+            showlegend=False,
+            hoverinfo="skip",
+        )
+        figure.add_scatter(
+            x=100 * rows["volume_ratio"],
+            y=100 * value,
+            error_y={"array": 100 * error, "thickness": 2.5, "width": 4},
             mode="markers",
             marker={"size": 10, "color": GREEN, "symbol": symbol},
             name=f"this work{system}",

@@ -20,7 +20,7 @@ def volume_histograms(
     bin_width: float,
     columns: int = 3,
 ) -> go.Figure:
-    """One histogram per system, each bar coloured by its sites' mean residence time.
+    """One histogram per system, each bar coloured by its sites' residence time.
 
     Parameters
     ----------
@@ -69,11 +69,14 @@ def volume_histograms(
             ),
             **place,
         )
-        top = 1.4 * max(count, default=1)
-        for level, (name, mean) in enumerate(_type_means(panel)):
-            # on separate lines: means may be close together
+        means = _type_means(panel)
+        # above the bars, on separate lines: means may be close together
+        top = max(count, default=1) / (0.96 - 0.09 * len(means))
+        for level, (name, mean) in enumerate(means):
             y = (0.95 - 0.09 * level) * top
-            figure.add_annotation(x=mean, y=y, text=name, showarrow=False, **place)
+            figure.add_annotation(
+                x=mean, y=y, text=name, showarrow=False, font={"size": 11}, **place
+            )
         figure.update_yaxes(range=[0, top], **place)
     figure.update_xaxes(title_text=f"{quantity} (Å<sup>3</sup>)", showticklabels=True)
     figure.update_yaxes(title_text="Number of sites", col=1)
@@ -81,13 +84,15 @@ def volume_histograms(
 
 
 def _bars(panel: VolumePanel, bin_width: float) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Return middle, number of sites and mean residence time of each bar that has sites."""
+    """Return middle, number of sites and residence time of each bar that has sites."""
     present = np.isfinite(panel.volumes)
     bins, member, count = np.unique(
         np.floor(panel.volumes[present] / bin_width), return_inverse=True, return_counts=True
     )
-    time = np.bincount(member, panel.residence_time_ps[present], len(bins)) / count
-    return (bins + 0.5) * bin_width, count, time
+    # one site that nobody left must not colour a whole bar: rates are averaged, not times
+    rate = np.bincount(member, 1 / panel.residence_time_ps[present], len(bins)) / count
+    with np.errstate(divide="ignore"):
+        return (bins + 0.5) * bin_width, count, 1 / rate
 
 
 def _type_means(panel: VolumePanel) -> list[tuple[str, float]]:

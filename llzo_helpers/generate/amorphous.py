@@ -20,10 +20,6 @@ from llzo_helpers.md.trajectory import Trajectory
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import read_structure
 
-_SITE_MOVEMENT = 4.0
-"""Å, how far an ion of the glass framework may move while sites are determined: some framework ions
-of a glass change position, and the sites next to them are blurred, but not wrong."""
-
 
 def amorphous_structure(
     glass: Path,
@@ -86,21 +82,18 @@ def amorphous_structure(
 
 
 def lithium_sites(glass: Path) -> FloatArray | None:
-    """Return the lithium sites seen in the glass's run at sites_K, Å, [site, axis].
+    """Return the lithium sites of the glass, found in its run at sites_K, Å, [site, axis].
 
-    None if the protocol has no such run.
+    Only those that it has from the beginning, before anything rearranges. None if the protocol has
+    no such run.
     """
     run = glass / "sites"
     if not (run / "summary.json").is_file():
         return None
     trajectory = Trajectory(run, "sites")
-    analysis = landmark_analysis(
-        trajectory,
-        trajectory.cell,
-        trajectory.symbols == "Li",
-        static_movement_threshold=_SITE_MOVEMENT,
-    )
-    return analysis.centres
+    sites = landmark_analysis(trajectory, trajectory.cell, trajectory.symbols == "Li")
+    # the glass as it was before this run
+    return sites.centres[sites.exists[0]]
 
 
 MINIMUM_ADDED_LI_DISTANCE = 2.0

@@ -114,7 +114,7 @@ MELT_QUENCH_PRESETS: dict[str, dict[str, Any]] = {
         "superheat_ps": 6.0,
         "hold_ps": 5.0,
         "quench_K_ps": 200.0,
-        "glass_ps": 2.0,
+        "glass_ps": 10.0,
         "sites_ps": 0.0,
         "segment_ps": 10.0,
     },

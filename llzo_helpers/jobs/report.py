@@ -74,8 +74,16 @@ SECTIONS = (
             "running_diffusion",
             "ageing",
             "ageing_lags",
+            "framework",
         ),
-        tables=(("table_2", "Table 2. Activation energies and diffusivities at 1100 K."),),
+        tables=(
+            ("table_2", "Table 2. Activation energies and diffusivities at 1100 K."),
+            (
+                "framework_summary",
+                "State of the framework of each run: verdict, La and Zr positions of the garnet "
+                "vacated (first and last block of the run), and its diffusion coefficients.",
+            ),
+        ),
     ),
     Section(
         "Sites, jumps and volumes",
@@ -94,8 +102,12 @@ SECTIONS = (
             (
                 "back_jumps",
                 "Jumps reversed by the next jump of the same ion, as a fraction of all jumps that "
-                "are followed by another in the run; errors by bootstrap over ions. The choice of "
-                "sites and thresholds changes them by more (see the sensitivity figure).",
+                "are followed by another in the run; errors by bootstrap over ions; lowest and "
+                "highest by other definitions.",
+            ),
+            (
+                "site_definitions",
+                "What the paper states about sites, by its own definitions, and this work.",
             ),
         ),
     ),
@@ -107,6 +119,7 @@ SECTIONS = (
             "gop_counting",
             "gop_length",
             "predictors",
+            "figure_3a_densities",
             "figure_3b",
             "figure_3c",
             "angles_O_Zr_O",
@@ -287,7 +300,7 @@ def _reason(campaign: Campaign, notebook: str) -> str:
     if notebook == "06_crossover.ipynb" and not campaign.glasses:
         return "the campaign has no glass"
     if notebook in ("04_sites.ipynb", "05_gop.ipynb") and not campaign.site_runs:
-        return f"no run at sites.temperature_K = {campaign.sites.temperature_K:g}"
+        return f"no run at sites.temperature_K = {campaign.sites.temperatures}"
     if (campaign.directory / notebook).is_file():
         return f"{notebook} found nothing to show"
     for before in sorted({section.notebook for section in SECTIONS}):

@@ -24,14 +24,8 @@ from llzo_helpers.campaign.paper import compare_with_paper, paper_values_for, ta
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.site_files import load_network, save_sites
 from llzo_helpers.campaign.site_panels import density_panel, nearest_crystals, volume_panels
-from llzo_helpers.campaign.sites import (
-    RunSites,
-    _neighbours,
-    analyse_run,
-    analyse_sites,
-    kind_table,
-    run_table,
-)
+from llzo_helpers.campaign.site_tables import kind_table, run_table
+from llzo_helpers.campaign.sites import RunSites, Surroundings, analyse_run, analyse_sites
 from llzo_helpers.campaign.tables import against_volume
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.diffusion import arrhenius_figure, msd_figure
@@ -137,13 +131,13 @@ def test_how_far_neighbours_count_can_be_said(system):
     n_framework = int((~system.mobile).sum())
     barium, oxygen = np.full(n_framework, "Ba"), np.full(n_framework, "O")
     lithium = system.run.model_copy(update={"mobile": ["Li"]})
-    _, usual = _neighbours(system.analysis, barium, system.run, settings)
+    _, usual = Surroundings(system.analysis, barium, system.run.mobile, None).neighbours
     # Ba-F is 2.7 Å
     assert 2.9 < usual < 3.8
-    assert _neighbours(system.analysis, oxygen, system.run, settings)[1] == usual
-    assert _neighbours(system.analysis, oxygen, lithium, settings)[1] == 2.9
+    assert Surroundings(system.analysis, oxygen, system.run.mobile, None).neighbours[1] == usual
+    assert Surroundings(system.analysis, oxygen, lithium.mobile, None).neighbours[1] == 2.9
     told = settings.model_copy(update={"coordination_cutoff_A": 5.2})
-    assert _neighbours(system.analysis, oxygen, lithium, told)[1] == 5.2
+    assert Surroundings(system.analysis, oxygen, lithium.mobile, 5.2).neighbours[1] == 5.2
     wider = analyse_run(system.run, system.trajectory, told)
     assert (wider.coordination > system.coordination).all()
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from llzo_helpers.analysis.sites import jump_table
 from llzo_helpers.campaign.model import Campaign, Run, load_campaign
 from llzo_helpers.campaign.paper import paper_values
+from llzo_helpers.campaign.paper_sites import compare_definitions
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.site_files import network_as_json, save_sites
 from llzo_helpers.campaign.site_panels import (
@@ -27,16 +28,15 @@ from llzo_helpers.campaign.site_panels import (
     volume_panels,
 )
 from llzo_helpers.campaign.site_sensitivity import sensitivity
-from llzo_helpers.campaign.sites import (
-    RunSites,
-    analyse_run,
-    analyse_sites,
+from llzo_helpers.campaign.site_tables import (
     compare_back_jumps,
     kind_table,
+    missed_jumps,
     run_table,
     strongest_flux,
     warning_table,
 )
+from llzo_helpers.campaign.sites import RunSites, analyse_run, analyse_sites
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.figure4 import figure_4
@@ -67,6 +67,9 @@ class MemoryTrajectory:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def thinned(self, at_most: int) -> NDArray[np.float32]:
+        return self.positions[:: -(-len(self) // at_most)]
 
     def chunks(self, frames: int = 1000) -> Iterator[NDArray[np.float32]]:
         for begin in range(0, len(self), frames):
@@ -162,9 +165,43 @@ class TestTables:
         elsewhere = compare_back_jumps(table)
         assert np.isnan(elsewhere.at[0, "paper_percent"])
 
-    def test_warnings(self, system):
-        assert warning_table([system], {}).empty
-        melted = warning_table([], {"a run": "it melted"})
+    def test_the_known_sites_of_a_garnet_are_all_there(self, system):
+        assert system.seeded
+        assert system.framework.verdict == "crystal"
+        assert np.unique(system.kinds, return_counts=True)[1].tolist() == [24, 48]
+        found = analyse_run(
+            system.run, system.trajectory, SiteSettings(hull_samples=100, crystal_sites="found")
+        )
+        assert not found.seeded
+        # what is known and what is found agree where the crystal is not strained
+        assert found.analysis.n_sites == 72
+        assert found.returns.fraction == pytest.approx(system.returns.fraction, abs=0.03)
+
+    def test_definitions_of_back_jumps_spread(self, system, table):
+        low, high = system.return_range
+        assert low <= system.returns.fraction <= high
+        assert high - low > system.returns.standard_error
+        assert table["back_jump_lowest"].item() == low
+
+    def test_missed_jumps_are_bounded_by_the_network(self):
+        assert missed_jumps(2e-6, 8e-6) == pytest.approx(0.75)
+        assert missed_jumps(2e-5, 8e-6) == 0.0
+        assert np.isnan(missed_jumps(2e-5, 0.0))
+
+    def test_the_paper_s_definitions_beside_ours(self, system):
+        rows = compare_definitions([system], SiteSettings(hull_samples=100))
+        order = rows[rows["quantity"] == "accessible volumes, hull of all positions"]
+        assert set(order["paper"]) == {"octahedral smaller than tetrahedral"}
+        # which sites seem larger is a matter of the clustering
+        assert order.set_index("clustering")["agrees"].to_dict() == {
+            "known sites": "no",
+            "mcl": "yes",
+        }
+        assert set(rows["differs"]) == {"one cell instead of 2x2x2"}
+
+    def test_warnings(self, system, table):
+        assert warning_table([system], {}, table).empty
+        melted = warning_table([], {"a run": "it melted"}, table)
         assert melted.to_dict("records") == [{"run": "a run", "warning": "it melted"}]
 
 
@@ -217,6 +254,13 @@ class TestFigures:
         assert sum(static.data[0].y) == 72
         assert sum(explored.data[0].y) == np.isfinite(system.accessible.fixed_samples).sum()
         assert {note.text for note in static.layout.annotations} >= {"24d", "48g"}
+
+    def test_a_site_that_nobody_leaves_does_not_colour_its_bar(self):
+        times = np.array([1.0, 1.0, np.inf, np.inf])
+        panel = VolumePanel("a", np.array([3.01, 3.02, 3.03, 5.0]), times, np.array(["x"] * 4))
+        figure = figure_4([panel])
+        # of three sites of a bar, two are left once a ps; the other bar's never
+        assert figure.data[0].customdata.tolist() == [1.5, np.inf]
 
     def test_no_volumes_no_histograms(self):
         empty = VolumePanel("nothing", np.full(2, np.nan), np.ones(2), np.array(["a", "b"]))

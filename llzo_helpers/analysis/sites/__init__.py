@@ -48,6 +48,7 @@ from llzo_helpers.analysis.sites.network import (
 from llzo_helpers.analysis.sites.site_types import (
     coordination_types,
     oxygen_coordination,
+    wyckoff_positions,
     wyckoff_types,
 )
 from llzo_helpers.analysis.sites.volumes import (
@@ -55,6 +56,7 @@ from llzo_helpers.analysis.sites.volumes import (
     ExploredPositions,
     accessible_volumes,
     explored_positions,
+    hull_volume,
     polyhedron_volumes,
     radical_voronoi_volumes,
     static_site_volumes,
@@ -85,6 +87,7 @@ __all__ = [
     "find_stays",
     "flux_path",
     "hop_vectors",
+    "hull_volume",
     "isosurface",
     "jump_diffusion",
     "jump_statistics",
@@ -103,5 +106,6 @@ __all__ = [
     "superbasins",
     "value_of_nearest_site",
     "voronoi_landmarks",
+    "wyckoff_positions",
     "wyckoff_types",
 ]

@@ -25,9 +25,14 @@ def run_sitator(
     Raises
     ------
     InputError
-        sitator is not installed.
+        sitator is not installed, or the framework rearranges.
     """
     package, landmark = _import_sitator()
+    if len(stream.framework.epochs) > 1:
+        raise InputError(
+            "engine: 'sitator' needs a framework that keeps its place; this one rearranges, use "
+            "engine='native'"
+        )
     structure = Atoms(
         numbers=np.where(stream.mobile, 3, 8),
         positions=np.zeros((len(stream.mobile), 3)),

@@ -1,6 +1,6 @@
-"""Sites as clusters of landmark vectors: leader clustering and Markov clustering.
+"""Sites as clusters of landmark vectors: leader, seeded and Markov clustering.
 
-Both turn a stream of landmark vectors into *representatives*, one sparse vector per site; an
+All turn a stream of landmark vectors into *representatives*, one sparse vector per site; an
 ion belongs to the site whose representative is most similar to its landmark vector.
 """
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, eye_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
+from scipy.spatial import cKDTree
 
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
@@ -63,7 +64,7 @@ def leader_clustering(vectors: Iterable[csr_array], threshold: float) -> csr_arr
         settled = merged.n_clusters == clusters.n_clusters
         clusters = merged
         if settled:
-            return _unit_rows(clusters.means())
+            return unit_rows(clusters.means())
     raise InputError(
         f"clustering_threshold: {threshold:g} still merges clusters after {LEADER_ITERATIONS} "
         "rounds; change it slightly"
@@ -201,6 +202,44 @@ def _doubled(array: Any) -> Any:
     grown = np.zeros(2 * len(array))
     grown[: len(array)] = array
     return grown
+
+
+def seeded_clustering(
+    chunks: Iterable[tuple[FloatArray, csr_array]], seeds: FloatArray, cell: FloatArray
+) -> csr_array:
+    """Return cluster representatives around known positions.
+
+    Each representative is the mean landmark vector of the ions that are nearer to this seed than
+    to the others; a seed that no ion comes near to has a zero vector.
+
+    Parameters
+    ----------
+    chunks : iterable of (ndarray [frame, ion, axis], csr_array [vector, landmark])
+        Positions, Å, and landmark vectors, ions running fastest; taken once.
+    seeds : ndarray, shape [site, axis]
+        Å.
+    cell : ndarray, shape [vector, axis]
+        Å, reduced.
+
+    Returns
+    -------
+    csr_array, shape [site, landmark]
+        Means of length 1.
+    """
+    inverse = np.linalg.inv(cell)
+    home = seeds @ inverse % 1.0
+    shifts = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 1, 3)
+    images = cKDTree(((home + shifts) @ cell).reshape(-1, 3))
+    total: Any = 0
+    for positions, vectors in chunks:
+        wrapped = positions.reshape(-1, 3) @ inverse % 1.0 @ cell
+        nearest = np.asarray(images.query(wrapped)[1]) % len(seeds)
+        members = csr_array(
+            (np.ones(len(nearest)), (nearest, np.arange(len(nearest)))),
+            shape=(len(seeds), len(nearest)),
+        )
+        total = total + members @ vectors
+    return unit_rows(csr_array(total))
 
 
 def markov_clustering(
@@ -344,7 +383,7 @@ def assign(
     similarities : ndarray, shape [vector]
         0 where unassigned.
     """
-    columns = csc_array(_unit_rows(representatives) if cosine else representatives)
+    columns = csc_array(unit_rows(representatives) if cosine else representatives)
     sites, similarities = _assign(
         vectors.indptr,
         vectors.indices,
@@ -397,6 +436,12 @@ def _assign(
     return sites, similarities
 
 
-def _unit_rows(vectors: csr_array) -> csr_array:
-    lengths = np.sqrt(vectors.multiply(vectors).sum(axis=1))
-    return csr_array(vectors.multiply(1 / lengths[:, None]))
+def unit_rows(vectors: csr_array) -> csr_array:
+    """Return vectors [vector, landmark] of length 1; a zero vector stays one."""
+    lengths = row_lengths(vectors)
+    return csr_array(vectors.multiply(1 / np.where(lengths > 0, lengths, 1.0)[:, None]))
+
+
+def row_lengths(vectors: csr_array) -> FloatArray:
+    """Return the lengths [vector] of vectors [vector, landmark]."""
+    return np.asarray(np.sqrt(vectors.multiply(vectors).sum(axis=1)))

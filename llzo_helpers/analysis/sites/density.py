@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.ndimage import gaussian_filter
 
 from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames, as_frames
 from llzo_helpers.analysis.periodic import checked_cell, nearest_image
@@ -86,8 +85,20 @@ def probability_density(
     scale = len(frames) * float(np.prod(repeats)) * density.voxel_volume
     values = density.values / scale
     if smoothing > 0:
-        values = gaussian_filter(values, smoothing / (lengths / shape), mode="wrap")
+        values = _smoothed(values, small, smoothing)
     return ProbabilityDensity(values, small)
+
+
+def _smoothed(values: FloatArray, cell: FloatArray, deviation: float) -> FloatArray:
+    """Convolve a periodic grid with a Gaussian that is round in space, whatever the cell."""
+    axes = [np.arange(n) / n for n in values.shape]
+    offsets = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) @ cell
+    distance2 = (nearest_image(offsets, cell) ** 2).sum(axis=-1)
+    kernel = np.exp(-distance2 / (2 * deviation**2))
+    transformed = np.fft.rfftn(values) * np.fft.rfftn(kernel / kernel.sum())
+    smooth = np.fft.irfftn(transformed, values.shape, axes=(0, 1, 2))
+    # rounding leaves less than nothing where there is nothing
+    return np.asarray(np.maximum(smooth, 0.0))
 
 
 @dataclass(frozen=True)
@@ -167,7 +178,8 @@ def isosurface(density: ProbabilityDensity, level: float) -> Surface:
         step_u, step_v = np.eye(3, dtype=int)[u], np.eye(3, dtype=int)[v]
         around = (edges - step_u - step_v, edges - step_v, edges, edges - step_u)
         a, b, c, d = (index[tuple(block.T)] for block in around)
-        outward = changes[tuple(edges.T)] < 0
+        # in a left-handed cell the quads turn the other way
+        outward = (changes[tuple(edges.T)] < 0) == (np.linalg.det(density.cell) > 0)
         quads = np.where(outward[:, None], np.stack([a, b, c, d], 1), np.stack([d, c, b, a], 1))
         triangles += [quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]
     return Surface(fractions @ density.cell, np.concatenate(triangles))

@@ -56,7 +56,7 @@ class Stays:
         return np.asarray((self.previous != UNASSIGNED) & (self.following != UNASSIGNED))
 
 
-def find_stays(assignments: ArrayLike, n_sites: int) -> Stays:
+def find_stays(assignments: ArrayLike, n_sites: int, *, minimum_frames: int = 1) -> Stays:
     """Return the stays of ions at sites.
 
     Parameters
@@ -65,6 +65,9 @@ def find_stays(assignments: ArrayLike, n_sites: int) -> Stays:
         Site of each ion; -1 where unassigned.
     n_sites : int
         Number of sites.
+    minimum_frames : int
+        A visit of fewer frames at a site counts as spent at the site before. With 1, one frame
+        elsewhere and back are two jumps.
 
     Raises
     ------
@@ -83,6 +86,8 @@ def find_stays(assignments: ArrayLike, n_sites: int) -> Stays:
             f"give -1 or a site below n_sites = {n_sites}"
         )
     filled = last_known_sites(sites).T.astype(np.int64)
+    if minimum_frames > 1:
+        filled = _without_visits(filled, minimum_frames)
     n_ions, n_frames = filled.shape
     begins = np.ones(filled.shape, dtype=bool)
     begins[:, 1:] = filled[:, 1:] != filled[:, :-1]
@@ -106,6 +111,23 @@ def find_stays(assignments: ArrayLike, n_sites: int) -> Stays:
         n_ions=n_ions,
         trajectory_frames=n_frames,
     )
+
+
+def _without_visits(filled: IntArray, minimum_frames: int) -> IntArray:
+    """Return sites [ion, frame] in which visits of too few frames are spent at the site before.
+
+    The visits that begin or end the trajectory stay: how long they are is not known.
+    """
+    n_ions, n_frames = filled.shape
+    begins = np.ones(filled.shape, dtype=bool)
+    begins[:, 1:] = filled[:, 1:] != filled[:, :-1]
+    ion, start = np.nonzero(begins)
+    same_ion = ion[1:] == ion[:-1]
+    stop = np.append(np.where(same_ion, start[1:], n_frames), n_frames)
+    short = (stop - start < minimum_frames) & (start > 0) & (stop < n_frames)
+    site = np.where(short, UNASSIGNED, filled[ion, start])
+    jumbled = np.repeat(site, stop - start).reshape(n_ions, n_frames)
+    return np.asarray(last_known_sites(jumbled.T).T)
 
 
 def last_known_sites(assignments: NDArray[np.integer]) -> NDArray[np.integer]:

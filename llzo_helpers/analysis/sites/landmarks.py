@@ -19,10 +19,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Voronoi, cKDTree
 
-from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames
+from llzo_helpers.analysis.frames import Frames
 from llzo_helpers.analysis.periodic import nearest_image
+from llzo_helpers.analysis.sites.places import Framework, epoch_chunks
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
-from llzo_helpers.errors import InputError
 
 # A component counts as zero where the cutoff function has fallen to this.
 NEGLIGIBLE = 1e-4
@@ -30,88 +30,6 @@ VOXEL_SIZE = 0.8  # Å
 # Atoms in a plane, as in a cubic lattice, enclose nothing: the position of their Voronoi node is
 # determined by noise. The flattest polyhedra of the garnet have 0.04.
 FLAT = 0.02
-
-
-@dataclass(frozen=True)
-class Framework:
-    """The time-averaged framework.
-
-    Attributes
-    ----------
-    positions : ndarray, shape [framework atom, axis]
-        Mean positions, Å (not wrapped).
-    largest_displacement : float
-        Largest distance of a framework atom from its mean position in any frame, Å.
-    """
-
-    positions: FloatArray
-    largest_displacement: float
-
-
-def average_framework(
-    frames: Frames, cell: FloatArray, mobile: BoolArray, movement_limit: float
-) -> Framework:
-    """Average the framework over a trajectory, in two streams.
-
-    Parameters
-    ----------
-    frames : Frames
-        The trajectory.
-    cell : ndarray, shape [vector, axis]
-        Å.
-    mobile : ndarray of bool, shape [atom]
-        True for the mobile ions; the framework is the rest.
-    movement_limit : float
-        Largest distance from its mean position, Å, that a framework atom may have.
-
-    Raises
-    ------
-    InputError
-        Positions that are not finite, or a framework that moved beyond the limit.
-    """
-    first: FloatArray | None = None
-    total = np.zeros(((~mobile).sum(), 3))
-    n_frames = 0
-    for chunk in frames.chunks(frames=CHUNK_FRAMES):
-        if chunk.shape[1:] != (len(mobile), 3):
-            raise InputError(
-                f"positions: {chunk.shape[1]} atoms, but the mask `mobile` has {len(mobile)}; "
-                "give one entry per atom"
-            )
-        finite = np.isfinite(chunk).all(axis=(1, 2))
-        if not finite.all():
-            raise InputError(
-                f"positions: not finite in frame {n_frames + int(np.argmin(finite))}; "
-                "cut the trajectory before the simulation failed"
-            )
-        framework = chunk[:, ~mobile].astype(float)
-        if first is None:
-            first = framework[0]
-        total += nearest_image(framework - first, cell).sum(axis=0)
-        n_frames += len(chunk)
-    assert first is not None
-    mean = first + total / n_frames
-
-    largest, worst_atom, drift = 0.0, 0, 0.0
-    for chunk in frames.chunks(frames=CHUNK_FRAMES):
-        displacement = nearest_image(chunk[:, ~mobile].astype(float) - mean, cell)
-        distance = np.linalg.norm(displacement, axis=2)
-        drift = max(drift, float(np.linalg.norm(displacement.mean(axis=1), axis=1).max()))
-        if distance.max() > largest:
-            largest = float(distance.max())
-            worst_atom = int(np.flatnonzero(~mobile)[distance.max(axis=0).argmax()])
-    if largest > movement_limit:
-        remedy = (
-            f"the framework drifted as a whole by {drift:.1f} Å: subtract its centre of mass first"
-            if drift > largest / 2
-            else "it melted or rearranged: analyse a solid stretch of the run, or raise "
-            "static_movement_threshold if this is vibration"
-        )
-        raise InputError(
-            f"positions: framework atom {worst_atom} moves {largest:.2f} Å from its mean position "
-            f"(static_movement_threshold is {movement_limit:g} Å); {remedy}"
-        )
-    return Framework(positions=mean, largest_displacement=largest)
 
 
 @dataclass(frozen=True)
@@ -126,14 +44,66 @@ class Landmarks:
         Framework atoms at the corners of the polyhedron, padded with -1.
     offsets : ndarray, shape [landmark, vertex, axis]
         From the centre to the mean position of each vertex atom, Å (the image at the corner).
+    present : ndarray of bool, shape [epoch, landmark]
+        In which epochs of the framework there is such a node.
     """
 
     centres: FloatArray
     vertices: IntArray
     offsets: FloatArray
+    present: BoolArray
 
     def __len__(self) -> int:
         return len(self.centres)
+
+
+SAME_NODE = 1e-3
+"""Å; nodes of two epochs with the same corners are the same if they are as near as this."""
+
+
+def framework_landmarks(framework: Framework, cell: FloatArray) -> Landmarks:
+    """Return the landmarks of all epochs of a framework, those that last told once.
+
+    A landmark is known by its corners: it lasts while they keep their places.
+
+    Parameters
+    ----------
+    framework : Framework
+        With the places of its atoms.
+    cell : ndarray, shape [vector, axis]
+        Å.
+    """
+    of_epochs = [voronoi_landmarks(epoch.positions, cell) for epoch in framework.epochs]
+    if len(of_epochs) == 1:
+        return of_epochs[0]
+    rows: list[tuple[FloatArray, IntArray, FloatArray]] = []
+    known: dict[tuple[tuple[int, int], ...], list[int]] = {}
+    numbers = []
+    for epoch, nodes in zip(framework.epochs, of_epochs, strict=True):
+        numbers.append(np.empty(len(nodes), dtype=int))
+        for node, centre in enumerate(nodes.centres):
+            corners = nodes.vertices[node, nodes.vertices[node] >= 0]
+            key = sorted(zip(corners.tolist(), epoch.places[corners].tolist(), strict=True))
+            alike = known.setdefault(tuple(key), [])
+            same = [old for old in alike if _distance(rows[old][0], centre, cell) < SAME_NODE]
+            if not same:
+                same = [len(rows)]
+                alike += same
+                rows.append((centre, corners, nodes.offsets[node, : len(corners)]))
+            numbers[-1][node] = same[0]
+    width = max(len(corners) for _, corners, _ in rows)
+    vertices, offsets = np.full((len(rows), width), -1), np.zeros((len(rows), width, 3))
+    for landmark, (_, corners, from_centre) in enumerate(rows):
+        vertices[landmark, : len(corners)] = corners
+        offsets[landmark, : len(corners)] = from_centre
+    present = np.zeros((len(numbers), len(rows)), dtype=bool)
+    for number, there in zip(numbers, present, strict=True):
+        there[number] = True
+    return Landmarks(np.array([centre for centre, _, _ in rows]), vertices, offsets, present)
+
+
+def _distance(first: FloatArray, second: FloatArray, cell: FloatArray) -> float:
+    return float(np.linalg.norm(nearest_image(second - first, cell)))
 
 
 def voronoi_landmarks(
@@ -190,7 +160,8 @@ def voronoi_landmarks(
     n_vertices = max(len(corners[node]) for node in kept)
     vertices = np.full((len(kept), n_vertices), -1)
     offsets = np.zeros((len(kept), n_vertices, 3))
-    centres = _six_digits(centres)
+    turn = _standard_orientation(cell)
+    centres = _six_digits(centres @ turn) @ turn.T
     rounding = nearest_image(framework - rounded, cell)
     for landmark, node in enumerate(kept):
         members = sorted(corners[node])
@@ -201,13 +172,24 @@ def voronoi_landmarks(
     enclosing = np.array(
         [_flatness(row[atom >= 0]) > FLAT for row, atom in zip(offsets, vertices, strict=True)]
     )
-    return Landmarks(centres[kept][enclosing], vertices[enclosing], offsets[enclosing])
+    return Landmarks(
+        centres[kept][enclosing],
+        vertices[enclosing],
+        offsets[enclosing],
+        np.ones((1, int(enclosing.sum())), dtype=bool),
+    )
 
 
 def _flatness(offsets: FloatArray) -> float:
     """Return the thickness of a set of points [point, axis] relative to their radius."""
     spread = np.linalg.svd(offsets - offsets.mean(axis=0), compute_uv=False)
     return float(spread[-1] / np.linalg.norm(offsets, axis=1).mean())
+
+
+def _standard_orientation(cell: FloatArray) -> FloatArray:
+    """Return the rotation [axis, axis] that turns a cell as a CIF file has it: a along x."""
+    turn, triangle = np.linalg.qr(cell.T)
+    return np.asarray(turn * np.sign(np.diag(triangle)))
 
 
 def _six_digits(values: FloatArray) -> FloatArray:
@@ -244,10 +226,11 @@ def _generators(voronoi: Voronoi) -> list[list[int]]:
 class LandmarkVectors:
     """Landmark vectors of the mobile ions along a trajectory, computed chunk by chunk.
 
-    Iterating gives, for each chunk, the positions [frame, ion, axis] of the mobile ions and
-    their landmark vectors as a sparse matrix [frame x ion, landmark], ions running fastest.
-    Each iteration recomputes them: about a dozen of several hundred components are not zero, and
-    computing them takes less time than storing them on disk.
+    Iterating gives, for each chunk of frames within one epoch of the framework, the number of the
+    epoch, the positions [frame, ion, axis] of the mobile ions, and their landmark vectors as a
+    sparse matrix [frame x ion, landmark], ions running fastest. Each iteration recomputes them:
+    about a dozen of several hundred components are not zero, and computing them takes less time
+    than storing them on disk.
     """
 
     frames: Frames
@@ -258,11 +241,12 @@ class LandmarkVectors:
     cutoff_midpoint: float = 1.5
     cutoff_steepness: float = 30.0
 
-    def __iter__(self) -> Iterator[tuple[FloatArray, csr_array]]:
-        for chunk in self.frames.chunks(frames=CHUNK_FRAMES):
+    def __iter__(self) -> Iterator[tuple[int, FloatArray, csr_array]]:
+        for epoch, chunk in epoch_chunks(self.frames, self.framework.epochs):
             positions = chunk[:, self.mobile].astype(float)
             displacements = nearest_image(
-                chunk[:, ~self.mobile].astype(float) - self.framework.positions, self.cell
+                chunk[:, ~self.mobile].astype(float) - self.framework.epochs[epoch].positions,
+                self.cell,
             )
             indptr, indices, data = _fill(
                 positions,
@@ -270,6 +254,7 @@ class LandmarkVectors:
                 self.landmarks.centres,
                 self.landmarks.vertices,
                 self.landmarks.offsets,
+                self.landmarks.present[epoch],
                 self._radii,
                 self._largest_ratio,
                 self.cutoff_midpoint,
@@ -280,7 +265,8 @@ class LandmarkVectors:
                 *self._candidates,
             )
             n_rows = positions.shape[0] * positions.shape[1]
-            yield positions, csr_array((data, indices, indptr), shape=(n_rows, len(self.landmarks)))
+            vectors = csr_array((data, indices, indptr), shape=(n_rows, len(self.landmarks)))
+            yield epoch, positions, vectors
 
     @property
     def _radii(self) -> FloatArray:
@@ -304,8 +290,8 @@ class LandmarkVectors:
             self.landmarks.centres,
             self.landmarks.vertices,
             self.landmarks.offsets,
-            self._radii * self._largest_ratio,
-            self.framework.largest_displacement,
+            self._radii * self._largest_ratio
+            + self.framework.largest_displacement[self.landmarks.vertices],
             self.cell,
             np.linalg.inv(self.cell),
             self._voxels,
@@ -319,18 +305,17 @@ def _list_candidates(
     vertices: Any,
     offsets: Any,
     reach: Any,
-    movement: Any,
     cell: Any,
     inverse: Any,
     shape: Any,
 ) -> Any:
     """List, for each voxel of the cell, the landmarks that an ion in it could be near to.
 
-    A landmark is a candidate if no vertex is farther from the voxel's centre than its reach,
-    the largest framework displacement and half the voxel's diagonal together. The lists hold
+    A landmark is a candidate if no vertex is farther from the voxel's centre than its reach, its
+    own largest displacement included, and half the voxel's diagonal together. The lists hold
     images: entry e is landmark `entries[e]` moved by `shift_vectors[shifts[e]]`.
     """
-    slack = movement + _half_diagonal(cell, shape)
+    slack = _half_diagonal(cell, shape)
     low, high = _voxel_boxes(centres, vertices, offsets, reach, slack, inverse, shape)
     images = np.empty(3, np.int64)
     for i in range(3):
@@ -456,6 +441,7 @@ def _fill(
     centres: Any,
     vertices: Any,
     offsets: Any,
+    present: Any,
     radii: Any,
     limit: Any,
     midpoint: Any,
@@ -504,6 +490,8 @@ def _fill(
             row_start = n_data
             for e in range(first[v_index], first[v_index + 1]):
                 k = entries[e]
+                if not present[k]:
+                    continue
                 wx = point[0] - centres[k, 0] - shift_vectors[shifts[e], 0]
                 wy = point[1] - centres[k, 1] - shift_vectors[shifts[e], 1]
                 wz = point[2] - centres[k, 2] - shift_vectors[shifts[e], 2]

@@ -7,7 +7,7 @@ from ase.spacegroup import Spacegroup
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from llzo_helpers.analysis.periodic import checked_cell, nearest_image
+from llzo_helpers.analysis.periodic import check_cutoff, checked_cell, nearest_image
 from llzo_helpers.arrays import FloatArray, IntArray
 
 
@@ -31,7 +31,13 @@ def oxygen_coordination(
     Returns
     -------
     ndarray of int, shape [site]
+
+    Raises
+    ------
+    InputError
+        A cell so flat or small that an oxygen may have two images within the cutoff.
     """
+    check_cutoff(cutoff, checked_cell(cell))
     bonds = nearest_image(oxygens[None] - centres[:, None], checked_cell(cell))
     return np.asarray((np.linalg.norm(bonds, axis=2) < cutoff).sum(axis=1))
 
@@ -40,6 +46,38 @@ def coordination_types(coordination: NDArray[np.integer]) -> NDArray[np.str_]:
     """Name sites by their number of oxygens [site]: tetrahedral (4), octahedral (6), "5-fold"."""
     names = {4: "tetrahedral", 6: "octahedral"}
     return np.array([names.get(int(number), f"{number}-fold") for number in coordination])
+
+
+def wyckoff_positions(
+    space_group: int,
+    positions: Mapping[str, tuple[float, float, float]],
+    repeats: tuple[int, int, int] = (1, 1, 1),
+) -> tuple[FloatArray, NDArray[np.str_]]:
+    """Return all positions of a crystal's sites, and which kind each is.
+
+    Parameters
+    ----------
+    space_group : int
+        Number in the International Tables; standard setting and origin.
+    positions : mapping of str to tuple of float
+        One position of each kind of site in fractions of the crystal's cell, by name.
+    repeats : tuple of int
+        Cells of the crystal along each vector.
+
+    Returns
+    -------
+    fractions : ndarray, shape [site, vector]
+        Of the whole cell.
+    names : ndarray of str, shape [site]
+    """
+    symmetry = Spacegroup(space_group)
+    shifts = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), axis=-1).reshape(-1, 3)
+    fractions, names = [], []
+    for name, position in positions.items():
+        orbit, _ = symmetry.equivalent_sites([position])
+        fractions.append((orbit[None] + shifts[:, None]).reshape(-1, 3) / repeats)
+        names += [name] * len(fractions[-1])
+    return np.concatenate(fractions), np.array(names)
 
 
 def wyckoff_types(
@@ -74,17 +112,11 @@ def wyckoff_types(
         A name, or "other"; an ideal position goes to one site at most.
     """
     cell = checked_cell(cell)
-    symmetry = Spacegroup(space_group)
-    shifts = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), axis=-1).reshape(-1, 3)
-    ideal, names = [], []
-    for name, position in positions.items():
-        orbit, _ = symmetry.equivalent_sites([position])
-        ideal.append((orbit[None] + shifts[:, None]).reshape(-1, 3) / repeats)
-        names += [name] * len(ideal[-1])
-    offsets = nearest_image(np.concatenate(ideal) @ cell - centres[:, None], cell)
+    ideal, names = wyckoff_positions(space_group, positions, repeats)
+    offsets = nearest_image(ideal @ cell - centres[:, None], cell)
     distance = np.linalg.norm(offsets, axis=2)
     site, place = linear_sum_assignment(np.minimum(distance, 10 * tolerance_A))
     types = np.full(len(centres), "other", dtype=f"<U{max(map(len, ['other', *positions]))}")
     near = distance[site, place] <= tolerance_A
-    types[site[near]] = np.array(names)[place[near]]
+    types[site[near]] = names[place[near]]
     return types

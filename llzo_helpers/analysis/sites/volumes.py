@@ -16,12 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
 
 from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames, as_frames
-from llzo_helpers.analysis.periodic import checked_cell, nearest_image
+from llzo_helpers.analysis.periodic import (
+    check_cutoff,
+    checked_cell,
+    nearest_image,
+    reduced_cell,
+)
 from llzo_helpers.analysis.sites.analysis import UNASSIGNED, SiteAnalysis
 from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.errors import InputError
-
-# Shannon radii as the paper gives them, Å.
 
 
 def radical_voronoi_volumes(points: ArrayLike, radii: ArrayLike, cell: ArrayLike) -> FloatArray:
@@ -49,7 +52,7 @@ def radical_voronoi_volumes(points: ArrayLike, radii: ArrayLike, cell: ArrayLike
     InputError
         Mismatched shapes, negative radii, or two points at the same place.
     """
-    cell = checked_cell(cell)
+    cell = reduced_cell(cell)
     points, radii = np.asarray(points, dtype=float), np.asarray(radii, dtype=float)
     if points.ndim != 2 or points.shape[1] != 3 or radii.shape != (len(points),):
         raise InputError(
@@ -145,10 +148,16 @@ def polyhedron_volumes(
     -------
     ndarray, shape [site]
         Å3; NaN for a site with fewer than four oxygens.
+
+    Raises
+    ------
+    InputError
+        A cell so flat or small that an oxygen may have two images within the cutoff.
     """
+    check_cutoff(cutoff, checked_cell(cell))
     bonds = nearest_image(oxygens[None] - centres[:, None], checked_cell(cell))
     near = np.linalg.norm(bonds, axis=2) < cutoff
-    return np.array([_hull_volume(bonds[site, near[site]]) for site in range(len(centres))])
+    return np.array([hull_volume(bonds[site, near[site]]) for site in range(len(centres))])
 
 
 @dataclass(frozen=True)
@@ -262,14 +271,14 @@ def accessible_volumes(
 
     def mean_hull(samples: NDArray[np.float32], draws: int) -> float:
         chosen = (rng.choice(len(samples), n_samples, replace=False) for _ in range(draws))
-        return float(np.mean([_hull_volume(samples[index]) for index in chosen]))
+        return float(np.mean([hull_volume(samples[index]) for index in chosen]))
 
     n_sites = len(explored.displacements)
     fixed, error = np.full(n_sites, np.nan), np.full(n_sites, np.nan)
     central, everything = np.full(n_sites, np.nan), np.full(n_sites, np.nan)
     for site, samples in enumerate(explored.displacements):
-        everything[site] = _hull_volume(samples)
-        central[site] = _hull_volume(_central(samples, fraction))
+        everything[site] = hull_volume(samples)
+        central[site] = hull_volume(_central(samples, fraction))
         if len(samples) < n_samples:
             continue
         fixed[site] = mean_hull(samples, n_draws)
@@ -293,8 +302,8 @@ def _central(samples: NDArray[np.float32], fraction: float) -> NDArray[np.float3
     return np.asarray(samples[distance <= np.quantile(distance, fraction)])
 
 
-def _hull_volume(points: NDArray[np.floating]) -> float:
-    """Return the volume of the convex hull; NaN for fewer than four points or flat ones."""
+def hull_volume(points: NDArray[np.floating]) -> float:
+    """Return the volume of the hull of points [point, axis]; NaN for fewer than 4 or flat ones."""
     if len(points) < 4:
         return np.nan
     try:

@@ -29,6 +29,29 @@ class TestDensity:
         assert np.abs(folded.values - one.values).max() < 0.02 * one.values.max()
         np.testing.assert_allclose(folded.cell, one.cell)
 
+    @pytest.mark.parametrize(
+        "basis",
+        [
+            np.eye(3),
+            [[1, 0, 0], [1, 1, 0], [0, 1, 1]],
+            [[1, 0, 0], [2, 1, 0], [-1, 2, 1]],
+            [[0, 1, 0], [1, 0, 0], [0, 0, 1]],
+        ],
+        ids=["cubic", "skewed", "flat", "left-handed"],
+    )
+    def test_smoothing_is_the_same_in_all_directions(self, basis):
+        rng = np.random.default_rng(0)
+        cell = np.asarray(basis, dtype=float) @ (8.0 * np.eye(3))
+        ions = np.array([4.0, 4.0, 4.0]) + 0.3 * rng.standard_normal((40_000, 1, 3))
+        density = probability_density(ions, cell, np.array([True]), spacing=0.15, smoothing=0.4)
+        fractions = [(np.arange(n) + 0.5) / n for n in density.values.shape]
+        points = np.stack(np.meshgrid(*fractions, indexing="ij"), axis=-1) @ cell
+        offsets = (points - 4.0 + 4.0) % 8.0 - 4.0
+        weights = density.values / density.values.sum()
+        covariance = np.einsum("abc,abci,abcj->ij", weights, offsets, offsets)
+        # a Gaussian of 0.3 Å, smoothed by 0.4 Å, has 0.5 Å along every axis
+        np.testing.assert_allclose(np.sqrt(np.linalg.eigvalsh(covariance)), 0.5, rtol=0.02)
+
     def test_bad_spacing_is_refused(self, garnet):
         with pytest.raises(InputError, match="spacing"):
             probability_density(garnet.positions, garnet.cell, garnet.mobile, spacing=0)
@@ -41,11 +64,15 @@ def gaussian_ball(cell, middle, n=40):
     return ProbabilityDensity(np.exp(-(distance**2) / 2), cell)
 
 
-CELLS = [10 * np.eye(3), np.array([[10.0, 0, 0], [1.0, 9.5, 0], [-1, 0.5, 10]])]
+CELLS = [
+    10 * np.eye(3),
+    np.array([[10.0, 0, 0], [1.0, 9.5, 0], [-1, 0.5, 10]]),
+    np.array([[0, 10.0, 0], [10.0, 0, 0], [0, 0, 10.0]]),
+]
 
 
 class TestIsosurface:
-    @pytest.mark.parametrize("cell", CELLS, ids=["cubic", "triclinic"])
+    @pytest.mark.parametrize("cell", CELLS, ids=["cubic", "triclinic", "left-handed"])
     def test_sphere(self, cell):
         surface = isosurface(gaussian_ball(cell, 0.5), level=np.exp(-(2.0**2) / 2))
         radius = np.linalg.norm(surface.vertices - 0.5 * cell.sum(axis=0), axis=1)

@@ -171,6 +171,32 @@ class TestCensoring:
         assert np.abs(deviation).max() < 5
 
 
+class TestLeastStay:
+    """A visit of one frame elsewhere and back."""
+
+    WALK = np.array([[0, 0, 0, 1, 0, 0, 2, 2, 2, 0, 2, 2]]).T
+
+    def test_a_frame_elsewhere_is_two_jumps_by_default(self):
+        assert len(jump_table(find_stays(self.WALK, 3))) == 5
+
+    def test_short_visits_are_spent_at_the_site_before(self):
+        stays = find_stays(self.WALK, 3, minimum_frames=2)
+        assert stays.site.tolist() == [0, 2]
+        assert stays.n_frames.tolist() == [6, 6]
+
+    def test_the_ends_of_a_trajectory_are_not_taken_for_short_visits(self):
+        cut = self.WALK[3:10]
+        stays = find_stays(cut, 3, minimum_frames=4)
+        assert stays.site.tolist() == [1, 0]
+
+    def test_memoryless_hopping_loses_only_what_is_short(self):
+        rng = np.random.default_rng(0)
+        stay = rng.geometric(0.2, size=4000)
+        sites = np.repeat(np.arange(4000) % 7, stay)[:, None]
+        kept = find_stays(sites, 7, minimum_frames=3)
+        assert (kept.n_frames[1:-1] >= 3).all()
+
+
 def test_an_ion_that_never_jumps_has_an_infinite_residence_time():
     stays = find_stays(np.zeros((10, 1), dtype=int), 2)
     statistics = jump_statistics(stays, 1.0)

@@ -1,0 +1,154 @@
+"""The state of the framework in every run of a campaign: its verdict, and what that rests on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from llzo_helpers.analysis.framework import FrameworkHistory, framework_history
+from llzo_helpers.arrays import FloatArray
+from llzo_helpers.campaign.labels import run_label
+from llzo_helpers.campaign.model import AnyRun, Campaign, Run
+from llzo_helpers.campaign.tables import run_columns
+from llzo_helpers.garnet import garnet
+from llzo_helpers.md.trajectory import Trajectory
+
+MOST_FRAMES = 1000
+"""Of a run that are looked at: enough for displacements of a framework."""
+CATIONS = ("La", "Zr")
+"""Whose order makes the garnet; oxygen may be disordered in it."""
+STANDING = ("crystal", "crystal with defects")
+"""Verdicts with which a crystal is still one."""
+
+
+@dataclass(frozen=True)
+class FrameworkState:
+    """The framework of one run."""
+
+    run: AnyRun
+    history: FrameworkHistory
+
+    @property
+    def garnet_stands(self) -> bool:
+        """Whether the run is of a garnet that stays one."""
+        return self.run.phase == "crystal" and self.history.verdict in STANDING
+
+    @property
+    def verdict(self) -> str:
+        """In words, with the time from which on it is so."""
+        since = self.history.amorphised_ps
+        if since is not None:
+            return f"amorphised at {since:.0f} ps"
+        if self.run.phase == "crystal" and self.history.verdict not in STANDING:
+            return "amorphised before production"
+        return self.history.verdict
+
+    @property
+    def mark(self) -> str:
+        """What to add to the label of the run: a verdict that its phase does not lead to expect."""
+        if self.run.phase == "crystal" and not self.garnet_stands:
+            return f" ({self.verdict})"
+        unexpected = self.run.phase == "amorphous" and self.history.verdict != "glass"
+        return f" ({self.verdict})" if unexpected else ""
+
+
+def run_framework(run: AnyRun, trajectory: Trajectory) -> FrameworkState:
+    """Return the state of the framework in one run.
+
+    Parameters
+    ----------
+    run
+        What the trajectory is of.
+    trajectory
+        Its frames, of which `MOST_FRAMES` at most are used.
+    """
+    framework = ~np.isin(trajectory.symbols, run.mobile)
+    frames = trajectory.thinned(MOST_FRAMES)[:, framework]
+    duration_ps = (len(trajectory) - 1) * trajectory.frame_interval_ps
+    known: dict[str, Any] = {}
+    if isinstance(run, Run):
+        sites, lithium = _garnet_sites(run.structure.supercell, trajectory.cell)
+        known = {"sites": sites, "interstitial": lithium, "ordering": CATIONS}
+    history = framework_history(
+        frames,
+        trajectory.cell,
+        trajectory.symbols[framework].tolist(),
+        duration_ps / (len(frames) - 1),
+        **known,
+    )
+    return FrameworkState(run, history)
+
+
+def _garnet_sites(supercell: int, cell: FloatArray) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Return the garnet's positions [site, axis] by element, and those of lithium, Å."""
+    framework, lithium = garnet(supercell)
+    for atoms in (framework, lithium):
+        atoms.set_cell(cell, scale_atoms=True)
+    elements = dict.fromkeys(framework.get_chemical_symbols())
+    sites = {element: framework.positions[framework.symbols == element] for element in elements}
+    return sites, lithium.positions
+
+
+def analyse_frameworks(campaign: Campaign) -> list[FrameworkState]:
+    """Return the state of the framework of every run, also of those made elsewhere."""
+    states = []
+    for run in campaign.analysed_runs:
+        trajectory = campaign.trajectory(run)
+        if not np.isin(trajectory.symbols, run.mobile).all():
+            states.append(run_framework(run, trajectory))
+    return states
+
+
+def framework_table(states: Sequence[FrameworkState]) -> pd.DataFrame:
+    """Return a row per run, the content of `framework.csv`."""
+    rows = []
+    for state in states:
+        history = state.history
+        row = {**run_columns(state.run), "framework": state.verdict}
+        row["unexpected"] = bool(state.mark)
+        row["amorphised_ps"] = history.amorphised_ps
+        disorder = history.disorder
+        row["vacated_first"] = np.nan if disorder is None else disorder[0]
+        row["vacated_last"] = np.nan if disorder is None else disorder[-1]
+        for element, found in history.diffusion.items():
+            row[f"{element}_D_cm2_s"] = found.D_cm2_s
+            row[f"{element}_D_std_cm2_s"] = found.D_std_cm2_s
+            row[f"{element}_msd_A2"] = history.msd_A2[element]
+            if element in history.vacated:
+                row[f"{element}_vacated_last"] = history.vacated[element][-1]
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def framework_summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Put the content of `framework.csv` into words and rounded numbers, for people."""
+    elements = [str(column).removesuffix("_D_cm2_s") for column in table.filter(regex="_D_cm2_s$")]
+    rows = []
+    for row in table.to_dict("records"):
+        known = np.isfinite(row["vacated_last"])
+        left = f"{100 * row['vacated_first']:.0f} → {100 * row['vacated_last']:.0f}"
+        rows.append(
+            {
+                "run": row["run"],
+                "framework": row["framework"],
+                "La and Zr sites vacated (%)": left if known else "",
+                **{
+                    f"D of {element} (cm2/s)": f"{row[f'{element}_D_cm2_s']:.1e} ± "
+                    f"{row[f'{element}_D_std_cm2_s']:.0e}"
+                    for element in elements
+                    if np.isfinite(row[f"{element}_D_cm2_s"])
+                },
+            }
+        )
+    return pd.DataFrame(rows).fillna("")
+
+
+def vacated_curves(states: Sequence[FrameworkState]) -> dict[str, tuple[FloatArray, FloatArray]]:
+    """Return times, ps, and fraction of La and Zr positions vacated, by run."""
+    return {
+        f"{run_label(state.run)}, {state.run.temperature_K:g} K": (state.history.times_ps, disorder)
+        for state in states
+        if (disorder := state.history.disorder) is not None
+    }

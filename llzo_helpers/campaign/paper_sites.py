@@ -1,0 +1,170 @@
+"""What the paper says of sites, by its own definitions, beside ours: agree, or what differs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from llzo_helpers.campaign.model import Run
+from llzo_helpers.campaign.paper import paper_label, paper_value, paper_values
+from llzo_helpers.campaign.settings import SiteSettings
+from llzo_helpers.campaign.sites import RunSites, analyse_run
+from llzo_helpers.campaign.tables import run_columns
+
+PAPER_RUN_PS, PAPER_INTERVAL_PS, PAPER_QUENCH_K_PS = 100.0, 0.05, 5.0
+"""Of the frames that the paper analyses, and of its glasses."""
+MARKOV = {"clustering": "mcl", "assignment_threshold": 0.5, "crystal_sites": "found"}
+"""The other of the two methods of the paper's tool, with its usual threshold; the paper does not
+say which it took."""
+COLUMNS = ["quantity", "system", "clustering", "paper", "this work", "agrees", "differs"]
+
+Row = tuple[str, str, str, bool]
+"""Quantity, the paper's value, ours, and whether they agree."""
+
+
+def compare_definitions(systems: Sequence[RunSites], settings: SiteSettings) -> pd.DataFrame:
+    """Put what the paper says of sites beside the same quantities of these runs.
+
+    Parameters
+    ----------
+    systems
+        Of `analyse_sites`.
+    settings
+        Of the campaign. Each run is analysed by Markov clustering, too.
+
+    Returns
+    -------
+    DataFrame
+        A row per statement, run and clustering: `paper`, `this work`, `agrees` ("yes" or "no"), and
+        in `differs` what is not as in the paper.
+    """
+    rows = []
+    other = settings.model_copy(update=MARKOV)
+    for system in systems:
+        if not isinstance(system.run, Run) or paper_label(system.run.md_potential) is None:
+            continue
+        markov = analyse_run(system.run, system.trajectory, other)
+        usual = "known sites" if system.seeded else settings.clustering
+        for clustering, found in ((usual, system), ("mcl", markov)):
+            for quantity, paper, ours, agrees in _statements(system.run, found):
+                rows.append(
+                    {
+                        "quantity": quantity,
+                        "system": system.title,
+                        "clustering": clustering,
+                        "paper": paper,
+                        "this work": ours,
+                        "agrees": "yes" if agrees else "no",
+                        "differs": _differences(system.run, found),
+                    }
+                )
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _statements(run: Run, found: RunSites) -> list[Row]:
+    if run.phase == "amorphous":
+        return _accessible_over_static(run, found)
+    if not found.framework.garnet_stands:
+        return []
+    return [
+        *_back_jumps(run, found),
+        *_order_of_accessible(run, found),
+        *_spread_of_octahedra(run, found),
+    ]
+
+
+def _differences(run: Run, found: RunSites) -> str:
+    """Say what of a run is not as in the paper."""
+    interval = found.trajectory.frame_interval_ps
+    length = len(found.trajectory) * interval
+    protocol = run.structure.melt_quench
+    differences = []
+    if not np.isclose(length, PAPER_RUN_PS, rtol=0.05):
+        differences.append(f"{length:.0f} ps instead of {PAPER_RUN_PS:g}")
+    if not np.isclose(interval, PAPER_INTERVAL_PS):
+        differences.append(f"a frame every {1000 * interval:g} fs instead of 50")
+    if protocol and protocol.quench_K_ps and protocol.quench_K_ps > PAPER_QUENCH_K_PS:
+        differences.append(f"cooled at {protocol.quench_K_ps:g} K/ps instead of 5")
+    if run.structure.supercell == 1:
+        differences.append("one cell instead of 2x2x2")
+    if found.analysis.rearranged.any():
+        fraction = 100 * found.analysis.rearranged.mean()
+        differences.append(f"{fraction:.0f} % of the sites beside rearrangements")
+    return "; ".join(differences)
+
+
+def _accessible_over_static(run: Run, found: RunSites) -> list[Row]:
+    """One number for the glasses of each potential, run with it."""
+    values = paper_values()
+    theirs = values[
+        (values["quantity"] == "accessible_over_static")
+        & (values["md_potential"] == paper_label(run.md_potential))
+        & (values["structure_potential"] == paper_label(run.structure.structure_potential))
+    ]
+    ratio = found.accessible.all_samples / found.static_volume
+    known = ratio[np.isfinite(ratio)]
+    if theirs.empty or len(known) < 2:
+        return []
+    paper = theirs["value"].iloc[0]
+    mean, error = known.mean(), known.std(ddof=1) / np.sqrt(len(known))
+    return [
+        (
+            "accessible over static volume, hull of all positions (%)",
+            f"{100 * paper:.0f}",
+            f"{100 * mean:.0f} ± {100 * error:.0f}",
+            abs(mean - paper) < 2 * error,
+        )
+    ]
+
+
+def _back_jumps(run: Run, found: RunSites) -> list[Row]:
+    paper = paper_value(run_columns(run), "back_jump_fraction")
+    if paper is None:
+        return []
+    ours, (low, high) = found.returns, found.return_range
+    error = ours.standard_error
+    return [
+        (
+            "back-jumps (%)",
+            f"{100 * paper['value']:.0f}",
+            f"{100 * ours.fraction:.0f} ± {100 * error:.0f} ({100 * low:.0f} to {100 * high:.0f} "
+            "by definition)",
+            low - 2 * error <= paper["value"] <= high + 2 * error,
+        )
+    ]
+
+
+def _order_of_accessible(run: Run, found: RunSites) -> list[Row]:
+    """Which sites the ions explore more of."""
+    hulls = found.accessible.all_samples
+    tetrahedra, octahedra = (
+        hulls[(found.kinds == kind) & np.isfinite(hulls)] for kind in ("24d", "48g")
+    )
+    if min(len(tetrahedra), len(octahedra)) < 2:
+        return []
+    difference = octahedra.mean() - tetrahedra.mean()
+    ours = f"tetrahedral {tetrahedra.mean():.2f}, octahedral {octahedra.mean():.2f} Å3"
+    if paper_label(run.md_potential) == "CIP":
+        paper, agrees = "octahedral smaller than tetrahedral", bool(difference < 0)
+    else:
+        # two normal distributions have one peak if they are less than two deviations apart
+        spread = np.hypot(tetrahedra.std(ddof=1), octahedra.std(ddof=1))
+        paper = "one peak, no separate distributions"
+        agrees = bool(abs(difference) < np.sqrt(2) * spread)
+    return [("accessible volumes, hull of all positions", paper, ours, agrees)]
+
+
+def _spread_of_octahedra(run: Run, found: RunSites) -> list[Row]:
+    """In the expanded crystal of the classical potential."""
+    octahedra, tetrahedra = (found.static_volume[found.kinds == kind] for kind in ("48g", "24d"))
+    expanded = run.structure.volume_ratio > 1.1 and paper_label(run.md_potential) == "CIP"
+    if not expanded or min(len(octahedra), len(tetrahedra)) < 2:
+        return []
+    return [
+        (
+            "static volumes of the expanded crystal, standard deviation",
+            "octahedral spread out, tetrahedral narrow",
+            f"octahedral {octahedra.std():.2f}, tetrahedral {tetrahedra.std():.2f} Å3",
+            bool(octahedra.std() > tetrahedra.std()),
+        )
+    ]

@@ -1,0 +1,140 @@
+"""The state of the framework in a campaign's runs: words, tables, marks and figures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from llzo_helpers.campaign.framework import (
+    FrameworkState,
+    framework_summary,
+    framework_table,
+    run_framework,
+    vacated_curves,
+)
+from llzo_helpers.campaign.model import Run
+from llzo_helpers.campaign.paper import paper_values
+from llzo_helpers.figures.figure1 import figure_1a
+from llzo_helpers.figures.framework import framework_figure
+from llzo_helpers.figures.glass_networks import glass_network_figure
+from llzo_helpers.generate.crystal import crystal
+from llzo_helpers.generate.settings import Structure
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames in memory, with what the state of a framework is made of."""
+
+    positions: NDArray[np.float64]
+    symbols: NDArray[np.str_]
+    cell: NDArray[np.float64]
+    frame_interval_ps: float = 0.1
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def thinned(self, at_most: int) -> NDArray[np.float64]:
+        return self.positions[:: -(-len(self) // at_most)]
+
+
+def state(volume_ratio: float, *, collapse: bool) -> FrameworkState:
+    atoms = crystal(li_per_formula=7.0, volume_ratio=volume_ratio, seed=1)
+    rng = np.random.default_rng(0)
+    positions = atoms.positions + 0.15 * rng.standard_normal((240, len(atoms), 3))
+    if collapse:
+        cations = np.flatnonzero(np.isin(atoms.symbols, ["La", "Zr"]))
+        positions[120:, cations] = (rng.random((len(cations), 3)) * atoms.cell.lengths())[None]
+    run = Run(
+        structure=Structure(li_per_formula=7.0, volume_ratio=volume_ratio),
+        md_potential="hdnnp_sevennet0",
+        temperature_K=1100,
+    )
+    symbols = np.array(atoms.get_chemical_symbols())
+    return run_framework(run, Frames(positions, symbols, atoms.cell.array))
+
+
+@pytest.fixture(scope="module")
+def states() -> list[FrameworkState]:
+    return [state(1.0, collapse=False), state(1.3, collapse=True)]
+
+
+def test_a_crystal_that_is_none_any_more_says_since_when(states):
+    stands, collapses = states
+    assert stands.garnet_stands
+    assert stands.mark == ""
+    assert not collapses.garnet_stands
+    assert collapses.verdict == "amorphised at 12 ps"
+    assert collapses.mark == " (amorphised at 12 ps)"
+
+
+def test_tables_tell_verdict_and_motion_of_each_element(states):
+    table = framework_table(states)
+    assert table["framework"].tolist() == ["crystal", "amorphised at 12 ps"]
+    assert table["unexpected"].tolist() == [False, True]
+    assert table["vacated_first"].tolist() == [0, 0]
+    assert table["vacated_last"].iloc[1] > 0.5
+    summary = framework_summary(table)
+    assert {f"D of {element} (cm2/s)" for element in ("La", "Zr", "O")} <= set(summary)
+    assert summary["La and Zr sites vacated (%)"].iloc[0] == "0 → 0"
+
+
+def test_curves_are_drawn_for_each_run(states):
+    figure = framework_figure(vacated_curves(states))
+    assert [trace.name for trace in figure.data] == [
+        "C-Li7 130 % ML, 1100 K",
+        "1 that keep all positions",
+    ]
+    assert figure.data[0].y[-1] > 50
+    assert figure.data[1].y.max() == 0
+
+
+def test_an_amorphised_crystal_is_crossed_out_in_figure_1():
+    rows = pd.DataFrame(
+        {
+            "phase": "crystal",
+            "structure_potential": None,
+            "md_potential": "hdnnp_sevennet0",
+            "li_per_formula": 7.0,
+            "supercell": 1,
+            "volume_ratio": [1.0, 1.3],
+            "temperature_K": 1100.0,
+            "tracer_D_cm2_s": [1e-5, 4e-6],
+            "tracer_D_std_cm2_s": 1e-6,
+            "tracer_D_limit_cm2_s": [1.2e-5, 6e-6],
+            "upper_bound": False,
+        }
+    )
+    figure = figure_1a(rows, paper_values(), 1100.0, amorphised=rows[1:])
+    (crossed,) = [trace for trace in figure.data if trace.marker.symbol == "x-thin"]
+    assert list(crossed.x) == [130.0]
+    assert list(crossed.y) == [4e-6]
+
+
+def test_glasses_are_drawn_by_density():
+    table = pd.DataFrame(
+        {
+            "phase": ["amorphous"] * 6 + ["crystal"],
+            "structure_potential": ["bush1994_woodley1999"] * 3 + ["hdnnp_sevennet0"] * 3 + [None],
+            "md_potential": ["bush1994_woodley1999"] * 3 + ["hdnnp_sevennet0"] * 3 + ["x"],
+            "li_per_formula": 6.25,
+            "supercell": 1,
+            "volume_ratio": [1.05, 1.10, 1.15] * 2 + [1.0],
+            "temperature_K": 1100.0,
+            "tracer_D_cm2_s": np.arange(1, 8) * 1e-6,
+            "tracer_D_std_cm2_s": 1e-7,
+            "gop_k3": -np.arange(1, 8) * 10.0,
+            "gop_k3_std": 1.0,
+            "network_D_cm2_s": [0, 2e-6, 3e-6, 4e-6, 5e-6, 6e-6, 7e-6],
+            "critical_rate_per_ps": [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
+        }
+    )
+    figure = glass_network_figure(table)
+    drawn = [list(trace.y) for trace in figure.data]
+    # D and the order parameter on one panel, each potential at three densities
+    assert [1e-6, 2e-6, 3e-6] in [np.round(y, 9).tolist() for y in drawn]
+    assert [-40.0, -50.0, -60.0] in drawn
+    assert all(len(trace.x) == 3 for trace in figure.data)
+    # what does not percolate has no network D
+    assert any(np.isnan(y[0]) for y in drawn)
