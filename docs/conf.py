@@ -39,6 +39,7 @@ nb_merge_streams = True
 # training needs packages that the lock does not hold
 autodoc_mock_imports = ["pytorch_optimizer", "torch"]
 python_use_unqualified_type_names = True
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # `signatures` writes them as the source does
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
