@@ -33,6 +33,8 @@ def broken_links(site: Path) -> list[str]:
     paths = {path.resolve() for path in site.rglob("*.html")} - set(
         site.resolve().glob("_static/*")
     )
+    if not paths:
+        return [f"{site}: no pages"]
     pages = {path: Page(path) for path in paths}
     broken = []
     for path, page in sorted(pages.items()):
