@@ -2,6 +2,7 @@
 # make plan        set up, predict hours and disk of a campaign (CORES=..., STEPS_PER_SECOND=...)
 # make test        set up, run the tests
 # make lab         set up, open JupyterLab
+# make docs        set up, build the documentation: build/docs/index.html
 # make lint        set up, check style and types
 # make fuzz        set up, try 12,000 spoilt campaigns, potentials and results
 # make drill       set up, break runs in every way and compare their frames (25 minutes)
@@ -12,7 +13,7 @@ PROFILE  ?= local
 VENV     := .venv
 BIN      := $(VENV)/bin
 
-.PHONY: setup reproduce plan test fuzz drill lab lint lock
+.PHONY: setup reproduce plan test fuzz drill lab docs lint lock
 
 setup: $(VENV)/.ready
 
@@ -48,6 +49,18 @@ lab: setup
 	@git config filter.without-outputs.clean "$(BIN)/python -m llzo_helpers.lab.without_outputs" 2>/dev/null || true
 	$(BIN)/jupyter lab --LabApp.app_settings_dir=notebooks/.jupyterlab --LabApp.default_url=/lab/tree/notebooks/README.md
 
+# With the outputs of CAMPAIGN in the notebooks, where it has been run
+docs: setup $(VENV)/.docs-ready
+	CAMPAIGN=$(CAMPAIGN) $(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs build/docs
+	@$(BIN)/python docs/check_links.py build/docs
+	@echo "open build/docs/index.html"
+
+# What only the documentation needs; in the versions of the lock where that has them
+$(VENV)/.docs-ready: $(VENV)/.ready requirements-docs.txt
+	@UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-docs.txt \
+	    || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
+	@touch $@
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -61,3 +74,6 @@ lock: setup
 	    --no-emit-index-url --quiet --custom-compile-command "make lock" -o requirements-uv.txt
 	$(BIN)/uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
 	    --no-strip-extras --no-emit-index-url --quiet --custom-compile-command "make lock" -o requirements.txt
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+	    | $(BIN)/uv pip compile - --constraints requirements.txt --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --quiet --custom-compile-command "make lock" -o requirements-docs.txt

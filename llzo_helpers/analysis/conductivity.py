@@ -66,9 +66,9 @@ def collective_diffusion_coefficient(
 
     Notes
     -----
-    With R the sum of the positions of N ions, D = lim <|R(t) - R(0)|^2> / (2 d N t), from the slope
-    over the window as for the tracer. There is only one such sum, so the error is large. A sum
-    over many ions is a Gaussian process, and at lags beyond the memory of the ions a Brownian
+    With R the sum of the positions of N ions, ``D = lim <|R(t) - R(0)|^2> / (2 d N t)``, from the
+    slope over the window as for the tracer. There is only one such sum, so the error is large. A
+    sum over many ions is a Gaussian process, and at lags beyond the memory of the ions a Brownian
     process, for which the covariance of the time-averaged MSD is known (Qian, Sheetz, Elson,
     Biophys. J. 60, 910 (1991)); the error of the slope follows from it.
     """

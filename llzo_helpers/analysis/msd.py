@@ -32,7 +32,7 @@ def mean_squared_displacement(
 
     Notes
     -----
-    For a lag m and N frames, MSD(m) = sum_i |r(i+m) - r(i)|^2 / (N - m), i from 0 to N - m - 1.
+    For a lag m and N frames, ``MSD(m) = sum_i |r(i+m) - r(i)|^2 / (N - m)``, i from 0 to N - m - 1.
     The squares are running sums, and the cross term is an autocorrelation, computed in
     O(N log N) (Kneller et al., Comput. Phys. Commun. 91, 191 (1995); Calandrini et al., Collection
     SFN 12, 201 (2011)). For precision, the mean position of each ion is subtracted first.
@@ -101,7 +101,8 @@ def origin_modes(
     -------
     ndarray
         Å^2, [mode, ion, lag]. Mode 0 is the MSD;
-        mode j is the mean of |r(i+m) - r(i)|^2 sqrt(2) cos(pi j u), u = i / (N - m) from 0 to 1.
+        mode j is the mean of ``|r(i+m) - r(i)|^2 sqrt(2) cos(pi j u)``, with u = i / (N - m) from 0
+        to 1.
     """
     trajectory = np.asarray(positions)
     n_frames, n_ions, _ = trajectory.shape

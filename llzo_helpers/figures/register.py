@@ -23,7 +23,7 @@ def registered(
 ) -> Callable[[Callable[Arguments, go.Figure]], Callable[Arguments, go.Figure]]:
     """Register a function that draws a figure; the figure it returns carries the name.
 
-    The report shows a figure where `llzo_helpers.jobs.report.SECTIONS` names it.
+    The report shows a figure where ``SECTIONS`` of `llzo_helpers.jobs.report` names it.
     """
 
     def decorate(draw: Callable[Arguments, go.Figure]) -> Callable[Arguments, go.Figure]:

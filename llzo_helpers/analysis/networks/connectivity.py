@@ -57,7 +57,7 @@ class RankCorrelation:
     interval : tuple of float
         95 % confidence interval.
     p_value : float
-        Probability of at least this |rho| if the two were independent (permutations).
+        Probability of at least this ``|rho|`` if the two were independent (permutations).
     n : int
         Number of pairs.
     """
