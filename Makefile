@@ -1,4 +1,5 @@
 # make reproduce   set up, run a campaign (CAMPAIGN=quick), end with its report
+# make figures     set up, report and figures of the shipped results (CAMPAIGN=reference)
 # make plan        set up, predict hours and disk of a campaign (CORES=..., STEPS_PER_SECOND=...)
 # make test        set up, run the tests
 # make lab         set up, open JupyterLab
@@ -13,7 +14,7 @@ PROFILE  ?= local
 VENV     := .venv
 BIN      := $(VENV)/bin
 
-.PHONY: setup reproduce plan test fuzz drill lab docs lint lock
+.PHONY: setup reproduce figures plan test fuzz drill lab docs lint lock
 
 setup: $(VENV)/.ready
 
@@ -30,6 +31,12 @@ $(VENV)/.ready: requirements.txt requirements-uv.txt pyproject.toml
 
 reproduce: setup
 	@$(BIN)/llzo run $(CAMPAIGN) --profile $(PROFILE)
+
+# Report and figures of what is shipped in data/, or was run; SVG and PDF need a Chromium or Chrome
+figures: CAMPAIGN = reference
+figures: setup
+	@$(BIN)/llzo report $(CAMPAIGN)
+	-@$(BIN)/llzo figures $(CAMPAIGN)
 
 plan: setup
 	@$(BIN)/llzo plan $(CAMPAIGN) $(if $(CORES),--cores $(CORES)) \

@@ -14,6 +14,7 @@ from llzo_helpers.analysis.order import pair_distributions
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.diffusion import combine
 from llzo_helpers.campaign.glasses import FRAMES_FOR_PAIRS, PairDistributions
+from llzo_helpers.campaign.kept import frames_here, of_each
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.paper import paper_value
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS
@@ -214,11 +215,13 @@ def observed_switches(
 ) -> list[Switch]:
     """Return the switches of all runs of the crossover at one temperature, first replicas only."""
     names = set(crossover_runs(diffusion)["run"])
-    return [
-        switch(campaign, run)
+    runs = [
+        run
         for run in campaign.finished_runs
-        if run.name in names and run.temperature_K == temperature_K and run.structure.replica == 1
+        if run.name in names and run.temperature_K == temperature_K and run.replica == 1
     ]
+    here = frames_here(campaign, runs)
+    return of_each(campaign, "switch", switch, runs, here)
 
 
 def switch_table(switches: list[Switch]) -> pd.DataFrame:

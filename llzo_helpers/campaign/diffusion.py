@@ -1,8 +1,10 @@
 """Diffusivities and activation energies of a campaign."""
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +17,12 @@ from llzo_helpers.analysis.diffusion import (
     tracer_diffusion_coefficient,
 )
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, MIN_LAGS
+from llzo_helpers.analysis.plateau import RunningD
 from llzo_helpers.analysis.stationarity import Drift, drift
 from llzo_helpers.campaign.conductivity import conductivity_columns
-from llzo_helpers.campaign.model import Campaign, Run
+from llzo_helpers.campaign.kept import of_each_run
+from llzo_helpers.campaign.model import AnyRun, Campaign, Run
+from llzo_helpers.campaign.observed import ObservedRun
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, SystemKey, run_columns, system_key
 from llzo_helpers.errors import InputError
 from llzo_helpers.md.folder import read_start, read_thermo
@@ -40,59 +45,62 @@ def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, Trace
     """
     if not campaign.analysed_runs:
         raise InputError(f"{campaign.directory}: no finished run; run notebook 02 first")
-    rows, results = [], {}
-    for run in campaign.analysed_runs:
-        trajectory = campaign.trajectory(run)
-        ions = trajectory.relative_to_framework(run.mobile)
-        interval, settings = trajectory.frame_interval_ps, campaign.diffusion
-        # known for lithium in the garnet
-        jump_length_A = settings.jump_length_A if isinstance(run, Run) else None
-        tracer = tracer_diffusion_coefficient(
-            ions, interval, settings.fit_window, jump_length_A=jump_length_A
-        )
-        results[run.name] = tracer
-        # for a single coordinate, long lags add more noise than information
-        first, last = tracer.fit_lags_ps
-        window = (first, min(last, max(2 * first, first + MIN_LAGS * interval)))
-        collective = collective_diffusion_coefficient(ions, interval, window, in_ps=True)
-        haven = haven_ratio(tracer, collective)
-        # runs made elsewhere come without energies
-        energy = _energy_drift(campaign.run_directory(run)) if isinstance(run, Run) else None
-        first_half, second_half = tracer.halves_D_cm2_s
-        volume_A3 = abs(np.linalg.det(trajectory.cell))
-        rows.append(
-            {
-                **run_columns(run),
-                "tracer_D_cm2_s": tracer.D_cm2_s,
-                "tracer_D_std_cm2_s": tracer.D_std_cm2_s,
-                "tracer_D_freedom": tracer.degrees_of_freedom,
-                "upper_bound": tracer.upper_bound,
-                "tracer_D_limit_cm2_s": tracer.D_limit_cm2_s,
-                "msd_exponent": tracer.exponent,
-                "msd_exponent_std": tracer.exponent_std,
-                "fit_start_ps": tracer.fit_lags_ps[0],
-                "fit_end_ps": tracer.fit_lags_ps[1],
-                "stretches": tracer.n_stretches,
-                "plateau": tracer.plateau,
-                "first_half_D_cm2_s": first_half,
-                "second_half_D_cm2_s": second_half,
-                "D_drift_sigma": tracer.drift_sigma,
-                "energy_drift_meV_atom": energy.change if energy else np.nan,
-                "energy_drift_sigma": energy.sigma if energy else np.nan,
-                "stationary": tracer.stationary and not (energy and energy.significant),
-                "collective_D_cm2_s": collective.D_cm2_s,
-                "collective_D_std_cm2_s": collective.D_std_cm2_s,
-                "haven_ratio": haven.value,
-                "haven_ratio_std": haven.std,
-                **conductivity_columns(run, tracer, collective, volume_A3),
-                "n_frames": len(trajectory),
-                "mobile": "+".join(run.mobile),
-                "n_ions": tracer.n_ions,
-                "warnings": "; ".join([*tracer.warnings, *_energy_warnings(energy)]),
-                "notes": "; ".join(trajectory.notes),
-            }
-        )
-    return pd.DataFrame(rows), results
+    runs = campaign.analysed_runs
+    found = of_each_run(campaign, "diffusion", _analyse_run, runs)
+    results = {run.name: tracer for run, (_, tracer) in zip(runs, found, strict=True)}
+    return pd.DataFrame([row for row, _ in found]), results
+
+
+def _analyse_run(campaign: Campaign, run: AnyRun) -> tuple[dict[str, Any], TracerDiffusion]:
+    """Return the row of a run, and its tracer diffusion."""
+    trajectory = campaign.trajectory(run)
+    ions = trajectory.relative_to_framework(run.mobile)
+    interval, settings = trajectory.frame_interval_ps, campaign.diffusion
+    # known for lithium in the garnet
+    jump_length_A = settings.jump_length_A if isinstance(run, Run) else None
+    tracer = tracer_diffusion_coefficient(
+        ions, interval, settings.fit_window, jump_length_A=jump_length_A
+    )
+    # for a single coordinate, long lags add more noise than information
+    first, last = tracer.fit_lags_ps
+    window = (first, min(last, max(2 * first, first + MIN_LAGS * interval)))
+    collective = collective_diffusion_coefficient(ions, interval, window, in_ps=True)
+    haven = haven_ratio(tracer, collective)
+    # runs made elsewhere come without energies
+    energy = _energy_drift(campaign.run_directory(run)) if isinstance(run, Run) else None
+    first_half, second_half = tracer.halves_D_cm2_s
+    volume_A3 = abs(np.linalg.det(trajectory.cell))
+    row = {
+        **run_columns(run),
+        "tracer_D_cm2_s": tracer.D_cm2_s,
+        "tracer_D_std_cm2_s": tracer.D_std_cm2_s,
+        "tracer_D_freedom": tracer.degrees_of_freedom,
+        "upper_bound": tracer.upper_bound,
+        "tracer_D_limit_cm2_s": tracer.D_limit_cm2_s,
+        "msd_exponent": tracer.exponent,
+        "msd_exponent_std": tracer.exponent_std,
+        "fit_start_ps": tracer.fit_lags_ps[0],
+        "fit_end_ps": tracer.fit_lags_ps[1],
+        "stretches": tracer.n_stretches,
+        "plateau": tracer.plateau,
+        "first_half_D_cm2_s": first_half,
+        "second_half_D_cm2_s": second_half,
+        "D_drift_sigma": tracer.drift_sigma,
+        "energy_drift_meV_atom": energy.change if energy else np.nan,
+        "energy_drift_sigma": energy.sigma if energy else np.nan,
+        "stationary": tracer.stationary and not (energy and energy.significant),
+        "collective_D_cm2_s": collective.D_cm2_s,
+        "collective_D_std_cm2_s": collective.D_std_cm2_s,
+        "haven_ratio": haven.value,
+        "haven_ratio_std": haven.std,
+        **conductivity_columns(run, tracer, collective, volume_A3),
+        "n_frames": len(trajectory),
+        "mobile": "+".join(run.mobile),
+        "n_ions": tracer.n_ions,
+        "warnings": "; ".join([*tracer.warnings, *_energy_warnings(energy)]),
+        "notes": "; ".join(trajectory.notes),
+    }
+    return row, tracer
 
 
 def _energy_drift(directory: Path) -> Drift:
@@ -124,54 +132,63 @@ def diffusion_against_age(campaign: Campaign, parts: int = 4) -> tuple[pd.DataFr
     lags
         D against lag in each part, with standard errors, the content of `ageing_lags.csv`.
     """
-    rows, lags = [], []
-    for run in campaign.finished_runs:
-        if run.structure.phase == "crystal":
-            continue
-        trajectory = campaign.trajectory(run)
-        settings, interval = campaign.diffusion, trajectory.frame_interval_ps
-        start_ps = campaign.md_settings(run).equilibration_ps
-        lithium = trajectory.relative_to_framework()
-        edges = np.linspace(0, len(lithium), parts + 1).round().astype(int)
-        for begin, end in pairwise(edges.tolist()):
-            try:
-                part = tracer_diffusion_coefficient(
-                    lithium[begin:end],
-                    interval,
-                    settings.fit_window or DEFAULT_WINDOW,
-                    jump_length_A=settings.jump_length_A,
-                )
-            except InputError:
-                # a part has too few frames to show ageing
-                continue
-            age_ps = start_ps + (begin + end) / 2 * interval
-            rows.append(
-                {
-                    **run_columns(run),
-                    "age_ps": age_ps,
-                    "fit_start_ps": part.fit_lags_ps[0],
-                    "fit_end_ps": part.fit_lags_ps[1],
-                    "tracer_D_cm2_s": part.D_cm2_s,
-                    "tracer_D_std_cm2_s": part.D_std_cm2_s,
-                    "upper_bound": part.upper_bound,
-                    "tracer_D_limit_cm2_s": part.D_limit_cm2_s,
-                }
-            )
-            lags.append(
-                pd.DataFrame(
-                    {
-                        "run": run.name,
-                        "age_ps": age_ps,
-                        "lag_ps": part.running.lags_ps,
-                        "tracer_D_cm2_s": part.running.D_cm2_s,
-                        "tracer_D_std_cm2_s": part.running.D_std_cm2_s,
-                    }
-                )
-            )
+    glasses = [run for run in campaign.finished_runs if run.phase == "amorphous"]
+    found = of_each_run(campaign, "ageing", partial(_age_of_run, parts=parts), glasses)
+    rows = [row for of_run in found for row, _ in of_run]
     if not rows:
         columns = ["run", "age_ps", "tracer_D_cm2_s"]
         return pd.DataFrame(columns=columns), pd.DataFrame(columns=[*columns, "lag_ps"])
+    lags = [
+        pd.DataFrame(
+            {
+                "run": row["run"],
+                "age_ps": row["age_ps"],
+                "lag_ps": running.lags_ps,
+                "tracer_D_cm2_s": running.D_cm2_s,
+                "tracer_D_std_cm2_s": running.D_std_cm2_s,
+            }
+        )
+        for of_run in found
+        for row, running in of_run
+    ]
     return pd.DataFrame(rows), pd.concat(lags, ignore_index=True)
+
+
+def _age_of_run(
+    campaign: Campaign, run: AnyRun, *, parts: int
+) -> list[tuple[dict[str, Any], RunningD]]:
+    """Return the row of each part of a glass's run, and D against lag there."""
+    if isinstance(run, ObservedRun):
+        return []
+    trajectory = campaign.trajectory(run)
+    settings, interval = campaign.diffusion, trajectory.frame_interval_ps
+    start_ps = campaign.md_settings(run).equilibration_ps
+    lithium = trajectory.relative_to_framework()
+    edges = np.linspace(0, len(lithium), parts + 1).round().astype(int)
+    found = []
+    for begin, end in pairwise(edges.tolist()):
+        try:
+            part = tracer_diffusion_coefficient(
+                lithium[begin:end],
+                interval,
+                settings.fit_window or DEFAULT_WINDOW,
+                jump_length_A=settings.jump_length_A,
+            )
+        except InputError:
+            # a part has too few frames to show ageing
+            continue
+        row = {
+            **run_columns(run),
+            "age_ps": start_ps + (begin + end) / 2 * interval,
+            "fit_start_ps": part.fit_lags_ps[0],
+            "fit_end_ps": part.fit_lags_ps[1],
+            "tracer_D_cm2_s": part.D_cm2_s,
+            "tracer_D_std_cm2_s": part.D_std_cm2_s,
+            "upper_bound": part.upper_bound,
+            "tracer_D_limit_cm2_s": part.D_limit_cm2_s,
+        }
+        found.append((row, part.running))
+    return found
 
 
 def combine(diffusion: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from llzo_helpers.analysis.framework import FrameworkHistory, framework_history
 from llzo_helpers.arrays import FloatArray
+from llzo_helpers.campaign.kept import of_each_run
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.tables import run_columns
@@ -93,12 +94,16 @@ def _garnet_sites(supercell: int, cell: FloatArray) -> tuple[dict[str, FloatArra
 
 def analyse_frameworks(campaign: Campaign) -> list[FrameworkState]:
     """Return the state of the framework of every run, also of those made elsewhere."""
-    states = []
-    for run in campaign.analysed_runs:
-        trajectory = campaign.trajectory(run)
-        if not np.isin(trajectory.symbols, run.mobile).all():
-            states.append(run_framework(run, trajectory))
-    return states
+    found = of_each_run(campaign, "framework", _state_of_run, campaign.analysed_runs)
+    return [state for state in found if state is not None]
+
+
+def _state_of_run(campaign: Campaign, run: AnyRun) -> FrameworkState | None:
+    """Return the state of a run's framework; None without a framework."""
+    trajectory = campaign.trajectory(run)
+    if np.isin(trajectory.symbols, run.mobile).all():
+        return None
+    return run_framework(run, trajectory)
 
 
 def framework_table(states: Sequence[FrameworkState]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """The glasses of a campaign: verdicts, and crystal, melt and glass side by side."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +13,10 @@ from llzo_helpers.analysis.order import (
     first_minimum,
     pair_distributions,
 )
+from llzo_helpers.campaign.kept import has_frames, of_each
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.files import read_json
+from llzo_helpers.generate.settings import Glass
 from llzo_helpers.md.folder import read_thermo
 from llzo_helpers.md.trajectory import Trajectory
 
@@ -102,6 +105,38 @@ def stage_coordination(
         }
         for name, stage in glass_stages(glass).items()
     }
+
+
+@dataclass(frozen=True)
+class GlassOrder:
+    """Distances and neighbours in a glass, its melt and the crystal that it was made from."""
+
+    pairs: dict[str, PairDistributions]
+    """By stage, see `stage_pair_distributions`."""
+    coordination: dict[str, dict[tuple[str, str], CoordinationNumbers]]
+    """By stage, see `stage_coordination`."""
+
+
+def first_glasses(campaign: Campaign) -> dict[str, tuple[Glass, GlassOrder]]:
+    """Return the first finished glass of each potential."""
+    first = {
+        glass.structure_potential: glass
+        for glass in reversed(campaign.glasses)
+        if (campaign.glass_directory(glass) / "provenance.json").is_file()
+    }
+    glasses = [glass for _, glass in sorted(first.items())]
+    here = [has_frames(campaign.glass_directory(glass)) for glass in glasses]
+    found = of_each(campaign, "stages", _order_of_glass, glasses, here)
+    return {
+        glass.structure_potential: (glass, order)
+        for glass, order in zip(glasses, found, strict=True)
+    }
+
+
+def _order_of_glass(campaign: Campaign, glass: Glass) -> GlassOrder:
+    directory = campaign.glass_directory(glass)
+    pairs = stage_pair_distributions(directory)
+    return GlassOrder(pairs, stage_coordination(directory, pairs))
 
 
 def coordination_table(

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,11 @@ from llzo_helpers.analysis.structure_map import (
     structure_map,
 )
 from llzo_helpers.arrays import FloatArray
+from llzo_helpers.campaign.kept import has_frames, of_each, of_each_run
 from llzo_helpers.campaign.labels import glass_label, run_label
-from llzo_helpers.campaign.model import Campaign, Run
-from llzo_helpers.campaign.parallel import on_all_cores
+from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.tables import run_columns
+from llzo_helpers.generate.settings import Glass
 from llzo_helpers.md.trajectory import Trajectory
 from llzo_helpers.paths import DATA
 
@@ -81,18 +81,23 @@ def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlace
     """
     reference = _Reference.read()
     runs = campaign.compared_runs
-    found = on_all_cores(
-        _environments_of,
-        [campaign.run_directory(run) for run in runs],
-        [reference.volume_per_atom] * len(runs),
+    crystals = _crystals(campaign, runs, reference)
+    found = of_each_run(
+        campaign,
+        "place",
+        partial(_place, volume_per_atom=reference.volume_per_atom, crystals=crystals),
+        runs,
     )
-    systems = dict(zip(map(run_label, runs), found, strict=True))
-    crystals = _crystals(runs, campaign, reference)
+    places = dict(zip(map(run_label, runs), found, strict=True))
     of_map = structure_map(np.concatenate(list(_features(reference.environments).values())))
     quenched, temperatures = _campaign_quenches(campaign, reference.volume_per_atom)
     of_reference, of_systems, of_quenches = (
-        {name: of_map.project(features) for name, features in _features(structures).items()}
-        for structures in (reference.environments, systems, quenched)
+        {name: of_map.project(features) for name, features in structures.items()}
+        for structures in (
+            _features(reference.environments),
+            {name: place.features for name, place in places.items()},
+            quenched,
+        )
     )
     groups = _groups(of_reference | of_quenches | of_systems, n_groups)
     quenches = {"quench": (of_reference.pop("quench"), reference.quench_temperatures)} | {
@@ -105,31 +110,54 @@ def place_structures(campaign: Campaign, *, n_groups: int = 6) -> StructurePlace
         quenches=quenches,
         reference_distances={
             element: {
-                name: reference.crystal.distance(element, found[element])
-                for name, found in reference.environments.items()
+                name: reference.crystal.distance(element, environments[element])
+                for name, environments in reference.environments.items()
             }
             for element in FRAMEWORK
         },
         distances={
             element: {
-                run_label(run): crystals[run.md_potential].distance(
-                    element, systems[run_label(run)][element]
-                )
-                for run in runs
-                if run.md_potential in crystals
+                name: place.distances[element]
+                for name, place in places.items()
+                if element in place.distances
             }
             for element in FRAMEWORK
         },
         groups=groups,
-        table=_order_table(runs, systems, crystals),
+        table=_order_table(runs, places, crystals),
     )
 
 
-def _environments_of(directory: Path, volume_per_atom: float) -> Environments:
-    """Return the environments in some frames of a run."""
-    trajectory = Trajectory(directory)
-    frames = trajectory.thinned(FRAMES_FOR_MAP)
-    return _environments(frames, trajectory.cell, trajectory.symbols.tolist(), volume_per_atom)
+@dataclass(frozen=True)
+class _Place:
+    """Where one structure lies."""
+
+    features: FloatArray
+    """[frame, feature]"""
+    distances: dict[str, FloatArray]
+    """From the crystal of its potential [frame, atom], by element; empty if there is none."""
+
+
+def _place(
+    campaign: Campaign, run: AnyRun, *, volume_per_atom: float, crystals: Mapping[str, "_Crystal"]
+) -> _Place:
+    trajectory = campaign.trajectory(run)
+    environments = _environments(
+        trajectory.thinned(FRAMES_FOR_MAP),
+        trajectory.cell,
+        trajectory.symbols.tolist(),
+        volume_per_atom,
+    )
+    crystal = crystals.get(run.md_potential) if isinstance(run, Run) else None
+    return _Place(
+        features=structure_features(list(environments.values())),
+        distances={
+            element: crystal.distance(element, of_element)
+            for element, of_element in environments.items()
+        }
+        if crystal
+        else {},
+    )
 
 
 @dataclass(frozen=True)
@@ -154,45 +182,73 @@ class _Crystal:
         return self.references[element].distance(environments)
 
 
-def _crystals(runs: list[Run], campaign: Campaign, reference: "_Reference") -> dict[str, _Crystal]:
+def _crystals(campaign: Campaign, runs: list[Run], reference: "_Reference") -> dict[str, _Crystal]:
     """Return the crystal of each potential that there is one for."""
-    crystals = {REFERENCE_POTENTIAL: reference.crystal}
-    made = [run for run in runs if run.phase == "crystal"]
-    for run in sorted(made, key=lambda run: -abs(run.structure.volume_ratio - 1)):
-        # the nearest to the experimental volume comes last and stays
-        if abs(run.structure.volume_ratio - 1) > NEAR_EXPERIMENT:
-            continue
-        trajectory = Trajectory(campaign.run_directory(run))
-        # other frames than those that are compared with it
-        frames = trajectory.thinned(2 * FRAMES_FOR_MAP + 1)[1::2]
-        environments = _environments(
-            frames, trajectory.cell, trajectory.symbols.tolist(), reference.volume_per_atom
-        )
-        crystals[run.md_potential] = _Crystal.of(run_label(run), environments)
-    return crystals
+    nearest: dict[str, Run] = {}
+    for run in runs:
+        if run.phase == "crystal" and _strain(run) <= NEAR_EXPERIMENT:
+            known = nearest.setdefault(run.md_potential, run)
+            nearest[run.md_potential] = min(known, run, key=_strain)
+    found = of_each_run(
+        campaign,
+        "crystal",
+        partial(_crystal_of_run, volume_per_atom=reference.volume_per_atom),
+        list(nearest.values()),
+    )
+    return {REFERENCE_POTENTIAL: reference.crystal, **dict(zip(nearest, found, strict=True))}
+
+
+def _strain(run: Run) -> float:
+    return abs(run.structure.volume_ratio - 1)
+
+
+def _crystal_of_run(campaign: Campaign, run: AnyRun, *, volume_per_atom: float) -> _Crystal:
+    """Return the crystal of a run, from other frames than those that are compared with it."""
+    trajectory = campaign.trajectory(run)
+    frames = trajectory.thinned(2 * FRAMES_FOR_MAP + 1)[1::2]
+    species = trajectory.symbols.tolist()
+    return _Crystal.of(
+        run_label(run), _environments(frames, trajectory.cell, species, volume_per_atom)
+    )
 
 
 def _campaign_quenches(
     campaign: Campaign, volume_per_atom: float
-) -> tuple[dict[str, Environments], dict[str, FloatArray]]:
-    """Return environments and temperatures along the quenches of the campaign's glasses."""
-    environments: dict[str, Environments] = {}
-    temperatures: dict[str, FloatArray] = {}
-    for glass in campaign.glasses:
-        directory = campaign.glass_directory(glass) / "quench"
-        protocol = glass.melt_quench
-        if not (directory / "summary.json").is_file() or protocol.quench_K_ps is None:
-            continue
-        trajectory = Trajectory(directory, "quench")
-        frames = trajectory.thinned(FRAMES_OF_QUENCH)
-        label = f"quench, {glass_label(glass)}"
-        environments[label] = _environments(
-            frames, trajectory.cell, trajectory.symbols.tolist(), volume_per_atom
+) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    """Return features and temperatures along the quenches of the campaign's glasses."""
+    glasses = [
+        glass
+        for glass in campaign.glasses
+        if (campaign.glass_directory(glass) / "quench" / "summary.json").is_file()
+        and glass.melt_quench.quench_K_ps is not None
+    ]
+    found = of_each(
+        campaign,
+        "quench",
+        partial(_features_of_quench, volume_per_atom=volume_per_atom),
+        glasses,
+        [has_frames(campaign.glass_directory(glass) / "quench") for glass in glasses],
+    )
+    labels = [f"quench, {glass_label(glass)}" for glass in glasses]
+    temperatures = [
+        np.linspace(
+            glass.melt_quench.hold_K, glass.melt_quench.end_K, len(features), dtype=np.float64
         )
-        temperatures[label] = np.linspace(
-            protocol.hold_K, protocol.end_K, len(frames), dtype=np.float64
-        )
-    return environments, temperatures
+        for glass, features in zip(glasses, found, strict=True)
+    ]
+    return dict(zip(labels, found, strict=True)), dict(zip(labels, temperatures, strict=True))
+
+
+def _features_of_quench(campaign: Campaign, glass: Glass, *, volume_per_atom: float) -> FloatArray:
+    """Return the features of structures along a quench [frame, feature]."""
+    trajectory = Trajectory(campaign.glass_directory(glass) / "quench", "quench")
+    environments = _environments(
+        trajectory.thinned(FRAMES_OF_QUENCH),
+        trajectory.cell,
+        trajectory.symbols.tolist(),
+        volume_per_atom,
+    )
+    return structure_features(list(environments.values()))
 
 
 def _features(environments: Mapping[str, Environments]) -> dict[str, FloatArray]:
@@ -203,7 +259,7 @@ def _features(environments: Mapping[str, Environments]) -> dict[str, FloatArray]
 
 
 def _order_table(
-    runs: list[Run], systems: Mapping[str, Environments], crystals: Mapping[str, _Crystal]
+    runs: list[Run], places: Mapping[str, _Place], crystals: Mapping[str, _Crystal]
 ) -> pd.DataFrame:
     """Return a row per run, with the distance from the crystal of its own potential."""
     rows = []
@@ -213,7 +269,7 @@ def _order_table(
         for element in FRAMEWORK:
             row[f"{element}_distance_median"] = row[f"{element}_disordered"] = np.nan
             if crystal:
-                distances = crystal.distance(element, systems[run_label(run)][element])
+                distances = places[run_label(run)].distances[element]
                 row[f"{element}_distance_median"] = float(np.median(distances))
                 row[f"{element}_disordered"] = float(np.mean(distances > crystal.limits[element]))
         rows.append(row)

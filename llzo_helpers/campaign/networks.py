@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -23,11 +24,11 @@ from llzo_helpers.analysis.networks.gop import (
 from llzo_helpers.analysis.networks.resampling import Dependence, dependence_on_length
 from llzo_helpers.analysis.sites import JumpStatistics, critical_rate, percolation
 from llzo_helpers.arrays import FloatArray
+from llzo_helpers.campaign.kept import kept_path, of_each
 from llzo_helpers.campaign.labels import run_labels
 from llzo_helpers.campaign.model import AnyRun, Campaign, by_volume
-from llzo_helpers.campaign.parallel import on_all_cores
 from llzo_helpers.campaign.settings import OrderSettings
-from llzo_helpers.campaign.site_files import SiteNetwork, load_network
+from llzo_helpers.campaign.site_files import SiteNetwork, has_network, load_network
 from llzo_helpers.campaign.tables import run_columns
 from llzo_helpers.errors import InputError
 
@@ -79,56 +80,70 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
     InputError
         If there is no network in which ions jump.
     """
-    runs = by_volume(campaign.analysed_site_runs)
-    labels = run_labels(runs)
-    found = on_all_cores(
-        _analyse_network, [campaign] * len(runs), runs, [labels[run.name] for run in runs]
-    )
-    parts = [part for part in found if part is not None]
-    if not parts:
+    runs = [
+        run
+        for run in by_volume(campaign.analysed_site_runs)
+        if kept_path(campaign, "network", run).is_file() or has_network(campaign, run)
+    ]
+    labels = run_labels(campaign.analysed_site_runs)
+    here = [has_network(campaign, run) for run in runs]
+    found = of_each(campaign, "network", _analyse_network, runs, here)
+    networks = [network for network in found if network is not None]
+    if not networks:
         raise InputError(
             f"{campaign.directory / 'sites'}: no network in which ions jump; run notebook 04, or "
             "make longer or hotter runs"
         )
-    rows = pd.concat([part.table for part in parts], ignore_index=True)
+    first = {
+        labels[network.row["run"]]: network for network in networks if network.row["replica"] == 1
+    }
+    rows = [{"system": labels[network.row["run"]], **network.row} for network in networks]
     tracer = diffusion[["run", "tracer_D_cm2_s", "tracer_D_std_cm2_s"]]
-    results = NetworkResults(rows.merge(tracer, on="run", how="left"), {}, {}, {}, {}, {})
-    for part in parts:
-        results.by_sites.update(part.by_sites)
-        results.by_length.update(part.by_length)
-        results.rewired.update(part.rewired)
-        results.frame_intervals_ps.update(part.frame_intervals_ps)
-        results.graphs.update(part.graphs)
-    return results
+    return NetworkResults(
+        table=pd.DataFrame(rows).merge(tracer, on="run", how="left"),
+        by_sites={label: network.by_sites for label, network in first.items()},
+        by_length={label: network.by_length for label, network in first.items()},
+        rewired={label: network.rewired for label, network in first.items()},
+        frame_intervals_ps={label: network.frame_interval_ps for label, network in first.items()},
+        graphs={label: network.graph for label, network in first.items()},
+    )
 
 
-def _analyse_network(campaign: Campaign, run: AnyRun, label: str) -> NetworkResults | None:
-    """Return what `analyse_networks` says of one run; None if no ion jumps in it."""
+@dataclass(frozen=True)
+class _RunNetwork:
+    """What `NetworkResults` holds of one run."""
+
+    row: dict[str, Any]
+    by_sites: Dependence
+    by_length: Dependence
+    rewired: FloatArray
+    frame_interval_ps: float
+    graph: "nx.DiGraph[int]"
+
+
+def _analyse_network(campaign: Campaign, run: AnyRun) -> _RunNetwork | None:
+    """Return what there is to know of a run's network; None if no ion jumps in it."""
     network = load_network(campaign, run)
     if network is None or not network.graph.number_of_edges():
         return None
     seed = campaign.seed_of(f"gop {run.name}")
-    row = {"system": label} | run_columns(run) | _network_columns(network, campaign.order, seed)
-    results = NetworkResults(pd.DataFrame([row]), {}, {}, {}, {}, {})
-    if run.replica > 1:
-        return results
     connected = len(max(nx.weakly_connected_components(network.graph), key=len))
     sizes = [size for size in (5, 10, 20, 50, 100, 200, 500) if size < connected]
     n_frames = len(network.assignments)
-    results.graphs[label] = network.graph
-    results.frame_intervals_ps[label] = network.frame_interval_ps
-    results.rewired[label] = rewired_order_parameters(network.graph, draws=5, seed=seed)
-    results.by_sites[label] = dependence_on_sites(
-        network.graph, sizes=[*sizes, connected], seed=seed
+    return _RunNetwork(
+        row=run_columns(run) | _network_columns(network, campaign.order, seed),
+        by_sites=dependence_on_sites(network.graph, sizes=[*sizes, connected], seed=seed),
+        by_length=dependence_on_length(
+            network.assignments,
+            network.n_sites,
+            network.frame_interval_ps,
+            theta,
+            lengths=sorted({max(2, n_frames // parts) for parts in (32, 16, 8, 4, 2, 1)}),
+        ),
+        rewired=rewired_order_parameters(network.graph, draws=5, seed=seed),
+        frame_interval_ps=network.frame_interval_ps,
+        graph=network.graph,
     )
-    results.by_length[label] = dependence_on_length(
-        network.assignments,
-        network.n_sites,
-        network.frame_interval_ps,
-        theta,
-        lengths=sorted({max(2, n_frames // parts) for parts in (32, 16, 8, 4, 2, 1)}),
-    )
-    return results
 
 
 def theta(statistics: JumpStatistics, exponent: int = 3) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from llzo_helpers.analysis.order import (
     first_minimum,
     pair_distributions,
 )
+from llzo_helpers.campaign.kept import of_each_run
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.tables import run_columns
@@ -66,49 +68,62 @@ class StructuralOrder:
 
 def analyse_structures(campaign: Campaign) -> StructuralOrder:
     """Return distances, neighbours and angles in the compared runs, and those made elsewhere."""
-    rows, pairs, angles = [], {}, {}
     runs: list[AnyRun] = [*campaign.compared_runs]
     runs += [run for run in campaign.trajectories if run.sites]
-    for run in runs:
-        trajectory = campaign.trajectory(run)
-        frames = trajectory.thinned(FRAMES_FOR_PAIRS)
-        species = trajectory.symbols.tolist()
-        distributions = pair_distributions(frames, trajectory.cell, species, bin_width_A=0.05)
-        pairs[run_label(run)] = distributions
-        row = run_columns(run)
-        garnet = isinstance(run, Run)
-        elements = sorted(set(species))
-        for central, neighbour in COORDINATIONS if garnet else permutations(elements, 2):
-            try:
-                cutoff_A = first_minimum(distributions[central, neighbour])
-            except InputError:
-                if garnet:
-                    raise
-                # no shell: that pair has no neighbours to count
-                row[f"{central}_{neighbour}_coordination"] = np.nan
-                continue
-            numbers = coordination_numbers(
-                frames,
-                trajectory.cell,
-                species,
-                central=central,
-                neighbour=neighbour,
-                cutoff_A=cutoff_A,
-            )
-            row |= {
-                f"{central}_{neighbour}_cutoff_A": cutoff_A,
-                f"{central}_{neighbour}_coordination": numbers.mean,
-                f"{central}_{neighbour}_coordination_std": numbers.standard_error,
-            }
-        rows.append(row)
-        if not garnet:
+    labels = [run_label(run) for run in runs]
+    found = of_each_run(campaign, "structure", _structure_of_run, runs)
+    return StructuralOrder(
+        table=pd.DataFrame([row for row, _, _ in found]),
+        pairs={label: pairs for label, (_, pairs, _) in zip(labels, found, strict=True)},
+        angles={
+            label: angles
+            for label, (_, _, angles) in zip(labels, found, strict=True)
+            if angles is not None
+        },
+    )
+
+
+def _structure_of_run(
+    campaign: Campaign, run: AnyRun
+) -> tuple[dict[str, Any], dict[tuple[str, str], PairDistribution], BondAngles | None]:
+    """Return the row of a run, its pair distributions, and the angles of a garnet or its glass."""
+    trajectory = campaign.trajectory(run)
+    frames = trajectory.thinned(FRAMES_FOR_PAIRS)
+    species = trajectory.symbols.tolist()
+    distributions = pair_distributions(frames, trajectory.cell, species, bin_width_A=0.05)
+    row = run_columns(run)
+    garnet = isinstance(run, Run)
+    elements = sorted(set(species))
+    for central, neighbour in COORDINATIONS if garnet else permutations(elements, 2):
+        try:
+            cutoff_A = first_minimum(distributions[central, neighbour])
+        except InputError:
+            if garnet:
+                raise
+            # no shell: that pair has no neighbours to count
+            row[f"{central}_{neighbour}_coordination"] = np.nan
             continue
-        angles[run_label(run)] = bond_angles(
+        numbers = coordination_numbers(
             frames,
             trajectory.cell,
             species,
-            central="Zr",
-            neighbour="O",
-            cutoff_A=row["Zr_O_cutoff_A"],
+            central=central,
+            neighbour=neighbour,
+            cutoff_A=cutoff_A,
         )
-    return StructuralOrder(pd.DataFrame(rows), pairs, angles)
+        row |= {
+            f"{central}_{neighbour}_cutoff_A": cutoff_A,
+            f"{central}_{neighbour}_coordination": numbers.mean,
+            f"{central}_{neighbour}_coordination_std": numbers.standard_error,
+        }
+    if not garnet:
+        return row, distributions, None
+    angles = bond_angles(
+        frames,
+        trajectory.cell,
+        species,
+        central="Zr",
+        neighbour="O",
+        cutoff_A=row["Zr_O_cutoff_A"],
+    )
+    return row, distributions, angles

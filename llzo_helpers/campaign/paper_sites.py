@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from llzo_helpers.campaign.model import Run
+from llzo_helpers.campaign.kept import frames_here, of_each
+from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.paper import paper_label, paper_value, paper_values
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.sites import RunSites, analyse_run
 from llzo_helpers.campaign.tables import run_columns
+from llzo_helpers.md.trajectory import Trajectory
 
 PAPER_RUN_PS, PAPER_INTERVAL_PS, PAPER_QUENCH_K_PS = 100.0, 0.05, 5.0
 """Of the frames that the paper analyses, and of its glasses."""
@@ -22,15 +24,16 @@ Row = tuple[str, str, str, bool]
 """Quantity, the paper's value, ours, and whether they agree."""
 
 
-def compare_definitions(systems: Sequence[RunSites], settings: SiteSettings) -> pd.DataFrame:
+def compare_definitions(campaign: Campaign, systems: Sequence[RunSites]) -> pd.DataFrame:
     """Put what the paper says of sites beside the same quantities of these runs.
 
     Parameters
     ----------
+    campaign
+        Whose runs they are.
     systems
-        Of `analyse_sites`.
-    settings
-        Of the campaign. Each run is analysed by Markov clustering, too.
+        Of `llzo_helpers.campaign.site_analysis.analyse_sites`. Each run is analysed by Markov
+        clustering, too.
 
     Returns
     -------
@@ -38,27 +41,47 @@ def compare_definitions(systems: Sequence[RunSites], settings: SiteSettings) -> 
         A row per statement, run and clustering: `paper`, `this work`, `agrees` ("yes" or "no"), and
         in `differs` what is not as in the paper.
     """
-    rows = []
-    other = settings.model_copy(update=MARKOV)
-    for system in systems:
-        if not isinstance(system.run, Run) or paper_label(system.run.md_potential) is None:
-            continue
-        markov = analyse_run(system.run, system.trajectory, other)
-        usual = "known sites" if system.seeded else settings.clustering
-        for clustering, found in ((usual, system), ("mcl", markov)):
-            for quantity, paper, ours, agrees in _statements(system.run, found):
-                rows.append(
-                    {
-                        "quantity": quantity,
-                        "system": system.title,
-                        "clustering": clustering,
-                        "paper": paper,
-                        "this work": ours,
-                        "agrees": "yes" if agrees else "no",
-                        "differs": _differences(system.run, found),
-                    }
-                )
+    told = [system for system in systems if _is_of_the_paper(system)]
+    here = frames_here(campaign, [system.run for system in told])
+    found = of_each(campaign, "definitions", _definitions, told, here)
+    rows = [
+        row | {"system": system.title}
+        for system, of_run in zip(told, found, strict=True)
+        for row in of_run
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _is_of_the_paper(system: RunSites) -> bool:
+    return isinstance(system.run, Run) and paper_label(system.run.md_potential) is not None
+
+
+def _definitions(campaign: Campaign, system: RunSites) -> list[dict[str, str]]:
+    trajectory = campaign.trajectory(system.run, "jumps")
+    return definitions_of_run(system, trajectory, campaign.sites)
+
+
+def definitions_of_run(
+    system: RunSites, trajectory: Trajectory, settings: SiteSettings
+) -> list[dict[str, str]]:
+    """Return the rows of `compare_definitions` for one run, without its name."""
+    run = system.run
+    if not isinstance(run, Run):
+        return []
+    markov = analyse_run(run, trajectory, settings.model_copy(update=MARKOV))
+    usual = "known sites" if system.seeded else settings.clustering
+    return [
+        {
+            "quantity": quantity,
+            "clustering": clustering,
+            "paper": paper,
+            "this work": ours,
+            "agrees": "yes" if agrees else "no",
+            "differs": _differences(run, found),
+        }
+        for clustering, found in ((usual, system), ("mcl", markov))
+        for quantity, paper, ours, agrees in _statements(run, found)
+    ]
 
 
 def _statements(run: Run, found: RunSites) -> list[Row]:
@@ -75,8 +98,8 @@ def _statements(run: Run, found: RunSites) -> list[Row]:
 
 def _differences(run: Run, found: RunSites) -> str:
     """Say what of a run is not as in the paper."""
-    interval = found.trajectory.frame_interval_ps
-    length = len(found.trajectory) * interval
+    interval = found.frame_interval_ps
+    length = found.n_frames * interval
     protocol = run.structure.melt_quench
     differences = []
     if not np.isclose(length, PAPER_RUN_PS, rtol=0.05):

@@ -33,7 +33,7 @@ def _structure(system: RunSites) -> tuple[ase.Atoms, FloatArray, FloatArray]:
 
     Framework atoms have occupancy 1 and residence time 0; a site that nobody left, infinity.
     """
-    symbols = system.trajectory.symbols
+    symbols = system.symbols
     sites = system.analysis
     atoms = ase.Atoms(
         # several kinds of ion share their sites: the first stands for all

@@ -4,6 +4,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -48,17 +49,17 @@ def save_sites(campaign: Campaign, system: RunSites) -> None:
             file,
             assignments=system.analysis.assignments.astype(np.int16),
             confidences=system.analysis.confidences.astype(np.float16),
-            frame_interval_ps=system.trajectory.frame_interval_ps,
-            cell=system.trajectory.cell,
+            frame_interval_ps=system.frame_interval_ps,
+            cell=system.analysis.cell,
         )
     files = ("sites.csv", "network.json", "assignments.npz")
     write_json(
         directory / "provenance.json",
         {
             "run": system.run.name,
-            "files": {path.name: sha256(path) for path in system.trajectory.files},
-            "n_frames": len(system.trajectory),
-            "frame_interval_ps": system.trajectory.frame_interval_ps,
+            "files": system.files,
+            "n_frames": system.n_frames,
+            "frame_interval_ps": system.frame_interval_ps,
             "settings": campaign.sites.model_dump(),
             "sha256": {name: sha256(directory / name) for name in files},
             "versions": {name: version(name) for name in ("llzo-notebooks", "numpy", "scipy")},
@@ -134,6 +135,15 @@ class SiteNetwork:
         )
 
 
+def has_network(campaign: Campaign, run: AnyRun) -> bool:
+    """Return whether notebook 04 wrote a run's network."""
+    return _provenance(campaign, run).is_file()
+
+
+def _provenance(campaign: Campaign, run: AnyRun) -> Path:
+    return campaign.directory / "sites" / run.name / "provenance.json"
+
+
 def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
     """Return the network that notebook 04 found in a run; None if it was not analysed.
 
@@ -142,8 +152,8 @@ def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
     InputError
         If one of its files is missing, damaged or changed since.
     """
-    directory = campaign.directory / "sites" / run.name
-    provenance = directory / "provenance.json"
+    provenance = _provenance(campaign, run)
+    directory = provenance.parent
     if not provenance.is_file():
         return None
     record = read_record(provenance, {})

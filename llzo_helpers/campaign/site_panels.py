@@ -1,7 +1,7 @@
 """The data of each run that the figures of sites show."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from llzo_helpers.analysis.sites import (
     Survival,
     isosurface,
     kaplan_meier,
-    probability_density,
     superbasin_scan,
     value_of_nearest_site,
 )
@@ -71,26 +70,18 @@ def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPa
     Parameters
     ----------
     system
-        From `analyse_sites`.
+        From `llzo_helpers.campaign.site_analysis.analyse_sites`.
     relative_level
         Density at the isosurface, divided by the mean density of the ions.
     """
-    repeats = system.repeats
-    density = probability_density(
-        system.trajectory,
-        system.trajectory.cell,
-        system.mobile,
-        spacing=0.35,
-        repeats=repeats,
-        smoothing=0.25,
-    )
+    density = replace(system.density, values=system.density.values.astype(float))
     surface = isosurface(density, relative_level * float(density.values.mean()))
     times = value_of_nearest_site(
         surface.vertices,
         system.analysis.centres,
         system.statistics.residence_time_ps,
-        system.trajectory.cell,
-        repeats=repeats,
+        system.analysis.cell,
+        repeats=system.repeats,
     )
     return DensityPanel(system.title, surface, times, density.cell)
 
@@ -119,9 +110,7 @@ def survival_curves(systems: Sequence[RunSites]) -> dict[str, dict[str, Survival
         arrived = np.zeros(system.analysis.n_sites, dtype=bool)
         arrived[system.stays.site[system.stays.previous >= 0]] = True
         curves[system.title] = {
-            kind: kaplan_meier(
-                system.stays, system.trajectory.frame_interval_ps, system.kinds == kind
-            )
+            kind: kaplan_meier(system.stays, system.frame_interval_ps, system.kinds == kind)
             for kind in system.kind_names
             if arrived[system.kinds == kind].any()
         }

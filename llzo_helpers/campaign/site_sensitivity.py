@@ -1,7 +1,7 @@
 """How far results on sites depend on the definition of a site."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from llzo_helpers.analysis.sites import (
     jump_diffusion,
     jump_statistics,
 )
-from llzo_helpers.campaign.model import Run
-from llzo_helpers.campaign.parallel import on_all_cores
+from llzo_helpers.campaign.kept import frames_here, of_each
+from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.site_tables import pooled_residence_time
 from llzo_helpers.campaign.sites import RunSites, find_sites, garnet_sites, garnet_types
+from llzo_helpers.md.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -61,27 +62,32 @@ those of the campaign; "seeded" takes the crystal's known sites."""
 
 
 def sensitivity(
-    system: RunSites, settings: SiteSettings, choices: Sequence[dict[str, Any]] = CHOICES
+    system: RunSites,
+    trajectory: Trajectory,
+    settings: SiteSettings,
+    choices: Sequence[dict[str, Any]] = CHOICES,
 ) -> list[SensitivityPoint]:
     """Analyse a crystal in several ways.
 
     Parameters
     ----------
     system
-        From `analyse_sites`.
+        From `llzo_helpers.campaign.site_analysis.analyse_sites`.
+    trajectory
+        The frames that it was found in.
     settings
         Of the campaign, for everything that `choices` leave open.
     choices
         Arguments of `landmark_analysis` for each analysis.
     """
     points = []
-    cell, interval = system.trajectory.cell, system.trajectory.frame_interval_ps
+    cell, interval = trajectory.cell, trajectory.frame_interval_ps
     for choice in choices:
         changes = dict(choice)
         seeds = None
         if changes.pop("seeded", False) and isinstance(system.run, Run):
             seeds = garnet_sites(system.run, cell)
-        sites = find_sites(system.trajectory, settings, system.mobile, seeds=seeds, **changes)
+        sites = find_sites(trajectory, settings, system.mobile, seeds=seeds, **changes)
         stays = find_stays(sites.assignments, sites.n_sites)
         statistics = jump_statistics(stays, interval)
         returns = back_jumps(stays)
@@ -93,7 +99,7 @@ def sensitivity(
         for kind in ("24d", "48g"):
             name = f"residence time {kind} (ps)"
             values[name], errors[name] = pooled_residence_time(statistics, kinds == kind)
-        explored = explored_positions(system.trajectory, system.mobile, sites).displacements
+        explored = explored_positions(trajectory, system.mobile, sites).displacements
         hulls = [
             np.nanmean([hull_volume(explored[site]) for site in np.flatnonzero(kinds == kind)])
             if (kinds == kind).any()
@@ -116,14 +122,16 @@ def sensitivity(
     return points
 
 
-def sensitivities(
-    systems: Sequence[RunSites],
-    settings: SiteSettings,
-    choices: Sequence[dict[str, Any]] = CHOICES,
-) -> list[SensitivityPoint]:
-    """Return `sensitivity` of several crystals, computed on all cores."""
-    pairs = [(system, [choice]) for system in systems for choice in choices]
-    of_systems = [system for system, _ in pairs]
-    of_choices = [choice for _, choice in pairs]
-    found = on_all_cores(sensitivity, of_systems, [settings] * len(pairs), of_choices)
-    return [point for points in found for point in points]
+def sensitivities(campaign: Campaign, systems: Sequence[RunSites]) -> list[SensitivityPoint]:
+    """Return `sensitivity` of several crystals of a campaign."""
+    here = frames_here(campaign, [system.run for system in systems])
+    found = of_each(campaign, "sensitivity", _sensitivity_of, systems, here)
+    return [
+        replace(point, system=system.title)
+        for system, points in zip(systems, found, strict=True)
+        for point in points
+    ]
+
+
+def _sensitivity_of(campaign: Campaign, system: RunSites) -> list[SensitivityPoint]:
+    return sensitivity(system, campaign.trajectory(system.run, "jumps"), campaign.sites)

@@ -38,7 +38,7 @@ def site_table(system: RunSites) -> pd.DataFrame:
             "kind": system.kinds,
             "coordination": system.coordination,
             "exists_fraction": system.analysis.existing_fraction,
-            "certainty": system.analysis.certainty,
+            "certainty": system.certainty,
             "rearranged": system.analysis.rearranged,
             "occupancy": statistics.occupancy / system.analysis.existing_fraction,
             "residence_time_ps": statistics.residence_time_ps,
@@ -90,7 +90,7 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
         rows.append(
             {
                 **run_columns(system.run),
-                "n_frames": len(system.trajectory),
+                "n_frames": system.n_frames,
                 "framework": system.framework.verdict,
                 "seeded": system.seeded,
                 "epochs": len(system.analysis.epochs),

@@ -1,7 +1,7 @@
-"""The sites of a campaign's runs."""
+"""The sites of a run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from llzo_helpers.analysis.sites import (
     BackJumps,
     JumpDiffusion,
     JumpStatistics,
+    ProbabilityDensity,
     SiteAnalysis,
     Stays,
     accessible_volumes,
@@ -28,6 +29,7 @@ from llzo_helpers.analysis.sites import (
     landmark_analysis,
     oxygen_coordination,
     polyhedron_volumes,
+    probability_density,
     site_network,
     static_site_volumes,
     wyckoff_positions,
@@ -35,14 +37,14 @@ from llzo_helpers.analysis.sites import (
 )
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.campaign.framework import FrameworkState, run_framework
-from llzo_helpers.campaign.labels import run_label, run_labels
-from llzo_helpers.campaign.model import AnyRun, Campaign, Run
-from llzo_helpers.campaign.parallel import on_all_cores
+from llzo_helpers.campaign.labels import run_label
+from llzo_helpers.campaign.model import AnyRun, Run
 from llzo_helpers.campaign.settings import SiteSettings
-from llzo_helpers.errors import InputError
+from llzo_helpers.files import sha256
 from llzo_helpers.garnet import LI_SITES, SITE_RADII_A, SPACE_GROUP
 from llzo_helpers.md.trajectory import Trajectory
 
+DENSITY_SPACING_A, DENSITY_SMOOTHING_A = 0.35, 0.25
 FRAMEWORK_WINDOW_PS = 2.5
 """Time over which the vibration of the framework averages out."""
 
@@ -55,8 +57,14 @@ class RunSites:
     title: str
     """Name of the run for figures, with what became of its framework if that is unexpected."""
     framework: FrameworkState
-    trajectory: Trajectory
+    symbols: NDArray[np.str_]
+    """Of all atoms, [atom]."""
+    frame_interval_ps: float
+    files: dict[str, str]
+    """The SHA-256 of each file that the frames came from."""
     analysis: SiteAnalysis
+    certainty: FloatArray
+    """Mean similarity of the ions at each site to it, 0 to 1 [site]."""
     seeded: bool
     """Whether the sites are the garnet's known ones; else they are clusters."""
     stays: Stays
@@ -73,19 +81,29 @@ class RunSites:
     polyhedron_volume: FloatArray
     accessible: AccessibleVolumes
     diffusion: JumpDiffusion
+    density: ProbabilityDensity
+    """Of the ions; in a garnet that stands, folded into one cell of the crystal."""
     network: "nx.DiGraph[int]"
 
     @property
     def mobile(self) -> BoolArray:
         """Which atoms are the ions, [atom]."""
-        return is_mobile(self.run, self.trajectory)
+        return np.isin(self.symbols, self.run.mobile)
+
+    @property
+    def name(self) -> str:
+        """That of the run."""
+        return self.run.name
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return len(self.analysis.assignments)
 
     @property
     def repeats(self) -> tuple[int, int, int]:
         """Cells of the crystal along each vector; one where none stands."""
-        if isinstance(self.run, Run) and self.framework.garnet_stands:
-            return (self.run.structure.supercell,) * 3
-        return (1, 1, 1)
+        return crystal_cells(self.run, self.framework)
 
     @property
     def kind_names(self) -> list[str]:
@@ -94,71 +112,11 @@ class RunSites:
         return [str(name) for name in names[count >= 0.1 * len(self.kinds)]]
 
 
-def analyse_sites(campaign: Campaign) -> tuple[list[RunSites], dict[str, str]]:
-    """Analyse the sites of all finished runs at the temperature that the campaign chooses.
-
-    And of the runs made elsewhere.
-
-    Returns
-    -------
-    systems
-        By phase, composition, potential and volume.
-    failures
-        The reason, by name, for runs without sites: those whose framework melted.
-
-    Raises
-    ------
-    InputError
-        If no such run is finished, or none can be analysed.
-    """
-    runs = campaign.analysed_site_runs
-    if not runs:
-        raise InputError(
-            f"{campaign.directory}: no finished run at sites.temperature_K = "
-            f"{campaign.sites.temperatures}; run notebook 02, or choose another temperature"
-        )
-    runs = sorted(runs, key=_order)
-    labels = run_labels(runs)
-    found = on_all_cores(_sites_or_reason, [campaign] * len(runs), runs)
-    systems = [
-        replace(result, title=labels[run.name] + result.framework.mark)
-        for run, result in zip(runs, found, strict=True)
-        if isinstance(result, RunSites)
-    ]
-    failures = {
-        run.name: result for run, result in zip(runs, found, strict=True) if isinstance(result, str)
-    }
-    if not systems:
-        raise InputError("; ".join(f"{name}: {reason}" for name, reason in failures.items()))
-    return systems, failures
-
-
-def _sites_or_reason(campaign: Campaign, run: AnyRun) -> RunSites | str:
-    """Return the sites of a run, or why it has none."""
-    try:
-        return analyse_run(run, campaign.trajectory(run, "jumps"), campaign.sites)
-    except InputError as error:
-        return str(error)
-
-
-def _order(run: AnyRun) -> tuple[Any, ...]:
-    if not isinstance(run, Run):
-        # as they come
-        return (True, True)
-    structure = run.structure
-    return (
-        False,
-        structure.phase != "crystal",
-        structure.li_per_formula,
-        run.md_potential,
-        structure.volume_ratio,
-        structure.replica,
-    )
-
-
-def is_mobile(run: AnyRun, trajectory: Trajectory) -> BoolArray:
-    """Return which atoms of a run are its mobile ions, [atom]."""
-    return np.isin(trajectory.symbols, run.mobile)
+def crystal_cells(run: AnyRun, framework: FrameworkState) -> tuple[int, int, int]:
+    """Return the cells of a run's crystal along each vector; one where none stands."""
+    if isinstance(run, Run) and framework.garnet_stands:
+        return (run.structure.supercell,) * 3
+    return (1, 1, 1)
 
 
 def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> RunSites:
@@ -178,7 +136,7 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
     InputError
         If the run can't be analysed, see `llzo_helpers.analysis.sites.landmark_analysis`.
     """
-    mobile = is_mobile(run, trajectory)
+    mobile = np.isin(trajectory.symbols, run.mobile)
     cell, interval = trajectory.cell, trajectory.frame_interval_ps
     framework = run_framework(run, trajectory)
     seeded = framework.garnet_stands and settings.crystal_sites == "seeded"
@@ -205,8 +163,11 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
         run=run,
         title=run_label(run) + framework.mark,
         framework=framework,
-        trajectory=trajectory,
+        symbols=trajectory.symbols,
+        frame_interval_ps=interval,
+        files={path.name: sha256(path) for path in trajectory.files},
         analysis=sites,
+        certainty=sites.certainty,
         seeded=seeded,
         stays=stays,
         statistics=statistics,
@@ -229,6 +190,14 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
         polyhedron_volume=surroundings.polyhedron_volumes(),
         accessible=accessible_volumes(explored, n_samples=settings.hull_samples),
         diffusion=jump_diffusion(stays, sites.centres, cell, interval),
+        density=probability_density(
+            trajectory,
+            cell,
+            mobile,
+            spacing=DENSITY_SPACING_A,
+            repeats=crystal_cells(run, framework),
+            smoothing=DENSITY_SMOOTHING_A,
+        ),
         network=site_network(
             sites.centres,
             cell,

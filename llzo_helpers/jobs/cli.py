@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from llzo_helpers import __version__
@@ -55,7 +56,10 @@ def _parser() -> argparse.ArgumentParser:
         "--format", nargs="+", default=["svg", "pdf"], help="svg, pdf, png; default: svg pdf"
     )
 
-    acts = ((run, _run), (plan, _plan), (report, _report), (figures, _figures))
+    archive = commands.add_parser("archive", help="pack results without frames into data/")
+    archive.add_argument("--output", type=Path, help="folder; default: data/ and the name")
+
+    acts = ((run, _run), (plan, _plan), (report, _report), (figures, _figures), (archive, _archive))
     for command, act in acts:
         command.add_argument("campaign", help="name of a file in parameters/, or a path")
         command.set_defaults(act=act)
@@ -85,16 +89,25 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from llzo_helpers.campaign.model import load_campaign
+    from llzo_helpers.campaign.archive import open_campaign
     from llzo_helpers.jobs.report import write_report
 
-    print(write_report(load_campaign(arguments.campaign)))
+    print(write_report(open_campaign(arguments.campaign)))
     return 0
 
 
 def _figures(arguments: argparse.Namespace) -> int:
-    from llzo_helpers.campaign.model import load_campaign
+    from llzo_helpers.campaign.archive import open_campaign
     from llzo_helpers.jobs.export import export_figures
 
-    print(*export_figures(load_campaign(arguments.campaign), arguments.format), sep="\n")
+    print(*export_figures(open_campaign(arguments.campaign), arguments.format), sep="\n")
+    return 0
+
+
+def _archive(arguments: argparse.Namespace) -> int:
+    from llzo_helpers.campaign.archive import write_archive
+    from llzo_helpers.campaign.model import load_campaign
+
+    contents = write_archive(load_campaign(arguments.campaign), arguments.output)
+    print(f"{len(contents['runs'])} runs, {len(contents['missing'])} missing")
     return 0

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from llzo_helpers import slurm
-from llzo_helpers.campaign.model import Campaign, load_campaign
+from llzo_helpers.campaign.archive import open_campaign
+from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder
 from llzo_helpers.jobs.control import run_locks, stop_runs
@@ -71,7 +72,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         require_cores(cores)
     if name.endswith((".yaml", ".yml")):
         name = str(Path(name).absolute())
-    campaign = load_campaign(name)
+    campaign = open_campaign(name)
     # a folder elsewhere also works
     profile_directory = _WORKFLOW / "profiles" / profile
     if not profile_directory.is_dir():

@@ -179,7 +179,7 @@ def test_two_bounds_of_three_temperatures_give_no_activation_energy(diffusion):
     assert analyse_arrhenius(combine(table))[0].empty
 
 
-def test_a_glass_that_ages_slows_down_at_every_lag():
+def test_a_glass_that_ages_slows_down_at_every_lag(tmp_path):
     """Ions whose D halves from quarter to quarter of the run, in a framework that rests."""
     quarter_D = 0.4 * 0.5 ** np.arange(4)
     rng = np.random.default_rng(3)
@@ -198,10 +198,17 @@ def test_a_glass_that_ages_slows_down_at_every_lag():
         def finished_runs(self):
             return [run for run in self.runs if run.structure.phase == "amorphous"][:1]
 
+        @property
+        def directory(self):
+            return tmp_path
+
         def trajectory(self, run, stage="production"):
             return trajectory
 
     campaign = OneGlass.model_construct(**dict(load_campaign("quick")))
+    (run,) = campaign.finished_runs
+    campaign.run_directory(run).mkdir(parents=True)
+    (campaign.run_directory(run) / "frames.dcd").touch()
     ageing, lags = diffusion_against_age(campaign)
     began = campaign.md.equilibration_ps
     assert ageing["age_ps"].to_list() == [began + at for at in (12.5, 37.5, 62.5, 87.5)]

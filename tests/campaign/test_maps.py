@@ -17,10 +17,12 @@ def test_a_quench_has_a_temperature_for_each_of_its_frames(
     (tmp_path / "quench").symlink_to(finished_run)
     # what a quench wrote, for all that is looked at here
     monkeypatch.setattr(maps, "Trajectory", lambda directory, stage: Trajectory(directory))
-    campaign = SimpleNamespace(glasses=[glass], glass_directory=lambda _: tmp_path)
-    environments, temperatures = maps._campaign_quenches(campaign, volume_per_atom=16.0)
-    (of_elements,), (temperature_K,) = environments.values(), temperatures.values()
-    assert {len(frames) for frames in of_elements.values()} == {maps.FRAMES_OF_QUENCH}
+    campaign = SimpleNamespace(
+        glasses=[glass], glass_directory=lambda _: tmp_path, directory=tmp_path / "results"
+    )
+    found, temperatures = maps._campaign_quenches(campaign, volume_per_atom=16.0)
+    (features,), (temperature_K,) = found.values(), temperatures.values()
+    assert len(features) == maps.FRAMES_OF_QUENCH
     assert temperature_K.shape == (maps.FRAMES_OF_QUENCH,)
     protocol = glass.melt_quench
     assert temperature_K[[0, -1]].tolist() == [protocol.hold_K, protocol.end_K]

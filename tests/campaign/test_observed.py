@@ -25,7 +25,7 @@ from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.site_files import load_network, save_sites
 from llzo_helpers.campaign.site_panels import density_panel, nearest_crystals, volume_panels
 from llzo_helpers.campaign.site_tables import kind_table, run_table
-from llzo_helpers.campaign.sites import RunSites, Surroundings, analyse_run, analyse_sites
+from llzo_helpers.campaign.sites import RunSites, Surroundings, analyse_run
 from llzo_helpers.campaign.tables import against_volume
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.diffusion import arrhenius_figure, msd_figure
@@ -71,9 +71,9 @@ def campaign(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
 
 @pytest.fixture(scope="module")
 def system(folder: Path) -> RunSites:
-    (system,), failures = analyse_sites(campaign_of(folder, entry()))
-    assert not failures
-    return system
+    campaign = campaign_of(folder, entry())
+    (run,) = campaign.trajectories
+    return analyse_run(run, run.trajectory(), campaign.sites)
 
 
 def test_diffusion_and_one_fit_a_group(campaign):
@@ -138,7 +138,7 @@ def test_how_far_neighbours_count_can_be_said(system):
     assert Surroundings(system.analysis, oxygen, lithium.mobile, None).neighbours[1] == 2.9
     told = settings.model_copy(update={"coordination_cutoff_A": 5.2})
     assert Surroundings(system.analysis, oxygen, lithium.mobile, 5.2).neighbours[1] == 5.2
-    wider = analyse_run(system.run, system.trajectory, told)
+    wider = analyse_run(system.run, system.run.trajectory(), told)
     assert (wider.coordination > system.coordination).all()
 
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from llzo_helpers.analysis.sites import jump_table
 from llzo_helpers.campaign.model import Campaign, Run, load_campaign
 from llzo_helpers.campaign.paper import paper_values
-from llzo_helpers.campaign.paper_sites import compare_definitions
+from llzo_helpers.campaign.paper_sites import definitions_of_run
 from llzo_helpers.campaign.settings import SiteSettings
+from llzo_helpers.campaign.site_analysis import analyse_sites
 from llzo_helpers.campaign.site_files import network_as_json, save_sites
 from llzo_helpers.campaign.site_panels import (
     VolumePanel,
@@ -36,7 +37,7 @@ from llzo_helpers.campaign.site_tables import (
     strongest_flux,
     warning_table,
 )
-from llzo_helpers.campaign.sites import RunSites, analyse_run, analyse_sites
+from llzo_helpers.campaign.sites import RunSites, analyse_run
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.figure4 import figure_4
@@ -77,17 +78,21 @@ class MemoryTrajectory:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> RunSites:
+def trajectory(tmp_path_factory: pytest.TempPathFactory) -> MemoryTrajectory:
     data = np.load(DATA / "trajectory.npz", allow_pickle=False)
     directory = tmp_path_factory.mktemp("run")
     (directory / "run.json").write_text("{}")
-    trajectory = MemoryTrajectory(
+    return MemoryTrajectory(
         positions=data["positions"],
         symbols=np.array([chemical_symbols[number] for number in data["numbers"]]),
         cell=data["cell"],
         frame_interval_ps=float(data["frame_interval"]),
         files=(directory / "run.json",),
     )
+
+
+@pytest.fixture(scope="module")
+def system(trajectory: MemoryTrajectory) -> RunSites:
     run = Run(
         structure=Structure(li_per_formula=7.0),
         md_potential="bush1994_woodley1999",
@@ -165,12 +170,12 @@ class TestTables:
         elsewhere = compare_back_jumps(table)
         assert np.isnan(elsewhere.at[0, "paper_percent"])
 
-    def test_the_known_sites_of_a_garnet_are_all_there(self, system):
+    def test_the_known_sites_of_a_garnet_are_all_there(self, system, trajectory):
         assert system.seeded
         assert system.framework.verdict == "crystal"
         assert np.unique(system.kinds, return_counts=True)[1].tolist() == [24, 48]
         found = analyse_run(
-            system.run, system.trajectory, SiteSettings(hull_samples=100, crystal_sites="found")
+            system.run, trajectory, SiteSettings(hull_samples=100, crystal_sites="found")
         )
         assert not found.seeded
         # what is known and what is found agree where the crystal is not strained
@@ -188,8 +193,9 @@ class TestTables:
         assert missed_jumps(2e-5, 8e-6) == 0.0
         assert np.isnan(missed_jumps(2e-5, 0.0))
 
-    def test_the_paper_s_definitions_beside_ours(self, system):
-        rows = compare_definitions([system], SiteSettings(hull_samples=100))
+    def test_the_paper_s_definitions_beside_ours(self, system, trajectory):
+        settings = SiteSettings(hull_samples=100)
+        rows = pd.DataFrame(definitions_of_run(system, trajectory, settings))
         order = rows[rows["quantity"] == "accessible volumes, hull of all positions"]
         assert set(order["paper"]) == {"octahedral smaller than tetrahedral"}
         # which sites seem larger is a matter of the clustering
@@ -272,9 +278,10 @@ class TestFigures:
         assert colour([0.1, 1.0, np.inf]).tolist() == pytest.approx([-1, 0, 1])
         assert colour.axis["colorbar"]["ticktext"] == ["0.1", "0.2", "0.5", "1", "2", "5", "10"]
 
-    def test_supporting_figures_have_captions_and_axes(self, system, table):
+    def test_supporting_figures_have_captions_and_axes(self, system, trajectory, table):
         point = sensitivity(
             system,
+            trajectory,
             SiteSettings(),
             [
                 {"clustering": "dotprod", "assignment_threshold": 0.8},
@@ -294,9 +301,10 @@ class TestFigures:
             assert figure.layout.xaxis.title.text
             assert figure.layout.yaxis.title.text or figure.layout.annotations
 
-    def test_the_threshold_changes_residence_times(self, system):
+    def test_the_threshold_changes_residence_times(self, system, trajectory):
         loose, strict = sensitivity(
             system,
+            trajectory,
             SiteSettings(),
             [{"clustering": "dotprod", "assignment_threshold": t} for t in (0.8, 0.9)],
         )

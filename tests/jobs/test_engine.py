@@ -122,6 +122,29 @@ def test_a_second_call_does_only_what_is_missing(smoke_to_change: Path):
 
 
 @pytest.mark.slow
+def test_an_archive_is_drawn_again_without_frames(smoke: Path, tmp_path: Path):
+    """In a project that ships it: nothing is run, and the tables are the same to the last digit."""
+    project = tmp_path / "project"
+    shutil.copytree(ROOT / "data", project / "data", copy_function=os.link)
+    for name in ("notebooks", "parameters", "potentials", "workflow"):
+        (project / name).symlink_to(ROOT / name)
+    output = str(project / "data" / "smoke")
+    process = run("archive", "smoke", "--output", output, results=smoke)
+    assert process.returncode == 0, process.stderr
+    process = run("report", "smoke", results=tmp_path / "results", LLZO_PROJECT=str(project))
+    assert process.returncode == 0, process.stderr
+    folder = tmp_path / "results" / "smoke"
+    assert not list(folder.rglob("*.dcd"))
+    tables = {path.name: path.read_text() for path in folder.glob("*.csv")}
+    for name in tables:
+        (folder / name).unlink()
+    process = run("run", "smoke", results=tmp_path / "results", LLZO_PROJECT=str(project))
+    assert process.returncode == 0, process.stdout + (folder / "snakemake.log").read_text()
+    assert not list(folder.rglob("*.dcd"))
+    assert {path.name: path.read_text() for path in folder.glob("*.csv")} == tables
+
+
+@pytest.mark.slow
 def test_a_failed_run_does_not_stop_the_others(smoke_to_change: Path):
     results = smoke_to_change
     folder = results / "smoke" / "runs" / RUN

@@ -39,12 +39,10 @@ ANALYSED = """
 from llzo_helpers.campaign.diffusion import analyse_diffusion
 from llzo_helpers.campaign.model import load_campaign
 from llzo_helpers.campaign.networks import analyse_networks
-from llzo_helpers.campaign.site_files import save_sites
-from llzo_helpers.campaign.sites import analyse_sites
+from llzo_helpers.campaign.site_analysis import analyse_sites
 
 campaign = load_campaign(parameters.output)
 systems, _ = analyse_sites(campaign)
-save_sites(campaign, systems[0])
 networks = analyse_networks(campaign, analyse_diffusion(campaign)[0])
 """
 

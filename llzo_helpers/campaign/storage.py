@@ -1,0 +1,152 @@
+"""Results of an analysis as one file that any program can read: arrays of NumPy and JSON.
+
+A zip archive (`.npz`) of the arrays, in single precision like the frames that they come from, and
+`tree`, JSON that says how they belong together. What JSON has no word for is a mapping with one
+key: `array`, `tuple`, `dict`, `graph`, `table`, or `class`, a dataclass or model of this package.
+"""
+
+import dataclasses
+import importlib
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+from llzo_helpers.errors import InputError
+from llzo_helpers.files import written_aside
+
+_PACKAGE = __name__.partition(".")[0]
+DAMAGES = (
+    *(OSError, ValueError, TypeError, LookupError, AttributeError, EOFError, ImportError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What a damaged file, or one of another version, raises."""
+
+
+def store(path: Path, result: Any) -> None:
+    """Write a result: numbers, texts, arrays, tables, networks, dataclasses, and nests of these.
+
+    Parameters
+    ----------
+    path
+        Of the file, which is written completely or not at all.
+    result
+        What `load` returns, with arrays of floating-point numbers in single precision.
+    """
+    arrays: dict[str, Any] = {}
+    tree = json.dumps(_encoded(result, arrays))
+    with written_aside(path) as aside, aside.open("wb") as file:
+        np.savez_compressed(file, tree=np.frombuffer(tree.encode(), dtype=np.uint8), **arrays)
+
+
+def load(path: Path, remedy: str) -> Any:
+    """Return what `store` wrote.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    remedy
+        What to do if it is missing, damaged, or made by another version; part of the error.
+
+    Raises
+    ------
+    InputError
+        In these cases.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return _decoded(json.loads(arrays["tree"].tobytes()), arrays)
+    except DAMAGES as error:
+        raise InputError(
+            f"{path}: cannot be read ({str(error).splitlines()[0][:60]}); {remedy}"
+        ) from None
+
+
+def _encoded(value: Any, arrays: dict[str, Any]) -> Any:
+    def inside(part: Any) -> Any:
+        return _encoded(part, arrays)
+
+    if isinstance(value, np.generic):
+        value = value.item()
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case np.ndarray():
+            name = f"array_{len(arrays)}"
+            arrays[name] = value.astype(np.float32) if value.dtype == float else value
+            return {"array": name}
+        case list():
+            return [inside(part) for part in value]
+        case tuple():
+            return {"tuple": [inside(part) for part in value]}
+        case dict():
+            return {"dict": [[inside(key), inside(part)] for key, part in value.items()]}
+        case nx.DiGraph():
+            nodes = [[node, inside(data)] for node, data in value.nodes(data=True)]
+            edges = [[a, b, inside(data)] for a, b, data in value.edges(data=True)]
+            return {"graph": [nodes, edges]}
+        case pd.DataFrame():
+            return {"table": inside({str(name): list(value[name]) for name in value})}
+        case BaseModel():
+            fields = value.model_dump(mode="json")
+        case _ if dataclasses.is_dataclass(value):
+            fields = {
+                field.name: inside(getattr(value, field.name))
+                for field in dataclasses.fields(value)
+            }
+        case _:
+            raise TypeError(f"{type(value).__name__}: no way to store it")
+    return {"class": f"{type(value).__module__}:{type(value).__qualname__}", "fields": fields}
+
+
+def _decoded(tree: Any, arrays: Any) -> Any:
+    def inside(part: Any) -> Any:
+        return _decoded(part, arrays)
+
+    match tree:
+        case list():
+            return [inside(part) for part in tree]
+        case {"array": name}:
+            array = arrays[name]
+            return array.astype(float) if array.dtype.kind == "f" else array
+        case {"tuple": parts}:
+            return tuple(inside(part) for part in parts)
+        case {"dict": items}:
+            return {inside(key): inside(part) for key, part in items}
+        case {"graph": [nodes, edges]}:
+            graph: nx.DiGraph[int] = nx.DiGraph()
+            graph.add_nodes_from((node, inside(data)) for node, data in nodes)
+            graph.add_edges_from((a, b, inside(data)) for a, b, data in edges)
+            return graph
+        case {"table": columns}:
+            return pd.DataFrame(inside(columns))
+        case {"class": name, "fields": fields}:
+            kind = _class(name)
+            if issubclass(kind, BaseModel):
+                return kind.model_validate(fields)
+            return kind(**{field: inside(part) for field, part in fields.items()})
+    return tree
+
+
+def _class(name: str) -> type:
+    """Return a class of this package; no file makes any other code run."""
+    module, _, qualified = name.partition(":")
+    if module.partition(".")[0] != _PACKAGE:
+        raise TypeError(f"{name}: not of this package")
+    found: Any = importlib.import_module(module)
+    for part in qualified.split("."):
+        found = getattr(found, part)
+    if not (isinstance(found, type) and (dataclasses.is_dataclass(found) or _is_model(found))):
+        raise TypeError(f"{name}: not a result")
+    return found
+
+
+def _is_model(found: type) -> bool:
+    return issubclass(found, BaseModel)

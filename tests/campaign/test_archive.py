@@ -1,0 +1,198 @@
+"""What is kept of runs, and shipped, is what was found in their frames."""
+
+import dataclasses
+import re
+import shutil
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
+from llzo_helpers.campaign import archive
+from llzo_helpers.campaign.archive import open_campaign, unpack, write_archive
+from llzo_helpers.campaign.diffusion import analyse_diffusion
+from llzo_helpers.campaign.model import Campaign, Run, System
+from llzo_helpers.campaign.storage import load, store
+from llzo_helpers.errors import InputError
+from llzo_helpers.generate.settings import Structure
+
+NAMES = st.text(max_size=8)
+NESTS = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False)
+    | NAMES
+    | npst.arrays(np.float32, st.integers(0, 3), elements=st.floats(width=32, allow_nan=False))
+    | npst.arrays(np.int64, st.tuples(st.integers(0, 2), st.integers(0, 3))),
+    lambda parts: (
+        st.lists(parts, max_size=3)
+        | st.tuples(parts, parts)
+        | st.dictionaries(NAMES | st.tuples(NAMES, st.integers(0, 9)), parts, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def same(one: object, other: object) -> bool:
+    match one, other:
+        case np.ndarray(), np.ndarray():
+            return one.shape == other.shape and np.array_equal(one, other)
+        case (list(), list()) | (tuple(), tuple()):
+            return len(one) == len(other) and all(map(same, one, other))
+        case dict(), dict():
+            return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return type(one) is type(other) and one == other
+
+
+class TestStorage:
+    @given(value=NESTS)
+    def test_any_nest_comes_back(self, value, tmp_path_factory):
+        path = tmp_path_factory.mktemp("store") / "value.npz"
+        store(path, value)
+        assert same(load(path, "nothing"), value)
+
+    def test_a_result_comes_back(self, tmp_path):
+        walk = np.random.default_rng(1).normal(size=(300, 10, 3)).cumsum(axis=0)
+        result = tracer_diffusion_coefficient(walk, 0.1)
+        store(tmp_path / "a.npz", {"run": result})
+        again = load(tmp_path / "a.npz", "nothing")["run"]
+        assert isinstance(again, TracerDiffusion)
+        # numbers exactly, arrays in single precision
+        assert again.D_cm2_s == result.D_cm2_s
+        assert again.interval() == result.interval()
+        assert again.msd == pytest.approx(result.msd, rel=1e-6)
+        assert again.running.D_cm2_s == pytest.approx(result.running.D_cm2_s, rel=1e-6)
+
+    def test_networks_tables_and_models_come_back(self, tmp_path):
+        graph = nx.DiGraph()
+        graph.add_node(3, position=np.arange(3.0), kind="24d")
+        graph.add_edge(3, 5, rate=np.inf, shift=(0, 1, 0))
+        table = pd.DataFrame({"run": ["a", "b"], "D": [1.0, np.nan]})
+        run = Run(structure=Structure(li_per_formula=7.0), md_potential="x", temperature_K=900)
+        store(tmp_path / "a.npz", (graph, table, run))
+        graph_again, table_again, run_again = load(tmp_path / "a.npz", "nothing")
+        assert graph_again.nodes[3]["position"].tolist() == [0, 1, 2]
+        assert graph_again.edges[3, 5] == {"rate": np.inf, "shift": (0, 1, 0)}
+        pd.testing.assert_frame_equal(table_again, table)
+        assert run_again == run
+
+    @pytest.mark.parametrize("name", ["os:system", "llzo_helpers.files:sha256", "llzo_helpers.x:Y"])
+    def test_a_file_runs_no_code(self, tmp_path, name):
+        path = tmp_path / "a.npz"
+        tree = f'{{"class": "{name}", "fields": {{}}}}'
+        np.savez(path, tree=np.frombuffer(tree.encode(), dtype=np.uint8))
+        with pytest.raises(InputError, match=r"a\.npz: cannot be read \(.*; make it again"):
+            load(path, "make it again")
+
+    def test_what_was_made_by_another_version_says_so(self, tmp_path, monkeypatch):
+        @dataclasses.dataclass
+        class Old:
+            x: int
+
+        monkeypatch.setattr("llzo_helpers.campaign.storage.Old", Old, raising=False)
+        Old.__module__, Old.__qualname__ = "llzo_helpers.campaign.storage", "Old"
+        store(tmp_path / "a.npz", Old(1))
+        assert load(tmp_path / "a.npz", "nothing") == Old(1)
+        new = dataclasses.make_dataclass("Old", ["y"])
+        monkeypatch.setattr("llzo_helpers.campaign.storage.Old", new)
+        with pytest.raises(InputError, match="make it again"):
+            load(tmp_path / "a.npz", "make it again")
+
+    @pytest.mark.parametrize("end", [0, 10, 200, -30])
+    def test_a_file_cut_short(self, tmp_path, end):
+        path = tmp_path / "a.npz"
+        store(path, [np.arange(1000.0)])
+        path.write_bytes(path.read_bytes()[:end])
+        with pytest.raises(InputError, match=re.escape(str(path))):
+            load(path, "make it again")
+
+
+@pytest.fixture
+def campaign(tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch) -> Campaign:
+    """A campaign of one run, which is finished and analysed, and another that is missing."""
+    monkeypatch.setattr("llzo_helpers.campaign.model.RESULTS", tmp_path / "results")
+    monkeypatch.setattr(archive, "DATA", tmp_path / "data")
+    system = System(
+        phase="crystal",
+        li_per_formula=6.25,
+        volume_ratio=1.0,
+        md_potential="bush1994_woodley1999",
+        temperature_K=[1100, 1200],
+    )
+    campaign = Campaign(
+        name="tiny",
+        description="one run",
+        seed=1,
+        md={"production_ps": 10},
+        systems=[system],
+        trajectories=[],
+    )
+    shutil.copytree(finished_run, campaign.run_directory(campaign.runs[0]))
+    (campaign.directory / "diffusion.csv").write_text("run\n")
+    monkeypatch.setattr(archive, "load_campaign", lambda name: campaign)
+    return campaign
+
+
+class TestArchive:
+    def test_without_frames_the_same_is_found(self, campaign):
+        table, results = analyse_diffusion(campaign)
+        contents = write_archive(campaign)
+        assert contents["runs"] == [campaign.runs[0].name]
+        assert contents["missing"] == [campaign.runs[1].name]
+        shutil.rmtree(campaign.directory)
+        opened = open_campaign("tiny")
+        assert not list(opened.directory.rglob("*.dcd"))
+        assert (opened.directory / "diffusion.csv").read_text() == "run\n"
+        again, results_again = analyse_diffusion(opened)
+        pd.testing.assert_frame_equal(again, table)
+        name = campaign.runs[0].name
+        assert results_again[name].msd == pytest.approx(results[name].msd, rel=1e-6)
+
+    def test_the_same_results_make_the_same_archive(self, campaign, tmp_path):
+        analyse_diffusion(campaign)
+        for name in ("one", "two"):
+            write_archive(campaign, tmp_path / name)
+        files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.zip")]
+        assert len(files) == 2
+        for file in files:
+            assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+    def test_results_that_are_there_are_left_alone(self, campaign):
+        analyse_diffusion(campaign)
+        write_archive(campaign)
+        (campaign.directory / "diffusion.csv").write_text("mine\n")
+        open_campaign("tiny")
+        assert (campaign.directory / "diffusion.csv").read_text() == "mine\n"
+
+    def test_a_changed_archive_is_refused(self, campaign, tmp_path):
+        analyse_diffusion(campaign)
+        write_archive(campaign)
+        changed = tmp_path / "data" / "tiny" / "campaign.zip"
+        changed.write_bytes(changed.read_bytes() + b" ")
+        with pytest.raises(InputError, match=r"campaign\.zip: changed since .* git checkout"):
+            unpack(tmp_path / "data" / "tiny", tmp_path / "elsewhere")
+        assert not (tmp_path / "elsewhere").exists()
+        assert not list(tmp_path.glob(".elsewhere*"))
+
+    def test_a_run_that_is_nowhere(self, campaign):
+        analyse_diffusion(campaign)
+        run = campaign.runs[0]
+        shutil.rmtree(campaign.directory / "kept" / run.name)
+        for folder in campaign.run_directory(run).glob("segment_*"):
+            shutil.rmtree(folder)
+        with pytest.raises(InputError, match=r"npz: not found, nor the frames; make the run again"):
+            analyse_diffusion(campaign)
+
+    def test_nothing_to_pack(self, campaign):
+        with pytest.raises(InputError, match="kept: not found; run notebooks 03 to 06"):
+            write_archive(campaign)
+        shutil.rmtree(campaign.directory)
+        with pytest.raises(InputError, match="no finished run"):
+            write_archive(campaign)
