@@ -1,17 +1,19 @@
 """Results of a campaign without their frames, to ship and to draw again: `data/<campaign>/`.
 
-One zip archive per run, so that a later version adds and changes only what was computed since, one
-for the rest, and `manifest.json`, with the SHA-256 of each, what made them, and what is missing.
+A compressed tar file per run, so that a later version adds and changes only what was computed
+since, one for the rest, and `manifest.json`, with the SHA-256 of each, what made them, and what is
+missing.
 """
 
 import os
 import platform
 import shutil
+import tarfile
 import tempfile
-import zipfile
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import IO
 
 from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.errors import InputError
@@ -36,8 +38,6 @@ _OF_THE_CAMPAIGN = (
     *("glasses/*/provenance.json", "glasses/*/quench/summary.json"),
     *("glasses/*/as_quenched/provenance.json", "glasses/*/as_quenched/structure.lmp"),
 )
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-"""Date of everything in an archive: the same results make the same archive."""
 
 
 def write_archive(campaign: Campaign, folder: Path | None = None) -> dict[str, list[str]]:
@@ -76,12 +76,12 @@ def write_archive(campaign: Campaign, folder: Path | None = None) -> dict[str, l
     for name in names:
         files = _files(campaign.directory, [pattern.format(name) for pattern in _OF_A_RUN])
         if files:
-            packed[f"runs/{name}.zip"] = files
+            packed[f"runs/{name}.tar.xz"] = files
     rest = [*_OF_THE_CAMPAIGN, *(f"kept/{glass.name}/*.npz" for glass in campaign.glasses)]
-    packed["campaign.zip"] = _files(campaign.directory, rest)
+    packed["campaign.tar.xz"] = _files(campaign.directory, rest)
     for archive, files in packed.items():
         _pack(folder / archive, campaign.directory, files)
-    for stale in set(folder.glob("runs/*.zip")) - {folder / archive for archive in packed}:
+    for stale in set(folder.glob("runs/*.tar.xz")) - {folder / archive for archive in packed}:
         stale.unlink()
     contents = {
         "runs": finished,
@@ -136,8 +136,9 @@ def unpack(archive: Path, directory: Path) -> None:
     try:
         for name, expected in record["sha256"].items():
             require_sha256(archive / name, expected, remedy)
-            with zipfile.ZipFile(archive / name) as packed:
-                packed.extractall(aside)
+            with tarfile.open(archive / name) as packed:
+                for entry in packed:
+                    _write(aside / entry.name, packed.extractfile(entry))
         for path in aside.rglob("*"):
             # of one age: nothing is out of date
             os.utime(path)
@@ -154,14 +155,21 @@ def unpack(archive: Path, directory: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def _write(path: Path, content: IO[bytes] | None) -> None:
+    if content is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.read())
+
+
 def _files(directory: Path, patterns: Iterable[str]) -> list[Path]:
     return sorted({path for pattern in patterns for path in directory.glob(pattern)})
 
 
 def _pack(archive: Path, directory: Path, files: Iterable[Path]) -> None:
-    with written_aside(archive) as aside, zipfile.ZipFile(aside, "w") as packed:
+    with written_aside(archive) as aside, tarfile.open(aside, "w:xz", preset=9) as packed:
         for path in files:
-            entry = zipfile.ZipInfo(path.relative_to(directory).as_posix(), _EPOCH)
-            # NumPy's are compressed already
-            packed_as = zipfile.ZIP_STORED if path.suffix == ".npz" else zipfile.ZIP_DEFLATED
-            packed.writestr(entry, path.read_bytes(), packed_as, 9)
+            # without date and owner: the same results make the same archive
+            entry = tarfile.TarInfo(path.relative_to(directory).as_posix())
+            entry.size = path.stat().st_size
+            with path.open("rb") as content:
+                packed.addfile(entry, content)

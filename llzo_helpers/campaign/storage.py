@@ -1,8 +1,9 @@
 """Results of an analysis as one file that any program can read: arrays of NumPy and JSON.
 
-A zip archive (`.npz`) of the arrays, in single precision like the frames that they come from, and
-`tree`, JSON that says how they belong together. What JSON has no word for is a mapping with one
-key: `array`, `tuple`, `dict`, `graph`, `table`, or `class`, a dataclass or model of this package.
+A zip archive (`.npz`) of the arrays, large ones in single precision like the frames that they come
+from, and `tree`, JSON that says how they belong together. What JSON has no word for is a mapping
+with one key: `array`, `tuple`, `dict`, `graph`, `table`, or `class`, a dataclass or model of this
+package.
 """
 
 import dataclasses
@@ -21,6 +22,8 @@ from pydantic import BaseModel
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import written_aside
 
+LARGE = 10_000
+"""Numbers of an array, above which they are stored in single precision."""
 _PACKAGE = __name__.partition(".")[0]
 DAMAGES = (
     *(OSError, ValueError, TypeError, LookupError, AttributeError, EOFError, ImportError),
@@ -37,12 +40,12 @@ def store(path: Path, result: Any) -> None:
     path
         Of the file, which is written completely or not at all.
     result
-        What `load` returns, with arrays of floating-point numbers in single precision.
+        What `load` returns, with arrays of more than `LARGE` numbers in single precision.
     """
     arrays: dict[str, Any] = {}
     tree = json.dumps(_encoded(result, arrays))
     with written_aside(path) as aside, aside.open("wb") as file:
-        np.savez_compressed(file, tree=np.frombuffer(tree.encode(), dtype=np.uint8), **arrays)
+        np.savez(file, tree=np.frombuffer(tree.encode(), dtype=np.uint8), **arrays)
 
 
 def load(path: Path, remedy: str) -> Any:
@@ -80,7 +83,8 @@ def _encoded(value: Any, arrays: dict[str, Any]) -> Any:
             return value
         case np.ndarray():
             name = f"array_{len(arrays)}"
-            arrays[name] = value.astype(np.float32) if value.dtype == float else value
+            large = value.dtype == float and value.size > LARGE
+            arrays[name] = value.astype(np.float32) if large else value
             return {"array": name}
         case list():
             return [inside(part) for part in value]

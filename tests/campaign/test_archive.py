@@ -18,7 +18,7 @@ from llzo_helpers.campaign import archive
 from llzo_helpers.campaign.archive import open_campaign, unpack, write_archive
 from llzo_helpers.campaign.diffusion import analyse_diffusion
 from llzo_helpers.campaign.model import Campaign, Run, System
-from llzo_helpers.campaign.storage import load, store
+from llzo_helpers.campaign.storage import LARGE, load, store
 from llzo_helpers.errors import InputError
 from llzo_helpers.generate.settings import Structure
 
@@ -64,11 +64,17 @@ class TestStorage:
         store(tmp_path / "a.npz", {"run": result})
         again = load(tmp_path / "a.npz", "nothing")["run"]
         assert isinstance(again, TracerDiffusion)
-        # numbers exactly, arrays in single precision
         assert again.D_cm2_s == result.D_cm2_s
         assert again.interval() == result.interval()
-        assert again.msd == pytest.approx(result.msd, rel=1e-6)
-        assert again.running.D_cm2_s == pytest.approx(result.running.D_cm2_s, rel=1e-6)
+        assert np.array_equal(again.msd, result.msd)
+        assert np.array_equal(again.running.D_cm2_s, result.running.D_cm2_s)
+
+    def test_large_arrays_are_in_single_precision(self, tmp_path):
+        numbers = np.random.default_rng(1).normal(size=LARGE + 1)
+        store(tmp_path / "a.npz", [numbers, numbers[1:]])
+        large, small = load(tmp_path / "a.npz", "nothing")
+        assert np.array_equal(large, numbers.astype(np.float32))
+        assert np.array_equal(small, numbers[1:])
 
     def test_networks_tables_and_models_come_back(self, tmp_path):
         graph = nx.DiGraph()
@@ -159,7 +165,9 @@ class TestArchive:
         analyse_diffusion(campaign)
         for name in ("one", "two"):
             write_archive(campaign, tmp_path / name)
-        files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.zip")]
+        files = [
+            path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.tar.xz")
+        ]
         assert len(files) == 2
         for file in files:
             assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
@@ -174,9 +182,9 @@ class TestArchive:
     def test_a_changed_archive_is_refused(self, campaign, tmp_path):
         analyse_diffusion(campaign)
         write_archive(campaign)
-        changed = tmp_path / "data" / "tiny" / "campaign.zip"
+        changed = tmp_path / "data" / "tiny" / "campaign.tar.xz"
         changed.write_bytes(changed.read_bytes() + b" ")
-        with pytest.raises(InputError, match=r"campaign\.zip: changed since .* git checkout"):
+        with pytest.raises(InputError, match=r"campaign\.tar\.xz: changed since .* git checkout"):
             unpack(tmp_path / "data" / "tiny", tmp_path / "elsewhere")
         assert not (tmp_path / "elsewhere").exists()
         assert not list(tmp_path.glob(".elsewhere*"))

@@ -324,6 +324,7 @@ def test_values_come_out_of_the_workflows_shell_commands_as_they_went_in(a, b, c
             log=SimpleNamespace(notebook=b),
             params=SimpleNamespace(parameters=given),
             campaign_name=campaign,
+            threads=2,
         )
         shell = subprocess.run(
             [shutil.which("bash"), "-c", f"words() {{ printf '%s\\0' \"$@\"; }}; {filled_in}"],
