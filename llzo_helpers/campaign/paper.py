@@ -1,6 +1,7 @@
 """The paper's numbers, compared with ours."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,16 +50,54 @@ def paper_values_for(campaign: Campaign) -> pd.DataFrame:
 
 COMPARISON_COLUMNS = [
     *("quantity", *SYSTEM_COLUMNS, "temperature_K", "paper", "this_work", "this_work_std"),
-    *("upper_bound", "ratio", "deviation_sigma", "agreement", "source"),
+    *("lowest", "highest", "upper_bound", "ratio", "deviation_sigma", "agreement", "source"),
+    "paper_row",
 ]
 """Of `compare_with_paper`."""
 
-_COMPARED = {
-    "tracer_D_cm2_s": ("diffusion", "tracer_D_std_cm2_s"),
-    "E_a_eV": ("arrhenius", "E_a_std_eV"),
-}
-"""Quantities that are compared: the table that has ours, and its column of errors. Back-jumps and
-volumes of sites are not: they depend on how sites are defined by more than their errors tell."""
+
+@dataclass(frozen=True)
+class Compared:
+    """Where our counterpart of a quantity of the paper is.
+
+    Attributes
+    ----------
+    table, value, std
+        The table that has it, and its columns of values and standard errors.
+    extremes
+        The columns of the lowest and highest value by other definitions; None if there is but one.
+    head, factor
+        What a reader calls it, and the factor to the unit in `head`.
+    """
+
+    table: str
+    value: str
+    std: str
+    head: str
+    factor: float = 1.0
+    extremes: tuple[str, str] | None = None
+
+    @property
+    def columns(self) -> set[str]:
+        """The columns that the table must have."""
+        return {self.value, self.std, *(self.extremes or ())}
+
+
+COMPARED = {
+    "tracer_D_cm2_s": Compared(
+        "diffusion", "tracer_D_cm2_s", "tracer_D_std_cm2_s", "D (10⁻⁵ cm²/s)", 1e5
+    ),
+    "E_a_eV": Compared("arrhenius", "E_a_eV", "E_a_std_eV", "Eₐ (eV)"),
+    "back_jump_fraction": Compared(
+        "sites", "back_jump_fraction", "back_jump_fraction_std", "back-jumps (%)", 100.0,
+        ("back_jump_lowest", "back_jump_highest"),
+    ),
+    "accessible_over_static": Compared(
+        "site_definitions", "value", "value_std",
+        "accessible over static volume (%)", 100.0, ("lowest", "highest"),
+    ),
+}  # fmt: skip
+"""The quantities of `data/paper_values.csv`."""
 
 AGREES_WITHIN_SIGMA = 2.0
 DECISIVE = 0.5
@@ -71,96 +110,142 @@ def compare_with_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Parameters
     ----------
     tables
-        "diffusion" and "arrhenius", the tables of those names, as far as there are any; replicas
-        are combined.
+        Those that `COMPARED` names, as far as there are any; replicas are combined.
 
     Returns
     -------
     DataFrame
-        A row per number of the paper that has a counterpart here: `paper`, `this_work`,
-        `this_work_std`, `ratio` and `deviation_sigma`, the difference in our standard errors
+        A row per number of the paper and system here that corresponds to it: `paper`, `this_work`,
+        `this_work_std`, `lowest` and `highest` (the range over definitions, where there are
+        several), `ratio` and `deviation_sigma`, the distance to the range in our standard errors
         (the paper gives none). Where D is an upper bound, `this_work` is that bound, at 95 %, and
         `deviation_sigma` is 0 if the paper's value is below it. `agreement` is "agrees" within
         `AGREES_WITHIN_SIGMA`, "differs" beyond it, "bound" where our upper bound allows the
-        paper's value, and "undecided" where they are near, but our error is above `DECISIVE`.
+        paper's value, and "undecided" where they are near, but our error, with half the range, is
+        above `DECISIVE`. `paper_row` counts the rows of `paper_values` from 0.
     """
     rows = []
-    for value, (name, std) in _COMPARED.items():
-        table = tables.get(name, pd.DataFrame())
-        if value not in table:
+    for quantity, compared in COMPARED.items():
+        table = tables.get(compared.table, pd.DataFrame())
+        if not compared.columns <= set(table):
             continue
-        for row in _replicas_combined(against_volume(table), value, std):
-            match = paper_value(row, value)
+        for row in _replicas_combined(against_volume(table), compared):
+            match = paper_value(row, quantity)
             if match is not None:
-                rows.append(_compared(row, value, match))
+                rows.append(_compared(row, quantity, match))
     # with no counterpart at all, still a table that can be read
     return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
 
 def update_comparison(campaign: Campaign) -> pd.DataFrame:
-    """Write `comparison.csv` anew from the tables that the campaign has, and return it."""
-    paths = {name: campaign.directory / f"{name}.csv" for name, _ in _COMPARED.values()}
-    tables = {name: read_table(path) for name, path in paths.items() if path.is_file()}
-    comparison = compare_with_paper(tables)
+    """Write `comparison.csv` anew from the tables that the campaign has, and return it.
+
+    To be called wherever one of these tables was written.
+    """
+    comparison = compare_with_paper(compared_tables(campaign))
     save_table(campaign.directory / "comparison.csv", comparison)
     return comparison
 
 
-def _replicas_combined(table: pd.DataFrame, value: str, std: str) -> list[dict[Any, Any]]:
+def compared_tables(campaign: Campaign) -> dict[str, pd.DataFrame]:
+    """Return those tables of `COMPARED` that the campaign has."""
+    paths = {one.table: campaign.directory / f"{one.table}.csv" for one in COMPARED.values()}
+    tables = {name: read_table(path) for name, path in paths.items() if path.is_file()}
+    if {"sites", "site_definitions"} <= set(tables):
+        tables["site_definitions"] = accessible_over_static(
+            tables["site_definitions"], tables["sites"]
+        )
+    return tables
+
+
+def accessible_over_static(definitions: pd.DataFrame, sites: pd.DataFrame) -> pd.DataFrame:
+    """Return the accessible over the static volume of sites, by the paper's definition.
+
+    Parameters
+    ----------
+    definitions, sites
+        `site_definitions.csv` and `sites.csv`.
+
+    Returns
+    -------
+    DataFrame
+        A row per run: the columns that describe it, `value` and `value_std` with the campaign's
+        clustering, and `lowest` and `highest` over clusterings.
+    """
+    if not {"run", "measure", "value", "value_std"} <= set(definitions):
+        return pd.DataFrame()
+    rows = definitions[definitions["measure"] == "accessible_over_static"]
+    of_run = rows.groupby("run", sort=False)
+    # the campaign's own clustering comes first
+    table = of_run[["value", "value_std"]].first()
+    table["lowest"], table["highest"] = of_run["value"].min(), of_run["value"].max()
+    described = [*SYSTEM_COLUMNS, "temperature_K", "replica"]
+    return sites[["run", *described]].merge(table.reset_index(), on="run")
+
+
+def _replicas_combined(table: pd.DataFrame, compared: Compared) -> list[dict[Any, Any]]:
     """Return a row per system and temperature, with the mean of its replicas; in reading order."""
+    value, std = compared.value, compared.std
     rows = table[table[value].notna() & table[std].notna()]
     order = ["phase", "md_potential", "li_per_formula", "volume_ratio"]
     rows = rows.sort_values(order, ascending=[False, True, True, True], kind="stable")
-    if "replica" not in rows:
-        return rows.to_dict("records")
-    keys = [*SYSTEM_COLUMNS, "temperature_K"]
+    # elsewhere the column is about the D beside the quantity
+    bounded = value == "tracer_D_cm2_s"
+    keys = [key for key in (*SYSTEM_COLUMNS, "temperature_K") if key in rows]
     combined = []
     for key, group in rows.groupby(keys, dropna=False, sort=False):
         mean = combine_replicas(
-            group[value].to_list(), group[std].to_list(), group["upper_bound"].to_list()
+            group[value].to_list(),
+            group[std].to_list(),
+            group["upper_bound"].to_list() if bounded else None,
         )
         combined.append(
             {
                 **dict(zip(keys, key, strict=True)),
-                **{value: mean.value, std: mean.std, "limit": mean.limit},
+                **{"value": mean.value, "std": mean.std, "limit": mean.limit},
                 "upper_bound": mean.upper_bound,
+                **{
+                    end: group[column].mean()
+                    for end, column in zip(
+                        ("lowest", "highest"), compared.extremes or (value, value), strict=True
+                    )
+                },
             }
         )
     return combined
 
 
-def _compared(row: Mapping[Any, Any], value: str, match: Mapping[Any, Any]) -> dict[str, Any]:
-    bound = bool(row.get("upper_bound", False))
-    paper, std = match["value"], row[_COMPARED[value][1]]
-    this_work = row["limit"] if bound else row[value]
+def _compared(row: Mapping[Any, Any], quantity: str, match: "pd.Series[Any]") -> dict[str, Any]:
+    bound, std, paper = row["upper_bound"], row["std"], match["value"]
+    this_work = row["limit"] if bound else row["value"]
     allowed = bound and paper <= this_work
-    sigma = 0.0 if allowed else (row[value] - paper) / std
+    sigma = 0.0 if allowed else (np.clip(paper, row["lowest"], row["highest"]) - paper) / std
+    uncertainty = np.hypot(std, (row["highest"] - row["lowest"]) / 2)
     if allowed:
         agreement = "bound"
     elif bound or abs(sigma) > AGREES_WITHIN_SIGMA:
         agreement = "differs"
     else:
-        agreement = "agrees" if std <= DECISIVE * abs(paper) else "undecided"
+        agreement = "agrees" if uncertainty <= DECISIVE * abs(paper) else "undecided"
+    several = COMPARED[quantity].extremes is not None
     return {
-        "quantity": value,
+        "quantity": quantity,
         **{key: row[key] for key in SYSTEM_COLUMNS},
         "temperature_K": row.get("temperature_K", np.nan),
         "paper": paper,
         "this_work": this_work,
         "this_work_std": std,
+        "lowest": row["lowest"] if several else np.nan,
+        "highest": row["highest"] if several else np.nan,
         "upper_bound": bound,
         "ratio": this_work / paper,
         "deviation_sigma": sigma,
         "agreement": agreement,
         "source": match["source"],
+        "paper_row": match.name,
     }
 
 
-_SHOWN = {
-    "tracer_D_cm2_s": ("D (10⁻⁵ cm²/s)", 1e5),
-    "E_a_eV": ("Eₐ (eV)", 1.0),
-}
-"""Head and factor of each quantity, as a reader wants it."""
 _MARKS = {"agrees": "✓", "differs": "✗", "bound": "≤", "undecided": "?"}
 
 
@@ -168,16 +253,18 @@ def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
     """Return `compare_with_paper`'s table for people: short names, numbers to their errors."""
     rows = []
     for row in comparison.to_dict("records"):
-        name, factor = _SHOWN[row["quantity"]]
-        ours, std = factor * row["this_work"], factor * row["this_work_std"]
+        shown = COMPARED[row["quantity"]]
+        ours, std = shown.factor * row["this_work"], shown.factor * row["this_work_std"]
         bound = "< " if row["upper_bound"] else ""
+        low, high = (shown.factor * row.get(end, np.nan) for end in ("lowest", "highest"))
+        spread = "" if np.isnan(low) else f" ({low:.3g} to {high:.3g})"
         rows.append(
             {
-                "quantity": name,
+                "quantity": shown.head,
                 "system": system_label(row),
                 "T (K)": "" if np.isnan(row["temperature_K"]) else f"{row['temperature_K']:g}",
-                "this work": f"< {ours:.2g}" if bound else with_error(ours, std),
-                "paper": f"{factor * row['paper']:.3g}",
+                "this work": f"< {ours:.2g}" if bound else with_error(ours, std) + spread,
+                "paper": f"{shown.factor * row['paper']:.3g}",
                 "ratio": f"{bound}{row['ratio']:.2g}",
                 "σ": "" if row["agreement"] == "bound" else f"{row['deviation_sigma']:+.1f}",
                 "": _MARKS[row["agreement"]],
@@ -211,14 +298,17 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         "undecided": f"known to no better than {100 * DECISIVE:.0f} %, which decides nothing",
     }
     told = [f"{counts[kind]} {text}" for kind, text in words.items() if kind in counts]
+    several = (
+        f", in {len(comparison)} comparisons" if comparison["paper_row"].duplicated().any() else ""
+    )
     sentences = [
-        f"{len(comparison)} of the paper's {n_paper} numbers for these potentials have a "
-        f"counterpart here: {'; '.join(told)}."
+        f"{comparison['paper_row'].nunique()} of the paper's {n_paper} numbers for these "
+        f"potentials have a counterpart here{several}: {'; '.join(told)}."
     ]
     differing = comparison[comparison["agreement"] == "differs"]
     factor = np.abs(np.log(differing["ratio"].clip(lower=1e-12))).sort_values(ascending=False)
     for row in differing.loc[factor.index].to_dict("records"):
-        name = _SHOWN[row["quantity"]][0].split(" (")[0]
+        name = COMPARED[row["quantity"]].head.split(" (")[0]
         at = "" if np.isnan(row["temperature_K"]) else f" at {row['temperature_K']:g} K"
         size = f"{row['ratio']:.2g} times the paper's"
         size = (

@@ -1,6 +1,7 @@
 """What the paper says of sites, by its own definitions, beside ours: agree, or what differs."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,9 +20,33 @@ MARKOV = {"clustering": "mcl", "assignment_threshold": 0.5, "crystal_sites": "fo
 """The other of the two methods of the paper's tool, with its usual threshold; the paper does not
 say which it took."""
 COLUMNS = ["quantity", "system", "clustering", "paper", "this work", "agrees", "differs"]
+NUMBERS = ["run", "measure", "value", "value_std"]
+"""The same as numbers, for what is compared further."""
 
-Row = tuple[str, str, str, bool]
-"""Quantity, the paper's value, ours, and whether they agree."""
+
+@dataclass(frozen=True)
+class Statement:
+    """What the paper says of a quantity, and ours.
+
+    Attributes
+    ----------
+    quantity, paper, ours
+        For people.
+    agrees
+        Whether they agree.
+    measure
+        A name for `value`: that of `data/paper_values.csv`, where it has one.
+    value, value_std
+        Ours as a number, and its standard error.
+    """
+
+    quantity: str
+    paper: str
+    ours: str
+    agrees: bool
+    measure: str
+    value: float
+    value_std: float
 
 
 def compare_definitions(campaign: Campaign, systems: Sequence[RunSites]) -> pd.DataFrame:
@@ -38,32 +63,32 @@ def compare_definitions(campaign: Campaign, systems: Sequence[RunSites]) -> pd.D
     Returns
     -------
     DataFrame
-        A row per statement, run and clustering: `paper`, `this work`, `agrees` ("yes" or "no"), and
-        in `differs` what is not as in the paper.
+        A row per statement, run and clustering, that of the campaign first: `paper`, `this work`,
+        `agrees` ("yes" or "no"), in `differs` what is not as in the paper, and `NUMBERS`.
     """
     told = [system for system in systems if _is_of_the_paper(system)]
     here = frames_here(campaign, [system.run for system in told])
     found = of_each(campaign, "definitions", _definitions, told, here)
     rows = [
-        row | {"system": system.title}
+        row | {"system": system.title, "run": system.run.name}
         for system, of_run in zip(told, found, strict=True)
         for row in of_run
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=[*COLUMNS, *NUMBERS])
 
 
 def _is_of_the_paper(system: RunSites) -> bool:
     return isinstance(system.run, Run) and paper_label(system.run.md_potential) is not None
 
 
-def _definitions(campaign: Campaign, system: RunSites) -> list[dict[str, str]]:
+def _definitions(campaign: Campaign, system: RunSites) -> list[dict[str, str | float]]:
     trajectory = campaign.trajectory(system.run, "jumps")
     return definitions_of_run(system, trajectory, campaign.sites)
 
 
 def definitions_of_run(
     system: RunSites, trajectory: Trajectory, settings: SiteSettings
-) -> list[dict[str, str]]:
+) -> list[dict[str, str | float]]:
     """Return the rows of `compare_definitions` for one run, without its name."""
     run = system.run
     if not isinstance(run, Run):
@@ -72,19 +97,22 @@ def definitions_of_run(
     usual = "known sites" if system.seeded else settings.clustering
     return [
         {
-            "quantity": quantity,
+            "quantity": statement.quantity,
             "clustering": clustering,
-            "paper": paper,
-            "this work": ours,
-            "agrees": "yes" if agrees else "no",
+            "paper": statement.paper,
+            "this work": statement.ours,
+            "agrees": "yes" if statement.agrees else "no",
             "differs": _differences(run, found),
+            "measure": statement.measure,
+            "value": float(statement.value),
+            "value_std": float(statement.value_std),
         }
         for clustering, found in ((usual, system), ("mcl", markov))
-        for quantity, paper, ours, agrees in _statements(run, found)
+        for statement in _statements(run, found)
     ]
 
 
-def _statements(run: Run, found: RunSites) -> list[Row]:
+def _statements(run: Run, found: RunSites) -> list[Statement]:
     if run.phase == "amorphous":
         return _accessible_over_static(run, found)
     if not found.framework.garnet_stands:
@@ -116,7 +144,7 @@ def _differences(run: Run, found: RunSites) -> str:
     return "; ".join(differences)
 
 
-def _accessible_over_static(run: Run, found: RunSites) -> list[Row]:
+def _accessible_over_static(run: Run, found: RunSites) -> list[Statement]:
     """One number for the glasses of each potential, run with it."""
     values = paper_values()
     theirs = values[
@@ -131,33 +159,39 @@ def _accessible_over_static(run: Run, found: RunSites) -> list[Row]:
     paper = theirs["value"].iloc[0]
     mean, error = known.mean(), known.std(ddof=1) / np.sqrt(len(known))
     return [
-        (
+        Statement(
             "accessible over static volume, hull of all positions (%)",
             f"{100 * paper:.0f}",
             f"{100 * mean:.0f} ± {100 * error:.0f}",
             abs(mean - paper) < 2 * error,
+            "accessible_over_static",
+            mean,
+            error,
         )
     ]
 
 
-def _back_jumps(run: Run, found: RunSites) -> list[Row]:
+def _back_jumps(run: Run, found: RunSites) -> list[Statement]:
     paper = paper_value(run_columns(run), "back_jump_fraction")
     if paper is None:
         return []
     ours, (low, high) = found.returns, found.return_range
     error = ours.standard_error
     return [
-        (
+        Statement(
             "back-jumps (%)",
             f"{100 * paper['value']:.0f}",
             f"{100 * ours.fraction:.0f} ± {100 * error:.0f} ({100 * low:.0f} to {100 * high:.0f} "
             "by definition)",
             low - 2 * error <= paper["value"] <= high + 2 * error,
+            "back_jump_fraction",
+            ours.fraction,
+            error,
         )
     ]
 
 
-def _order_of_accessible(run: Run, found: RunSites) -> list[Row]:
+def _order_of_accessible(run: Run, found: RunSites) -> list[Statement]:
     """Which sites the ions explore more of."""
     hulls = found.accessible.all_samples
     tetrahedra, octahedra = (
@@ -166,6 +200,7 @@ def _order_of_accessible(run: Run, found: RunSites) -> list[Row]:
     if min(len(tetrahedra), len(octahedra)) < 2:
         return []
     difference = octahedra.mean() - tetrahedra.mean()
+    error = np.hypot(*(hulls.std(ddof=1) / len(hulls) ** 0.5 for hulls in (tetrahedra, octahedra)))
     ours = f"tetrahedral {tetrahedra.mean():.2f}, octahedral {octahedra.mean():.2f} Å3"
     if paper_label(run.md_potential) == "CIP":
         paper, agrees = "octahedral smaller than tetrahedral", bool(difference < 0)
@@ -174,20 +209,27 @@ def _order_of_accessible(run: Run, found: RunSites) -> list[Row]:
         spread = np.hypot(tetrahedra.std(ddof=1), octahedra.std(ddof=1))
         paper = "one peak, no separate distributions"
         agrees = bool(abs(difference) < np.sqrt(2) * spread)
-    return [("accessible volumes, hull of all positions", paper, ours, agrees)]
+    quantity = "accessible volumes, hull of all positions"
+    measure = "octahedral_minus_tetrahedral_accessible_A3"
+    return [Statement(quantity, paper, ours, agrees, measure, difference, error)]
 
 
-def _spread_of_octahedra(run: Run, found: RunSites) -> list[Row]:
+def _spread_of_octahedra(run: Run, found: RunSites) -> list[Statement]:
     """In the expanded crystal of the classical potential."""
     octahedra, tetrahedra = (found.static_volume[found.kinds == kind] for kind in ("48g", "24d"))
     expanded = run.structure.volume_ratio > 1.1 and paper_label(run.md_potential) == "CIP"
     if not expanded or min(len(octahedra), len(tetrahedra)) < 2:
         return []
+    # of a standard deviation, for a normal distribution
+    errors = [values.std() / np.sqrt(2 * (len(values) - 1)) for values in (octahedra, tetrahedra)]
     return [
-        (
+        Statement(
             "static volumes of the expanded crystal, standard deviation",
             "octahedral spread out, tetrahedral narrow",
             f"octahedral {octahedra.std():.2f}, tetrahedral {tetrahedra.std():.2f} Å3",
             bool(octahedra.std() > tetrahedra.std()),
+            "octahedral_minus_tetrahedral_spread_A3",
+            octahedra.std() - tetrahedra.std(),
+            float(np.hypot(*errors)),
         )
     ]

@@ -35,7 +35,11 @@ _HEADS = {
     "ratio_is": "",
 }
 """Heads that the column's name does not give."""
-_LEFT_OUT = {"crossover": ["stationary"], "effects": ["ln_D", "ln_D_std"]}
+_LEFT_OUT = {
+    "crossover": ["stationary"],
+    "effects": ["ln_D", "ln_D_std"],
+    "site_definitions": ["run", "measure", "value", "value_std"],
+}
 """Columns that the table in the folder has and the page does not."""
 _MOST_COLUMNS = 6
 """A single row with more is shown as a list."""

@@ -1,0 +1,139 @@
+"""From two measured sides to one of four verdicts, by two standard errors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llzo_helpers.campaign.evidence import Measured, Quantity
+
+AGREES, IN_KIND, DISAGREES, UNDECIDED = "agrees", "agrees in kind", "disagrees", "not decidable"
+STANDARD_ERRORS = 2.0
+"""To either side, in every interval."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict, and the numbers that it rests on."""
+
+    verdict: str
+    numbers: str
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How far one side is above another, with the interval that the data allow.
+
+    Attributes
+    ----------
+    estimate, low, high
+        The difference, or the logarithm of the ratio; `low` or `high` is infinite if a side is
+        known by a bound only, and `estimate` is then NaN.
+    """
+
+    estimate: float
+    low: float
+    high: float
+
+    def text(self, quantity: Quantity) -> str:
+        """Return it as people read it, a logarithm as the ratio."""
+        name, show = ("factor", np.exp) if quantity.ratio else ("difference", lambda x: x)
+        factor = 1.0 if quantity.ratio else quantity.factor
+        low, high = (factor * float(show(end)) for end in (self.low, self.high))
+        if np.isfinite(self.estimate):
+            return f"{name} {factor * float(show(self.estimate)):.2g} ({low:.2g} to {high:.2g})"
+        if np.isinf(self.low) and np.isinf(self.high):
+            return f"{name} unknown: bounds on both sides"
+        return f"{name} < {high:.2g}" if np.isinf(self.low) else f"{name} > {low:.2g}"
+
+
+def contrast(quantity: Quantity, more: Sequence[Measured], less: Sequence[Measured]) -> Contrast:
+    """Return how far the first side is above the second.
+
+    Parameters
+    ----------
+    quantity
+        What is compared: by ratio or by difference.
+    more, less
+        The sides; several values of a side are multiplied, or added.
+    """
+    signed = [(1.0, side) for side in more] + [(-1.0, side) for side in less]
+    estimate, variance, low, high = 0.0, 0.0, 0.0, 0.0
+    for sign, side in signed:
+        if side.limit is not None:
+            # known from above: this end is finite, the other open
+            end = sign * (np.log(side.limit) if quantity.ratio else side.limit)
+            estimate += end
+            low, high = (-np.inf, high) if sign > 0 else (low, np.inf)
+            continue
+        estimate += sign * (np.log(side.value) if quantity.ratio else side.value)
+        variance += (side.std / side.value if quantity.ratio else side.std) ** 2
+    half = STANDARD_ERRORS * float(np.sqrt(variance))
+    shifts = _shifts(quantity, signed)
+    low, high = low + estimate - half + min(shifts), high + estimate + half + max(shifts)
+    known = all(side.limit is None for _, side in signed)
+    return Contrast(estimate if known else np.nan, low, high)
+
+
+def _shifts(quantity: Quantity, signed: Sequence[tuple[float, Measured]]) -> list[float]:
+    """Return by how much other definitions, the same on both sides, change a difference."""
+    if quantity.extremes is None:
+        return [0.0]
+    by_definition = np.array([sign * np.array(side.by_definition) for sign, side in signed])
+    differences = by_definition.sum(axis=0)
+    return [float(difference - differences[0]) for difference in differences]
+
+
+def judge_size(found: Contrast, paper: float | None) -> str:
+    """Say whether a contrast has the paper's direction and size.
+
+    Parameters
+    ----------
+    found
+        The contrast.
+    paper
+        The paper's, positive; None if it states the direction only.
+    """
+    if found.high < 0:
+        return DISAGREES
+    if found.low <= 0:
+        # no direction; the size may be excluded all the same
+        return DISAGREES if paper is not None and found.high < paper else UNDECIDED
+    if paper is None:
+        return AGREES
+    within = np.isfinite(found.high) and found.low <= paper <= found.high
+    return AGREES if within else IN_KIND
+
+
+def judge_likeness(found: Contrast, within: float, unlike: float) -> str:
+    """Say whether two sides are alike.
+
+    Parameters
+    ----------
+    found
+        The contrast between them.
+    within
+        A contrast, to either side, that the paper calls alike.
+    unlike
+        One that it calls different.
+    """
+    if found.low > within or found.high < -within:
+        return DISAGREES
+    return AGREES if found.low > -unlike and found.high < unlike else UNDECIDED
+
+
+def all_of(findings: Sequence[Finding]) -> Finding:
+    """Return what is found of a claim that makes several statements.
+
+    It agrees if all do, and disagrees if none does; with some that agree and some that do not, it
+    agrees in kind. A statement that is not decidable leaves the claim so, unless another
+    disagrees.
+    """
+    verdicts = {finding.verdict for finding in findings}
+    numbers = "; ".join(finding.numbers for finding in findings)
+    if DISAGREES in verdicts:
+        return Finding(IN_KIND if verdicts & {AGREES, IN_KIND} else DISAGREES, numbers)
+    for verdict in (UNDECIDED, IN_KIND):
+        if verdict in verdicts:
+            return Finding(verdict, numbers)
+    return Finding(AGREES, numbers)
