@@ -66,7 +66,7 @@ class _Sides(Model):
             as_in_paper = temperature_K == self.temperatures_K[0]
             values = _values(self.of, found[0] | found[1])
             at = "" if as_in_paper else f" at {temperature_K:g} K"
-            return result, f"{values}{at}: {result.text(quantity)}", as_in_paper
+            return result, f"{values}{at}; {result.text(quantity)}", as_in_paper
         raise NotMeasured(missing[0])
 
     def _scaled(self, number: float) -> float:
@@ -84,7 +84,9 @@ class More(_Sides):
     def judge(self, evidence: Evidence, subjects: Subjects) -> Finding:
         """Return the verdict."""
         found, numbers, as_in_paper = self._measure(evidence, subjects)
-        verdict = judge_size(found, None if self.paper is None else self._scaled(self.paper))
+        # at another temperature, the size is another: the direction remains
+        sized = self._scaled(self.paper) if self.paper is not None and as_in_paper else None
+        verdict = judge_size(found, sized)
         if not as_in_paper and verdict == AGREES:
             verdict = IN_KIND
         paper = "" if self.paper is None else f"; paper: {self.paper:g}"
@@ -101,9 +103,8 @@ class Similar(_Sides):
     def judge(self, evidence: Evidence, subjects: Subjects) -> Finding:
         """Return the verdict."""
         found, numbers, _ = self._measure(evidence, subjects)
-        return Finding(
-            judge_likeness(found, self._scaled(self.within), self._scaled(self.unlike)), numbers
-        )
+        verdict = judge_likeness(found, self._scaled(self.within), self._scaled(self.unlike))
+        return Finding(verdict, f"{numbers}; paper: up to {self.within:g}")
 
 
 class Number(Model):
@@ -246,7 +247,7 @@ class Lithium(Model):
         change = contrast(quantity, *([side] for side in found.values()))
         verdict = judge_likeness(change, float(np.log(self.within)), float(np.log(self.unlike)))
         at = f" at {100 * rows['volume_ratio'].iloc[0]:g} %"
-        return Finding(verdict, f"{_values('D', found)}{at}: {change.text(quantity)}")
+        return Finding(verdict, f"{_values('D', found)}{at}; {change.text(quantity)}")
 
 
 class Effects(Model):
@@ -256,16 +257,16 @@ class Effects(Model):
 
     def judge(self, evidence: Evidence, subjects: Subjects) -> Finding:
         """Return the verdict, at the lowest temperature that there is."""
-        table = evidence.table("effects")
-        if "ln_D_std" not in table:
-            raise NotMeasured("column ln_D_std of effects.csv")
+        table = evidence.tables.get("effects", pd.DataFrame())
+        if table.empty:
+            raise NotMeasured("both glasses run with both potentials, each with D and not a bound")
         paper = [
             {paper_label(row["from"]), paper_label(row["to"])} == set(PAPER_LITHIUM)
             for row in table.to_dict("records")
         ]
         rows = table[paper]
         if rows.empty:
-            raise NotMeasured("both glasses, run with both potentials, with D and not bounds")
+            raise NotMeasured("effects of the paper's two potentials")
         rows = rows[rows["temperature_K"] == rows["temperature_K"].min()]
         first = rows.drop_duplicates("effect").set_index("effect")
         potential, structure = (
@@ -367,7 +368,7 @@ def _of(rows: pd.DataFrame, potential: str) -> pd.DataFrame:
 def _values(quantity: str, found: dict[str, Measured]) -> str:
     """Put values of a quantity into words."""
     spec = QUANTITIES[quantity]
-    told = ", ".join(f"{name} {value.text(spec.factor)}" for name, value in found.items())
+    told = ", ".join(f"{name}: {value.text(spec.factor)}" for name, value in found.items())
     return f"{told} {spec.unit}".rstrip()
 
 

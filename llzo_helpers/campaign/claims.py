@@ -70,7 +70,7 @@ def paper_claims() -> Claims:
     return validate(Claims, load_yaml(path), str(path))
 
 
-def tested_claims(evidence: Evidence, claims: Claims | None = None) -> pd.DataFrame:
+def judge_claims(evidence: Evidence, claims: Claims | None = None) -> pd.DataFrame:
     """Test the paper's claims.
 
     Parameters
@@ -119,7 +119,7 @@ def update_claims(campaign: Campaign) -> pd.DataFrame:
     """
     if paper_values_for(campaign).empty:
         return pd.DataFrame(columns=COLUMNS)
-    table = tested_claims(read_evidence(campaign))
+    table = judge_claims(read_evidence(campaign))
     save_table(campaign.directory / "claims.csv", table)
     return table
 

@@ -71,7 +71,7 @@ class Quantity:
 
 QUANTITIES = {
     "D": Quantity(
-        "diffusion", "tracer_D_cm2_s", "tracer_D_std_cm2_s", "10⁻⁵ cm²/s", 1e5, ratio=True
+        "diffusion", "tracer_D_cm2_s", "tracer_D_std_cm2_s", "in 10⁻⁵ cm²/s", 1e5, ratio=True
     ),
     "E_a": Quantity("arrhenius", "E_a_eV", "E_a_std_eV", "eV"),
     "order parameter": Quantity("gop", "gop_k3", "gop_k3_std"),
@@ -163,10 +163,11 @@ class Evidence:
         NotMeasured
             If it is not there, or empty.
         """
-        if name in self.tables and len(self.tables[name]):
+        if name in self.tables:
+            if self.tables[name].empty:
+                raise NotMeasured(f"rows of {name}.csv")
             return self.tables[name]
-        if name in ("all_sites", "site_ratios"):
-            name = {"all_sites": "site_kinds", "site_ratios": "site_definitions"}[name]
+        name = {"all_sites": "site_kinds", "site_ratios": "site_definitions"}.get(name, name)
         raise NotMeasured(self.faults.get(name, f"{name}.csv"))
 
     def measured(

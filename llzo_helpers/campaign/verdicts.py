@@ -130,7 +130,7 @@ def all_of(findings: Sequence[Finding]) -> Finding:
     disagrees.
     """
     verdicts = {finding.verdict for finding in findings}
-    numbers = "; ".join(finding.numbers for finding in findings)
+    numbers = "; ".join(dict.fromkeys(finding.numbers for finding in findings))
     if DISAGREES in verdicts:
         return Finding(IN_KIND if verdicts & {AGREES, IN_KIND} else DISAGREES, numbers)
     for verdict in (UNDECIDED, IN_KIND):

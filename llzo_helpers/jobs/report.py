@@ -20,7 +20,6 @@ from plotly.offline import get_plotlyjs
 
 from llzo_helpers.campaign.labels import glass_label, run_label
 from llzo_helpers.campaign.model import Campaign
-from llzo_helpers.campaign.paper import paper_values_for, verdict
 from llzo_helpers.campaign.tables import read_table
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.register import load_figures
@@ -29,6 +28,7 @@ from llzo_helpers.files import read_record, write_text
 from llzo_helpers.generate.settings import MeltQuench
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.export import is_scene, picture_of
+from llzo_helpers.jobs.report_claims import claims_part, comparison_verdict
 from llzo_helpers.jobs.report_tables import report_table
 from llzo_helpers.md.folder import read_summary
 from llzo_helpers.potentials import load_potential, short_name
@@ -57,9 +57,10 @@ SECTIONS = (
             (
                 "comparison",
                 "Each number of the paper that has a counterpart here. σ: the difference in "
-                "standard errors of this work; the paper gives none of its own. ✓ agrees within "
-                "2 σ; ✗ differs; ≤ an upper bound that allows the paper's value; ? too uncertain "
-                "to decide. Short runs and small cells have systematic errors besides.",
+                "standard errors of this work; the paper gives none of its own. In brackets: the "
+                "range over definitions, from whose nearer end σ counts. ✓ agrees within 2 σ; "
+                "✗ differs; ≤ an upper bound that allows the paper's value; ? too uncertain to "
+                "decide. Short runs and small cells have systematic errors besides.",
             ),
         ),
     ),
@@ -191,7 +192,8 @@ def write_report(campaign: Campaign) -> Path:
             for section in SECTIONS
             if (content := _content(campaign, section, absent)) is not None
         ],
-        verdict=_verdict(campaign),
+        verdict=comparison_verdict(campaign),
+        claims=claims_part(campaign),
         missing=_missing(campaign),
         absent=absent,
         warnings=_warnings(campaign, absent),
@@ -215,19 +217,6 @@ def write_report(campaign: Campaign) -> Path:
     path = campaign.directory / "report.html"
     write_text(path, page)
     return path
-
-
-def _verdict(campaign: Campaign) -> list[str]:
-    """Return what agrees with the paper, in words; nothing if that was not compared."""
-    path = campaign.directory / "comparison.csv"
-    try:
-        comparison = read_table(path)
-    except InputError:
-        # the section of the table says why it is not there
-        return []
-    if "agreement" not in comparison:
-        return []
-    return verdict(comparison, len(paper_values_for(campaign)))
 
 
 Absent = list[tuple[str, str]]

@@ -1,0 +1,115 @@
+"""The part of the report that says whether the study reproduces, claim by claim."""
+
+from dataclasses import dataclass
+from html import escape
+
+import pandas as pd
+
+from llzo_helpers.campaign.claims import count_claims, update_claims
+from llzo_helpers.campaign.model import Campaign
+from llzo_helpers.campaign.not_compared import not_compared
+from llzo_helpers.campaign.paper import (
+    COMPARISON_COLUMNS,
+    compared_tables,
+    paper_values_for,
+    verdict,
+)
+from llzo_helpers.campaign.tables import read_table
+from llzo_helpers.campaign.verdicts import UNDECIDED
+from llzo_helpers.errors import InputError
+
+
+@dataclass(frozen=True)
+class ClaimsPart:
+    """What the report says of the paper's claims and numbers.
+
+    Attributes
+    ----------
+    summary
+        How many claims agree.
+    decided, undecided
+        Tables as HTML.
+    n_undecided
+        Rows of the second.
+    absent
+        The paper's numbers without a counterpart, as HTML.
+    n_absent
+        How many.
+    """
+
+    summary: str
+    decided: str
+    undecided: str
+    n_undecided: int
+    absent: str
+    n_absent: int
+
+
+def claims_part(campaign: Campaign) -> ClaimsPart | None:
+    """Test the paper's claims, write `claims.csv`, and return what to show; None without any."""
+    claims = update_claims(campaign)
+    if claims.empty:
+        return None
+    open_ones = claims["verdict"] == UNDECIDED
+    absent = _absent(campaign)
+    return ClaimsPart(
+        summary=count_claims(claims),
+        decided=claims_html(claims[~open_ones]),
+        undecided=claims_html(claims[open_ones]),
+        n_undecided=int(open_ones.sum()),
+        absent=absent.to_html(index=False, border=0),
+        n_absent=len(absent),
+    )
+
+
+def comparison_verdict(campaign: Campaign) -> list[str]:
+    """Return what agrees with the paper's numbers, in words; nothing if none was compared."""
+    comparison = _comparison(campaign)
+    return [] if comparison is None else verdict(comparison, len(paper_values_for(campaign)))
+
+
+def claims_html(claims: pd.DataFrame) -> str:
+    """Return claims as a table that wraps, each topic under its name."""
+    parts, topic = [], ""
+    for row in claims.to_dict("records"):
+        if row["topic"] != topic:
+            topic = row["topic"]
+            parts.append(f'<tr><th class="left" colspan="3">{escape(topic)}</th></tr>')
+        why = f'<br><span class="why">{escape(row["why"])}</span>' if row["why"] else ""
+        parts.append(
+            f'<tr><td title="{escape(row["where"])}">{_unbroken(row["claim"])}</td>'
+            f"<td>{_unbroken(row['numbers'])}{why}</td><td>{row['verdict']}</td></tr>"
+        )
+    heads = "".join(f'<th class="left">{x}</th>' for x in ("the paper", "this campaign", "verdict"))
+    return (
+        f'<table class="claims"><thead><tr>{heads}</tr></thead><tbody>{"".join(parts)}'
+        "</tbody></table>"
+    )
+
+
+def _unbroken(text: str) -> str:
+    """Return text for a page, in which numbers keep their signs and units."""
+    for sign in (" %", " ±", "± ", "< ", "> "):
+        text = text.replace(sign, sign.replace(" ", "\N{NO-BREAK SPACE}"))
+    return escape(text)
+
+
+def _comparison(campaign: Campaign) -> pd.DataFrame | None:
+    try:
+        comparison = read_table(campaign.directory / "comparison.csv")
+    except InputError:
+        # the section of the table says why it is not there
+        return None
+    return comparison if "paper_row" in comparison else None
+
+
+def _absent(campaign: Campaign) -> pd.DataFrame:
+    """Return the paper's numbers without a counterpart; all of them if nothing was compared."""
+    comparison = _comparison(campaign)
+    if comparison is None:
+        comparison = pd.DataFrame(columns=COMPARISON_COLUMNS)
+    try:
+        tables = compared_tables(campaign)
+    except InputError:
+        tables = {}
+    return not_compared(campaign, comparison, tables)
