@@ -8,6 +8,7 @@ from pathlib import Path
 os.environ["NUMBA_DISABLE_JIT"] = "1"
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+import claims_table
 import tutorials
 
 import llzo_helpers
@@ -31,7 +32,7 @@ exclude_patterns = ["_ext"]
 
 myst_enable_extensions = ["colon_fence", "dollarmath", "substitution"]
 myst_heading_anchors = 3
-myst_substitutions = {"shown": tutorials.shown()}
+myst_substitutions = {"shown": tutorials.shown(), "claims": claims_table.claims_table()}
 # notebooks show what they were last run with; a build runs nothing
 nb_execution_mode = "off"
 nb_merge_streams = True

@@ -318,8 +318,6 @@ class Definitions(Model):
     def judge(self, evidence: Evidence, subjects: Subjects) -> Finding:
         """Return the verdict: that of both clusterings, or "agrees in kind" if of one only."""
         table, sites = evidence.table("site_definitions"), evidence.table("sites")
-        if "measure" not in table:
-            raise NotMeasured("column measure of site_definitions.csv")
         runs = corresponding(sites, subjects[self.system])["run"]
         rows = table[table["run"].isin(runs) & (table["measure"] == self.measure)]
         if rows.empty:

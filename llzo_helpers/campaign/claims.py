@@ -85,13 +85,14 @@ def judge_claims(evidence: Evidence, claims: Claims | None = None) -> pd.DataFra
     DataFrame
         A row per claim: `topic`, `claim`, `where` in the paper, `verdict` ("agrees", "agrees in
         kind", "disagrees" or "not decidable"), the `numbers` that it rests on or what is missing,
-        and `why`, where that is known of a disagreement.
+        and `why` it disagrees: what was measured of that, or "open".
     """
     chosen = claims or paper_claims()
     rows = []
     for claim in chosen.claims:
         finding = all_of([_judged(test, evidence, chosen.systems) for test in claim.tests])
-        known = finding.verdict in (IN_KIND, DISAGREES)
+        open_question = "open" if finding.verdict == DISAGREES else ""
+        asked = finding.verdict in (IN_KIND, DISAGREES)
         rows.append(
             {
                 "topic": claim.topic,
@@ -99,7 +100,7 @@ def judge_claims(evidence: Evidence, claims: Claims | None = None) -> pd.DataFra
                 "where": claim.where,
                 "verdict": finding.verdict,
                 "numbers": finding.numbers,
-                "why": claim.why if known else "",
+                "why": (claim.why or open_question) if asked else "",
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS)

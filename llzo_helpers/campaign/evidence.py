@@ -18,13 +18,26 @@ VOLUME_TOLERANCE = 0.0101
 """In V/V_exp: 85 % is the paper's 86 %, 100 % its 101 %."""
 PAPER_LITHIUM = {"CIP": 6.25, "ML": 7.0}
 """Per formula unit, of the paper's systems of each potential."""
-TABLES = (
-    *("diffusion", "arrhenius", "framework", "sites", "site_kinds", "site_definitions"),
-    *("gop", "predictors", "vibration", "effects"),
-)
-
-
 _RUN_COLUMNS = ("run", *SYSTEM_COLUMNS, "temperature_K", "replica")
+TABLES = {
+    "diffusion": (
+        *_RUN_COLUMNS[:-1],
+        *("tracer_D_cm2_s", "tracer_D_std_cm2_s", "upper_bound"),
+    ),
+    "arrhenius": SYSTEM_COLUMNS,
+    "framework": ("run", *SYSTEM_COLUMNS, "framework"),
+    "sites": _RUN_COLUMNS,
+    "site_kinds": (
+        *(*_RUN_COLUMNS, "kind", "n_sites", "static_volume_A3", "static_volume_spread_A3"),
+        *("residence_time_ps", "residence_time_std_ps"),
+    ),
+    "site_definitions": ("run", "measure", "value", "value_std", "clustering", "agrees"),
+    "gop": _RUN_COLUMNS,
+    "predictors": ("measure", "rank_correlation", "interval_low", "interval_high", "systems"),
+    "vibration": _RUN_COLUMNS,
+    "effects": ("from", "to", "temperature_K", "effect", "ln_D", "ln_D_std"),
+}
+"""The tables that claims are tested on, and the columns that each must have."""
 
 
 class NotMeasured(Exception):  # noqa: N818
@@ -251,11 +264,11 @@ def _nearest_lithium(rows: pd.DataFrame, expected: float | None) -> tuple[pd.Dat
 def read_evidence(campaign: Campaign) -> Evidence:
     """Read the tables of a campaign, as far as there are any, and derive further ones."""
     tables, faults = {}, {}
-    for name in TABLES:
+    for name, columns in TABLES.items():
         path = campaign.directory / f"{name}.csv"
         try:
             if path.is_file():
-                tables[name] = read_table(path)
+                tables[name] = read_table(path, columns)
         except InputError as error:
             faults[name] = str(error)
     run_ps = {}
@@ -269,7 +282,7 @@ def with_derived(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Add what follows from tables: errors of volumes, all sites of a run, ratios of volumes."""
     result = dict(tables)
     kinds = result.get("site_kinds", pd.DataFrame())
-    if "static_volume_spread_A3" in kinds:
+    if len(kinds):
         n, spread = kinds["n_sites"], kinds["static_volume_spread_A3"]
         # of a mean and of a standard deviation; of one site there is none
         freedom = (n - 1).where(n > 1)

@@ -172,15 +172,16 @@ def accessible_over_static(definitions: pd.DataFrame, sites: pd.DataFrame) -> pd
         A row per run: the columns that describe it, `value` and `value_std` with the campaign's
         clustering, and `lowest` and `highest` over clusterings.
     """
-    if not {"run", "measure", "value", "value_std"} <= set(definitions):
+    described = ["run", *SYSTEM_COLUMNS, "temperature_K", "replica"]
+    complete = set(described) <= set(sites)
+    if not complete or not {"run", "measure", "value", "value_std"} <= set(definitions):
         return pd.DataFrame()
     rows = definitions[definitions["measure"] == "accessible_over_static"]
     of_run = rows.groupby("run", sort=False)
     # the campaign's own clustering comes first
     table = of_run[["value", "value_std"]].first()
     table["lowest"], table["highest"] = of_run["value"].min(), of_run["value"].max()
-    described = [*SYSTEM_COLUMNS, "temperature_K", "replica"]
-    return sites[["run", *described]].merge(table.reset_index(), on="run")
+    return sites[described].merge(table.reset_index(), on="run")
 
 
 def _replicas_combined(table: pd.DataFrame, compared: Compared) -> list[dict[Any, Any]]:

@@ -459,6 +459,7 @@ def paper_evidence() -> Evidence:
             "li_per_formula": value["li_per_formula"] if value["li_per_formula"] > 0 else 6.25,
             "volume_ratio": value["volume_ratio"],
             "supercell": 2,
+            "group": None,
             "temperature_K": value["temperature_K"],
         }
         if value["quantity"] == "tracer_D_cm2_s":
@@ -495,6 +496,9 @@ def test_another_campaign_s_page_says_what_that_campaign_shows():
 
 def test_reasons_are_given_for_disagreement_only():
     crystal, glass = "C-CIP 107 %", "A-CIP 112 %"
+    alike = {"C-CIP 101 %": D(9e-5, 1e-6), "C-ML 100 %": D(1e-5, 1e-7)}
+    first = judge_claims(diffusion(**alike)).iloc[0]
+    assert (first["verdict"], first["why"]) == (DISAGREES, "open")
     for value, given in ((5.7e-7, False), (5e-6, True)):
         evidence = diffusion(**{crystal: D(2.94e-5, 1e-6), glass: D(value, 0.05 * value)})
         table = judge_claims(evidence).set_index("claim")
@@ -516,9 +520,11 @@ def test_claims_of_a_campaign_are_written_from_what_tables_it_has(tmp_path, monk
     assert set(update_claims(campaign)["verdict"]) == {UNDECIDED}
     save_table(campaign.directory / "diffusion.csv", paper_evidence().tables["diffusion"])
     (campaign.directory / "gop.csv").write_text('"')
+    save_table(campaign.directory / "framework.csv", pd.DataFrame({"run": ["x"]}))
     table = update_claims(campaign)
     assert AGREES in set(table["verdict"])
     assert table["numbers"].str.contains("gop.csv: no table").any()
+    assert table["numbers"].str.contains("framework.csv: column 'phase' is missing").any()
     written = read_table(campaign.directory / "claims.csv")
     assert written["verdict"].to_list() == table["verdict"].to_list()
     assert update_claims(load_campaign("uo2")).empty

@@ -8,8 +8,12 @@ import pytest
 
 from llzo_helpers.campaign import model
 from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.campaign.not_compared import not_compared
 from llzo_helpers.campaign.paper import (
+    accessible_over_static,
     compare_with_paper,
+    compared_tables,
+    paper_values,
     readable_comparison,
     update_comparison,
     verdict,
@@ -86,3 +90,94 @@ def test_the_comparison_is_made_of_what_tables_there_are(tmp_path: Path, monkeyp
     assert update_comparison(campaign).empty
     save_table(campaign.directory / "diffusion.csv", TABLE)
     assert len(update_comparison(campaign)) == 5
+
+
+def back_jumps(fraction: float, low: float, high: float, std: float = 0.01) -> pd.DataFrame:
+    """Of the crystal at 112 %, where the paper has 0.84; its D is a bound."""
+    numbers = {"back_jump_fraction": fraction, "back_jump_fraction_std": std}
+    ends = {"back_jump_lowest": low, "back_jump_highest": high, "upper_bound": True}
+    return pd.DataFrame([{**SYSTEM, "volume_ratio": 1.12, **numbers, **ends}])
+
+
+@pytest.mark.parametrize(
+    ("fraction", "low", "high", "sigma", "agreement"),
+    [
+        (0.70, 0.56, 0.85, 0.0, "agrees"),
+        (0.70, 0.56, 0.83, -1.0, "agrees"),
+        (0.70, 0.56, 0.70, -14.0, "differs"),
+        (0.90, 0.88, 0.99, 4.0, "differs"),
+        # a range as wide as this one decides nothing
+        (0.50, 0.10, 0.99, 0.0, "undecided"),
+    ],
+)
+def test_back_jumps_are_compared_by_their_range(fraction, low, high, sigma, agreement):
+    (row,) = compare_with_paper({"sites": back_jumps(fraction, low, high)}).to_dict("records")
+    assert row["paper"] == 0.84
+    assert (row["this_work"], row["lowest"], row["highest"]) == (fraction, low, high)
+    assert row["deviation_sigma"] == pytest.approx(sigma)
+    assert row["agreement"] == agreement
+    # the bound is that of D
+    assert not row["upper_bound"]
+    words = readable_comparison(pd.DataFrame([row]))["this work"].item()
+    assert words == f"{100 * fraction:.0f} ± 1 ({100 * low:.3g} to {100 * high:.3g})"
+
+
+def test_a_table_of_an_older_version_is_left_out():
+    old = back_jumps(0.7, 0.5, 0.8).drop(columns="back_jump_lowest")
+    assert compare_with_paper({"sites": old}).empty
+
+
+def test_accessible_volumes_are_compared_by_both_clusterings():
+    sites = pd.DataFrame(
+        [
+            {**SYSTEM, "run": "a", "phase": "amorphous", "volume_ratio": 1.12,
+             "structure_potential": SYSTEM["md_potential"], "melt_quench": "cip"}
+        ]
+    )  # fmt: skip
+    row = {"run": "a", "measure": "accessible_over_static", "value_std": 0.03}
+    definitions = pd.DataFrame(
+        [row | {"value": 0.23}, row | {"value": 0.48}, row | {"value": 9.0, "measure": "other"}]
+    )
+    table = accessible_over_static(definitions, sites)
+    (found,) = compare_with_paper({"site_definitions": table}).to_dict("records")
+    assert (found["this_work"], found["lowest"], found["highest"]) == (0.23, 0.23, 0.48)
+    assert found["deviation_sigma"] == pytest.approx(-1.0)
+    assert found["agreement"] == "agrees"
+    assert accessible_over_static(definitions.drop(columns="measure"), sites).empty
+
+
+def test_each_number_of_the_paper_is_compared_or_listed_with_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "RESULTS", tmp_path)
+    campaign = load_campaign("quick")
+    runs = {
+        (run.structure.phase, run.structure.volume_ratio, run.temperature_K): run.name
+        for run in campaign.runs
+    }
+    done = TABLE.assign(run=[runs["crystal", ratio, 1100] for ratio in TABLE["volume_ratio"]])
+    save_table(campaign.directory / "diffusion.csv", done)
+    comparison = update_comparison(campaign)
+    listed = not_compared(campaign, comparison, compared_tables(campaign))
+    assert comparison["paper_row"].nunique() + len(listed) == len(paper_values()) == 28
+    reasons = {
+        (row["quantity"].split()[0], row["system"], row["T (K)"]): row["reason"]
+        for row in listed.to_dict("records")
+    }
+    assert reasons["D", "C-Li7 100 % ML", "1100"] == "not finished: 0 of 1 runs"
+    assert reasons["D", "A 112 % ML on CIP", "700"] == "no such run in this campaign"
+    assert reasons["Eₐ", "C-Li6.25 86 % CIP", ""] == "too few temperatures: 1 of at least 3"
+    assert reasons["Eₐ", "C-Li6.25 112 % CIP", ""] == "not finished: 1 of 3 temperatures"
+    assert reasons["back-jumps", "C-Li6.25 112 % CIP", "1100"] == "no sites.csv: run its notebook"
+    save_table(campaign.directory / "sites.csv", pd.DataFrame({"run": ["x"], "volume_ratio": [1]}))
+    listed = not_compared(campaign, comparison, compared_tables(campaign))
+    assert listed["reason"].str.contains("sites.csv is of an older version").sum() == 3
+    alone = load_campaign("uo2")
+    listed = not_compared(alone, comparison.iloc[:0], {})
+    assert len(listed) == 28
+    assert set(listed["reason"].str[:37]) == {"no potential here stands for the paper"[:37]}
+
+
+def test_a_number_with_two_counterparts_is_counted_once():
+    twice = pd.concat([TABLE, TABLE.iloc[:1].assign(supercell=2)])
+    first, *_ = verdict(compare_with_paper({"diffusion": twice}), 28)
+    assert first.startswith("5 of the paper's 28 numbers")
+    assert "counterpart here, in 6 comparisons: 2 within" in first

@@ -204,6 +204,9 @@ class TestTables:
             "mcl": "yes",
         }
         assert set(rows["differs"]) == {"one cell instead of 2x2x2"}
+        signs = np.sign(order.set_index("clustering")["value"])
+        assert signs.to_dict() == {"known sites": 1, "mcl": -1}
+        assert (order["value_std"] > 0).all()
 
     def test_warnings(self, system, table):
         assert warning_table([system], {}, table).empty

@@ -13,8 +13,9 @@ from playwright.sync_api import sync_playwright
 from llzo_helpers.analysis.sites.density import Surface
 from llzo_helpers.campaign import model
 from llzo_helpers.campaign.model import Campaign, load_campaign
+from llzo_helpers.campaign.paper import update_comparison
 from llzo_helpers.campaign.site_panels import DensityPanel
-from llzo_helpers.campaign.tables import save_table
+from llzo_helpers.campaign.tables import run_columns, save_table
 from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.register import save_figure
 from llzo_helpers.jobs.report import write_report
@@ -100,6 +101,22 @@ def test_a_window_chosen_for_each_run_is_told(campaign: Campaign):
     free = campaign.diffusion.model_copy(update={"fit_window": None})
     page = write_report(campaign.model_copy(update={"diffusion": free})).read_text()
     assert "at lags over which D is level, chosen for each run" in page
+
+
+def test_claims_are_told_with_their_numbers_and_what_is_not_there_is_listed(campaign: Campaign):
+    run = next(run for run in campaign.runs if run.structure.structure_potential[0] == "b")
+    glass = run_columns(run) | {"tracer_D_cm2_s": 5e-7, "tracer_D_std_cm2_s": 1e-8}
+    crystal = glass | {"run": "c", "phase": "crystal", "volume_ratio": 1.07, "melt_quench": None}
+    crystal |= {"structure_potential": None, "tracer_D_cm2_s": 2.6e-5, "tracer_D_std_cm2_s": 1e-6}
+    table = pd.DataFrame([glass, crystal]).assign(upper_bound=False, warnings=None)
+    save_table(campaign.directory / "diffusion.csv", table)
+    update_comparison(campaign)
+    page = write_report(campaign).read_text().replace("\N{NO-BREAK SPACE}", " ")
+    assert "claims of the paper, 1 agree, 0 agree in kind, 0 disagree, and" in page
+    assert "C-CIP 107 %: 2.6 ± 0.1, A-CIP 112 %: 0.050 ± 0.001 in 10⁻⁵ cm²/s; factor 52" in page
+    assert "26 of the paper's numbers are not in this campaign" in page
+    assert "<td>no such run in this campaign</td>" in page
+    assert (campaign.directory / "claims.csv").is_file()
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
