@@ -1,0 +1,123 @@
+"""What every registered figure gets at last: ticks that differ, and room for its legend."""
+
+import re
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from llzo_helpers.arrays import FloatArray
+from llzo_helpers.figures.style import log_ticks
+
+_LETTER, _SYMBOL, _LINE = 6.4, 46, 20
+"""Of legends, pixels: mean width of a letter, width of an entry without its text, of a line."""
+
+
+def finish(figure: go.Figure) -> go.Figure:
+    """Write the ticks of logarithmic axes in full, and lay the legend out below the axes."""
+    for name, axis in _axes(figure).items():
+        if axis.type == "log" and axis.tickvals is None:
+            _label_logarithmic(figure, name, axis)
+    _arrange_legend(figure)
+    return figure
+
+
+def tick_text(value: float) -> str:
+    """Return a number as it stands at an axis.
+
+    Examples
+    --------
+    >>> tick_text(0.05), tick_text(2e-6), tick_text(1e5)
+    ('0.05', '2×10<sup>−6</sup>', '10<sup>5</sup>')
+    """
+    if 0.01 <= value < 1e4:
+        return f"{value:g}"
+    digit, power = f"{value:.0e}".split("e")
+    factor = "" if digit == "1" else f"{digit}×"
+    return f"{factor}10<sup>{int(power)}</sup>".replace("-", "−")
+
+
+def _axes(figure: go.Figure) -> dict[str, Any]:
+    """Return the axes by the names that traces call them by: x, x2, y and so on."""
+    names = [key for key in figure.layout if re.fullmatch(r"[xy]axis\d*", key)]
+    return {name.replace("axis", ""): figure.layout[name] for name in names}
+
+
+def _label_logarithmic(figure: go.Figure, name: str, axis: Any) -> None:
+    """Label as many of 1, 2, 5 times powers of ten as there is room for, each in full."""
+    if axis.range:
+        low, high = 10.0 ** np.array(axis.range, dtype=float)
+    else:
+        values = _values(figure, name)
+        if not len(values):
+            return
+        # plotly leaves a margin
+        low, high = 0.7 * values.min(), 1.4 * values.max()
+    length, needed = _length(figure, name, axis), 48 if name[0] == "x" else 17
+    digits: tuple[float, ...]
+    for digits in ((1, 2, 5), (1, 3), (1,)):
+        ticks = log_ticks(low, high, digits)
+        if len(ticks) < 2 or length / np.log10(high / low) * _closest(digits) >= needed:
+            break
+    if len(ticks) < 2:
+        digits = (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+    # error bars may reach farther than values
+    ticks = log_ticks(low / 30, high * 30, digits)
+    axis.update(tickvals=ticks, ticktext=[tick_text(tick) for tick in ticks], tickangle=0)
+
+
+def _closest(digits: tuple[float, ...]) -> float:
+    """Return the smallest distance of ticks in decades."""
+    return float(np.diff(np.log10([*digits, 10])).min())
+
+
+def _values(figure: go.Figure, name: str) -> FloatArray:
+    """Return the positive values on an axis and on those that move with it."""
+    axes = _axes(figure)
+    root = axes[name].matches or name
+    together = {other for other, axis in axes.items() if (axis.matches or other) == root}
+    letter = name[0]
+    found = [
+        np.asarray(trace[letter], dtype=float)
+        for trace in figure.data
+        if (trace[f"{letter}axis"] or letter) in together and trace[letter] is not None
+    ]
+    values = np.concatenate(found) if found else np.empty(0)
+    return values[np.isfinite(values) & (values > 0)]
+
+
+def _length(figure: go.Figure, name: str, axis: Any) -> float:
+    """Return the length of an axis in pixels."""
+    layout, margin = figure.layout, figure.layout.margin
+    start, end = axis.domain or (0, 1)
+    full = layout.width - margin.l - margin.r if name[0] == "x" else 0
+    full = full or layout.height - margin.t - margin.b
+    return float((end - start) * full)
+
+
+def _arrange_legend(figure: go.Figure) -> None:
+    """Put the legend below the axes, in columns, and make the figure taller by its height."""
+    shown = [trace for trace in figure.data if trace.name and trace.showlegend is not False]
+    layout = figure.layout
+    if layout.showlegend is False or not shown or (len(figure.data) == 1 and layout.height):
+        return
+    margin = layout.margin
+    widest = _LETTER * max(len(re.sub("<.*?>", "", trace.name)) for trace in shown)
+    columns = max(1, int((layout.width - margin.l - margin.r) // (widest + _SYMBOL)))
+    height = _LINE * -(-len(shown) // columns) + 10
+    figure.update_layout(
+        height=layout.height + height,
+        margin={"b": margin.b + height},
+        legend={
+            "orientation": "h",
+            "font": {"size": 12},
+            "entrywidth": widest,
+            "x": 0,
+            "yref": "container",
+            "y": 0.005,
+            "yanchor": "bottom",
+            # it would scroll beyond half the height of the axes
+            "maxheight": height + 20,
+            "tracegroupgap": 0,
+        },
+    )
