@@ -131,6 +131,7 @@ def effects_figure(decompositions: Mapping[str, FactorialDecomposition]) -> go.F
         figure.add_annotation(
             text="no pair of structures whose D is known with both potentials",
             **{"x": 0.5, "y": 0.9, "xref": "paper", "yref": "paper", "showarrow": False},
+            bgcolor="white",
         )
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=list(names))
     figure.add_vline(x=1, line={"dash": "dot", "color": BLACK, "width": 1})
@@ -189,6 +190,6 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
                 showlegend=False,
                 place=place,
             )
-    figure.update_xaxes(title="time since the switch (ps)", row=1)
-    figure.update_xaxes(title="r (Å)", row=2, range=[1.2, None])
+    figure.update_xaxes(title_text="time since the switch (ps)", row=1)
+    figure.update_xaxes(title_text="r (Å)", row=2, range=[1.2, None])
     return figure

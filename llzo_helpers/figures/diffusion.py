@@ -1,6 +1,7 @@
 """What diffusion coefficients are based on: mean squared displacements and Arrhenius plots."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from llzo_helpers.analysis.diffusion import TracerDiffusion
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.tables import SystemKey, system_key
-from llzo_helpers.figures.facets import add_key, look_of
+from llzo_helpers.figures.facets import add_key, look_of, new_facets
 from llzo_helpers.figures.looks import Look, look, shade
 from llzo_helpers.figures.measured import add_measured
 from llzo_helpers.figures.register import registered
@@ -52,7 +53,7 @@ def msd_figure(
         ),
         x="lag t (ps)",
         y="MSD (Å<sup>2</sup>)",
-        height=125,
+        height=145,
         subplots={"shared_yaxes": "all", "shared_xaxes": "all"},
         showlegend=False,
     )
@@ -193,36 +194,40 @@ def _label_running_D(figure: go.Figure) -> go.Figure:
 
 
 @registered("ageing")
-def ageing_figure(ageing: pd.DataFrame) -> go.Figure:
+def ageing_figure(ageing: pd.DataFrame, looks: Mapping[str, Look] | None = None) -> go.Figure:
     """D of glasses in consecutive parts of their runs, against age.
 
     Parameters
     ----------
     ageing
         `ageing.csv`.
+    looks
+        Of the runs, by label and temperature; black where it is not told.
     """
-    figure = new_figure(
+    runs = {_run_name(rows.iloc[0].to_dict()): rows for _, rows in ageing.groupby("run")}
+    figure, places = new_facets(
+        runs,
+        looks,
         x="age (ps)",
         y="D<sub>Li</sub> (cm<sup>2</sup>/s)",
-        log_y=True,
+        height=280,
+        subplots={"shared_xaxes": "all", "shared_yaxes": "all"},
         caption=(
             "Tracer diffusion coefficient of glasses in consecutive parts of their runs, with "
             "standard errors, against the time since the run began. Pale symbols with an arrow: "
             "upper bounds. In a glass that ages, lithium slows down."
         ),
     )
-    for _, rows in ageing.groupby("run", sort=False):
-        first = rows.iloc[0].to_dict()
-        replica = f" r{first['replica']}" if first["replica"] > 1 else ""
-        add_measured(
-            figure,
-            rows,
-            rows["age_ps"],
-            look=look(first, shaded=True),
-            name=f"{system_label(first)}{replica}, {first['temperature_K']:g} K",
-            joined=True,
-        )
+    figure.update_yaxes(type="log")
+    for name, (place,) in places.items():
+        rows, drawn = runs[name], look_of(name, looks)
+        add_measured(figure, rows, rows["age_ps"], look=drawn, name=name, joined=True, place=place)
     return figure
+
+
+def _run_name(row: Mapping[Any, Any]) -> str:
+    replica = f" r{row['replica']}" if row["replica"] > 1 else ""
+    return f"{system_label(row)}{replica}, {row['temperature_K']:g} K"
 
 
 @registered("ageing_lags")

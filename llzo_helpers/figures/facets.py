@@ -1,6 +1,6 @@
 """Figures with a panel for each potential (and temperature), and systems within it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -13,7 +13,7 @@ UNTOLD = Look(BLACK, "circle", "solid")
 
 
 def new_facets(
-    names: Iterable[str],
+    names: Collection[str],
     looks: Mapping[str, Look] | None,
     quantities: Sequence[str] = ("",),
     **panels: Any,
@@ -35,7 +35,7 @@ def new_facets(
     -------
     figure
     places
-        Where each is drawn, by its name, one place per quantity.
+        Where each is drawn, by its name, one place per quantity; panel by panel.
     """
     rows = list(dict.fromkeys(look_of(name, looks).panel for name in names))
     titles = [": ".join(filter(None, (row, each))) for row in rows for each in quantities]
@@ -44,7 +44,17 @@ def new_facets(
     of_row = {
         row: places[len(quantities) * i : len(quantities) * (i + 1)] for i, row in enumerate(rows)
     }
-    return figure, {name: of_row[look_of(name, looks).panel] for name in names}
+    ordered = sorted(names, key=lambda name: rows.index(look_of(name, looks).panel))
+    return figure, {name: of_row[look_of(name, looks).panel] for name in ordered}
+
+
+def once(places: Mapping[str, Sequence[dict[str, int]]]) -> list[dict[str, int]]:
+    """Return the first place of each panel, once, for what all panels show."""
+    found: list[dict[str, int]] = []
+    for place, *_ in places.values():
+        if place not in found:
+            found.append(place)
+    return found
 
 
 def look_of(name: str, looks: Mapping[str, Look] | None) -> Look:

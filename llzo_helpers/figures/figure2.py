@@ -43,6 +43,7 @@ def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int
             "residence time of the nearest site; yellow: fast, blue: slow."
         ),
         columns=columns,
+        x="",
         height=190,
         subplots={
             "specs": [[{"type": "scene"}] * columns] * rows,

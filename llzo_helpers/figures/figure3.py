@@ -1,5 +1,6 @@
 """Figure 3 of the paper: order parameter of the network (A), spectrum (B), distances (C)."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from llzo_helpers.analysis.order import BondAngles, PairDistribution
 from llzo_helpers.analysis.vibration import THZ_TO_WAVENUMBER, VibrationalDensityOfStates
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS
-from llzo_helpers.figures.facets import look_of, new_facets
+from llzo_helpers.figures.facets import look_of, new_facets, once
 from llzo_helpers.figures.looks import PAPER_COLOURS, Look, look
 from llzo_helpers.figures.measured import add_curve
 from llzo_helpers.figures.register import registered
@@ -55,7 +56,8 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
     if len(values) and np.ptp(values) < 1e-6 * np.abs(values).max():
         # θ of a single network is its count up to rounding, and plotly would show the rounding
         figure.update_yaxes(range=np.sort(values[0] * [0.9, 1.1]))
-    for _, rows in table.groupby(SYSTEM_COLUMNS, sort=False, dropna=False):
+    ordered = table.sort_values(["md_potential", "phase"], ascending=[True, False], kind="stable")
+    for _, rows in ordered.groupby(SYSTEM_COLUMNS, sort=False, dropna=False):
         first = rows.iloc[0].to_dict()
         drawn = look(first, shaded=True)
         figure.add_scatter(
@@ -156,7 +158,8 @@ def figure_3c(
             "from blocks of frames."
         ),
     )
-    for system, pair in pairs.items():
+    for system, (place,) in places.items():
+        pair = pairs[system]
         add_curve(
             figure,
             pair.radii,
@@ -164,13 +167,13 @@ def figure_3c(
             pair.standard_error,
             look=look_of(system, looks),
             name=system,
-            place=places[system][0],
+            place=place,
         )
     start = min(pair.radii[np.argmax(pair.values > 0)] for pair in pairs.values())
     end = min(pair.radii[-1] for pair in pairs.values())
     figure.update_xaxes(range=[max(0.0, start - 0.3), end])
     figure.add_hline(y=1, line={"color": GREY, "width": 1, "dash": "dash"})
-    figure.update_yaxes(rangemode="tozero")
+    figure.update_yaxes(range=[0, 1.05 * max(pair.values.max() for pair in pairs.values())])
     return figure
 
 
@@ -200,17 +203,17 @@ def angles_figure(
         subplots=_SHARED,
         caption=f"Distribution of the angle {names} between neighbours. Octahedra: 90° and 180°.",
     )
-    for system, distribution in angles.items():
+    for system, (place,) in places.items():
         figure.add_scatter(
-            x=distribution.angles,
-            y=distribution.density,
+            x=angles[system].angles,
+            y=angles[system].density,
             mode="lines",
             line=look_of(system, looks).line,
             name=system,
-            **places[system][0],
+            **place,
         )
-    figure.update_xaxes(range=[40, 180], dtick=20)
-    figure.update_yaxes(rangemode="tozero")
+    figure.update_xaxes(range=[40, 180], tickvals=[60, 90, 120, 150, 180])
+    figure.update_yaxes(range=[0, 1.05 * max(each.density.max() for each in angles.values())])
     return figure
 
 
@@ -253,7 +256,7 @@ def counting_figure(
     smallest = min(int(curve.amounts.min()) for curve in by_sites.values())
     figure.update_xaxes(type="log")
     n = np.geomspace(smallest, largest, 60)
-    for mean, dash in ((0.0, "solid"), (0.5, "dash")):
+    for (mean, dash), place in itertools.product(((0.0, "solid"), (0.5, "dash")), once(places)):
         figure.add_scatter(
             x=n,
             y=counting_limit(n, exponent=3, mean_degree=mean),
@@ -261,12 +264,10 @@ def counting_figure(
             line={"color": GREY, "width": 1.5, "dash": dash},
             name=f"count alone, mean degree {mean:g}",
             showlegend=False,
-            row="all",
-            col="all",
-            exclude_empty_subplots=False,
+            **place,
         )
-    for system, curve in by_sites.items():
-        drawn, (place,) = look_of(system, looks), places[system]
+    for system, (place,) in places.items():
+        drawn, curve = look_of(system, looks), by_sites[system]
         whole = drawn.marker | {"size": 12, "line": {"width": 1, "color": BLACK}}
         common = {"name": system, "legendgroup": system, "mode": "markers"} | place
         figure.add_scatter(
@@ -321,8 +322,8 @@ def length_figure(
         ),
     )
     figure.update_xaxes(type="log")
-    for system, curve in by_length.items():
-        drawn = look_of(system, looks)
+    for system, (place,) in places.items():
+        drawn, curve = look_of(system, looks), by_length[system]
         figure.add_scatter(
             x=curve.amounts * frame_intervals_ps[system],
             y=curve.means,
@@ -331,7 +332,7 @@ def length_figure(
             marker=drawn.marker | {"size": 7},
             line=drawn.line,
             name=system,
-            **places[system][0],
+            **place,
         )
     return figure
 

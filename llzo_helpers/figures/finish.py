@@ -1,5 +1,6 @@
 """What every registered figure gets at last: ticks that differ, and room for its legend."""
 
+import math
 import re
 from typing import Any
 
@@ -11,6 +12,14 @@ from llzo_helpers.figures.style import log_ticks
 
 _LETTER, _SYMBOL, _LINE = 6.4, 46, 20
 """Of legends, pixels: mean width of a letter, width of an entry without its text, of a line."""
+
+
+_DIGITS: tuple[tuple[float, ...], ...] = ((1, 2, 5), (1, 3), (1,))
+_FINE_DIGITS: tuple[tuple[float, ...], ...] = (
+    (1, 2, 3, 5, 7),
+    (1, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9),
+)
+"""Of the ticks of logarithmic axes, within a decade."""
 
 
 def finish(figure: go.Figure) -> go.Figure:
@@ -32,9 +41,10 @@ def tick_text(value: float) -> str:
     """
     if 0.01 <= value < 1e4:
         return f"{value:g}"
-    digit, power = f"{value:.0e}".split("e")
-    factor = "" if digit == "1" else f"{digit}×"
-    return f"{factor}10<sup>{int(power)}</sup>".replace("-", "−")
+    power = math.floor(math.log10(value) + 1e-9)
+    digits = f"{value / 10.0**power:g}"
+    factor = "" if digits == "1" else f"{digits}×"
+    return f"{factor}10<sup>{power}</sup>".replace("-", "−")
 
 
 def _axes(figure: go.Figure) -> dict[str, Any]:
@@ -46,21 +56,19 @@ def _axes(figure: go.Figure) -> dict[str, Any]:
 def _label_logarithmic(figure: go.Figure, name: str, axis: Any) -> None:
     """Label as many of 1, 2, 5 times powers of ten as there is room for, each in full."""
     if axis.range:
-        low, high = 10.0 ** np.array(axis.range, dtype=float)
+        low, high = 10.0 ** np.sort(np.array(axis.range, dtype=float))
     else:
         values = _values(figure, name)
         if not len(values):
             return
-        # plotly leaves a margin
-        low, high = 0.7 * values.min(), 1.4 * values.max()
+        low, high = 0.95 * values.min(), 1.05 * values.max()
     length, needed = _length(figure, name, axis), 48 if name[0] == "x" else 17
-    digits: tuple[float, ...]
-    for digits in ((1, 2, 5), (1, 3), (1,)):
-        ticks = log_ticks(low, high, digits)
-        if len(ticks) < 2 or length / np.log10(high / low) * _closest(digits) >= needed:
-            break
-    if len(ticks) < 2:
-        digits = (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+    per_decade = length / np.log10(high / low)
+    digits = next((d for d in _DIGITS if per_decade * _closest(d) >= needed), (1.0,))
+    if len(log_ticks(low, high, digits)) < 2:
+        digits = next(
+            (d for d in _FINE_DIGITS if len(log_ticks(low, high, d)) > 1), _FINE_DIGITS[-1]
+        )
     # error bars may reach farther than values
     ticks = log_ticks(low / 30, high * 30, digits)
     axis.update(tickvals=ticks, ticktext=[tick_text(tick) for tick in ticks], tickangle=0)
@@ -101,6 +109,9 @@ def _arrange_legend(figure: go.Figure) -> None:
     layout = figure.layout
     if layout.showlegend is False or not shown or (len(figure.data) == 1 and layout.height):
         return
+    for trace in shown:
+        # only then does plotly fill a row before it begins the next
+        trace.legendgroup = trace.legendgroup or trace.name
     margin = layout.margin
     widest = _LETTER * max(len(re.sub("<.*?>", "", trace.name)) for trace in shown)
     columns = max(1, int((layout.width - margin.l - margin.r) // (widest + _SYMBOL)))

@@ -40,7 +40,7 @@ def framework_figure(
             "amorphous; a crystal that crosses it amorphises."
         ),
     )
-    for name in changing:
+    for name, (place,) in places.items() if changing else ():
         times, fraction = curves[name]
         figure.add_scatter(
             x=times,
@@ -48,7 +48,7 @@ def framework_figure(
             mode="lines",
             line=look_of(name, looks).line,
             name=name,
-            **places[name][0],
+            **place,
         )
     unchanged = [times for times, fraction in curves.values() if not fraction.any()]
     if unchanged:

@@ -61,7 +61,8 @@ class Look:
     @property
     def open(self) -> dict[str, Any]:
         """Marker of a value of the paper."""
-        return self.marker | {"symbol": f"{self.symbol}-open", "size": 11, "line": {"width": 1.5}}
+        shape, dot, _ = self.symbol.partition("-dot")
+        return self.marker | {"symbol": f"{shape}-open{dot}", "size": 11, "line": {"width": 1.5}}
 
     @property
     def marker(self) -> dict[str, Any]:

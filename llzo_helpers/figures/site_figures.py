@@ -96,19 +96,19 @@ def superbasin_figure(
     figure, places = new_facets(
         scans,
         looks,
-        ("fraction of sites in the largest superbasin", "number of superbasins"),
+        ("share of the largest superbasin", "number of superbasins"),
         x="minimum rate of a link (ps<sup>−1</sup>)",
         height=230,
         subplots={"shared_xaxes": "all"},
         caption=(
             "Superbasins: sites joined by links that are at least as fast, in both directions, as "
-            "the threshold on the axis; single sites are not counted. Diamonds: the critical rate, "
+            "the threshold on the axis; single sites are not counted. Symbols: the critical rate, "
             "at which the fast links percolate in three dimensions. With slow bottlenecks, "
             "superbasins merge late and many remain."
         ),
     )
-    for name, scan in scans.items():
-        drawn, (left, right) = look_of(name, looks), places[name]
+    for name, (left, right) in places.items():
+        drawn, scan = look_of(name, looks), scans[name]
         common = {"x": scan.minimum_rate_per_ps, "line": drawn.line, "legendgroup": name}
         share = scan.largest / n_sites[name]
         figure.add_scatter(y=share, mode="lines", name=name, **common, **left)
@@ -118,7 +118,7 @@ def superbasin_figure(
             x=scan.minimum_rate_per_ps[percolating],
             y=share[percolating],
             mode="markers",
-            marker={"color": drawn.colour, "size": 10, "symbol": "diamond"},
+            marker=drawn.marker,
             showlegend=False,
             legendgroup=name,
             hovertemplate="percolates at %{x:.3g} ps<sup>−1</sup><extra></extra>",

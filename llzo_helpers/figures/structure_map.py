@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from llzo_helpers.analysis.structure_map import StructureMap
-from llzo_helpers.figures.facets import look_of, new_facets
+from llzo_helpers.figures.facets import look_of, new_facets, once
 from llzo_helpers.figures.looks import DASHES, SYMBOLS, Look
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import BLACK, GREY, new_panels
@@ -56,19 +56,26 @@ def map_figure(
             "colorscale": "Inferno",
             "cmin": 0,
             "cmax": max((float(T.max()) for _, T in quenches.values()), default=3000.0),
-            "colorbar": {"title": "T (K)", "thickness": 14, "x": 1.01, "len": 0.8},
+            "colorbar": {
+                "title": {"text": "T (K)", "font": {"size": 12}},
+                "thickness": 14,
+                "x": 1.01,
+                "len": 0.8,
+            },
         },
     )
-    for symbol, (name, scores) in zip(SYMBOLS * 9, reference.items(), strict=False):
+    # the first two coincide
+    sides = ("top left", "bottom left", *["middle left"] * len(reference))
+    for beside, symbol, (name, scores) in zip(sides, SYMBOLS * 9, reference.items(), strict=False):
         for place in (first, *places):
             named = place is first
             figure.add_scatter(
                 x=scores[:, 0],
                 y=scores[:, 1],
-                # its name is at the frame farthest to the right
+                # its name is at the frame farthest to the left
                 mode="markers+text" if named else "markers",
-                text=np.where(scores[:, 0] == scores[:, 0].max(), name, "") if named else None,
-                textposition="middle right",
+                text=np.where(scores[:, 0] == scores[:, 0].min(), name, "") if named else None,
+                textposition=beside,
                 textfont={"size": 10, "color": BLACK},
                 marker={"color": GREY, "symbol": f"{symbol}-open", "size": 7 if named else 5},
                 name=name,
@@ -86,7 +93,8 @@ def map_figure(
             name=name,
             **first,
         )
-    for system, scores in systems.items():
+    for system in sorted(systems, key=lambda name: panels.index(look_of(name, looks).panel)):
+        scores = systems[system]
         drawn = look_of(system, looks)
         figure.add_scatter(
             x=scores[:, 0],
@@ -132,13 +140,13 @@ def distance_figure(
             "reference."
         ),
     )
-    panels = list({str(place): place for (place,) in places.values()}.values())
+    panels = once(places)
     for dash, (name, values) in zip(DASHES[1:] * 9, reference.items(), strict=False):
         for place in panels:
             line = {"color": GREY, "width": 1.5, "dash": dash}
             _add_cumulative(figure, values, name, line, showlegend=place is panels[0], **place)
-    for name, values in systems.items():
-        _add_cumulative(figure, values, name, look_of(name, looks).line, **places[name][0])
+    for name, (place,) in places.items():
+        _add_cumulative(figure, systems[name], name, look_of(name, looks).line, **place)
     figure.add_vline(x=1, line={"color": BLACK, "width": 1, "dash": "dot"})
     figure.update_xaxes(type="log")
     return figure

@@ -64,6 +64,7 @@ def volume_histograms(
             marker={
                 "color": colour(time),
                 "coloraxis": "coloraxis",
+                "line": {"width": 0},
             },
             customdata=time,
             hovertemplate=(
