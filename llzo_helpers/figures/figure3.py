@@ -52,10 +52,7 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
         ),
     )
     figure.update_xaxes(type="log")
-    values = table[["gop_k3", "gop_k3_counting_limit"]].to_numpy()
-    if len(values) and np.ptp(values) < 1e-6 * np.abs(values).max():
-        # θ of a single network is its count up to rounding, and plotly would show the rounding
-        figure.update_yaxes(range=np.sort(values[0] * [0.9, 1.1]))
+    values = table[["gop_k3", "gop_k3_counting_limit"]].to_numpy().ravel()
     ordered = table.sort_values(["md_potential", "phase"], ascending=[True, False], kind="stable")
     for _, rows in ordered.groupby(SYSTEM_COLUMNS, sort=False, dropna=False):
         first = rows.iloc[0].to_dict()
@@ -77,14 +74,19 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
         marker={"color": BLACK, "symbol": "x-thin-open", "size": 9},
         name="count of sites",
     )
-    amorphous = "amorphous" in set(table["phase"])
-    for label, value in PAPER_GOP.items() if amorphous else ():
-        figure.add_hline(
-            y=value,
-            line={"dash": "dash", "color": PAPER_COLOURS[label], "width": 1},
-            annotation_text=f"paper, amorphous {label}",
-            annotation_position="top left",
-        )
+    if "amorphous" in set(table["phase"]):
+        for label, value in PAPER_GOP.items():
+            figure.add_hline(
+                y=value,
+                line={"dash": "dash", "color": PAPER_COLOURS[label], "width": 1},
+                annotation_text=f"paper, amorphous {label}",
+                annotation_position="top left",
+            )
+        values = np.append(values, list(PAPER_GOP.values()))
+    if len(values):
+        # θ of a single network is its count up to rounding, and plotly would show the rounding
+        margin = 0.1 * max(np.ptp(values), np.abs(values).max())
+        figure.update_yaxes(range=[values.min() - margin, values.max() + margin])
     return figure
 
 

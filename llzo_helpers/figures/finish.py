@@ -1,5 +1,6 @@
 """What every registered figure gets at last: ticks that differ, and room for its legend."""
 
+import base64
 import math
 import re
 from typing import Any
@@ -29,6 +30,22 @@ def finish(figure: go.Figure) -> go.Figure:
             _label_logarithmic(figure, name, axis)
     _arrange_legend(figure)
     return figure
+
+
+def resized(figure: go.Figure, width: int, height: int) -> go.Figure:
+    """Return a finished figure laid out anew in another size, which its legend adds to."""
+    small = go.Figure(figure)
+    margin, meta = small.layout.margin, small.layout.meta or {}
+    small.update_layout(
+        width=width,
+        height=height,
+        margin={"l": min(margin.l, 64), "r": 10, "b": margin.b - meta.get("legend_height", 0)},
+    )
+    for axis in _axes(small).values():
+        axis.update(title_font_size=12, tickfont_size=11)
+        if axis.type == "log":
+            axis.update(tickvals=None, ticktext=None)
+    return finish(small)
 
 
 def tick_text(value: float) -> str:
@@ -86,12 +103,19 @@ def _values(figure: go.Figure, name: str) -> FloatArray:
     together = {other for other, axis in axes.items() if (axis.matches or other) == root}
     letter = name[0]
     found = [
-        np.asarray(trace[letter], dtype=float)
+        np.asarray(numbers(trace[letter]), dtype=float)
         for trace in figure.data
         if (trace[f"{letter}axis"] or letter) in together and trace[letter] is not None
     ]
     values = np.concatenate(found) if found else np.empty(0)
     return values[np.isfinite(values) & (values > 0)]
+
+
+def numbers(values: Any) -> Any:
+    """Return an array of a figure; plotly leaves those of figures that were read in base 64."""
+    if isinstance(values, dict):
+        return np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"])
+    return list(values)
 
 
 def _length(figure: go.Figure, name: str, axis: Any) -> float:
@@ -119,6 +143,7 @@ def _arrange_legend(figure: go.Figure) -> None:
     figure.update_layout(
         height=layout.height + height,
         margin={"b": margin.b + height},
+        meta={**(layout.meta or {}), "legend_height": height},
         legend={
             "orientation": "h",
             "font": {"size": 12},

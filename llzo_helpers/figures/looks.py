@@ -34,6 +34,8 @@ _OTHER_CRYSTAL, _OTHER_GLASS = "hexagon", "star"
 _FOREIGN_GLASS = {6.25: "cross", 7.0: "x"}
 _OTHER_FOREIGN_GLASS = "hourglass"
 
+_DASHES_OF_SUPERCELLS = {"solid": "longdash", "dash": "dashdot", "dot": "longdashdot"}
+
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 """For what is not told apart by potential, structure or volume: taken in turn."""
@@ -100,7 +102,7 @@ def look(row: Mapping[Any, Any], *, shaded: bool = False) -> Look:
     else:
         symbol, dash = _GLASSES.get(lithium, _OTHER_GLASS), "dash"
     if row.get("supercell", 1) > 1:
-        symbol, dash = f"{symbol}-dot", "longdashdot"
+        symbol, dash = f"{symbol}-dot", _DASHES_OF_SUPERCELLS[dash]
     return Look(colour, symbol, dash)
 
 
