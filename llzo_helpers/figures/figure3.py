@@ -74,6 +74,7 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
         marker={"color": BLACK, "symbol": "x-thin-open", "size": 9},
         name="count of sites",
     )
+    shown = values.tolist()
     if "amorphous" in set(table["phase"]):
         for label, value in PAPER_GOP.items():
             figure.add_hline(
@@ -82,11 +83,11 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
                 annotation_text=f"paper, amorphous {label}",
                 annotation_position="top left",
             )
-        values = np.append(values, list(PAPER_GOP.values()))
-    if len(values):
+        shown += PAPER_GOP.values()
+    if shown:
         # θ of a single network is its count up to rounding, and plotly would show the rounding
-        margin = 0.1 * max(np.ptp(values), np.abs(values).max())
-        figure.update_yaxes(range=[values.min() - margin, values.max() + margin])
+        margin = 0.1 * max(map(abs, shown))
+        figure.update_yaxes(range=[min(shown) - margin, max(shown) + margin])
     return figure
 
 
