@@ -31,7 +31,7 @@ exclude_patterns = ["_ext"]
 
 myst_enable_extensions = ["colon_fence", "dollarmath", "substitution"]
 myst_heading_anchors = 3
-myst_substitutions = {"shown": tutorials.shown()}
+myst_substitutions = {"shown": tutorials.shown(), "gallery": tutorials.gallery()}
 # notebooks show what they were last run with; a build runs nothing
 nb_execution_mode = "off"
 nb_merge_streams = True
