@@ -81,7 +81,7 @@ def gallery() -> str:
         picture.parent.mkdir(exist_ok=True)
         drawn = picture.is_file() and picture.stat().st_mtime > figure.stat().st_mtime
         if drawn or picture_of(load_figure(figure), picture):
-            options = f":alt: {words}\n:width: 340px\n:target: tutorials/{stem}.html"
+            options = f":alt: {words}\n:class: thumbnail\n:target: tutorials/{stem}.html"
             pictures.append(f"```{{image}} tutorials/{name}.png\n{options}\n```")
     return "\n\n".join(pictures)
 

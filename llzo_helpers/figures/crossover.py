@@ -11,7 +11,7 @@ from llzo_helpers.analysis.factorial import FactorialDecomposition
 from llzo_helpers.campaign.crossover import Switch
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.tables import system_columns
-from llzo_helpers.figures.looks import SYMBOLS, look
+from llzo_helpers.figures.looks import SYMBOLS, look, run_looks
 from llzo_helpers.figures.measured import add_curve, add_measured, add_paper
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import (
@@ -155,9 +155,11 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
             "pair distributions of the last fifth of the run, with standard errors. First replicas."
         ),
     )
+    runs = {system_label(system_columns(observed.run)): observed.run for observed in switches}
+    looks = run_looks(runs)
     for observed in switches:
-        system = system_columns(observed.run)
-        name, drawn = system_label(system), look(system, shaded=True)
+        name = system_label(system_columns(observed.run))
+        drawn = looks[name]
         same = {"mode": "lines", "legendgroup": name, "name": name}
         figure.add_scatter(
             x=observed.time_ps,

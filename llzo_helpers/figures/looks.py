@@ -116,7 +116,8 @@ def run_looks(runs: Mapping[str, AnyRun]) -> dict[str, Look]:
     """Return how runs are drawn beside each other, by what they are called.
 
     Each potential has a panel, and so has each temperature and replica; the shade is the volume.
-    Runs made elsewhere, of which less is known, are told apart by shade, marker and line in turn.
+    Runs made elsewhere, of which less is known, are told apart by shade, marker and line in turn;
+    lines of other lithium contents by their dashes.
     """
     several = len({run.temperature_K for run in runs.values()}) > 1
     looks = {
@@ -131,7 +132,19 @@ def run_looks(runs: Mapping[str, AnyRun]) -> dict[str, Look]:
             symbol, dash = SYMBOLS[number % len(SYMBOLS)], DASHES[number % len(DASHES)]
             looks[name] = Look(colour, symbol, dash, same.panel)
             seen[same] += 1
-    return looks
+    return _with_lines_that_differ(looks)
+
+
+def _with_lines_that_differ(looks: Mapping[str, Look]) -> dict[str, Look]:
+    """Give lines another dash where, without their markers, they would look alike."""
+    used: dict[tuple[str, str], list[str]] = {}
+    found = {}
+    for name, drawn in looks.items():
+        taken = used.setdefault((drawn.panel, drawn.colour), [])
+        dash = next((d for d in (drawn.dash, *DASHES) if d not in taken), drawn.dash)
+        taken.append(dash)
+        found[name] = replace(drawn, dash=dash)
+    return found
 
 
 def _panel(run: AnyRun, *, several: bool) -> str:

@@ -124,6 +124,7 @@ def test_in_a_browser_no_legend_scrolls_and_no_words_overlap(figures, tmp_path: 
         page = browser.new_page(viewport={"width": 800, "height": 900})
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.set_default_timeout(180_000)
         page.goto(path.as_uri())
         page.wait_for_function(
             f"document.querySelectorAll('.main-svg .infolayer').length >= {len(parts)}"
