@@ -32,7 +32,11 @@ exclude_patterns = ["_ext"]
 
 myst_enable_extensions = ["colon_fence", "dollarmath", "substitution"]
 myst_heading_anchors = 3
-myst_substitutions = {"shown": tutorials.shown(), "claims": claims_table.claims_table()}
+myst_substitutions = {
+    "shown": tutorials.shown(),
+    "gallery": tutorials.gallery(),
+    "claims": claims_table.claims_table(),
+}
 # notebooks show what they were last run with; a build runs nothing
 nb_execution_mode = "off"
 nb_merge_streams = True

@@ -13,8 +13,11 @@ import plotly
 import plotly.io
 from sphinx.application import Sphinx
 
+from llzo_helpers.figures.register import load_figure
+from llzo_helpers.jobs.export import picture_of
 from llzo_helpers.paths import NOTEBOOKS, RESULTS
 
+DOCS = Path(__file__).parents[1]
 CAMPAIGN = os.environ.get("CAMPAIGN", "quick")
 SOURCES = sorted(NOTEBOOKS.glob("0*.ipynb"))
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -56,6 +59,31 @@ def shown() -> str:
         f"Notebooks {', '.join(with_outputs)} are shown as the campaign `{CAMPAIGN}` ran them; "
         f"the others without outputs."
     )
+
+
+SHOWN = {
+    "03_diffusion": ("figure_1a", "Diffusivity against volume"),
+    "04_sites": ("figure_2", "Density of lithium, coloured by residence time"),
+    "05_gop": ("figure_3c", "Pair distribution of oxygen"),
+    "06_crossover": ("crossover", "Diffusivity of glasses by structure and potential"),
+}
+"""A figure of each notebook, and what it shows."""
+
+
+def gallery() -> str:
+    """Return pictures that lead to notebooks; none without results or a browser to draw them."""
+    pictures = []
+    for stem, (name, words) in SHOWN.items():
+        figure = RESULTS / CAMPAIGN / "figures" / f"{name}.json"
+        if not figure.is_file():
+            continue
+        picture = DOCS / "tutorials" / f"{name}.png"
+        picture.parent.mkdir(exist_ok=True)
+        drawn = picture.is_file() and picture.stat().st_mtime > figure.stat().st_mtime
+        if drawn or picture_of(load_figure(figure), picture):
+            options = f":alt: {words}\n:class: thumbnail\n:target: tutorials/{stem}.html"
+            pictures.append(f"```{{image}} tutorials/{name}.png\n{options}\n```")
+    return "\n\n".join(pictures)
 
 
 def write_notebooks(app: Sphinx) -> None:

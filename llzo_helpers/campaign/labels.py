@@ -85,6 +85,13 @@ def run_labels(runs: Iterable[AnyRun]) -> dict[str, str]:
     }
 
 
+def runs_by_label(runs: Iterable[AnyRun]) -> dict[str, AnyRun]:
+    """Return runs by the labels of `run_labels`."""
+    chosen = list(runs)
+    labels = run_labels(chosen)
+    return {labels[run.name]: run for run in chosen}
+
+
 def run_name_in_system(run: AnyRun) -> str:
     """Return what tells a run from others of its system: temperature, and which replica."""
     return f"{run.temperature_K:g} K" + (f" r{run.replica}" if run.replica > 1 else "")

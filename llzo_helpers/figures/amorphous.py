@@ -1,28 +1,36 @@
 """Crystal, melt and glass side by side, as in the paper's supporting information."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from llzo_helpers.analysis.order import CoordinationNumbers, PairDistribution
+from llzo_helpers.figures.looks import Look, potential_colour, shade
+from llzo_helpers.figures.measured import add_curve
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import BLACK, BLUE, GREY, VERMILION, new_figure
+from llzo_helpers.figures.style import BLACK, GREY, new_figure, new_panels
 
-_COLOURS = {"crystal": BLACK, "melt": VERMILION, "glass": BLUE, "start": GREY, "end": BLUE}
 _PAIRS = (("Zr", "Zr"), ("O", "O"), ("Zr", "O"), ("La", "La"), ("La", "O"), ("Li", "O"))
-_LAYOUT = {
-    "template": "plotly_white",
-    "font": {"family": "Helvetica, Arial, sans-serif", "size": 12, "color": "black"},
-    "margin": {"l": 70, "r": 20, "t": 40, "b": 60},
-}
+
+
+def _stage_looks(stages: Iterable[str], potential: str | None) -> dict[str, Look]:
+    """Return how stages are drawn: black the crystal, in shades of the potential what it made."""
+    colour = potential_colour(potential) if potential else GREY
+    looks = {
+        "crystal": Look(BLACK, "circle", "solid"),
+        "melt": Look(shade(colour, -0.8), "triangle-up", "dot"),
+        "glass": Look(colour, "diamond", "dash"),
+    }
+    return {name: looks[name] for name in stages}
 
 
 @registered("glass_pair_distributions")
 def pair_distribution_figure(
-    stages: Mapping[str, Mapping[tuple[str, str], PairDistribution]], title: str
+    stages: Mapping[str, Mapping[tuple[str, str], PairDistribution]],
+    title: str,
+    potential: str | None = None,
 ) -> go.Figure:
     """Partial pair distributions of several stages.
 
@@ -32,53 +40,46 @@ def pair_distribution_figure(
         By name ("crystal", "melt", "glass"), by pair of elements.
     title
         Name of the glass.
+    potential
+        That made the glass, whose colour it has.
     """
-    figure = make_subplots(
-        rows=2,
-        cols=3,
-        shared_xaxes=True,
-        horizontal_spacing=0.07,
-        vertical_spacing=0.1,
-        subplot_titles=["–".join(pair) for pair in _PAIRS],
+    figure, places = new_panels(
+        ["–".join(pair) for pair in _PAIRS],
+        x="r (Å)",
+        y="g(r)",
+        height=190,
+        subplots={"shared_xaxes": "all"},
+        caption=(
+            f"Partial pair distributions of {', '.join(stages)}: {title}. Bands: standard errors "
+            "from blocks of frames. A glass keeps the first shell of the crystal and has no order "
+            "beyond the second. Tall peaks of the crystal are cut off."
+        ),
     )
-    for index, pair in enumerate(_PAIRS):
-        place = {"row": index // 3 + 1, "col": index % 3 + 1}
+    looks = _stage_looks(stages, potential)
+    for pair, place in zip(_PAIRS, places, strict=True):
         for name, pairs in stages.items():
-            figure.add_scatter(
-                x=pairs[pair].radii,
-                y=pairs[pair].values,
-                mode="lines",
-                line={"color": _COLOURS[name], "width": 1.5},
+            add_curve(
+                figure,
+                pairs[pair].radii,
+                pairs[pair].values,
+                pairs[pair].standard_error,
+                look=looks[name],
                 name=name,
-                legendgroup=name,
-                showlegend=index == 0,
-                **place,
+                showlegend=place is places[0],
+                place=place,
             )
         # the sharp shells of the crystal would flatten everything else
         others = [pairs[pair].values.max() for name, pairs in stages.items() if name != "crystal"]
         figure.update_yaxes(range=[0, 1.15 * max(others)], **place)
-    figure.update_xaxes(title="r (Å)", row=2)
-    figure.update_xaxes(range=[1.2, None], showline=True, linecolor="black", mirror=True)
-    figure.update_yaxes(title="g(r)", col=1)
-    figure.update_yaxes(showline=True, linecolor="black", mirror=True)
-    figure.update_layout(
-        **_LAYOUT,
-        width=740,
-        height=560,
-        meta={
-            "caption": (
-                f"Partial pair distributions of {', '.join(stages)}: {title}. A glass keeps the "
-                "first shell of the crystal and has no order beyond the second. Tall peaks of the "
-                "crystal are cut off."
-            )
-        },
-    )
+    figure.update_xaxes(range=[1.2, None])
     return figure
 
 
 @registered("glass_coordination")
 def coordination_figure(
-    stages: Mapping[str, Mapping[tuple[str, str], CoordinationNumbers]], title: str
+    stages: Mapping[str, Mapping[tuple[str, str], CoordinationNumbers]],
+    title: str,
+    potential: str | None = None,
 ) -> go.Figure:
     """Distributions of oxygen neighbours of each cation in several stages.
 
@@ -88,32 +89,32 @@ def coordination_figure(
         By name, by bond.
     title
         Name of the glass.
+    potential
+        That made the glass, whose colour it has.
     """
-    bonds = list(next(iter(stages.values())))
-    cutoffs = [numbers.cutoff_A for numbers in next(iter(stages.values())).values()]
-    titles = [f"{a}–{b} < {cutoff:.2f} Å" for (a, b), cutoff in zip(bonds, cutoffs, strict=True)]
-    figure = make_subplots(rows=1, cols=len(bonds), subplot_titles=titles, shared_yaxes=True)
-    for column, bond in enumerate(bonds, start=1):
+    bonds = {bond: numbers.cutoff_A for bond, numbers in next(iter(stages.values())).items()}
+    figure, places = new_panels(
+        [f"{a}–{b} < {cutoff:.2f} Å" for (a, b), cutoff in bonds.items()],
+        x="number of neighbours",
+        y="fraction of ions",
+        height=230,
+        subplots={"shared_yaxes": "all"},
+        caption=f"Oxygen coordination of {', '.join(stages)}: {title}.",
+    )
+    looks = _stage_looks(stages, potential)
+    for bond, place in zip(bonds, places, strict=True):
         for name, by_bond in stages.items():
             fractions = by_bond[bond].distribution
             figure.add_bar(
                 x=np.arange(len(fractions)),
                 y=fractions,
-                marker={"color": _COLOURS[name]},
+                marker={"color": looks[name].colour, "line": {"width": 0.5, "color": BLACK}},
                 name=name,
                 legendgroup=name,
-                showlegend=column == 1,
-                row=1,
-                col=column,
+                showlegend=place is places[0],
+                **place,
             )
-    figure.update_xaxes(title="number of neighbours", dtick=2)
-    figure.update_yaxes(title="fraction of ions", col=1)
-    figure.update_layout(
-        **_LAYOUT,
-        width=740,
-        height=360,
-        meta={"caption": f"Oxygen coordination of {', '.join(stages)}: {title}."},
-    )
+    figure.update_xaxes(dtick=2)
     return figure
 
 
@@ -138,6 +139,6 @@ def quench_figure(energy: pd.DataFrame) -> go.Figure:
         x=energy["temperature_K"],
         y=energy["potential_energy_eV_atom"],
         mode="markers",
-        marker={"size": 3, "color": BLUE},
+        marker={"size": 3, "color": BLACK},
     )
     return figure

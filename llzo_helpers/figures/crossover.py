@@ -6,19 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from llzo_helpers.analysis.factorial import FactorialDecomposition
 from llzo_helpers.campaign.crossover import Switch
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.tables import system_columns
-from llzo_helpers.figures.looks import look
-from llzo_helpers.figures.measured import add_measured, add_paper
+from llzo_helpers.figures.looks import SYMBOLS, look, run_looks
+from llzo_helpers.figures.measured import add_curve, add_measured, add_paper
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import (
     BLACK,
     GREY,
-    SEQUENCE,
     diffusivity_axis,
     new_figure,
     new_panels,
@@ -47,10 +45,13 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Fig
             f"Tracer diffusion coefficient at {temperature_K:g} K of amorphous structures made by "
             "one potential and run with one (abscissa, colour), with standard errors. Grey lines "
             "join the runs of one potential's structures: parallel where structure and potential "
-            "act independently. Open with an arrow: upper bounds; open, beside: the paper."
+            "act independently. Pale with an arrow: upper bounds; open, beside: the paper."
         ),
-        panel_size=(300, 330),
-        legend_rows=2,
+        columns=2,
+        x="potential of the dynamics",
+        y=diffusivity_axis("Li"),
+        height=330,
+        subplots={"shared_yaxes": "all"},
     )
     for (_, panel), place in zip(panels, places, strict=True):
         positions = {name: i for i, name in enumerate(dict.fromkeys(panel["md_potential"]))}
@@ -84,9 +85,7 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Fig
             tickvals=list(positions.values()), ticktext=names, range=[-0.4, len(names) - 0.6],
             **place,
         )  # fmt: skip
-    figure.update_xaxes(title_text="potential of the dynamics")
-    figure.update_yaxes(type="log", exponentformat="power", dtick="D2")
-    figure.update_yaxes(title_text=diffusivity_axis("Li"), col=1)
+    figure.update_yaxes(type="log")
     return figure
 
 
@@ -123,42 +122,51 @@ def effects_figure(decompositions: Mapping[str, FactorialDecomposition]) -> go.F
                 "width": 5,
             },
             mode="markers",
-            marker={"color": SEQUENCE[index % len(SEQUENCE)], "size": 10},
+            marker={"color": BLACK, "symbol": SYMBOLS[index % len(SYMBOLS)], "size": 10},
             name=label,
         )
-    figure.update_xaxes(type="log", exponentformat="power")
+    figure.update_xaxes(type="log")
+    if not decompositions:
+        figure.update_xaxes(range=[-1, 1])
+        figure.add_annotation(
+            text="no pair of structures whose D is known with both potentials",
+            **{"x": 0.5, "y": 0.9, "xref": "paper", "yref": "paper", "showarrow": False},
+            bgcolor="white",
+        )
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=list(names))
     figure.add_vline(x=1, line={"dash": "dot", "color": BLACK, "width": 1})
-    figure.update_layout(legend={"orientation": "h", "y": 1.15, "font": {"size": 11}})
     return figure
 
 
 @registered("switches")
 def switch_figure(switches: Sequence[Switch]) -> go.Figure:
     """Energy, framework displacement and pair distributions after a switch of potential."""
-    figure = make_subplots(
-        rows=2,
-        cols=2,
-        horizontal_spacing=0.14,
-        vertical_spacing=0.16,
-        subplot_titles=(
-            "potential energy",
-            "framework: r.m.s. displacement",
-            *("–".join(pair) for pair in _PAIRS),
+    figure, places = new_panels(
+        [
+            "potential energy − mean (meV/atom)",
+            "framework: r.m.s. displacement (Å)",
+            *(f"{'–'.join(pair)}: g(r)" for pair in _PAIRS),
+        ],
+        columns=2,
+        height=230,
+        caption=(
+            "Did the structures survive the switch of potential? Potential energy from the "
+            "start of the run, displacement of the framework from the initial structure, and "
+            "pair distributions of the last fifth of the run, with standard errors. First replicas."
         ),
     )
+    runs = {system_label(system_columns(observed.run)): observed.run for observed in switches}
+    looks = run_looks(runs)
     for observed in switches:
-        system = system_columns(observed.run)
-        name, line = system_label(system), look(system, shaded=True).line
-        same = {"mode": "lines", "legendgroup": observed.run.name}
+        name = system_label(system_columns(observed.run))
+        drawn = looks[name]
+        same = {"mode": "lines", "legendgroup": name, "name": name}
         figure.add_scatter(
             x=observed.time_ps,
             y=1000 * observed.energy_eV_atom,
-            line=line,
-            name=name,
+            line=drawn.line | {"width": 1},
             **same,
-            row=1,
-            col=1,
+            **places[0],
         )
         mean_square = np.mean(
             [values**2 for values in observed.drift.displacement.values()], axis=0
@@ -168,42 +176,22 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
         figure.add_scatter(
             x=offset + observed.drift.times_ps,
             y=np.sqrt(mean_square),
-            line=line,
+            line=drawn.line,
             showlegend=False,
             **same,
-            row=1,
-            col=2,
+            **places[1],
         )
-        for column, pair in enumerate(_PAIRS, start=1):
-            figure.add_scatter(
-                x=observed.end[pair].radii,
-                y=observed.end[pair].values,
-                line=line,
+        for pair, place in zip(_PAIRS, places[2:], strict=True):
+            add_curve(
+                figure,
+                observed.end[pair].radii,
+                observed.end[pair].values,
+                observed.end[pair].standard_error,
+                look=drawn,
+                name=name,
                 showlegend=False,
-                **same,
-                row=2,
-                col=column,
+                place=place,
             )
-    figure.update_xaxes(title="time since the switch (ps)", row=1)
-    figure.update_xaxes(title="r (Å)", row=2, range=[1.2, None])
-    figure.update_yaxes(title="E − mean (meV/atom)", row=1, col=1)
-    figure.update_yaxes(title="Å", row=1, col=2)
-    figure.update_yaxes(title="g(r)", row=2)
-    figure.update_xaxes(showline=True, linecolor="black", mirror=True)
-    figure.update_yaxes(showline=True, linecolor="black", mirror=True)
-    figure.update_layout(
-        template="plotly_white",
-        font={"family": "Helvetica, Arial, sans-serif", "size": 12, "color": "black"},
-        width=740,
-        height=680,
-        margin={"l": 70, "r": 20, "t": 40, "b": 60},
-        legend={"orientation": "h", "y": -0.12, "yanchor": "top"},
-        meta={
-            "caption": (
-                "Did the structures survive the switch of potential? Potential energy from the "
-                "start of the run, displacement of the framework from the initial structure, and "
-                "pair distributions of the last fifth of the run. First replicas."
-            )
-        },
-    )
+    figure.update_xaxes(title_text="time since the switch (ps)", row=1)
+    figure.update_xaxes(title_text="r (Å)", row=2, range=[1.2, None])
     return figure

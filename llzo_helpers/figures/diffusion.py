@@ -1,17 +1,18 @@
 """What diffusion coefficients are based on: mean squared displacements and Arrhenius plots."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 
 from llzo_helpers.analysis.arrhenius import Arrhenius
 from llzo_helpers.analysis.diffusion import TracerDiffusion
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.tables import SystemKey, system_key
+from llzo_helpers.figures.facets import add_key, look_of, new_facets
 from llzo_helpers.figures.looks import Look, look, shade
 from llzo_helpers.figures.measured import add_measured
 from llzo_helpers.figures.register import registered
@@ -50,13 +51,10 @@ def msd_figure(
             "temperature. Bands: standard error; thick: the straight line fitted in its window. "
             "Motion is diffusive where the curve runs parallel to the grey line, MSD ∝ t."
         ),
-        panel_size=(205, 185),
-        subplots={
-            "shared_yaxes": "all",
-            "shared_xaxes": "all",
-            "horizontal_spacing": 0.04,
-            "vertical_spacing": 0.5 / max(1, -(-len(systems) // 3)),
-        },
+        x="lag t (ps)",
+        y="MSD (Å<sup>2</sup>)",
+        height=145,
+        subplots={"shared_yaxes": "all", "shared_xaxes": "all"},
         showlegend=False,
     )
     for (system, results), place in zip(systems.items(), places, strict=True):
@@ -83,16 +81,11 @@ def msd_figure(
     # with room for the names
     figure.update_xaxes(
         type="log",
-        exponentformat="power",
-        dtick=1,
-        showticklabels=True,
         range=[np.log10(shortest) - 0.1, np.log10(longest) + 0.8],
-        title_text="lag t (ps)",
     )
     everything = np.concatenate([r.msd for results in systems.values() for r in results.values()])
     low, high = np.log10(everything.min()) - 0.2, np.log10(everything.max()) + 0.3
-    figure.update_yaxes(type="log", exponentformat="power", dtick=1, range=[low, high])
-    figure.update_yaxes(title_text="MSD (Å<sup>2</sup>)", col=1)
+    figure.update_yaxes(type="log", range=[low, high])
     return figure
 
 
@@ -125,27 +118,33 @@ def _add_msd(
 
 
 @registered("running_diffusion")
-def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figure:
+def running_diffusion_figure(
+    results: Mapping[str, TracerDiffusion], looks: Mapping[str, Look] | None = None
+) -> go.Figure:
     """D against lag, a panel per run: level where the motion is diffusive.
 
     Parameters
     ----------
     results
         By the name shown.
+    looks
+        Of the runs, whose colours they have; black where it is not told.
     """
     figure, places = new_panels(
         list(results),
         caption=(
             "D against lag: slopes of the mean squared displacement over a factor of two in lag, "
             "with standard errors. Shaded: the window of the fit; line: D of the fit. Where D "
-            "still falls, ions rattle and jump back, and D of the fit is an upper bound (grey)."
+            "still falls, ions rattle and jump back, and D of the fit is an upper bound (line of "
+            "the fit dotted)."
         ),
-        panel_size=(205, 150),
-        subplots={"vertical_spacing": 0.55 / max(1, -(-len(results) // 3))},
+        x="lag (ps)",
+        y="D (cm<sup>2</sup>/s)",
+        height=105,
         showlegend=False,
     )
     for (name, result), place in zip(results.items(), places, strict=True):
-        colour, running = GREY if result.upper_bound else BLACK, result.running
+        colour, running = look_of(name, looks).colour, result.running
         _add_running_D(
             figure, running.lags_ps, running.D_cm2_s, running.D_std_cm2_s, colour, name, place
         )
@@ -156,7 +155,8 @@ def running_diffusion_figure(results: Mapping[str, TracerDiffusion]) -> go.Figur
                 x=[first, last],
                 y=[result.D_cm2_s] * 2,
                 mode="lines",
-                line={"color": BLACK, "width": 2},
+                line={"color": BLACK, "width": 2, "dash": "dot" if result.upper_bound else "solid"},
+                hoverinfo="skip",
                 **place,
             )
     return _label_running_D(figure)
@@ -170,8 +170,6 @@ def _add_running_D(
     colour: str,
     name: str,
     place: dict[str, int],
-    *,
-    named: bool = False,
 ) -> None:
     """Draw D against lag with its band where it is positive: the axis is logarithmic."""
     shown = D_cm2_s > 0
@@ -184,55 +182,60 @@ def _add_running_D(
         mode="lines",
         line={"color": colour},
         name=name,
-        legendgroup=name,
-        showlegend=named,
+        showlegend=False,
         **place,
     )
 
 
 def _label_running_D(figure: go.Figure) -> go.Figure:
-    figure.update_xaxes(type="log", exponentformat="power", dtick=1, title_text="lag (ps)")
-    figure.update_yaxes(type="log", exponentformat="power", dtick="D2")
-    figure.update_yaxes(title_text="D (cm<sup>2</sup>/s)", col=1)
-    return figure.update_annotations(font_size=11)
+    figure.update_xaxes(type="log")
+    figure.update_yaxes(type="log")
+    return figure
 
 
 @registered("ageing")
-def ageing_figure(ageing: pd.DataFrame) -> go.Figure:
+def ageing_figure(ageing: pd.DataFrame, looks: Mapping[str, Look] | None = None) -> go.Figure:
     """D of glasses in consecutive parts of their runs, against age.
 
     Parameters
     ----------
     ageing
         `ageing.csv`.
+    looks
+        Of the runs, by label and temperature; black where it is not told.
     """
-    figure = new_figure(
+    runs = {_run_name(rows.iloc[0].to_dict()): rows for _, rows in ageing.groupby("run")}
+    figure, places = new_facets(
+        runs,
+        looks,
         x="age (ps)",
         y="D<sub>Li</sub> (cm<sup>2</sup>/s)",
-        log_y=True,
+        height=280,
+        subplots={"shared_xaxes": "all", "shared_yaxes": "all"},
         caption=(
             "Tracer diffusion coefficient of glasses in consecutive parts of their runs, with "
-            "standard errors, against the time since the run began. Open symbols with an arrow: "
+            "standard errors, against the time since the run began. Pale symbols with an arrow: "
             "upper bounds. In a glass that ages, lithium slows down."
         ),
     )
-    for _, rows in ageing.groupby("run", sort=False):
-        first = rows.iloc[0].to_dict()
-        replica = f" r{first['replica']}" if first["replica"] > 1 else ""
-        add_measured(
-            figure,
-            rows,
-            rows["age_ps"],
-            look=look(first, shaded=True),
-            name=f"{system_label(first)}{replica}, {first['temperature_K']:g} K",
-            joined=True,
-        )
+    figure.update_yaxes(type="log")
+    for name, (place,) in places.items():
+        rows, drawn = runs[name], look_of(name, looks)
+        add_measured(figure, rows, rows["age_ps"], look=drawn, name=name, joined=True, place=place)
     return figure
+
+
+def _run_name(row: Mapping[Any, Any]) -> str:
+    replica = f" r{row['replica']}" if row["replica"] > 1 else ""
+    return f"{system_label(row)}{replica}, {row['temperature_K']:g} K"
 
 
 @registered("ageing_lags")
 def ageing_lags_figure(
-    lags: pd.DataFrame, whole: Mapping[str, TracerDiffusion], names: Mapping[str, str]
+    lags: pd.DataFrame,
+    whole: Mapping[str, TracerDiffusion],
+    names: Mapping[str, str],
+    looks: Mapping[str, Look] | None = None,
 ) -> go.Figure:
     """D of glasses against lag, in consecutive parts of their runs, a panel per run.
 
@@ -244,6 +247,8 @@ def ageing_lags_figure(
         Of the whole runs, by run.
     names
         What to call the runs, by run.
+    looks
+        By what they are called; the shade is the age. Grey where it is not told.
     """
     runs = list(dict.fromkeys(lags["run"]))
     figure, places = new_panels(
@@ -254,22 +259,28 @@ def ageing_lags_figure(
             "curve belongs to ions that jump back; curves that sink with age to a glass that ages."
         ),
         columns=2,
-        panel_size=(300, 170),
-        subplots={"vertical_spacing": 0.55 / max(1, -(-len(runs) // 2))},
-        legend_rows=1,
+        x="lag (ps)",
+        y="D (cm<sup>2</sup>/s)",
+        height=170,
     )
+    most = lags.groupby("run")["age_ps"].nunique().max()
+    for number, towards in enumerate(np.linspace(-1, 0.8, most), start=1):
+        add_key(figure, f"part {number}", line={"color": shade(GREY, towards)})
+    add_key(figure, "whole run", line={"color": BLACK})
     for run, place in zip(runs, places, strict=True):
         parts = lags[lags["run"] == run].groupby("age_ps", sort=True)
-        shades = sample_colorscale("Viridis_r", np.linspace(0.15, 0.85, len(parts)).tolist())
+        base = (looks or {}).get(names[run])
+        colour = base.colour if base else GREY
+        shades = [shade(colour, towards) for towards in np.linspace(-1, 0.8, len(parts))]
         columns = ["lag_ps", "tracer_D_cm2_s", "tracer_D_std_cm2_s"]
         curves = [
-            (*part[columns].to_numpy().T, shade, f"part {number} of {len(parts)}")
-            for number, ((_, part), shade) in enumerate(zip(parts, shades, strict=True), start=1)
+            (*part[columns].to_numpy().T, tint, f"part {number} of {len(parts)}")
+            for number, ((_, part), tint) in enumerate(zip(parts, shades, strict=True), start=1)
         ]
         of_run = whole[run].running
         curves.append((of_run.lags_ps, of_run.D_cm2_s, of_run.D_std_cm2_s, BLACK, "whole run"))
         for lag, D, std, colour, name in curves:
-            _add_running_D(figure, lag, D, std, colour, name, place, named=run == runs[0])
+            _add_running_D(figure, lag, D, std, colour, name, place)
     return _label_running_D(figure)
 
 
@@ -293,7 +304,7 @@ def arrhenius_figure(
         y=diffusivity_axis(mobile),
         log_y=True,
         caption=(
-            "Arrhenius plots. Points: this work, with standard errors; open symbols with an "
+            "Arrhenius plots. Points: this work, with standard errors; pale symbols with an "
             "arrow: upper bounds, treated as such in the fit; lines and bands: fit with its "
             "standard error."
         ),

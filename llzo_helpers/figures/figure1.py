@@ -39,8 +39,8 @@ def figure_1a(
         log_y=True,
         caption=(
             f"Figure 1A. Tracer diffusion coefficient of lithium at {temperature_K:g} K against "
-            "volume. Filled symbols: this work, with standard errors; open symbols with an "
-            "arrow: upper bounds; open symbols without: the paper. Crossed out: crystals whose "
+            "volume. Filled symbols: this work, with standard errors; pale symbols with an "
+            "arrow: upper bounds; open symbols: the paper. Crossed out: crystals whose "
             "framework amorphised."
         ),
     )

@@ -43,11 +43,10 @@ def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int
             "residence time of the nearest site; yellow: fast, blue: slow."
         ),
         columns=columns,
-        panel_size=(205, 230),
+        x="",
+        height=190,
         subplots={
             "specs": [[{"type": "scene"}] * columns] * rows,
-            "horizontal_spacing": 0.01,
-            "vertical_spacing": 0.04,
         },
         coloraxis=colour.axis,
         showlegend=False,

@@ -1,5 +1,6 @@
 """Figure 3 of the paper: order parameter of the network (A), spectrum (B), distances (C)."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,17 +14,15 @@ from llzo_helpers.analysis.networks.gop import counting_limit
 from llzo_helpers.analysis.networks.resampling import Dependence
 from llzo_helpers.analysis.order import BondAngles, PairDistribution
 from llzo_helpers.analysis.vibration import THZ_TO_WAVENUMBER, VibrationalDensityOfStates
+from llzo_helpers.campaign.labels import system_label
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS
+from llzo_helpers.figures.facets import look_of, new_facets, once
+from llzo_helpers.figures.looks import PAPER_COLOURS, Look, look
+from llzo_helpers.figures.measured import add_curve
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import (
-    BLACK,
-    GREY,
-    SEQUENCE,
-    add_band,
-    diffusivity_axis,
-    legend_at_right,
-    log_ticks,
-    new_figure,
-)
+from llzo_helpers.figures.style import BLACK, GREY, diffusivity_axis, new_figure
+
+_SHARED = {"shared_xaxes": "all", "shared_yaxes": "all"}
 
 PAPER_GOP = {"CIP": -100.0, "ML": -250.0}
 """Approximate values for the paper's amorphous structures."""
@@ -36,7 +35,7 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
     Parameters
     ----------
     table
-        `gop.csv`: a row per run, with columns `system`, `phase`, `temperature_K`,
+        `gop.csv`: a row per run, with the columns of the system, `temperature_K`,
         `tracer_D_cm2_s`, `tracer_D_std_cm2_s`, `gop_k3`, `gop_k3_std` and
         `gop_k3_counting_limit`. With amorphous runs, the paper's values for its (larger)
         amorphous cells are drawn as well.
@@ -52,16 +51,12 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
             "of connected sites alone gives, (mean degree − ln n)³."
         ),
     )
-    D = table["tracer_D_cm2_s"].dropna()
-    ticks = log_ticks(0.7 * D.min(), 1.4 * D.max()) if len(D) else []
-    figure.update_xaxes(type="log", exponentformat="power", tickvals=ticks or None, tickangle=0)
-    values = table[["gop_k3", "gop_k3_counting_limit"]].to_numpy()
-    if len(values) and np.ptp(values) < 1e-6 * np.abs(values).max():
-        # θ of a single network is its count up to rounding, and plotly would show the rounding
-        figure.update_yaxes(range=np.sort(values[0] * [0.9, 1.1]))
-    for colour, (system, rows) in zip(
-        SEQUENCE * 9, table.groupby("system", sort=False), strict=False
-    ):
+    figure.update_xaxes(type="log")
+    values = table[["gop_k3", "gop_k3_counting_limit"]].to_numpy().ravel()
+    ordered = table.sort_values(["md_potential", "phase"], ascending=[True, False], kind="stable")
+    for _, rows in ordered.groupby(SYSTEM_COLUMNS, sort=False, dropna=False):
+        first = rows.iloc[0].to_dict()
+        drawn = look(first, shaded=True)
         figure.add_scatter(
             x=rows["tracer_D_cm2_s"],
             y=rows["gop_k3"],
@@ -69,8 +64,8 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
             error_y={"array": rows["gop_k3_std"], "thickness": 1.5, "width": 4},
             text=[f"{temperature:g} K" for temperature in rows["temperature_K"]],
             mode="markers",
-            marker={"color": colour, "size": 10},
-            name=system,
+            marker=drawn.marker,
+            name=system_label(first),
         )
     figure.add_scatter(
         x=table["tracer_D_cm2_s"],
@@ -79,21 +74,28 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
         marker={"color": BLACK, "symbol": "x-thin-open", "size": 9},
         name="count of sites",
     )
-    amorphous = "amorphous" in set(table["phase"])
-    for label, value in PAPER_GOP.items() if amorphous else ():
-        figure.add_hline(
-            y=value,
-            line={"dash": "dot", "color": GREY, "width": 1},
-            annotation_text=f"paper, amorphous {label}",
-            annotation_position="top left",
-        )
-    legend_at_right(figure)
+    shown = values.tolist()
+    if "amorphous" in set(table["phase"]):
+        for label, value in PAPER_GOP.items():
+            figure.add_hline(
+                y=value,
+                line={"dash": "dash", "color": PAPER_COLOURS[label], "width": 1},
+                annotation_text=f"paper, amorphous {label}",
+                annotation_position="top left",
+            )
+        shown += PAPER_GOP.values()
+    if shown:
+        # θ of a single network is its count up to rounding, and plotly would show the rounding
+        margin = 0.1 * max(map(abs, shown))
+        figure.update_yaxes(range=[min(shown) - margin, max(shown) + margin])
     return figure
 
 
 @registered("figure_3b")
 def figure_3b(
-    spectra: Mapping[str, VibrationalDensityOfStates], n_atoms: Mapping[str, int]
+    spectra: Mapping[str, VibrationalDensityOfStates],
+    n_atoms: Mapping[str, int],
+    looks: Mapping[str, Look] | None = None,
 ) -> go.Figure:
     """Vibrational density of states of oxygen.
 
@@ -103,6 +105,8 @@ def figure_3b(
         By system.
     n_atoms
         Number of atoms, by system: the density is drawn per atom.
+    looks
+        Of the systems; black where it is not told.
     """
     first = next(iter(spectra.values()))
     figure = new_figure(
@@ -116,22 +120,23 @@ def figure_3b(
         ),
     )
     highest = 0.0
-    for colour, (system, spectrum) in zip(SEQUENCE * 9, spectra.items(), strict=False):
+    for system, spectrum in spectra.items():
         per_atom = spectrum.density / n_atoms[system]
-        _add_curve(
-            figure, spectrum.frequencies_THz, per_atom, spectrum.standard_error / n_atoms[system],
-            colour, system,
-        )  # fmt: skip
+        error = spectrum.standard_error / n_atoms[system]
+        drawn = look_of(system, looks)
+        add_curve(figure, spectrum.frequencies_THz, per_atom, error, look=drawn, name=system)
         highest = max(highest, spectrum.frequencies_THz[per_atom > 0.01 * per_atom.max()].max())
     _show_wavenumbers(figure, 1.05 * highest)
     figure.update_yaxes(rangemode="tozero")
-    legend_at_right(figure)
     return figure
 
 
 @registered("figure_3c")
 def figure_3c(
-    pairs: Mapping[str, PairDistribution], first: str = "O", second: str = "O"
+    pairs: Mapping[str, PairDistribution],
+    first: str = "O",
+    second: str = "O",
+    looks: Mapping[str, Look] | None = None,
 ) -> go.Figure:
     """Pair distribution functions.
 
@@ -141,28 +146,46 @@ def figure_3c(
         By system.
     first, second
         The two species.
+    looks
+        Of the systems; black where it is not told.
     """
-    figure = new_figure(
+    figure, places = new_facets(
+        pairs,
+        looks,
         x="r (Å)",
         y=f"g<sub>{first}{second}</sub>(r)",
+        height=300,
+        subplots=_SHARED,
         caption=(
             f"Figure 3C. {first}-{second} pair distribution function. Bands: standard errors "
             "from blocks of frames."
         ),
     )
-    for colour, (system, pair) in zip(SEQUENCE * 9, pairs.items(), strict=False):
-        _add_curve(figure, pair.radii, pair.values, pair.standard_error, colour, system)
+    for system, (place,) in places.items():
+        pair = pairs[system]
+        add_curve(
+            figure,
+            pair.radii,
+            pair.values,
+            pair.standard_error,
+            look=look_of(system, looks),
+            name=system,
+            place=place,
+        )
     start = min(pair.radii[np.argmax(pair.values > 0)] for pair in pairs.values())
     end = min(pair.radii[-1] for pair in pairs.values())
     figure.update_xaxes(range=[max(0.0, start - 0.3), end])
     figure.add_hline(y=1, line={"color": GREY, "width": 1, "dash": "dash"})
-    figure.update_yaxes(rangemode="tozero")
-    legend_at_right(figure)
+    figure.update_yaxes(range=[0, 1.05 * max(pair.values.max() for pair in pairs.values())])
     return figure
 
 
 @registered("angles_O_Zr_O")
-def angles_figure(angles: Mapping[str, BondAngles], names: str = "O-Zr-O") -> go.Figure:
+def angles_figure(
+    angles: Mapping[str, BondAngles],
+    names: str = "O-Zr-O",
+    looks: Mapping[str, Look] | None = None,
+) -> go.Figure:
     """Distributions of bond angles.
 
     Parameters
@@ -171,29 +194,38 @@ def angles_figure(angles: Mapping[str, BondAngles], names: str = "O-Zr-O") -> go
         By system.
     names
         The three atoms.
+    looks
+        Of the systems; black where it is not told.
     """
-    figure = new_figure(
+    figure, places = new_facets(
+        angles,
+        looks,
         x=f"angle {names} (°)",
         y="fraction of angles per degree",
+        height=300,
+        subplots=_SHARED,
         caption=f"Distribution of the angle {names} between neighbours. Octahedra: 90° and 180°.",
     )
-    for colour, (system, distribution) in zip(SEQUENCE * 9, angles.items(), strict=False):
+    for system, (place,) in places.items():
         figure.add_scatter(
-            x=distribution.angles,
-            y=distribution.density,
+            x=angles[system].angles,
+            y=angles[system].density,
             mode="lines",
-            line={"color": colour, "width": 1.8},
+            line=look_of(system, looks).line,
             name=system,
+            **place,
         )
-    figure.update_xaxes(range=[40, 180], dtick=20)
-    figure.update_yaxes(rangemode="tozero")
-    legend_at_right(figure)
+    figure.update_xaxes(range=[40, 180], tickvals=[60, 90, 120, 150, 180])
+    figure.update_yaxes(range=[0, 1.05 * max(each.density.max() for each in angles.values())])
     return figure
 
 
 @registered("gop_counting")
 def counting_figure(
-    by_sites: Mapping[str, Dependence], full: Mapping[str, float], null: Mapping[str, NDArray[Any]]
+    by_sites: Mapping[str, Dependence],
+    full: Mapping[str, float],
+    null: Mapping[str, NDArray[Any]],
+    looks: Mapping[str, Look] | None = None,
 ) -> go.Figure:
     """How much of the order parameter is counting: θ against the number of connected sites.
 
@@ -205,59 +237,69 @@ def counting_figure(
         Of the whole networks.
     null
         Of rewired networks of the same degrees, [draw].
+    looks
+        Of the systems; black where it is not told.
     """
-    figure = new_figure(
+    figure, places = new_facets(
+        by_sites,
+        looks,
         x="connected sites n",
         y="graph order parameter θ (k = 3)",
+        height=330,
+        subplots=_SHARED,
         caption=(
-            "How much of the order parameter is counting. Points: connected pieces of the networks "
-            "of jumps (bars: standard deviation); stars: whole networks; open circles: random "
-            "networks with the same degrees. Lines: all degrees different, with mean 0 or 1/2, "
-            "(mean − ln n)³. Rewiring, which turns a lattice of sites into a random "
-            "graph, leaves θ unchanged."
+            "How much of the order parameter is counting. Small symbols: connected pieces of the "
+            "networks of jumps (bars: standard deviation); large, filled: whole networks; large, "
+            "open: random networks with the same degrees. Grey: all degrees different, with mean 0 "
+            "(line) or 1/2 (dashed), (mean − ln n)³. Rewiring, which turns a lattice of sites into "
+            "a random graph, leaves θ unchanged."
         ),
     )
     largest = max(int(curve.amounts.max()) for curve in by_sites.values())
     smallest = min(int(curve.amounts.min()) for curve in by_sites.values())
-    figure.update_xaxes(type="log", tickvals=log_ticks(smallest, 2 * largest))
+    figure.update_xaxes(type="log")
     n = np.geomspace(smallest, largest, 60)
-    for mean, dash in ((0.0, "solid"), (0.5, "dash")):
+    for (mean, dash), place in itertools.product(((0.0, "solid"), (0.5, "dash")), once(places)):
         figure.add_scatter(
             x=n,
             y=counting_limit(n, exponent=3, mean_degree=mean),
             mode="lines",
             line={"color": GREY, "width": 1.5, "dash": dash},
             name=f"count alone, mean degree {mean:g}",
+            showlegend=False,
+            **place,
         )
-    for colour, (system, curve) in zip(SEQUENCE * 9, by_sites.items(), strict=False):
+    for system, (place,) in places.items():
+        drawn, curve = look_of(system, looks), by_sites[system]
+        whole = drawn.marker | {"size": 12, "line": {"width": 1, "color": BLACK}}
+        common = {"name": system, "legendgroup": system, "mode": "markers"} | place
         figure.add_scatter(
             x=curve.amounts,
             y=curve.means,
             error_y={"array": curve.standard_deviations, "thickness": 1.5, "width": 3},
-            mode="markers",
-            marker={"color": colour, "size": 6},
-            name=system,
-            legendgroup=system,
+            marker=drawn.marker | {"size": 5},
+            showlegend=False,
+            **common,
         )
-        for values, symbol, size in (
-            ([full[system]], "star", 13),
-            (null[system], "circle-open", 18),
+        for values, marker, named in (
+            (null[system], drawn.open | {"size": 17}, False),
+            ([full[system]], whole, True),
         ):
             figure.add_scatter(
                 x=np.full(len(values), curve.amounts.max()),
                 y=values,
-                mode="markers",
-                marker={"color": colour, "size": size, "symbol": symbol},
-                showlegend=False,
-                legendgroup=system,
+                marker=marker,
+                showlegend=named,
+                **common,
             )
-    legend_at_right(figure)
     return figure
 
 
 @registered("gop_length")
 def length_figure(
-    by_length: Mapping[str, Dependence], frame_intervals_ps: Mapping[str, float]
+    by_length: Mapping[str, Dependence],
+    frame_intervals_ps: Mapping[str, float],
+    looks: Mapping[str, Look] | None = None,
 ) -> go.Figure:
     """Graph order parameter against the length of the trajectory in which jumps are counted.
 
@@ -267,28 +309,34 @@ def length_figure(
         θ by system; amounts are frames.
     frame_intervals_ps
         Time between frames, by system.
+    looks
+        Of the systems; black where it is not told.
     """
-    figure = new_figure(
+    figure, places = new_facets(
+        by_length,
+        looks,
         x="length of the trajectory (ps)",
         y="graph order parameter θ (k = 3)",
+        height=300,
+        subplots=_SHARED,
         caption=(
             "Graph order parameter against the length of the trajectory, mean over consecutive "
             "windows (bars: standard deviation)."
         ),
     )
-    lengths = {name: curve.amounts * frame_intervals_ps[name] for name, curve in by_length.items()}
-    everything = np.concatenate(list(lengths.values()))
-    figure.update_xaxes(type="log", tickvals=log_ticks(everything.min(), everything.max()))
-    for colour, (system, curve) in zip(SEQUENCE * 9, by_length.items(), strict=False):
+    figure.update_xaxes(type="log")
+    for system, (place,) in places.items():
+        drawn, curve = look_of(system, looks), by_length[system]
         figure.add_scatter(
-            x=lengths[system],
+            x=curve.amounts * frame_intervals_ps[system],
             y=curve.means,
             error_y={"array": curve.standard_deviations, "thickness": 1.5, "width": 4},
             mode="lines+markers",
-            marker={"color": colour, "size": 7},
+            marker=drawn.marker | {"size": 7},
+            line=drawn.line,
             name=system,
+            **place,
         )
-    legend_at_right(figure)
     return figure
 
 
@@ -326,23 +374,12 @@ def predictors_figure(correlations: Mapping[str, RankCorrelation]) -> go.Figure:
             "width": 6,
         },
         mode="markers",
-        marker={"size": 11, "color": SEQUENCE[0]},
+        marker={"size": 11, "color": BLACK},
         showlegend=False,
     )
     figure.update_xaxes(range=[-1.05, 1.05])
     figure.update_layout(margin={"l": 250}, width=740, height=90 + 42 * len(names))
     return figure
-
-
-def _add_curve(
-    figure: go.Figure, x: NDArray[Any], y: NDArray[Any], error: NDArray[Any], colour: str, name: str
-) -> None:
-    """Draw a curve with the band of its standard error."""
-    band = np.nan_to_num(error)
-    add_band(figure, x, y - band, y + band, colour=colour, group=name)
-    figure.add_scatter(
-        x=x, y=y, mode="lines", line={"color": colour, "width": 1.8}, name=name, legendgroup=name
-    )
 
 
 def _show_wavenumbers(figure: go.Figure, highest: float) -> None:

@@ -20,7 +20,7 @@ def figure_4(panels: Sequence[VolumePanel]) -> go.Figure:
     """
     return volume_histograms(
         panels,
-        quantity="Static site volume",
+        quantity="static site volume",
         caption=(
             "Figure 4. Static volume of the lithium sites: their radical Voronoi cells in the "
             "mean framework, all sites filled, with the paper's radii. Colour: residence "

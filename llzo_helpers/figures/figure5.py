@@ -25,7 +25,7 @@ def figure_5(panels: Sequence[VolumePanel], mobile: str = "Li", *, n_samples: in
     """
     return volume_histograms(
         panels,
-        quantity="Accessible site volume",
+        quantity="accessible site volume",
         caption=(
             f"Figure 5. Accessible volume of the sites of {ion_name(mobile)}: the convex hull of "
             f"{n_samples} positions of ions at the site. The number is the same for all sites, "

@@ -7,32 +7,48 @@ import plotly.graph_objects as go
 
 from llzo_helpers.analysis.framework import AMORPHOUS
 from llzo_helpers.arrays import FloatArray
+from llzo_helpers.figures.facets import look_of, new_facets
+from llzo_helpers.figures.looks import Look
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import GREY, SEQUENCE, legend_at_right, new_figure
+from llzo_helpers.figures.style import GREY
 
 
 @registered("framework")
-def framework_figure(curves: Mapping[str, tuple[FloatArray, FloatArray]]) -> go.Figure:
+def framework_figure(
+    curves: Mapping[str, tuple[FloatArray, FloatArray]], looks: Mapping[str, Look] | None = None
+) -> go.Figure:
     """Fraction of the crystal's La and Zr positions that are vacated, against time.
 
     Parameters
     ----------
     curves
         Times, ps, and fractions, by run.
+    looks
+        Of the runs; black where it is not told.
     """
-    figure = new_figure(
+    changing = [name for name, (_, fraction) in curves.items() if fraction.any()]
+    figure, places = new_facets(
+        changing or list(curves)[:1],
+        looks,
         x="time in production (ps)",
         y="La and Zr sites vacated (%)",
+        height=260,
+        subplots={"shared_yaxes": "all"},
         caption=(
             "Fraction of the garnet's La and Zr positions that none of their ions is nearest to, "
             "by mean positions over blocks of the run. Above the dotted line a framework counts as "
             "amorphous; a crystal that crosses it amorphises."
         ),
     )
-    changing = {name: curve for name, curve in curves.items() if curve[1].any()}
-    for colour, (name, (times, fraction)) in zip(SEQUENCE * 99, changing.items(), strict=False):
+    for name, (place,) in places.items() if changing else ():
+        times, fraction = curves[name]
         figure.add_scatter(
-            x=times, y=100 * fraction, mode="lines", line={"color": colour, "width": 1.8}, name=name
+            x=times,
+            y=100 * fraction,
+            mode="lines",
+            line=look_of(name, looks).line,
+            name=name,
+            **place,
         )
     unchanged = [times for times, fraction in curves.values() if not fraction.any()]
     if unchanged:
@@ -43,8 +59,9 @@ def framework_figure(curves: Mapping[str, tuple[FloatArray, FloatArray]]) -> go.
             mode="lines",
             line={"color": GREY, "width": 3},
             name=f"{len(unchanged)} that keep all positions",
+            row=1,
+            col=1,
         )
     figure.add_hline(y=100 * AMORPHOUS, line={"dash": "dot", "color": GREY, "width": 1})
     figure.update_yaxes(range=[-2, 102])
-    legend_at_right(figure)
     return figure

@@ -4,22 +4,25 @@ Colour is the potential that ran: blue for the one that stands for the paper's C
 its ML, other colours for others. The marker is the structure: phase and lithium content; a glass
 that another potential made has a marker and a line of its own. Where several volumes are in one
 set of axes, the shade is the volume: light when compressed, dark when expanded. The paper's own
-values have the same colour and marker, open and dashed.
+values have the same colour and marker, open and dashed; our upper bounds are pale, with an arrow.
+What takes more curves than that has a panel for each potential.
 """
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from llzo_helpers.campaign.labels import system_label
-from llzo_helpers.campaign.model import Campaign
+from llzo_helpers.campaign.model import AnyRun, Campaign
+from llzo_helpers.campaign.observed import ObservedRun
 from llzo_helpers.campaign.tables import system_columns
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 from llzo_helpers.paths import POTENTIALS
-from llzo_helpers.potentials import load_potential
+from llzo_helpers.potentials import load_potential, short_name
 
 PAPER_COLOURS = {"CIP": BLUE, "ML": VERMILION}
 _OTHERS = (GREEN, PURPLE, ORANGE, SKY)
@@ -30,6 +33,12 @@ _GLASSES = {6.25: "diamond", 7.0: "triangle-up"}
 _OTHER_CRYSTAL, _OTHER_GLASS = "hexagon", "star"
 _FOREIGN_GLASS = {6.25: "cross", 7.0: "x"}
 _OTHER_FOREIGN_GLASS = "hourglass"
+
+_DASHES_OF_SUPERCELLS = {"solid": "longdash", "dash": "dashdot", "dot": "longdashdot"}
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+"""For what is not told apart by potential, structure or volume: taken in turn."""
 
 _MIDDLE, _REACH = 1.01, 0.25
 """Of the volume ratio, for shades: the colour itself, and where it is lightest and darkest."""
@@ -42,6 +51,20 @@ class Look:
     colour: str
     symbol: str
     dash: str
+    panel: str = ""
+    """Where a figure has panels, the one that it is in."""
+
+    @property
+    def pale(self) -> dict[str, Any]:
+        """Marker of an upper bound."""
+        line = {"width": 1.5, "color": self.colour}
+        return self.marker | {"color": shade(self.colour, -1, part=0.8), "line": line}
+
+    @property
+    def open(self) -> dict[str, Any]:
+        """Marker of a value of the paper."""
+        shape, dot, _ = self.symbol.partition("-dot")
+        return self.marker | {"symbol": f"{shape}-open{dot}", "size": 11, "line": {"width": 1.5}}
 
     @property
     def marker(self) -> dict[str, Any]:
@@ -79,7 +102,7 @@ def look(row: Mapping[Any, Any], *, shaded: bool = False) -> Look:
     else:
         symbol, dash = _GLASSES.get(lithium, _OTHER_GLASS), "dash"
     if row.get("supercell", 1) > 1:
-        symbol, dash = f"{symbol}-dot", "longdashdot"
+        symbol, dash = f"{symbol}-dot", _DASHES_OF_SUPERCELLS[dash]
     return Look(colour, symbol, dash)
 
 
@@ -87,6 +110,50 @@ def system_looks(campaign: Campaign) -> dict[str, Look]:
     """Return how each system of a campaign is drawn beside the others, by its name."""
     systems = [system_columns(run) for run in campaign.analysed_runs]
     return {system_label(row): look(row, shaded=True) for row in systems}
+
+
+def run_looks(runs: Mapping[str, AnyRun]) -> dict[str, Look]:
+    """Return how runs are drawn beside each other, by what they are called.
+
+    Each potential has a panel, and so has each temperature and replica; the shade is the volume.
+    Runs made elsewhere, of which less is known, are told apart by shade, marker and line in turn;
+    lines of other lithium contents by their dashes.
+    """
+    several = len({run.temperature_K for run in runs.values()}) > 1
+    looks = {
+        name: replace(look(system_columns(run), shaded=True), panel=_panel(run, several=several))
+        for name, run in runs.items()
+    }
+    counts, seen = Counter(looks.values()), Counter[Look]()
+    for name, same in looks.items():
+        if counts[same] > 1:
+            number = seen[same]
+            colour = shade(same.colour, 1 - 2 * (number + 1) / counts[same])
+            symbol, dash = SYMBOLS[number % len(SYMBOLS)], DASHES[number % len(DASHES)]
+            looks[name] = Look(colour, symbol, dash, same.panel)
+            seen[same] += 1
+    return _with_lines_that_differ(looks)
+
+
+def _with_lines_that_differ(looks: Mapping[str, Look]) -> dict[str, Look]:
+    """Give lines another dash where, without their markers, they would look alike."""
+    used: dict[tuple[str, str], list[str]] = {}
+    found = {}
+    for name, drawn in looks.items():
+        taken = used.setdefault((drawn.panel, drawn.colour), [])
+        dash = next((d for d in (drawn.dash, *DASHES) if d not in taken), drawn.dash)
+        taken.append(dash)
+        found[name] = replace(drawn, dash=dash)
+    return found
+
+
+def _panel(run: AnyRun, *, several: bool) -> str:
+    """Return the title of a run's panel; `several` temperatures are part of it."""
+    if isinstance(run, ObservedRun):
+        return ""
+    temperature = f", {run.temperature_K:g} K" if several else ""
+    replica = f", replica {run.replica}" if run.replica > 1 else ""
+    return short_name(run.md_potential) + temperature + replica
 
 
 def potential_colour(name: str) -> str:
@@ -108,9 +175,9 @@ def potential_colour(name: str) -> str:
     return _OTHERS[others.index(name) % len(_OTHERS)]
 
 
-def shade(colour: str, towards: float) -> str:
-    """Return a colour made lighter (`towards` -1) or darker (1), at most by three fifths."""
+def shade(colour: str, towards: float, *, part: float = 0.6) -> str:
+    """Return a colour made lighter (`towards` -1) or darker (1), at most by this part."""
     target = 255 if towards < 0 else 0
-    part = 0.6 * min(1.0, abs(towards))
+    part *= min(1.0, abs(towards))
     channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return "#" + "".join(f"{round(c + part * (target - c)):02x}" for c in channels)

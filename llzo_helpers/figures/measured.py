@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.figures.looks import Look
+from llzo_helpers.figures.style import add_band
 
 
 def add_measured(
@@ -22,7 +24,7 @@ def add_measured(
     joined: bool = False,
     place: Mapping[str, int] | None = None,
 ) -> None:
-    """Draw values with their standard errors; those that are upper bounds open, with an arrow.
+    """Draw values with their standard errors; those that are upper bounds pale, with an arrow.
 
     Parameters
     ----------
@@ -79,14 +81,35 @@ def add_paper(
         x=x,
         y=y,
         mode="lines+markers" if joined else "markers",
-        marker={
-            "symbol": f"{look.symbol}-open",
-            "size": 11,
-            "color": look.colour,
-            "line": {"width": 1.5},
-        },
+        marker=look.open,
         line={"width": 1, "color": look.colour, "dash": "dash"},
         name=name,
+        **(place or {}),
+    )
+
+
+def add_curve(
+    figure: go.Figure,
+    x: FloatArray,
+    y: FloatArray,
+    error: FloatArray,
+    *,
+    look: Look,
+    name: str,
+    showlegend: bool = True,
+    place: Mapping[str, int] | None = None,
+) -> None:
+    """Draw a curve with the band of its standard error, which may be NaN: not known."""
+    band = np.nan_to_num(error)
+    add_band(figure, x, y - band, y + band, colour=look.colour, group=name, **(place or {}))
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        line=look.line,
+        name=name,
+        legendgroup=name,
+        showlegend=showlegend,
         **(place or {}),
     )
 
@@ -106,12 +129,7 @@ def _add_bounds(
     common |= place or {}
     figure.add_scatter(
         y=limits,
-        marker={
-            "color": look.colour,
-            "symbol": f"{look.symbol}-open",
-            "size": 11,
-            "line": {"width": 1.5},
-        },
+        marker=look.pale,
         showlegend=named,
         hovertemplate="upper bound<extra></extra>",
         **common,

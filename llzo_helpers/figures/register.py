@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import plotly.io
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.figures.style import make_room_for_legend
+from llzo_helpers.figures.finish import finish
 from llzo_helpers.files import write_text
 
 Arguments = ParamSpec("Arguments")
@@ -21,7 +21,7 @@ REGISTERED: dict[str, Callable[..., go.Figure]] = {}
 def registered(
     name: str,
 ) -> Callable[[Callable[Arguments, go.Figure]], Callable[Arguments, go.Figure]]:
-    """Register a function that draws a figure; the figure it returns carries the name.
+    """Register a function that draws a figure; the figure it returns is finished, and named.
 
     The report shows a figure where ``SECTIONS`` of `llzo_helpers.jobs.report` names it.
     """
@@ -29,7 +29,7 @@ def registered(
     def decorate(draw: Callable[Arguments, go.Figure]) -> Callable[Arguments, go.Figure]:
         @functools.wraps(draw)
         def named(*args: Arguments.args, **kwargs: Arguments.kwargs) -> go.Figure:
-            figure = draw(*args, **kwargs)
+            figure = finish(draw(*args, **kwargs))
             return figure.update_layout(meta={**(figure.layout.meta or {}), "name": name})
 
         assert name not in REGISTERED, name
@@ -54,7 +54,6 @@ def save_figure(directory: Path, figure: go.Figure, *, of: str = "") -> None:
     name = (figure.layout.meta or {}).get("name")
     if name not in REGISTERED:
         raise InputError(f"figure {name!r}: not registered; decorate its function with @registered")
-    make_room_for_legend(figure)
     file = f"{name}-{of}.json" if of else f"{name}.json"
     write_text(directory / "figures" / file, figure.to_json())
 

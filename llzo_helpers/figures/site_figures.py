@@ -10,45 +10,55 @@ import plotly.graph_objects as go
 from llzo_helpers.analysis.sites import SuperbasinScan, Survival
 from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label
 from llzo_helpers.campaign.site_sensitivity import SensitivityPoint
+from llzo_helpers.figures.facets import add_key, look_of, new_facets
+from llzo_helpers.figures.looks import DASHES, SYMBOLS, Look, look
+from llzo_helpers.figures.measured import add_paper
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import (
-    BLUE,
-    GREEN,
+    BLACK,
     GREY,
-    SEQUENCE,
-    VERMILION,
     add_band,
+    diffusivity_axis,
     new_figure,
     new_panels,
 )
 
+_NO_DIFFUSION_CM2_S = 1e-15
+
 
 @registered("survival")
-def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
+def survival_figure(
+    curves: Mapping[str, Mapping[str, Survival]], looks: Mapping[str, Look] | None = None
+) -> go.Figure:
     """Probability that a stay lasts longer than a time, by system and kind of site.
 
     Parameters
     ----------
     curves
         By system, then by kind of site.
+    looks
+        Of the systems; black where it is not told.
     """
     figure, places = new_panels(
         list(curves),
+        x="time (ps)",
+        y="probability to stay longer",
+        height=120,
         caption=(
             "Probability that an ion stays at a site longer than a given time, by the Kaplan-Meier "
-            "estimator, which accounts for stays cut off by the end of the run. Bands: standard "
-            "error. A single rate gives a straight line; a steep start indicates quick returns."
+            "estimator, which accounts for stays cut off by the end of the run. Line style: kind "
+            "of site. Bands: standard error. A single rate gives a straight line; a steep start "
+            "indicates quick returns."
         ),
-        legend_rows=1,
-        subplots={"shared_yaxes": True, "horizontal_spacing": 0.04},
+        subplots={"shared_yaxes": "all"},
     )
     kinds = sorted({kind for panel in curves.values() for kind in panel})
-    named: set[str] = set()
-    for panel, place in zip(curves.values(), places, strict=True):
-        for colour, kind in zip(SEQUENCE * 9, kinds, strict=False):
-            if kind not in panel:
-                continue
-            curve = panel[kind]
+    dashes = dict(zip(kinds, DASHES * 9, strict=False))
+    for kind, dash in dashes.items():
+        add_key(figure, kind, line={"color": BLACK, "dash": dash})
+    for (system, panel), place in zip(curves.items(), places, strict=True):
+        colour = look_of(system, looks).colour
+        for kind, curve in panel.items():
             band = np.array([-1, 1])[:, None] * curve.standard_error + curve.survival
             low, high = np.clip(band, 1e-4, 1)
             add_band(figure, curve.time, low, high, colour=colour, group=kind, **place)
@@ -56,21 +66,22 @@ def survival_figure(curves: Mapping[str, Mapping[str, Survival]]) -> go.Figure:
                 x=curve.time,
                 y=np.where(curve.survival > 0, curve.survival, np.nan),
                 mode="lines",
-                line={"color": colour, "shape": "hv"},
+                line={"color": colour, "shape": "hv", "dash": dashes[kind]},
                 name=kind,
-                legendgroup=kind,
-                showlegend=kind not in named,
+                showlegend=False,
                 **place,
             )
-            named.add(kind)
-    figure.update_yaxes(type="log", range=[-3, 0.05], exponentformat="power", dtick=1)
-    figure.update_yaxes(title_text="Probability to stay longer", col=1)
-    figure.update_xaxes(title_text="Time (ps)", rangemode="tozero")
+    figure.update_yaxes(type="log", range=[-3, 0.05])
+    figure.update_xaxes(rangemode="tozero")
     return figure
 
 
 @registered("superbasins")
-def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str, int]) -> go.Figure:
+def superbasin_figure(
+    scans: Mapping[str, SuperbasinScan],
+    n_sites: Mapping[str, int],
+    looks: Mapping[str, Look] | None = None,
+) -> go.Figure:
     """How the network of fast links grows as slower links are added, and where it percolates.
 
     Parameters
@@ -79,22 +90,26 @@ def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str,
         By system.
     n_sites
         Sites of each system.
+    looks
+        Of the systems; black where it is not told.
     """
-    figure, (left, right) = new_panels(
-        ["largest superbasin", "number of superbasins"],
+    figure, places = new_facets(
+        scans,
+        looks,
+        ("share of the largest superbasin", "number of superbasins"),
+        x="minimum rate of a link (ps<sup>−1</sup>)",
+        height=230,
+        subplots={"shared_xaxes": "all"},
         caption=(
             "Superbasins: sites joined by links that are at least as fast, in both directions, as "
-            "the threshold on the axis; single sites are not counted. Diamonds: the critical rate, "
+            "the threshold on the axis; single sites are not counted. Symbols: the critical rate, "
             "at which the fast links percolate in three dimensions. With slow bottlenecks, "
             "superbasins merge late and many remain."
         ),
-        columns=2,
-        panel_size=(310, 300),
-        legend_rows=1 + len(scans) // 5,
-        subplots={"horizontal_spacing": 0.12},
     )
-    for colour, (name, scan) in zip(SEQUENCE * 9, scans.items(), strict=False):
-        common = {"x": scan.minimum_rate_per_ps, "line": {"color": colour}, "legendgroup": name}
+    for name, (left, right) in places.items():
+        drawn, scan = look_of(name, looks), scans[name]
+        common = {"x": scan.minimum_rate_per_ps, "line": drawn.line, "legendgroup": name}
         share = scan.largest / n_sites[name]
         figure.add_scatter(y=share, mode="lines", name=name, **common, **left)
         figure.add_scatter(y=scan.n_superbasins, mode="lines", showlegend=False, **common, **right)
@@ -103,55 +118,60 @@ def superbasin_figure(scans: Mapping[str, SuperbasinScan], n_sites: Mapping[str,
             x=scan.minimum_rate_per_ps[percolating],
             y=share[percolating],
             mode="markers",
-            marker={"color": colour, "size": 12, "symbol": "diamond"},
+            marker=drawn.marker,
             showlegend=False,
             legendgroup=name,
-            hovertemplate="percolates at %{x:.3g} ps<sup>-1</sup><extra></extra>",
+            hovertemplate="percolates at %{x:.3g} ps<sup>−1</sup><extra></extra>",
             **left,
         )
-    figure.update_xaxes(
-        type="log",
-        autorange="reversed",
-        title_text="Minimum rate of a link (ps<sup>-1</sup>)",
-        exponentformat="power",
-        dtick="D2",
-    )
-    figure.update_yaxes(title_text="Fraction of sites", range=[0, 1.05], **left)
-    figure.update_yaxes(title_text="Superbasins", rangemode="tozero", **right)
+    rates = np.concatenate([scan.minimum_rate_per_ps for scan in scans.values()])
+    if len(rates):
+        # falling: links are added from the fastest down
+        figure.update_xaxes(
+            type="log", range=[np.log10(rates.max()) + 0.1, np.log10(rates.min()) - 0.1]
+        )
+    figure.update_yaxes(range=[0, 1.05], col=1)
+    figure.update_yaxes(rangemode="tozero", col=2)
     return figure
 
 
-_DASHES = ("solid", "dash", "dot", "dashdot")
-
-
 @registered("site_sensitivity")
-def sensitivity_figure(points: Sequence[SensitivityPoint]) -> go.Figure:
+def sensitivity_figure(
+    points: Sequence[SensitivityPoint], looks: Mapping[str, Look] | None = None
+) -> go.Figure:
     """How results depend on the assignment threshold and the clustering method.
 
     Parameters
     ----------
     points
         All with the same quantities; each quantity has a panel.
+    looks
+        Of the systems; black where it is not told.
     """
     quantities = list(points[0].values)
     figure, places = new_panels(
         quantities,
+        x="assignment threshold",
+        height=190,
         caption=(
             "Sensitivity of the site analysis to its choices: the threshold above which an "
-            "ion counts as being at a site, and the clustering (colour). Line style: system. Bars: "
-            "standard error. A result that changes from point to point depends on convention and "
-            "is not a property of the material alone."
+            "ion counts as being at a site, and the clustering (marker and line). Colour: system. "
+            "Bars: standard error. A result that changes from point to point depends on convention "
+            "and is not a property of the material alone."
         ),
-        legend_rows=1 + len({(point.system, point.method) for point in points}) // 2,
     )
-    methods = sorted({point.method for point in points})
+    methods = list(dict.fromkeys(point.method for point in points))
     systems = list(dict.fromkeys(point.system for point in points))
-    for (system, dash), (method, colour) in itertools.product(
-        zip(systems, _DASHES * 9, strict=False), zip(methods, SEQUENCE * 9, strict=False)
-    ):
-        chosen = [point for point in points if (point.system, point.method) == (system, method)]
-        name = f"{system}: {method}"
-        for quantity, place in zip(quantities, places, strict=True):
+    for system in systems:
+        add_key(figure, system, line={"color": look_of(system, looks).colour, "width": 3})
+    for number, method in enumerate(methods):
+        symbol, dash = SYMBOLS[number % len(SYMBOLS)], DASHES[number % len(DASHES)]
+        add_key(figure, method, marker={"color": BLACK, "symbol": symbol, "size": 8})
+        for system, (quantity, place) in itertools.product(
+            systems, zip(quantities, places, strict=True)
+        ):
+            chosen = [point for point in points if (point.system, point.method) == (system, method)]
+            colour = look_of(system, looks).colour
             figure.add_scatter(
                 x=[point.assignment_threshold for point in chosen],
                 y=[point.values[quantity] for point in chosen],
@@ -162,31 +182,24 @@ def sensitivity_figure(points: Sequence[SensitivityPoint]) -> go.Figure:
                 },
                 mode="lines+markers",
                 line={"color": colour, "width": 1.5, "dash": dash},
-                marker={"size": 8},
-                name=name,
-                legendgroup=name,
-                showlegend=place == places[0],
+                marker={"size": 8, "color": colour, "symbol": symbol},
+                name=f"{system}: {method}",
+                showlegend=False,
                 **place,
             )
-    figure.update_xaxes(title_text="Assignment threshold")
+    thresholds = sorted({point.assignment_threshold for point in points})
+    figure.update_xaxes(tickvals=thresholds)
     figure.update_yaxes(rangemode="tozero")
     return figure
 
 
-_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
-_NO_DIFFUSION_CM2_S = 1e-15
-
-
-def _systems(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return the runs of each phase, composition and potential by volume, with a name.
-
-    The name is empty if there is only one such system.
-    """
-    groups = [
-        (f", {curve_label(rows.iloc[0].to_dict())}", rows.sort_values("volume_ratio"))
-        for _, rows in table.groupby(CURVE_COLUMNS, dropna=False, sort=False)
-    ]
-    return groups if len(groups) > 1 else [("", rows) for _, rows in groups]
+def _curves(table: pd.DataFrame) -> list[tuple[str, Look, pd.DataFrame]]:
+    """Return name, look and runs, by volume, of each phase, composition and potential."""
+    found = []
+    for _, rows in table.groupby(CURVE_COLUMNS, dropna=False, sort=False):
+        first = rows.iloc[0].to_dict()
+        found.append((curve_label(first), look(first), rows.sort_values("volume_ratio")))
+    return found
 
 
 @registered("jump_diffusion")
@@ -198,10 +211,12 @@ def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
     table
         A row per run, the content of `sites.csv`.
     """
-    figure = new_figure(
+    figure, places = new_panels(
+        ["independent jumps", "walk on the network", "tracer"],
         x="V / V<sub>exp</sub> (%)",
-        y="D<sub>Li</sub> (cm<sup>2</sup>/s)",
-        log_y=True,
+        y=diffusivity_axis("Li"),
+        height=300,
+        subplots={"shared_yaxes": "all", "shared_xaxes": "all"},
         caption=(
             "From jumps to diffusion. Independent jumps: rate times distance squared over 6. "
             "Network: a walk on the measured network without memory (master equation). Tracer: "
@@ -211,22 +226,27 @@ def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
             "that do not percolate have no D and are not shown."
         ),
     )
-    for column, error, name, colour in (
-        ("uncorrelated_D_cm2_s", None, "independent jumps", GREY),
-        ("jump_D_cm2_s", "jump_D_std_cm2_s", "network", BLUE),
-        ("tracer_D_cm2_s", "tracer_D_std_cm2_s", "tracer", VERMILION),
-    ):
-        for symbol, (system, rows) in zip(_SYMBOLS * 9, _systems(table), strict=False):
+    columns = (
+        ("uncorrelated_D_cm2_s", None),
+        ("jump_D_cm2_s", "jump_D_std_cm2_s"),
+        ("tracer_D_cm2_s", "tracer_D_std_cm2_s"),
+    )
+    for name, drawn, rows in _curves(table):
+        for (column, error), place in zip(columns, places, strict=True):
             figure.add_scatter(
                 x=100 * rows["volume_ratio"],
                 # zero but for rounding, where nothing percolates
                 y=rows[column].where(rows[column] > _NO_DIFFUSION_CM2_S),
                 error_y={"array": rows[error], "thickness": 1.5, "width": 5} if error else None,
                 mode="lines+markers",
-                marker={"size": 10, "color": colour, "symbol": symbol},
-                line={"color": colour, "width": 1.5},
-                name=f"{name}{system}",
+                marker=drawn.marker,
+                line=drawn.line,
+                name=name,
+                legendgroup=name,
+                showlegend=place is places[0],
+                **place,
             )
+    figure.update_yaxes(type="log")
     return figure
 
 
@@ -243,7 +263,7 @@ def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
     """
     figure = new_figure(
         x="V / V<sub>exp</sub> (%)",
-        y="Back-jumps (%)",
+        y="back-jumps (%)",
         caption=(
             "Fraction of jumps that are reversed by the next jump of the same ion. Filled symbols: "
             "this work; thick bars: standard errors; thin bars: from the smallest to the largest "
@@ -251,7 +271,7 @@ def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
             "standard error included. Open symbols: the paper."
         ),
     )
-    for symbol, (system, rows) in zip(_SYMBOLS * 9, _systems(table), strict=False):
+    for name, drawn, rows in _curves(table):
         value, error = rows["back_jump_fraction"], rows["back_jump_fraction_std"]
         figure.add_scatter(
             x=100 * rows["volume_ratio"],
@@ -273,16 +293,19 @@ def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
             y=100 * value,
             error_y={"array": 100 * error, "thickness": 2.5, "width": 4},
             mode="markers",
-            marker={"size": 10, "color": GREEN, "symbol": symbol},
-            name=f"this work{system}",
+            marker=drawn.marker,
+            name=name,
         )
     from_paper = paper[paper["quantity"] == "back_jump_fraction"]
-    figure.add_scatter(
-        x=100 * from_paper["volume_ratio"],
-        y=100 * from_paper["value"],
-        mode="markers",
-        marker={"size": 11, "color": "black", "symbol": "circle-open", "line": {"width": 1.5}},
-        name="paper",
-    )
+    columns = [column for column in CURVE_COLUMNS if column in from_paper]
+    for _, rows in from_paper.groupby(columns, dropna=False):
+        first = rows.iloc[0].to_dict()
+        add_paper(
+            figure,
+            100 * rows["volume_ratio"],
+            100 * rows["value"],
+            look=look(first),
+            name=f"paper: {curve_label(first)}",
+        )
     figure.update_yaxes(range=[0, 100])
     return figure

@@ -8,11 +8,10 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from llzo_helpers.analysis.structure_map import StructureMap
+from llzo_helpers.figures.facets import look_of, new_facets, once
+from llzo_helpers.figures.looks import DASHES, SYMBOLS, Look
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import BLACK, GREY, SEQUENCE, legend_at_right, log_ticks, new_figure
-
-_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "triangle-down", "cross", "star")
-_DASHES = ("dash", "dot", "dashdot", "longdash")
+from llzo_helpers.figures.style import BLACK, GREY, new_panels
 
 
 @registered("structure_map")
@@ -21,6 +20,7 @@ def map_figure(
     reference: Mapping[str, NDArray[Any]],
     systems: Mapping[str, NDArray[Any]],
     quenches: Mapping[str, tuple[NDArray[Any], NDArray[Any]]],
+    looks: Mapping[str, Look] | None = None,
 ) -> go.Figure:
     """Structures on their map.
 
@@ -31,30 +31,59 @@ def map_figure(
     reference
         Scores on the map by structure of the reference, [frame, component]; in grey.
     systems
-        Scores by system of the campaign, coloured.
+        Scores by system of the campaign.
     quenches
         Scores in the order of time [frame, component] and temperatures [frame], K, of quenches.
+    looks
+        Of the systems; black where it is not told.
     """
     percent = [f"{100 * fraction:.0f} %" for fraction in of_map.explained]
-    figure = new_figure(
+    panels = list(dict.fromkeys(look_of(name, looks).panel for name in systems))
+    figure, (first, *places) = new_panels(
+        ["reference and quenches", *panels],
         x=f"first component ({percent[0]} of the variance)",
         y=f"second component ({percent[1]})",
+        columns=2,
+        height=260,
+        subplots={"shared_xaxes": "all", "shared_yaxes": "all"},
         caption=(
             "Structures on a map made without labels: principal components of the mean "
             "environments of La, Zr and O, at one density. Each point is a frame. Grey: the "
-            "reference that the map is made from; lines: quenches, coloured by temperature; "
-            "coloured: the runs of this campaign."
+            "reference that the map is made from, named in the first panel; lines there: quenches, "
+            "coloured by temperature. The other panels: the runs of this campaign, by potential."
         ),
+        coloraxis={
+            "colorscale": "Inferno",
+            "cmin": 0,
+            "cmax": max((float(T.max()) for _, T in quenches.values()), default=3000.0),
+            "colorbar": {
+                "title": {"text": "T (K)", "font": {"size": 12}},
+                "thickness": 14,
+                "x": 1.01,
+                "len": 0.8,
+            },
+        },
     )
-    for symbol, (name, scores) in zip(_SYMBOLS * 9, reference.items(), strict=False):
-        figure.add_scatter(
-            x=scores[:, 0],
-            y=scores[:, 1],
-            mode="markers",
-            marker={"color": GREY, "symbol": f"{symbol}-open", "size": 9},
-            name=name,
-        )
-    for symbol, (name, (scores, temperatures)) in zip(_SYMBOLS * 9, quenches.items(), strict=False):
+    # the first two coincide
+    sides = ("top left", "bottom left", *["middle left"] * len(reference))
+    for beside, symbol, (name, scores) in zip(sides, SYMBOLS * 9, reference.items(), strict=False):
+        for place in (first, *places):
+            named = place is first
+            figure.add_scatter(
+                x=scores[:, 0],
+                y=scores[:, 1],
+                # its name is at the frame farthest to the left
+                mode="markers+text" if named else "markers",
+                text=np.where(scores[:, 0] == scores[:, 0].min(), name, "") if named else None,
+                textposition=beside,
+                textfont={"size": 10, "color": BLACK},
+                marker={"color": GREY, "symbol": f"{symbol}-open", "size": 7 if named else 5},
+                name=name,
+                showlegend=False,
+                cliponaxis=False,
+                **place,
+            )
+    for symbol, (name, (scores, temperatures)) in zip(SYMBOLS * 9, quenches.items(), strict=False):
         figure.add_scatter(
             x=scores[:, 0],
             y=scores[:, 1],
@@ -62,31 +91,28 @@ def map_figure(
             line={"color": GREY, "width": 1},
             marker={"size": 7, "symbol": symbol, "color": temperatures, "coloraxis": "coloraxis"},
             name=name,
+            **first,
         )
-    figure.update_layout(
-        coloraxis={
-            "colorscale": "Inferno",
-            "cmin": 0,
-            "cmax": max((float(T.max()) for _, T in quenches.values()), default=3000.0),
-            "colorbar": {"title": "T (K)", "thickness": 14, "x": 1.01, "len": 0.55, "y": 0.25},
-        }
-    )
-    for colour, (system, scores) in zip(SEQUENCE * 9, systems.items(), strict=False):
+    for system in sorted(systems, key=lambda name: panels.index(look_of(name, looks).panel)):
+        scores = systems[system]
+        drawn = look_of(system, looks)
         figure.add_scatter(
             x=scores[:, 0],
             y=scores[:, 1],
             mode="markers",
-            marker={"color": colour, "size": 8},
+            marker=drawn.marker | {"size": 7},
             name=system,
+            **places[panels.index(drawn.panel)],
         )
-    legend_at_right(figure, gap=0.3)
-    figure.update_layout(height=600)
     return figure
 
 
 @registered("distance_from_crystal")
 def distance_figure(
-    reference: Mapping[str, NDArray[Any]], systems: Mapping[str, NDArray[Any]], element: str
+    reference: Mapping[str, NDArray[Any]],
+    systems: Mapping[str, NDArray[Any]],
+    element: str,
+    looks: Mapping[str, Look] | None = None,
 ) -> go.Figure:
     """Distances of atoms from the crystal, as cumulative distributions.
 
@@ -98,30 +124,38 @@ def distance_figure(
         By system of the campaign.
     element
         Element whose environments are compared.
+    looks
+        Of the systems; black where it is not told.
     """
-    figure = new_figure(
+    figure, places = new_facets(
+        systems,
+        looks,
         x=f"distance of {element} from the crystal",
         y="fraction of atoms closer",
+        height=300,
+        subplots={"shared_xaxes": "all", "shared_yaxes": "all"},
         caption=(
             f"Distance of the environments of {element} from those in the crystal, atom by "
-            "atom (cumulative); 1 is the root mean square within the crystal. Grey: reference."
+            "atom (cumulative); 1 (dotted) is the root mean square within the crystal. Grey: "
+            "reference."
         ),
     )
-    for dash, (name, values) in zip(_DASHES * 9, reference.items(), strict=False):
-        _add_cumulative(figure, values, name, {"color": GREY, "width": 1.5, "dash": dash})
-    for colour, (name, values) in zip(SEQUENCE * 9, systems.items(), strict=False):
-        _add_cumulative(figure, values, name, {"color": colour, "width": 2})
-    everything = np.concatenate([v.ravel() for v in (*reference.values(), *systems.values())])
+    panels = once(places)
+    for dash, (name, values) in zip(DASHES[1:] * 9, reference.items(), strict=False):
+        for place in panels:
+            line = {"color": GREY, "width": 1.5, "dash": dash}
+            _add_cumulative(figure, values, name, line, showlegend=place is panels[0], **place)
+    for name, (place,) in places.items():
+        _add_cumulative(figure, systems[name], name, look_of(name, looks).line, **place)
     figure.add_vline(x=1, line={"color": BLACK, "width": 1, "dash": "dot"})
-    figure.update_xaxes(type="log", tickvals=log_ticks(everything.min(), everything.max()))
-    legend_at_right(figure)
+    figure.update_xaxes(type="log")
     return figure
 
 
 def _add_cumulative(
-    figure: go.Figure, values: NDArray[Any], name: str, line: dict[str, Any]
+    figure: go.Figure, values: NDArray[Any], name: str, line: dict[str, Any], **layout: Any
 ) -> None:
     quantiles = np.linspace(0, 1, 201)
     figure.add_scatter(
-        x=np.quantile(values, quantiles), y=quantiles, mode="lines", line=line, name=name
+        x=np.quantile(values, quantiles), y=quantiles, mode="lines", line=line, name=name, **layout
     )

@@ -33,6 +33,9 @@ _AXIS = {
     "title_standoff": 8,
 }
 
+_WIDTH, _LEFT, _BELOW = 740, 66, 52
+"""Of figures of several panels, pixels: of all, left of the panels, below them."""
+
 _LAYOUT = {
     "template": "plotly_white",
     "font": {"family": "Helvetica, Arial, sans-serif", "size": 14, "color": "black"},
@@ -50,7 +53,7 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
     caption
         What the figure shows; the report prints it below.
     log_y
-        Logarithmic ordinate, its ticks as powers of ten.
+        Logarithmic ordinate.
     **layout
         Further plotly layout.
     """
@@ -58,7 +61,7 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
     figure.update_xaxes(title=x, **_AXIS)
     figure.update_yaxes(title=y, **_AXIS)
     if log_y:
-        figure.update_yaxes(type="log", exponentformat="power", dtick="D2")
+        figure.update_yaxes(type="log")
     figure.update_layout(
         **_LAYOUT,
         width=720,
@@ -67,7 +70,6 @@ def new_figure(*, x: str, y: str, caption: str, log_y: bool = False, **layout: A
         meta={"caption": caption},
         **layout,
     )
-    figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.17, "x": 0})
     return figure
 
 
@@ -88,25 +90,6 @@ def diffusivity_axis(mobile: str) -> str:
     """Return the title of an axis of diffusion coefficients."""
     of = f"<sub>{mobile}</sub>" if mobile in atomic_numbers else ""
     return f"D{of} (cm<sup>2</sup>/s)"
-
-
-def legend_at_right(figure: go.Figure, *, gap: float = 0.02) -> None:
-    """Put the legend to the right of the axes, for many or long names, and make room for it."""
-    figure.update_layout(
-        width=740,
-        legend={"orientation": "v", "x": 1 + gap, "y": 1, "yanchor": "top", "font": {"size": 12}},
-    )
-
-
-def make_room_for_legend(figure: go.Figure) -> None:
-    """Make a figure with a long legend below it taller, so that the legend does not squeeze it."""
-    if figure.layout.legend.orientation != "h" or figure.layout.height is None:
-        return
-    names = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
-    # as plotly does: columns as wide as the longest name
-    columns = max(1, int(560 / (60 + 7.5 * max(map(len, names), default=1))))
-    rows = -(-len(names) // columns)
-    figure.update_layout(height=figure.layout.height + 21 * max(0, rows - 1))
 
 
 def add_band(
@@ -148,10 +131,10 @@ def add_band(
     )
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """Return 1, 2, 5 times powers of ten that lie between two values, to be written in full."""
+def log_ticks(low: float, high: float, digits: Sequence[float] = (1, 2, 5)) -> list[float]:
+    """Return these digits times powers of ten that lie between two values."""
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
+    ticks = [float(f"{digit}e{power}") for power in powers for digit in digits]
     return [tick for tick in ticks if low <= tick <= high]
 
 
@@ -159,13 +142,14 @@ def new_panels(
     titles: Sequence[str],
     *,
     caption: str,
+    x: str | None = None,
+    y: str | None = None,
     columns: int = 3,
-    panel_size: tuple[int, int] = (205, 205),
-    legend_rows: int = 0,
+    height: int = 150,
     subplots: Mapping[str, Any] | None = None,
     **layout: Any,
 ) -> tuple[go.Figure, list[dict[str, int]]]:
-    """Return an empty figure of several panels, (A), (B), ..., with framed axes.
+    """Return an empty figure of several panels with framed axes.
 
     Parameters
     ----------
@@ -173,12 +157,13 @@ def new_panels(
         One per panel, in reading order.
     caption
         What the figure shows; the report prints it below.
+    x, y
+        Axis titles that all panels share, written below the lowest panels and beside the first
+        ones; without them there is room for titles at each panel.
     columns
         Panels in a row.
-    panel_size
-        Width and height of a panel, pixels.
-    legend_rows
-        Rows to keep free below for the legend.
+    height
+        Of a panel, pixels.
     subplots
         Further arguments of plotly's `make_subplots`.
     **layout
@@ -190,41 +175,41 @@ def new_panels(
     places
         `row` and `col` of each panel.
     """
+    arguments = dict(subplots or {})
     columns = min(columns, len(titles))
     rows = -(-len(titles) // columns)
-    width, height = panel_size
+    width = _WIDTH if columns > 1 else 520
+    right = 110 if "coloraxis" in layout else 20
+    between = 16 if arguments.get("shared_yaxes") else 62
+    inner = width - _LEFT - right
+    panel_width = (inner - between * (columns - 1)) / columns
+    lines = [textwrap.wrap(title, int(panel_width / 6.2)) for title in titles]
+    above = 10 + 15 * max(map(len, lines))
+    below = 48 if x is None else 26
+    full = rows * height + (rows - 1) * (above + below)
     figure = make_subplots(
         rows,
         columns,
-        subplot_titles=[
-            "<br>".join(textwrap.wrap(f"({_letters(i)}) {title}", width // 6))
-            for i, title in enumerate(titles)
-        ],
-        **{
-            "horizontal_spacing": 0.25 / columns,
-            "vertical_spacing": 0.42 / rows,
-            **(subplots or {}),
-        },
+        subplot_titles=["<br>".join(parts) for parts in lines],
+        horizontal_spacing=between / inner,
+        vertical_spacing=(above + below) / full if rows > 1 else 0,
+        **arguments,
     )
-    figure.update_xaxes(**_AXIS, title_font_size=12, tickfont_size=11)
+    figure.update_xaxes(**_AXIS, title_font_size=12, tickfont_size=11, showticklabels=True)
     figure.update_yaxes(**_AXIS, title_font_size=12, tickfont_size=11)
     figure.update_annotations(font_size=12)
     figure.update_layout(
         **_LAYOUT,
-        width=110 + width * columns,
-        height=60 + height * rows + 24 * legend_rows,
-        margin={"l": 70, "r": 20, "t": 40, "b": 60 + 24 * legend_rows},
+        width=width,
+        height=above + full + _BELOW,
+        margin={"l": _LEFT, "r": right, "t": above, "b": _BELOW},
         meta={"caption": caption},
+        **layout,
     )
-    figure.update_layout(
-        legend={"orientation": "h", "x": 0, "yref": "container", "y": 0, "yanchor": "bottom"}
-    )
-    figure.update_layout(**layout)
     places = [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(titles))]
+    for place in places if x is not None else ():
+        if place["row"] == rows or place["row"] * columns + place["col"] > len(titles):
+            figure.update_xaxes(title_text=x, **place)
+    if y is not None:
+        figure.update_yaxes(title_text=y, col=1)
     return figure, places
-
-
-def _letters(index: int) -> str:
-    """Return A to Z, then AA, AB, ..."""
-    before, letter = divmod(index, 26)
-    return (_letters(before - 1) if before else "") + chr(65 + letter)

@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from llzo_helpers.figures.style import BLUE, GREEN, VERMILION
+from llzo_helpers.figures.style import BLACK
 
 
 def thermo_figure(thermo: pd.DataFrame, n_atoms: int, temperature_K: float) -> go.Figure:
@@ -22,13 +22,13 @@ def thermo_figure(thermo: pd.DataFrame, n_atoms: int, temperature_K: float) -> g
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.04)
     time = thermo["time_ps"]
     panels = (
-        ("T (K)", thermo["temperature_K"], BLUE),
-        ("E<sub>pot</sub> (eV/atom)", thermo["potential_energy_eV"] / n_atoms, VERMILION),
-        ("E<sub>conserved</sub> (eV/atom)", thermo["conserved_energy_eV"] / n_atoms, GREEN),
+        ("T (K)", thermo["temperature_K"]),
+        ("E<sub>pot</sub> (eV/atom)", thermo["potential_energy_eV"] / n_atoms),
+        ("E<sub>conserved</sub> (eV/atom)", thermo["conserved_energy_eV"] / n_atoms),
     )
-    for row, (title, values, colour) in enumerate(panels, start=1):
+    for row, (title, values) in enumerate(panels, start=1):
         figure.add_scattergl(
-            x=time, y=values, mode="lines", line={"color": colour, "width": 1}, row=row, col=1
+            x=time, y=values, mode="lines", line={"color": BLACK, "width": 1}, row=row, col=1
         )
         figure.update_yaxes(title=title, row=row, col=1, tickformat=".5~g")
     figure.add_hline(y=temperature_K, line={"dash": "dot", "width": 1}, row=1, col=1)
@@ -36,7 +36,7 @@ def thermo_figure(thermo: pd.DataFrame, n_atoms: int, temperature_K: float) -> g
     figure.update_layout(
         template="plotly_white",
         showlegend=False,
-        width=800,
+        width=740,
         height=560,
         margin={"l": 90, "r": 20, "t": 20, "b": 60},
         meta={"caption": "Temperature, potential energy and the conserved quantity of the run."},

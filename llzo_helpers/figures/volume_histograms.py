@@ -9,7 +9,7 @@ from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.campaign.site_panels import VolumePanel
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.residence_colour import ResidenceColour
-from llzo_helpers.figures.style import BLACK, new_panels
+from llzo_helpers.figures.style import new_panels
 
 
 def volume_histograms(
@@ -49,6 +49,9 @@ def volume_histograms(
         [panel.title for panel in panels],
         caption=caption,
         columns=columns,
+        x=f"{quantity} (Å<sup>3</sup>)",
+        y="number of sites",
+        height=130,
         subplots={"shared_xaxes": "all"},
         coloraxis=colour.axis,
         showlegend=False,
@@ -61,7 +64,7 @@ def volume_histograms(
             marker={
                 "color": colour(time),
                 "coloraxis": "coloraxis",
-                "line": {"width": 0.5, "color": BLACK},
+                "line": {"width": 0},
             },
             customdata=time,
             hovertemplate=(
@@ -78,8 +81,6 @@ def volume_histograms(
                 x=mean, y=y, text=name, showarrow=False, font={"size": 11}, **place
             )
         figure.update_yaxes(range=[0, top], **place)
-    figure.update_xaxes(title_text=f"{quantity} (Å<sup>3</sup>)", showticklabels=True)
-    figure.update_yaxes(title_text="Number of sites", col=1)
     return figure
 
 

@@ -55,6 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     figures.add_argument(
         "--format", nargs="+", default=["svg", "pdf"], help="svg, pdf, png; default: svg pdf"
     )
+    figures.add_argument(
+        "--columns",
+        type=int,
+        default=2,
+        help="width in columns of a journal: 1 (8.5 cm; figures of one panel) or 2 (17.8 cm)",
+    )
 
     archive = commands.add_parser("archive", help="pack results without frames into data/")
     archive.add_argument("--output", type=Path, help="folder; default: data/ and the name")
@@ -100,7 +106,8 @@ def _figures(arguments: argparse.Namespace) -> int:
     from llzo_helpers.campaign.archive import open_campaign
     from llzo_helpers.jobs.export import export_figures
 
-    print(*export_figures(open_campaign(arguments.campaign), arguments.format), sep="\n")
+    campaign = open_campaign(arguments.campaign)
+    print(*export_figures(campaign, arguments.format, columns=arguments.columns), sep="\n")
     return 0
 
 

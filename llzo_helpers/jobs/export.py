@@ -1,24 +1,38 @@
 """Figures of a campaign as files for a manuscript, with their data: `llzo figures CAMPAIGN`."""
 
-import base64
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
+from llzo_helpers.figures.finish import numbers, resized
 from llzo_helpers.figures.register import load_figure
 from llzo_helpers.files import write_text
 
 FORMATS = ("svg", "pdf", "png")
+WIDTHS_CM = {1: 8.5, 2: 17.8}
+"""Of one and two columns of a journal."""
+
+_PIXELS_PER_CM = 96 / 2.54
+_NARROW = (350, 270)
+"""Pixels that a figure is laid out in for one column; its letters are then at least 6 pt high."""
+_DOTS_PER_PIXEL = 300 / 96
+"""Of PNG, at 300 dots per inch."""
 
 
-def export_figures(campaign: Campaign, formats: Sequence[str] = ("svg", "pdf")) -> list[Path]:
-    """Write each figure of a campaign, and beside it the numbers that it shows.
+def export_figures(
+    campaign: Campaign,
+    formats: Sequence[str] = ("svg", "pdf"),
+    *,
+    columns: int = 2,
+    names: Collection[str] | None = None,
+) -> list[Path]:
+    """Write figures of a campaign, and beside each the numbers that it shows.
 
     Parameters
     ----------
@@ -26,6 +40,11 @@ def export_figures(campaign: Campaign, formats: Sequence[str] = ("svg", "pdf")) 
         Whose notebooks have left figures in `results/<campaign>/figures`.
     formats
         Some of `FORMATS`. They are drawn by a Chromium or Chrome, which must be installed.
+    columns
+        Width, in columns of a journal (see `WIDTHS_CM`). Figures of several panels need two, and
+        have two.
+    names
+        Of the figures; by default all.
 
     Returns
     -------
@@ -35,27 +54,55 @@ def export_figures(campaign: Campaign, formats: Sequence[str] = ("svg", "pdf")) 
     Raises
     ------
     InputError
-        If there are no figures, a format is unknown, or there is no browser.
+        If there are no figures, a format or width is unknown, or there is no browser.
     """
     if unknown := [name for name in formats if name not in FORMATS]:
         raise InputError(f"--format {unknown[0]}: unknown; choose from {', '.join(FORMATS)}")
-    folder = campaign.directory / "figures"
-    figures = {path.with_suffix(""): load_figure(path) for path in sorted(folder.glob("*.json"))}
-    if not figures:
+    if columns not in WIDTHS_CM:
+        raise InputError(f"--columns {columns}: must be 1 or 2")
+    paths = [path for path in figure_files(campaign) if names is None or path.stem in names]
+    if not paths:
+        folder = campaign.directory / "figures"
         raise InputError(f"{folder}: no figures; run the campaign's notebooks first")
+    figures = {path.with_suffix(""): load_figure(path) for path in paths}
     tables = []
     for path, figure in figures.items():
         tables.append(path.with_suffix(".csv"))
         write_text(tables[-1], figure_data(figure).to_csv(index=False))
     pictures = [path.with_suffix(f".{name}") for path in figures for name in formats]
     # one start of the browser for all of them
-    _draw(
-        [
-            {"fig": figures[path.with_suffix("")], "path": str(path), "format": path.suffix[1:]}
-            for path in pictures
-        ]
-    )
+    _draw([_at_width(figures[path.with_suffix("")], path, columns) for path in pictures])
+    for path in pictures:
+        if path.suffix == ".svg":
+            _state_width(path)
     return [*tables, *pictures]
+
+
+def figure_files(campaign: Campaign) -> list[Path]:
+    """Return the files of the figures that a campaign's notebooks have left."""
+    return sorted((campaign.directory / "figures").glob("*.json"))
+
+
+def _at_width(figure: go.Figure, path: Path, columns: int) -> dict[str, Any]:
+    """Return what draws a figure into a file, as wide as these columns if it has one panel."""
+    axes = [key for key in figure.layout if key.startswith("yaxis")]
+    narrow = columns == 1 and len(axes) == 1 and not is_scene(figure)
+    if narrow:
+        figure = resized(figure, *_NARROW)
+    width = WIDTHS_CM[1 if narrow else 2] * _PIXELS_PER_CM
+    scale = width / figure.layout.width
+    kind = path.suffix[1:]
+    return _picture(figure, path, scale * (_DOTS_PER_PIXEL if kind == "png" else 1))
+
+
+def _state_width(path: Path) -> None:
+    """Write the size of an SVG in cm: programs differ in what a pixel is."""
+
+    def in_cm(match: re.Match[str]) -> str:
+        return f'{match[1]}="{float(match[2]) / _PIXELS_PER_CM:.3f}cm"'
+
+    tag, end, rest = path.read_text(encoding="utf-8").partition(">")
+    write_text(path, re.sub(r'\b(width|height)="([\d.]+)"', in_cm, tag) + end + rest)
 
 
 def is_scene(figure: go.Figure) -> bool:
@@ -66,10 +113,16 @@ def is_scene(figure: go.Figure) -> bool:
 def picture_of(figure: go.Figure, path: Path) -> bytes | None:
     """Return a figure as PNG, drawn into a file; None if there is no browser to draw it."""
     try:
-        _draw([{"fig": figure, "path": str(path), "format": "png"}])
+        _draw([_picture(figure, path, 2)])
     except InputError:
         return None
     return path.read_bytes()
+
+
+def _picture(figure: go.Figure, path: Path, scale: float) -> dict[str, Any]:
+    """Return what kaleido needs to draw a figure into a file."""
+    options = {"format": path.suffix[1:], "scale": scale}
+    return {"fig": figure, "path": str(path), "opts": options}
 
 
 def _draw(pictures: list[dict[str, Any]]) -> None:
@@ -77,8 +130,6 @@ def _draw(pictures: list[dict[str, Any]]) -> None:
     import kaleido
     from kaleido.errors import ChromeNotFoundError
 
-    for picture in pictures:
-        picture["opts"] = {"format": picture.pop("format"), "scale": 2}
     try:
         kaleido.write_fig_from_object_sync(pictures)
     except ChromeNotFoundError:
@@ -109,7 +160,7 @@ def _points(trace: Any) -> pd.DataFrame | None:
     if trace.x is None or trace.y is None or not len(trace.x) or trace.hoverinfo == "skip":
         return None
     panel = (trace.xaxis or "x").removeprefix("x") or "1"
-    table = pd.DataFrame({"x": _values(trace.x), "y": _values(trace.y)})
+    table = pd.DataFrame({"x": numbers(trace.x), "y": numbers(trace.y)})
     table.insert(0, "curve", trace.name or "")
     table.insert(1, "panel", int(panel))
     for axis in ("x", "y"):
@@ -117,13 +168,6 @@ def _points(trace: Any) -> pd.DataFrame | None:
         for kind, ending in (("array", ""), ("arrayminus", "_minus")):
             values = getattr(error, kind, None)
             if values is not None:
-                table[f"error_{axis}{ending}"] = _values(values)
+                table[f"error_{axis}{ending}"] = numbers(values)
     # an error that is nowhere known is no column
     return table.dropna(axis="columns", how="all")
-
-
-def _values(values: Any) -> Any:
-    """Return the numbers of a figure that was read; plotly leaves arrays in base 64."""
-    if isinstance(values, dict):
-        return np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"])
-    return list(values)

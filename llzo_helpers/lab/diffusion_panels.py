@@ -1,17 +1,21 @@
-"""Panels for the diffusion coefficient: of a run, and of any trajectory."""
+"""Panels for the diffusion coefficient: of a run, of two, and of any trajectory."""
 
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
+import pandas as pd
 import plotly.graph_objects as go
 
 from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
+from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
+from llzo_helpers.figures.compared import comparison_figure
 from llzo_helpers.figures.diffusion import msd_figure
+from llzo_helpers.figures.looks import run_looks
 from llzo_helpers.lab.learnt import diffusion_in_words
 from llzo_helpers.lab.shown import show
 from llzo_helpers.lab.structure_view import structure_view
@@ -48,6 +52,45 @@ def explore_fit(campaign: Campaign) -> widgets.VBox:
     window.observe(update, names="value")
     update()
     return widgets.VBox([run, window, result_label, shown])
+
+
+def compare_runs(campaign: Campaign) -> widgets.VBox:
+    """Return a choice of two runs, with displacement and running D of both, and their D."""
+    runs = {f"{run_label(run)}, {run.temperature_K:g} K": run for run in campaign.analysed_runs}
+    names = list(runs)
+    wide = {"layout": {"width": "60%"}}
+    first = widgets.Dropdown(options=names, description="run", **wide)
+    second = widgets.Dropdown(options=names, value=names[-1], description="beside", **wide)
+    shown = widgets.VBox()
+    results: dict[str, TracerDiffusion] = {}
+
+    def result_of(name: str) -> TracerDiffusion:
+        if name not in results:
+            trajectory = campaign.trajectory(runs[name])
+            results[name] = tracer_diffusion_coefficient(
+                trajectory.relative_to_framework(runs[name].mobile),
+                trajectory.frame_interval_ps,
+                campaign.diffusion.fit_window,
+                jump_length_A=campaign.diffusion.jump_length_A,
+            )
+        return results[name]
+
+    def update(change: Any = None) -> None:
+        chosen = list(dict.fromkeys([first.value, second.value]))
+        try:
+            found = {name: result_of(name) for name in chosen}
+        except InputError as error:
+            show(shown, widgets.Label(str(error)))
+            return
+        figure = comparison_figure(found, run_looks({name: runs[name] for name in chosen}))
+        rows = [{"run": name, "diffusion": diffusion_in_words(found[name])} for name in chosen]
+        table = pd.DataFrame(rows).to_html(index=False, border=0)
+        show(shown, figure, widgets.HTML(table))
+
+    for choice in (first, second):
+        choice.observe(update, names="value")
+    update()
+    return widgets.VBox([first, second, shown])
 
 
 _NAMES_OF_TRAJECTORIES = (

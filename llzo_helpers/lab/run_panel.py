@@ -1,4 +1,4 @@
-"""A panel that runs molecular dynamics, shows it live, and ends with the diffusion coefficient."""
+"""Panels that run molecular dynamics, show it live, and end with the diffusion coefficient."""
 
 import threading
 from collections.abc import Callable
@@ -9,11 +9,20 @@ import ipywidgets as widgets
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.figures.diffusion import msd_figure
 from llzo_helpers.figures.thermo import thermo_figure
+from llzo_helpers.generate.crystal import crystal
+from llzo_helpers.generate.settings import Structure
 from llzo_helpers.lab.learnt import diffusion_in_words, run_diffusion
+from llzo_helpers.lab.parameters import RunParameters
 from llzo_helpers.lab.shown import show
-from llzo_helpers.md.chain import Progress
+from llzo_helpers.md.chain import Progress, run_md
 from llzo_helpers.md.folder import read_thermo
 from llzo_helpers.md.trajectory import Trajectory
+from llzo_helpers.paths import POTENTIALS
+from llzo_helpers.potentials import load_potential
+from llzo_helpers.structures import require_unoccupied, write_structure
+
+_SEED_OF_LITHIUM = 20240430
+"""That of notebook 01."""
 
 
 class _CancelledError(Exception):
@@ -85,3 +94,56 @@ def md_panel(
     stop_button.on_click(lambda button: stop.set())
     buttons = widgets.HBox([run_button, stop_button, bar, status])
     return widgets.VBox([temperature, production, buttons, shown])
+
+
+def crystal_panel(parameters: RunParameters, li_per_formula: float, volume: float) -> widgets.VBox:
+    """Return a panel that makes a crystal, runs it, and ends with the diffusion coefficient.
+
+    Parameters
+    ----------
+    parameters
+        Of notebook 02: settings of the run, initial values, and where runs are; the structures go
+        to the folder beside that of `parameters.structure`.
+    li_per_formula, volume
+        Initial lithium content, and volume over the experimental volume.
+    """
+    # one cell has eight formula units
+    lithium = widgets.FloatSlider(
+        value=round(8 * li_per_formula) / 8, min=5.5, max=7.5, step=0.125, description="Li X"
+    )
+    ratio = widgets.FloatSlider(value=volume, min=0.8, max=1.3, step=0.01, description="V / V_exp")
+    names = sorted(path.parent.name for path in POTENTIALS.glob("*/potential.yaml"))
+    potential = widgets.Dropdown(
+        options=names, value=parameters.md_potential, description="potential"
+    )
+
+    def start(
+        temperature_K: float, production_ps: float, on_progress: Callable[[Progress], None]
+    ) -> Path:
+        folder = Path(parameters.structure).parent
+        made = Structure(li_per_formula=lithium.value, volume_ratio=round(ratio.value, 2))
+        made_with = made.model_dump() | {"seed": _SEED_OF_LITHIUM}
+        structure = folder / f"{made.name}-panel"
+        require_unoccupied(structure, made_with)
+        atoms = crystal(
+            li_per_formula=made.li_per_formula,
+            volume_ratio=made.volume_ratio,
+            seed=_SEED_OF_LITHIUM,
+        )
+        provenance = {"notebook": "02_run_md", "parameters": made_with}
+        write_structure(atoms, structure, provenance)
+        name = f"{made.name}-{potential.value}-{temperature_K:g}K"
+        directory = Path(parameters.output).with_name(name)
+        run_md(
+            directory,
+            structure=structure,
+            potential=load_potential(potential.value),
+            temperature_K=temperature_K,
+            seed=parameters.seed,
+            settings=parameters.settings.model_copy(update={"production_ps": production_ps}),
+            on_progress=on_progress,
+        )
+        return directory
+
+    run = md_panel(start, parameters.temperature_K, parameters.production_ps)
+    return widgets.VBox([lithium, ratio, potential, run])

@@ -14,6 +14,16 @@ from llzo_helpers.figures import figure3
 from llzo_helpers.figures.structure_map import distance_figure, map_figure
 from llzo_helpers.figures.style import log_ticks
 
+SYSTEM = {
+    "structure_potential": "wang2014",
+    "melt_quench": None,
+    "md_potential": "wang2014",
+    "li_per_formula": 7.0,
+    "volume_ratio": 1.0,
+    "supercell": 1,
+    "group": None,
+}
+
 
 def trace(figure, name):
     (found,) = [t for t in figure.data if t.name == name]
@@ -44,7 +54,7 @@ def test_pairs_are_drawn_with_their_errors():
 
 
 def test_order_parameter_of_one_network_that_equals_its_count():
-    row = {"system": "a", "phase": "crystal", "temperature_K": 900, "tracer_D_cm2_s": 1e-6}
+    row = SYSTEM | {"phase": "crystal", "temperature_K": 900, "tracer_D_cm2_s": 1e-6}
     row |= {"tracer_D_std_cm2_s": 1e-7, "gop_k3": -65.0, "gop_k3_std": 0.0}
     figure = figure3.figure_3a(pd.DataFrame([row | {"gop_k3_counting_limit": -65.0 + 1e-13}]))
     assert figure.layout.yaxis.range == pytest.approx((-71.5, -58.5))
@@ -53,7 +63,8 @@ def test_order_parameter_of_one_network_that_equals_its_count():
 def test_order_parameter_has_its_errors_and_its_count():
     table = pd.DataFrame(
         {
-            "system": ["a", "a", "b"],
+            **SYSTEM,
+            "melt_quench": [None, None, "quick"],
             "phase": ["crystal", "crystal", "amorphous"],
             "temperature_K": [900, 1100, 1100],
             "tracer_D_cm2_s": [1e-6, 2e-6, 3e-6],
@@ -64,7 +75,7 @@ def test_order_parameter_has_its_errors_and_its_count():
         }
     )
     figure = figure3.figure_3a(table)
-    assert list(trace(figure, "a").error_y.array) == [1.0, 2.0]
+    assert list(trace(figure, "C-Li7 100 % wang2014").error_y.array) == [1.0, 2.0]
     assert list(trace(figure, "count of sites").y) == [-41.0, -44.0, -52.0]
 
 
@@ -100,7 +111,11 @@ def test_map_has_a_point_for_each_frame():
     )
     np.testing.assert_allclose(trace(figure, "ours").x, scores[2:5, 0])
     np.testing.assert_allclose(trace(figure, "quench").y, scores[5:, 1])
-    np.testing.assert_allclose(trace(figure, "melt").y, scores[:2, 1])
+    # named where the reference stands alone, faint beside the systems
+    named, faint = (t for t in figure.data if t.name == "melt")
+    np.testing.assert_allclose(named.y, scores[:2, 1])
+    assert "text" in named.mode
+    assert "text" not in faint.mode
     assert trace(figure, "quench").marker.color[0] == figure.layout.coloraxis.cmax == 3000
 
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import pytest
 
 from llzo_helpers.campaign.model import load_campaign
-from llzo_helpers.figures.looks import look, potential_colour, shade, system_looks
+from llzo_helpers.figures.looks import look, potential_colour, run_looks, shade, system_looks
 from llzo_helpers.figures.measured import add_measured
 
 CIP, ML = "bush1994_woodley1999", "hdnnp_sevennet0"
@@ -50,8 +50,8 @@ def test_shades_darken_with_the_volume():
     assert shade("#000000", -1) == "#999999"
 
 
-@pytest.mark.parametrize(("bounds", "symbols"), [((), {"circle"}), ((0,), {"circle-open"})])
-def test_bounds_are_open_with_an_arrow(bounds, symbols):
+@pytest.mark.parametrize("bounds", [(), (0,)])
+def test_bounds_are_pale_with_an_arrow(bounds):
     rows = pd.DataFrame(
         {
             "tracer_D_cm2_s": [1e-6, 2e-6],
@@ -60,14 +60,16 @@ def test_bounds_are_open_with_an_arrow(bounds, symbols):
             "upper_bound": [i in bounds for i in range(2)],
         }
     )
-    figure = go.Figure()
-    add_measured(figure, rows, [100, 110], look=look(system()), name="a")
-    drawn = {trace.marker.symbol: trace for trace in figure.data}
-    assert symbols <= set(drawn)
-    assert ("arrow-bar-down" in drawn) == bool(bounds)
+    figure, drawn = go.Figure(), look(system())
+    add_measured(figure, rows, [100, 110], look=drawn, name="a")
+    values, *of_bounds = figure.data
+    assert list(values.y) == ([2e-6] if bounds else [1e-6, 2e-6])
+    assert len(of_bounds) == 2 * len(bounds)
     if bounds:
-        assert list(drawn["circle-open"].y) == [3e-6]
-    assert list(drawn["circle"].y) == ([2e-6] if bounds else [1e-6, 2e-6])
+        limit, arrow = of_bounds
+        assert (limit.marker.symbol, list(limit.y)) == ("circle", [3e-6])
+        assert limit.marker.color == shade(drawn.colour, -1, part=0.8)
+        assert arrow.marker.symbol == "arrow-bar-down"
 
 
 def test_each_kind_of_structure_has_a_marker():
@@ -77,3 +79,23 @@ def test_each_kind_of_structure_has_a_marker():
         for phase, lithium, n in kinds
     }
     assert len(looks) == 12
+
+
+def test_runs_are_told_apart_and_each_potential_temperature_and_replica_has_a_panel():
+    runs = load_campaign("reference").runs
+    looks = run_looks({run.name: run for run in runs})
+    assert len(set(looks.values())) == len(runs)
+    panels = {look.panel for look in looks.values()}
+    assert {"CIP, 1100 K", "ML, 1100 K", "CIP, 1100 K, replica 2"} <= panels
+
+
+def test_runs_made_elsewhere_differ_too():
+    runs = load_campaign("uo2").trajectories
+    looks = run_looks({run.name: run for run in runs})
+    assert len(set(looks.values())) == len(runs) > 1
+
+
+def test_open_symbols_of_supercells_exist():
+    marker = look(system(supercell=2)).open
+    assert marker["symbol"] == "circle-open-dot"
+    go.Scatter(marker=marker)

@@ -1,5 +1,6 @@
 """Figures as files: drawn by a real browser, with the numbers that they show."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -49,11 +50,31 @@ def test_figures_are_written_in_each_format(campaign: Campaign):
     assert pd.read_csv(written[0])["y"].to_list() == [0.3125]
 
 
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
+@pytest.mark.parametrize(("columns", "cm"), [(1, 8.5), (2, 17.8)])
+def test_figures_are_as_wide_as_columns_of_a_journal(campaign: Campaign, columns: int, cm: float):
+    """And letters at least 6 pt high."""
+    save_figure(campaign.directory, drawn())
+    _, svg, pdf = export_figures(campaign, ["svg", "pdf"], columns=columns)
+    width, height = re.findall(r'(?:width|height)="([\d.]+)cm"', svg.read_text())
+    assert float(width) == pytest.approx(cm, abs=0.01)
+    box = re.search(rb"MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf.read_bytes())
+    assert box
+    points = [float(number) for number in box.groups()]
+    assert points == pytest.approx([72 / 2.54 * float(width), 72 / 2.54 * float(height)], abs=1.5)
+    view = re.search(r'viewBox="0 0 (\d+)', svg.read_text())
+    assert view
+    sizes = {float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg.read_text())}
+    assert min(sizes) * points[0] / float(view[1]) >= 6
+
+
 def test_what_cannot_be_written_is_refused(campaign: Campaign):
     with pytest.raises(InputError, match="figures: no figures; run the campaign's notebooks"):
         export_figures(campaign)
     with pytest.raises(InputError, match="--format gif: unknown; choose from svg, pdf, png"):
         export_figures(campaign, ["gif"])
+    with pytest.raises(InputError, match="--columns 3: must be 1 or 2"):
+        export_figures(campaign, columns=3)
 
 
 def test_without_a_browser_it_says_what_to_install(campaign: Campaign, monkeypatch):

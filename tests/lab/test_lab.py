@@ -40,9 +40,12 @@ from llzo_helpers.campaign.diffusion import analyse_diffusion
 from llzo_helpers.campaign.model import load_campaign
 from llzo_helpers.campaign.networks import analyse_networks
 from llzo_helpers.campaign.site_analysis import analyse_sites
+from llzo_helpers.figures.diffusion import running_diffusion_figure
+from llzo_helpers.figures.register import save_figure
 
 campaign = load_campaign(parameters.output)
 systems, _ = analyse_sites(campaign)
+save_figure(campaign.directory, running_diffusion_figure({"run": diffusion}))
 networks = analyse_networks(campaign, analyse_diffusion(campaign)[0])
 """
 
@@ -58,6 +61,8 @@ def by_hand() -> nbformat.NotebookNode:
     for long, short in shorter.items():
         assert sum(long in source for source in path) == 1
         path = [source.replace(long, short) for source in path]
+    # two runs that are there
+    path += ['display(compare_runs(load_campaign("uo2")))  # beside each other']
     cells = [nbformat.v4.new_code_cell(source) for source in path]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)"}}
     return nbformat.v4.new_notebook(cells=cells, metadata=kernel)
@@ -238,6 +243,27 @@ def test_each_widget_is_drawn_and_follows_its_controls(page: Page, lab: str, pro
     thermo, msd = run.locator(".js-plotly-plot").all()
     drawn(thermo)
     drawn(msd)
+
+    made = output(page, "crystal_panel(")
+    made.get_by_role("slider").first.press("End")
+    made.get_by_role("button", name="Run").click()
+    made.get_by_text("done: ").wait_for(timeout=180_000)
+    assert "C-Li7.5-" in made.get_by_text("done: ").inner_text()
+    made.get_by_text("cm²/s").wait_for()
+    drawn(made.locator(".js-plotly-plot").last)
+
+    beside = output(page, "# beside each other")
+    before = drawn(beside.locator(".js-plotly-plot"))
+    assert beside.locator("tbody tr").count() == 2
+    beside.locator("select").first.select_option(index=1)
+    drawn(beside.locator(".js-plotly-plot"), unlike=before)
+
+    export = output(page, "display(export_panel(")
+    export.get_by_role("button", name="Export").click()
+    export.get_by_text("4 files in ").wait_for(timeout=120_000)
+    folder = Path(export.get_by_text("4 files in ").inner_text().removeprefix("4 files in "))
+    written = {path.suffix for path in folder.glob("running_diffusion.*")}
+    assert written == {".json", ".csv", ".svg", ".pdf", ".png"}
 
     fit, own = output(page, "explore_fit(").locator(".jp-OutputArea-output").all()
     before = drawn(fit.locator(".js-plotly-plot"))
