@@ -28,12 +28,11 @@ PAPER_COLOURS = {"CIP": BLUE, "ML": VERMILION}
 _OTHERS = (GREEN, PURPLE, ORANGE, SKY)
 _OBSERVED = BLACK
 
-_CRYSTALS = {6.25: "circle", 7.0: "square"}
-_GLASSES = {6.25: "diamond", 7.0: "triangle-up"}
-_OTHER_CRYSTAL, _OTHER_GLASS = "hexagon", "star"
-_FOREIGN_GLASS = {6.25: "cross", 7.0: "x"}
-_OTHER_FOREIGN_GLASS = "hourglass"
-
+_CRYSTALS = {6.25: "circle", 6.5: "hexagon", 6.75: "octagon", 7.0: "square"}
+_GLASSES = {6.25: "diamond", 6.5: "star", 6.75: "triangle-down", 7.0: "triangle-up"}
+_OTHER_CRYSTAL, _OTHER_GLASS = "pentagon", "hexagram"
+_FOREIGN_GLASS = {6.25: "cross", 6.5: "hourglass", 6.75: "bowtie", 7.0: "x"}
+_OTHER_FOREIGN_GLASS = "star-diamond"
 _DASHES_OF_SUPERCELLS = {"solid": "longdash", "dash": "dashdot", "dot": "longdashdot"}
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down")
