@@ -51,6 +51,12 @@ def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, Trace
     return pd.DataFrame([row for row, _ in found]), results
 
 
+def run_diffusion(campaign: Campaign, run: AnyRun) -> TracerDiffusion:
+    """Return the tracer diffusion of one run, as kept where its frames are not here."""
+    ((_, tracer),) = of_each_run(campaign, "diffusion", _analyse_run, [run])
+    return tracer
+
+
 def _analyse_run(campaign: Campaign, run: AnyRun) -> tuple[dict[str, Any], TracerDiffusion]:
     """Return the row of a run, and its tracer diffusion."""
     trajectory = campaign.trajectory(run)

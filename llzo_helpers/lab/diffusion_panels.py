@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
+from llzo_helpers.campaign.diffusion import run_diffusion
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
@@ -34,8 +35,8 @@ def explore_fit(campaign: Campaign) -> widgets.VBox:
 
     def update(change: Any = None) -> None:
         chosen = runs[run.value]
-        trajectory = campaign.trajectory(chosen)
         try:
+            trajectory = campaign.trajectory(chosen)
             result = tracer_diffusion_coefficient(
                 trajectory.relative_to_framework(chosen.mobile),
                 trajectory.frame_interval_ps,
@@ -66,13 +67,7 @@ def compare_runs(campaign: Campaign) -> widgets.VBox:
 
     def result_of(name: str) -> TracerDiffusion:
         if name not in results:
-            trajectory = campaign.trajectory(runs[name])
-            results[name] = tracer_diffusion_coefficient(
-                trajectory.relative_to_framework(runs[name].mobile),
-                trajectory.frame_interval_ps,
-                campaign.diffusion.fit_window,
-                jump_length_A=campaign.diffusion.jump_length_A,
-            )
+            results[name] = run_diffusion(campaign, runs[name])
         return results[name]
 
     def update(change: Any = None) -> None:

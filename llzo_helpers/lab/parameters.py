@@ -70,6 +70,13 @@ class CampaignParameters(Model):
     """A file in `parameters/`, the path of one, or a run's folder in that of the results."""
 
 
+class DiffusionParameters(CampaignParameters):
+    """Parameters of notebook 03."""
+
+    drawn_with: str = ""
+    """Another campaign, whose values are drawn in the same figures 1A and 1B; empty for none."""
+
+
 class CrossoverParameters(CampaignParameters):
     """Parameters of notebook 06."""
 
