@@ -355,11 +355,11 @@ def predictors_figure(correlations: Mapping[str, RankCorrelation]) -> go.Figure:
     low, high = (np.array([c.interval[side] for _, c in ordered]) for side in (0, 1))
     counts = sorted({c.n for _, c in ordered})
     figure = new_figure(
-        x="rank correlation with D",
+        x="ρ with D",
         y="",
         caption=(
             "Which measure of the network predicts the diffusion coefficient: Spearman's rank "
-            f"correlation over {' to '.join(map(str, counts))} runs, with 95 % confidence "
+            f"correlation ρ over {' to '.join(map(str, counts))} runs, with 95 % confidence "
             "intervals."
         ),
     )

@@ -41,6 +41,7 @@ def resized(figure: go.Figure, width: int, height: int) -> go.Figure:
         height=height,
         margin={"l": min(margin.l, 64), "r": 10, "b": margin.b - meta.get("legend_height", 0)},
     )
+    small.update_annotations(font_size=11)
     for axis in _axes(small).values():
         axis.update(title_font_size=12, tickfont_size=11)
         if axis.type == "log":

@@ -301,7 +301,7 @@ class TestFigures:
         ):
             assert figure.data
             assert figure.layout.meta["caption"].endswith((".", ")"))
-            assert figure.layout.xaxis.title.text
+            assert any(axis.title.text for axis in figure.select_xaxes())
             assert figure.layout.yaxis.title.text or figure.layout.annotations
 
     def test_the_threshold_changes_residence_times(self, system, trajectory):
