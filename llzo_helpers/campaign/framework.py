@@ -12,7 +12,7 @@ from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.kept import of_each_run
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
-from llzo_helpers.campaign.tables import run_columns
+from llzo_helpers.campaign.tables import run_columns, with_error
 from llzo_helpers.garnet import garnet
 from llzo_helpers.md.trajectory import Trajectory
 
@@ -140,8 +140,9 @@ def framework_summary(table: pd.DataFrame) -> pd.DataFrame:
                 "framework": row["framework"],
                 "La and Zr sites vacated (%)": left if known else "",
                 **{
-                    f"D of {element} (cm2/s)": f"{row[f'{element}_D_cm2_s']:.1e} ± "
-                    f"{row[f'{element}_D_std_cm2_s']:.0e}"
+                    f"D of {element} (10⁻⁸ cm²/s)": with_error(
+                        1e8 * row[f"{element}_D_cm2_s"], 1e8 * row[f"{element}_D_std_cm2_s"]
+                    )
                     for element in elements
                     if np.isfinite(row[f"{element}_D_cm2_s"])
                 },

@@ -41,6 +41,7 @@ _LEFT_OUT = {
     "site_definitions": ["run", "measure", "value", "value_std"],
 }
 """Columns that the table in the folder has and the page does not."""
+_MOST_ROWS = 24
 _MOST_COLUMNS = 6
 """A single row with more is shown as a list."""
 _INTERVALS = (("factor_low_95", "factor_high_95"),)
@@ -52,6 +53,8 @@ class ReportTable:
 
     html: str
     common: str
+    long: bool = False
+    """Shown only when asked for."""
 
 
 def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> ReportTable:
@@ -86,7 +89,7 @@ def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> R
     if len(table) == 1 and len(table.columns) > _MOST_COLUMNS:
         return ReportTable(table.T.to_html(header=False, border=0, escape=False), "")
     varying, common = _without_constants(table)
-    return ReportTable(_html(varying), common)
+    return ReportTable(_html(varying), common, long=len(table) > _MOST_ROWS)
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +158,10 @@ def _text(value: Any, factor: float) -> str:
         return ""
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    return f"{factor * value:.3g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    scaled = factor * value
+    return f"{scaled:.0f}" if scaled.is_integer() else f"{scaled:.3g}"
 
 
 def _without_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
