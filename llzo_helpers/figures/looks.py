@@ -107,7 +107,8 @@ def look(row: Mapping[Any, Any], *, shaded: bool = False) -> Look:
 
 def system_looks(campaign: Campaign) -> dict[str, Look]:
     """Return how each system of a campaign is drawn beside the others, by its name."""
-    systems = [system_columns(run) for run in (*campaign.runs, *campaign.trajectories)]
+    runs: list[AnyRun] = [*campaign.runs, *campaign.trajectories]
+    systems = map(system_columns, runs)
     return {system_label(row): look(row, shaded=True) for row in systems}
 
 

@@ -76,7 +76,7 @@ def test_tables_tell_verdict_and_motion_of_each_element(states):
     assert table["vacated_first"].tolist() == [0, 0]
     assert table["vacated_last"].iloc[1] > 0.5
     summary = framework_summary(table)
-    assert {f"D of {element} (cm2/s)" for element in ("La", "Zr", "O")} <= set(summary)
+    assert {f"D of {element} (10⁻⁸ cm²/s)" for element in ("La", "Zr", "O")} <= set(summary)
     assert summary["La and Zr sites vacated (%)"].iloc[0] == "0 → 0"
 
 
