@@ -43,6 +43,9 @@ TABLES = {
 class NotMeasured(Exception):  # noqa: N818
     """What a claim needs and the campaign does not have."""
 
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+
 
 class Subject(Model):
     """The runs that a system of the paper corresponds to."""
