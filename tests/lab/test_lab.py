@@ -86,7 +86,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     smoke.write_text(smoke.read_text().replace("  production_ps: 2\n", "  production_ps: 200\n"))
     # of the campaigns that ship this one comes with its trajectories
     diffusion = root / "notebooks/03_diffusion.ipynb"
-    diffusion.write_text(diffusion.read_text().replace('= \\"quick\\"', '= \\"uo2\\"'))
+    diffusion.write_text(diffusion.read_text().replace('= \\"reference\\"', '= \\"uo2\\"'))
     return root
 
 
