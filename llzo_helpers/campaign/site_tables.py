@@ -19,6 +19,7 @@ from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.campaign.paper import paper_value
 from llzo_helpers.campaign.sites import RunSites
 from llzo_helpers.campaign.tables import against_volume, run_columns
+from llzo_helpers.errors import InputError
 
 GARNET_SITES_PER_CELL = 24 + 48
 UNASSIGNED_LIMIT = 0.25
@@ -73,8 +74,15 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
         Of `analyse_sites`.
     diffusion
         The content of `diffusion.csv`, for the tracer diffusion coefficients.
+
+    Raises
+    ------
+    InputError
+        If a run is not in it: it was finished since.
     """
     tracer = {row["run"]: row for row in diffusion.to_dict("records")}
+    if missing := [system.name for system in systems if system.name not in tracer]:
+        raise InputError(f"diffusion.csv: no run {missing[0]}; run notebook 03 again")
     rows = []
     for system in systems:
         basins = superbasins(system.network)

@@ -131,6 +131,10 @@ class TestTables:
         assert 13.0 / 8 < row["jump_distance_A"] < 13.0 / 6
         assert row["tracer_D_cm2_s"] < row["jump_D_cm2_s"] < row["uncorrelated_D_cm2_s"]
 
+    def test_a_run_that_was_finished_after_notebook_03(self, system):
+        with pytest.raises(InputError, match=f"no run {system.name}; run notebook 03 again"):
+            run_table([system], pd.DataFrame(columns=["run"]))
+
     def test_a_run_without_jumps_has_no_correlation(self, system):
         still = replace(system, diffusion=replace(system.diffusion, D_cm2_s=0.0))
         diffusion = pd.DataFrame(
