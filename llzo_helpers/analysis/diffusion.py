@@ -62,9 +62,9 @@ class TracerDiffusion:
     exponent_std: float
     lags_ps: FloatArray
     """[lag]"""
-    msd: FloatArray
+    msd_A2: FloatArray
     """Å^2, [lag]; from one frame to the end of the window."""
-    msd_std: FloatArray
+    msd_std_A2: FloatArray
     """Å^2, [lag]; standard error."""
     fit_lags_ps: tuple[float, float]
     """First and last lag of the window."""
@@ -197,8 +197,8 @@ def tracer_diffusion_coefficient(
         exponent=exponent,
         exponent_std=exponent_std * inflation,
         lags_ps=np.asarray(drawn * frame_interval_ps, dtype=np.float64),
-        msd=msd[drawn],
-        msd_std=standard_error(msd_of_ions[:, drawn]) * inflation,
+        msd_A2=msd[drawn],
+        msd_std_A2=standard_error(msd_of_ions[:, drawn]) * inflation,
         fit_lags_ps=(first * frame_interval_ps, last * frame_interval_ps),
         intercept=float(intercepts.mean()),
         slope=slope / frame_interval_ps,

@@ -15,6 +15,7 @@ from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.diffusion import combine
 from llzo_helpers.campaign.glasses import FRAMES_FOR_PAIRS, PairDistributions
 from llzo_helpers.campaign.kept import frames_here, of_each
+from llzo_helpers.campaign.labels import size_label
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.paper import paper_value
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS
@@ -114,7 +115,7 @@ def crossover_effects(
             effects = decompose(*sides[0], *sides[1])
             label = (
                 f"{first} → {second}, Li{condition['li_per_formula']:g} "
-                f"{100 * condition['volume_ratio']:g} %{_size(condition)}, "
+                f"{100 * condition['volume_ratio']:g} %{size_label(condition['supercell'])}, "
                 f"{condition['temperature_K']:g} K"
             )
             decompositions[label] = effects
@@ -139,11 +140,6 @@ def crossover_effects(
                 )
     columns = None if rows else ["from", "to", *_DESIGN, "effect", "factor"]
     return pd.DataFrame(rows, columns=columns), decompositions
-
-
-def _size(condition: Mapping[Any, Any]) -> str:
-    n = condition["supercell"]
-    return f" {n}x{n}x{n}" if n > 1 else ""
 
 
 def _structures(

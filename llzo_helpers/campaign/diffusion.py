@@ -287,8 +287,8 @@ def msd_table(results: Mapping[str, TracerDiffusion]) -> pd.DataFrame:
                 {
                     "run": name,
                     "lag_ps": result.lags_ps,
-                    "msd_A2": result.msd,
-                    "msd_std_A2": result.msd_std,
+                    "msd_A2": result.msd_A2,
+                    "msd_std_A2": result.msd_std_A2,
                 }
             )
             for name, result in results.items()

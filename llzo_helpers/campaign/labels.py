@@ -38,11 +38,14 @@ def system_label(row: Mapping[Any, Any]) -> str:
     if row["phase"] == "amorphous":
         label += f" on {short_name(origin)}" if origin != md_potential else ""
         label += f" ({row['melt_quench']})"
-    return label + _size(row["supercell"])
+    return label + size_label(row["supercell"])
 
 
-CURVE_COLUMNS = ["phase", "structure_potential", "md_potential", "li_per_formula", "supercell"]
-"""What the points of a curve against volume have in common; the paper's have no supercell."""
+CURVE_COLUMNS = [
+    *("phase", "structure_potential", "melt_quench", "md_potential", "li_per_formula", "supercell")
+]
+"""What the points of a curve against volume have in common; the paper's have neither protocol nor
+supercell."""
 
 
 def curve_label(row: Mapping[Any, Any]) -> str:
@@ -57,7 +60,10 @@ def curve_label(row: Mapping[Any, Any]) -> str:
     label = f"{row['phase'][0].upper()}-Li{row['li_per_formula']:g} {_short(md_potential)}"
     if isinstance(origin, str) and origin != md_potential:
         label += f" on {_short(origin)}"
-    return label + _size(row.get("supercell", 1))
+    protocol = row.get("melt_quench")
+    if isinstance(protocol, str):
+        label += f" ({protocol})"
+    return label + size_label(row.get("supercell", 1))
 
 
 def _short(potential: str) -> str:
@@ -101,8 +107,9 @@ def glass_label(glass: Glass) -> str:
     """Return the name of a glass."""
     replica = f" r{glass.replica}" if glass.replica > 1 else ""
     name = f"{short_name(glass.structure_potential)} ({glass.melt_quench.name})"
-    return name + _size(glass.supercell) + replica
+    return name + size_label(glass.supercell) + replica
 
 
-def _size(supercell: float) -> str:
+def size_label(supercell: float) -> str:
+    """Return what a name says of a supercell: nothing of one cell."""
     return " " + "x".join([f"{supercell:g}"] * 3) if supercell > 1 else ""

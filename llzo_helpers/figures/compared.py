@@ -34,7 +34,7 @@ def comparison_figure(
     for dash, (name, result) in zip(DASHES * 9, results.items(), strict=False):
         colour, running = look_of(name, looks).colour, result.running
         for place, lags, values, std in (
-            (left, result.lags_ps, result.msd, result.msd_std),
+            (left, result.lags_ps, result.msd_A2, result.msd_std_A2),
             (right, running.lags_ps, running.D_cm2_s, running.D_std_cm2_s),
         ):
             shown = values > 0

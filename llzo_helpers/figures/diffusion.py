@@ -66,7 +66,7 @@ def msd_figure(
         ):
             _add_msd(figure, name, result, shade(colour, towards), **place)
         lags = np.concatenate([result.lags_ps for result in results.values()])
-        top = 2 * max(result.msd[-1] for result in results.values())
+        top = 2 * max(result.msd_A2[-1] for result in results.values())
         ends = np.array([lags.min(), lags.max()])
         figure.add_scatter(
             x=ends,
@@ -83,7 +83,9 @@ def msd_figure(
         type="log",
         range=[np.log10(shortest) - 0.1, np.log10(longest) + 0.8],
     )
-    everything = np.concatenate([r.msd for results in systems.values() for r in results.values()])
+    everything = np.concatenate(
+        [r.msd_A2 for results in systems.values() for r in results.values()]
+    )
     low, high = np.log10(everything.min()) - 0.2, np.log10(everything.max()) + 0.3
     figure.update_yaxes(type="log", range=[low, high])
     return figure
@@ -92,7 +94,7 @@ def msd_figure(
 def _add_msd(
     figure: go.Figure, name: str, result: TracerDiffusion, colour: str, **place: int
 ) -> None:
-    lags, msd, std = result.lags_ps, result.msd, result.msd_std
+    lags, msd, std = result.lags_ps, result.msd_A2, result.msd_std_A2
     add_band(figure, lags, msd - std, msd + std, colour=colour, group=name, **place)
     # its name is at the end of the curve
     figure.add_scatter(

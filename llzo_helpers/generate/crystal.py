@@ -10,7 +10,7 @@ from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 from llzo_helpers.garnet import FORMAL_CHARGES, garnet, lithium_count
 
-MINIMUM_LI_DISTANCE = 2.2
+MINIMUM_LI_DISTANCE_A = 2.2
 """Å, in the unstrained crystal. It keeps a 24d site and the four 96h positions next to it, or the
 two halves of one octahedral site, from being occupied together."""
 
@@ -29,7 +29,7 @@ def crystal(
     """Build cubic Li_X La3 Zr2 O12 with lithium distributed at random.
 
     Lithium occupies the 24d and 96h positions of the garnet so that no two ions are closer than
-    `MINIMUM_LI_DISTANCE`; of several such draws, the one with the lowest Coulomb energy (formal
+    `MINIMUM_LI_DISTANCE_A`; of several such draws, the one with the lowest Coulomb energy (formal
     charges) is taken.
 
     Parameters
@@ -117,10 +117,10 @@ def tetragonal(*, volume_ratio: float = 1.0) -> ase.Atoms:
 
 
 def _sites_too_close(sites: ase.Atoms) -> list[NDArray[np.intp]]:
-    """For each site, the sites closer than `MINIMUM_LI_DISTANCE`."""
+    """For each site, the sites closer than `MINIMUM_LI_DISTANCE_A`."""
     edges = sites.cell.lengths()
     tree = scipy.spatial.cKDTree(sites.positions % edges % edges, boxsize=edges)
-    pairs = tree.query_pairs(MINIMUM_LI_DISTANCE, output_type="ndarray")
+    pairs = tree.query_pairs(MINIMUM_LI_DISTANCE_A, output_type="ndarray")
     both_ways = np.concatenate([pairs, pairs[:, ::-1]])
     both_ways = both_ways[np.lexsort((both_ways[:, 1], both_ways[:, 0]))]
     return np.split(both_ways[:, 1], np.searchsorted(both_ways[:, 0], np.arange(1, len(sites))))
@@ -153,8 +153,8 @@ def _place_lithium(
         occupied[arriving] = True
         conflicts[neighbours[arriving]] += 1
     raise InputError(
-        f"li_per_formula: no arrangement of {n_li} Li without pairs below {MINIMUM_LI_DISTANCE} Å "
-        "was found; use another seed or a smaller li_per_formula"
+        f"li_per_formula: no arrangement of {n_li} Li without pairs below "
+        f"{MINIMUM_LI_DISTANCE_A} Å was found; use another seed or a smaller li_per_formula"
     )
 
 

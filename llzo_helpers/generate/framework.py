@@ -19,7 +19,7 @@ CATIONS = ("La", "Zr")
 DISORDERED = 0.5
 """Fraction of vacated La and Zr sites of the garnet above which a cell is no longer a crystal: 0 in
 the crystal, about 0.75 for ions placed at random."""
-FROZEN_MSD = 1.0
+FROZEN_MSD_A2 = 1.0
 """Å^2; a framework whose mean squared displacement stays below this is not a liquid."""
 FLOWING_EXPONENT = 0.5
 """Smallest exponent of the framework's mean squared displacement in a melt: 0 for vibration, 1 for
@@ -126,14 +126,14 @@ def vacated_fraction(defects: dict[str, FrenkelDefects]) -> float:
 
 
 @dataclass(frozen=True)
-class FrameworkState:
+class StageFramework:
     """The state of the framework in a stage of a melt-quench.
 
     Attributes
     ----------
     defects
         Of La and Zr, averaged over the last quarter of the stage.
-    msd
+    msd_A2
         Of each element, at half the length of the stage, Å^2.
     msd_exponent
         By which that of La, Zr and O together grows from a quarter of the length to half.
@@ -142,7 +142,7 @@ class FrameworkState:
     """
 
     defects: dict[str, FrenkelDefects]
-    msd: dict[str, float]
+    msd_A2: dict[str, float]
     msd_exponent: float
     D_cm2_s: float
     D_std_cm2_s: float
@@ -160,7 +160,7 @@ class FrameworkState:
     @property
     def frozen(self) -> bool:
         """Whether La, Zr and O all stay in place."""
-        return max(self.msd[element] for element in ELEMENTS[1:]) < FROZEN_MSD
+        return max(self.msd_A2[element] for element in ELEMENTS[1:]) < FROZEN_MSD_A2
 
     def __str__(self) -> str:
         """In words."""
@@ -168,7 +168,7 @@ class FrameworkState:
             f"{defect.vacated:.1f} of {defect.n_sites} {element}"
             for element, defect in self.defects.items()
         )
-        moved = ", ".join(f"{element} {self.msd[element]:.2g}" for element in ELEMENTS[1:])
+        moved = ", ".join(f"{element} {self.msd_A2[element]:.2g}" for element in ELEMENTS[1:])
         return (
             f"sites vacated: {left}; framework D = {self.D_cm2_s:.1e} ± {self.D_std_cm2_s:.0e} "
             f"cm2/s, MSD (Å2): {moved}, growing as t^{self.msd_exponent:.2f}"
@@ -177,7 +177,7 @@ class FrameworkState:
 
 def framework_state(
     positions: ArrayLike, cell: ArrayLike, symbols: ArrayLike, frame_interval_ps: float
-) -> FrameworkState:
+) -> StageFramework:
     """Return the state of the framework in the frames of one stage.
 
     Parameters
@@ -200,9 +200,9 @@ def framework_state(
     relative = frames - (centre - centre[0])[:, np.newaxis]
     diffusion = tracer_diffusion_coefficient(relative[:, framework], frame_interval_ps)
     quarter, middle = mean_squared_displacement(relative[:, framework], [half // 2, half])
-    return FrameworkState(
+    return StageFramework(
         defects=frenkel_defects(frames[-max(len(frames) // 4, 1) :], cell, names),
-        msd={
+        msd_A2={
             element: float(mean_squared_displacement(relative[:, names == element], [half])[0])
             for element in ELEMENTS
         },
@@ -212,7 +212,7 @@ def framework_state(
     )
 
 
-def require_melted(melt: FrameworkState, hold_K: float) -> None:
+def require_melted(melt: StageFramework, hold_K: float) -> None:
     """Raise SimulationError if the crystal has not melted."""
     if melt.disordered and melt.flows:
         return
@@ -222,14 +222,14 @@ def require_melted(melt: FrameworkState, hold_K: float) -> None:
     )
 
 
-def verdict(glass: FrameworkState) -> str:
+def verdict(glass: StageFramework) -> str:
     """Return what a quenched cell is: "glass", "crystal" or "not frozen"."""
     if not glass.disordered:
         return "crystal"
     return "glass" if glass.frozen else "not frozen"
 
 
-def as_record(state: FrameworkState) -> dict[str, Any]:
+def as_record(state: StageFramework) -> dict[str, Any]:
     """Return a state as plain values, for a JSON file."""
     return {
         "vacated_fraction": round(vacated_fraction(state.defects), 4),
@@ -242,7 +242,7 @@ def as_record(state: FrameworkState) -> dict[str, Any]:
             }
             for element, defect in state.defects.items()
         },
-        "msd_angstrom2": {element: round(value, 3) for element, value in state.msd.items()},
+        "msd_angstrom2": {element: round(value, 3) for element, value in state.msd_A2.items()},
         "framework_msd_exponent": round(state.msd_exponent, 3),
         "framework_D_cm2_s": float(f"{state.D_cm2_s:.3e}"),
         "framework_D_std_cm2_s": float(f"{state.D_std_cm2_s:.3e}"),

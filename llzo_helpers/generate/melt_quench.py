@@ -29,7 +29,7 @@ from llzo_helpers.files import read_json
 from llzo_helpers.garnet import ELEMENTS
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.framework import (
-    FrameworkState,
+    StageFramework,
     as_record,
     framework_state,
     require_melted,
@@ -213,7 +213,7 @@ def _quench(
     return relaxation.atoms, relaxation
 
 
-def stage_state(run: Path, stage: str) -> FrameworkState:
+def stage_state(run: Path, stage: str) -> StageFramework:
     """Return the state of the framework in a stage of a run."""
     trajectory = Trajectory(run, stage)
     return framework_state(

@@ -249,7 +249,7 @@ def read_potential(directory: str | Path) -> Potential:
     scaling = _read_scaling(folder, settings, symbols, functions)
     atom_energies = _read_atom_energies(settings, symbols)
     cutoff_type, cutoff_alpha = _read_cutoff(settings)
-    mean_energy, conv_energy = _read_normalization(settings)
+    mean_energy, conv_energy = _read_normalisation(settings)
     return Potential(
         elements=tuple(
             ElementPotential(
@@ -374,8 +374,8 @@ def _read_atom_energies(settings: _Settings, symbols: tuple[str, ...]) -> dict[s
     return energies
 
 
-def _read_normalization(settings: _Settings) -> tuple[float, float]:
-    """Mean energy and unit of energy of a potential that was trained on normalized data."""
+def _read_normalisation(settings: _Settings) -> tuple[float, float]:
+    """Mean energy and unit of energy of a potential that was trained on normalised data."""
     keywords = ("mean_energy", "conv_energy", "conv_length")
     given = [keyword for keyword in keywords if keyword in settings]
     if given and len(given) < len(keywords):
@@ -502,19 +502,19 @@ def _read_networks(
             line,
             f"{hidden + 1} activations of {' '.join(ACTIVATIONS)} expected, found '{shown(words)}'",
         )
-    normalize = "normalize_nodes" in settings
+    normalise = "normalize_nodes" in settings
     return {
         symbol: _read_network(
             folder / f"weights.{atomic_numbers[symbol]:03d}.data",
             [len(functions[symbol]), *nodes[symbol], 1],
             activations,
-            normalize,
+            normalise,
         )
         for symbol in symbols
     }
 
 
-def _read_network(path: Path, sizes: list[int], activations: str, normalize: bool) -> Network:
+def _read_network(path: Path, sizes: list[int], activations: str, normalise: bool) -> Network:
     values = np.array([row[0] for row in _read_table(path, 1)])
     expected = sum((n + 1) * m for n, m in pairwise(sizes))
     if len(values) != expected:
@@ -526,7 +526,7 @@ def _read_network(path: Path, sizes: list[int], activations: str, normalize: boo
     weights, biases = [], []
     start = 0
     for n, m in pairwise(sizes):
-        divisor = n if normalize else 1
+        divisor = n if normalise else 1
         weights.append(values[start : start + n * m].reshape(n, m) / divisor)
         biases.append(values[start + n * m : start + (n + 1) * m] / divisor)
         start += (n + 1) * m

@@ -56,7 +56,7 @@ _ENVELOPE = np.dtype(
 )
 # what the atoms of one element see of neighbours of one element: row central element * number
 # of elements + element of the neighbour
-_NEIGHBOR = np.dtype(
+_NEIGHBOUR = np.dtype(
     [
         ("first_channel", "i8"),
         ("last_channel", "i8"),
@@ -180,7 +180,7 @@ class SparseMatrix(NamedTuple):
 
 DTYPES = {
     "elements": _ELEMENT,
-    "neighbours": _NEIGHBOR,
+    "neighbours": _NEIGHBOUR,
     "envelopes": _ENVELOPE,
     "channels": _CHANNEL,
     "moments": _MOMENT,

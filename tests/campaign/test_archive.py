@@ -66,7 +66,7 @@ class TestStorage:
         assert isinstance(again, TracerDiffusion)
         assert again.D_cm2_s == result.D_cm2_s
         assert again.interval() == result.interval()
-        assert np.array_equal(again.msd, result.msd)
+        assert np.array_equal(again.msd_A2, result.msd_A2)
         assert np.array_equal(again.running.D_cm2_s, result.running.D_cm2_s)
 
     def test_large_arrays_are_in_single_precision(self, tmp_path):
@@ -159,7 +159,7 @@ class TestArchive:
         again, results_again = analyse_diffusion(opened)
         pd.testing.assert_frame_equal(again, table)
         name = campaign.runs[0].name
-        assert results_again[name].msd == pytest.approx(results[name].msd, rel=1e-6)
+        assert results_again[name].msd_A2 == pytest.approx(results[name].msd_A2, rel=1e-6)
 
     def test_the_same_results_make_the_same_archive(self, campaign, tmp_path):
         analyse_diffusion(campaign)

@@ -80,5 +80,5 @@ def test_two_runs_beside_each_other():
     figure = comparison_figure({"a": slow, "c": fast}, LOOKS)
     curves = [trace for trace in figure.data if trace.mode == "lines"]
     assert [trace.line.dash for trace in curves] == ["solid", "solid", "dash", "dash"]
-    np.testing.assert_allclose(curves[2].y, fast.msd)
+    np.testing.assert_allclose(curves[2].y, fast.msd_A2)
     assert curves[0].line.color == "#000001"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import read_json, sha256
 from llzo_helpers.garnet import ELEMENTS, FORMAL_CHARGES, garnet, li_per_formula, volume_ratio
-from llzo_helpers.generate.crystal import MINIMUM_LI_DISTANCE, _LithiumCoulombEnergy, crystal
+from llzo_helpers.generate.crystal import MINIMUM_LI_DISTANCE_A, _LithiumCoulombEnergy, crystal
 from llzo_helpers.md.launch import environment, find_lammps
 from llzo_helpers.structures import read_structure, require_unoccupied, write_structure
 
@@ -33,7 +33,7 @@ def test_crystal_has_the_composition_volume_and_distances_asked_for(eighths, rat
     assert symbols == sorted(symbols, key=ELEMENTS.index)
     assert atoms.cell.volume == pytest.approx(ratio * 13.0**3, rel=1e-12)
     nearest = distances_between(atoms, "Li", "Li")[:, 1].min() / ratio ** (1 / 3)
-    assert nearest > MINIMUM_LI_DISTANCE
+    assert nearest > MINIMUM_LI_DISTANCE_A
 
 
 def test_framework_has_the_coordination_of_the_garnet():

@@ -21,8 +21,8 @@ from llzo_helpers.generate.amorphous import (
 )
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.framework import (
-    FrameworkState,
     FrenkelDefects,
+    StageFramework,
     framework_state,
     frenkel_defects,
     require_melted,
@@ -118,7 +118,7 @@ def test_cells_that_cannot_be_compared_with_the_garnet(cell, symbols, message):
 
 def moving_framework(
     step: float, defective: bool, n_frames: int = 60, rattle: float = 0.1
-) -> FrameworkState:
+) -> StageFramework:
     """A Brownian framework (`step` in Å a frame) on garnet sites, or on no sites."""
     rng = np.random.default_rng(2)
     atoms = crystal(li_per_formula=6.25, seed=1)

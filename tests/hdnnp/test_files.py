@@ -227,7 +227,7 @@ def test_threads_give_the_same_bits_every_time():
     np.testing.assert_allclose(first.forces, alone.forces, atol=1e-12)
 
 
-def test_moving_atoms_reuses_the_neighbor_list():
+def test_moving_atoms_reuse_the_neighbour_list():
     """Along a trajectory every evaluation equals one with a fresh list."""
     atoms = read_structure("triclinic96")
     network = HDNNP(DATA / "b_t2_t9")

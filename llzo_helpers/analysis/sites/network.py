@@ -69,10 +69,10 @@ def site_network(
     vectors = hop_vectors(centres, cell, statistics.rates_per_ps > 0)
     inverse = np.linalg.inv(cell)
     graph: nx.DiGraph[int] = nx.DiGraph()
-    for site, center in enumerate(centres):
+    for site, centre in enumerate(centres):
         graph.add_node(
             site,
-            position=center,
+            position=centre,
             residence_time_ps=float(statistics.residence_time_ps[site]),
             occupancy=float(statistics.occupancy[site]),
         )
