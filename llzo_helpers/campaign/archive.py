@@ -69,15 +69,16 @@ def write_archive(campaign: Campaign, folder: Path | None = None) -> dict[str, l
         raise InputError(
             f"{campaign.directory / 'kept'}: not found; run notebooks 03 to 06 of the campaign"
         )
-    vibration = {run.name for run in campaign.vibration_runs}
-    names = [run.name for run in campaign.runs]
-    names += [name for name in sorted(vibration) if name not in names]
+    vibration = [
+        run.name
+        for run in campaign.vibration_runs
+        if (campaign.vibration_directory(run) / "summary.json").is_file()
+    ]
     make_folder(folder / "runs")
     packed = {}
-    for name in names:
-        files = _files(campaign.directory, [pattern.format(name) for pattern in _OF_A_RUN])
-        if files:
-            packed[f"runs/{name}.tar.xz"] = files
+    for name in dict.fromkeys([*finished, *vibration]):
+        patterns = [pattern.format(name) for pattern in _OF_A_RUN]
+        packed[f"runs/{name}.tar.xz"] = _files(campaign.directory, patterns)
     rest = [*_OF_THE_CAMPAIGN, *(f"kept/{glass.name}/*.npz" for glass in campaign.glasses)]
     packed["campaign.tar.xz"] = _files(campaign.directory, rest)
     for archive, files in packed.items():

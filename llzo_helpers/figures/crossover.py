@@ -27,7 +27,7 @@ _PAIRS = (("Zr", "O"), ("O", "O"))
 
 
 @registered("crossover")
-def crossover_figure(table: pd.DataFrame, temperature_K: float | None) -> go.Figure:
+def crossover_figure(table: pd.DataFrame, temperature_K: float) -> go.Figure:
     """Diffusivity of each structure origin with each potential.
 
     Parameters
