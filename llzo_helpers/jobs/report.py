@@ -264,6 +264,7 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
     return {
         "title": section.title,
         "notebook": section.notebook,
+        "executed": (campaign.directory / section.notebook).is_file(),
         "figures": figures,
         "tables": tables,
     }
