@@ -24,7 +24,7 @@ def campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Campaign:
 
 def drawn() -> go.Figure:
     row = {"phase": "crystal", "structure_potential": None, "md_potential": "wang2014"}
-    row |= {"li_per_formula": 6.25, "volume_ratio": 1.01, "supercell": 1}
+    row |= {"li_per_formula": 6.25, "volume_ratio": 1.01, "supercell": 1, "melt_quench": None}
     table = pd.DataFrame([row | {"E_a_eV": 0.3125, "E_a_std_eV": 0.02}])
     nothing = pd.DataFrame(columns=[*row, "quantity", "value"])
     return figure_1b(table, nothing)

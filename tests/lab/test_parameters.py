@@ -70,7 +70,7 @@ def test_other_cells_are_no_parameters(shell):
     [
         ("01_generate", parameters.GenerateParameters),
         ("02_run_md", parameters.RunParameters),
-        ("03_diffusion", parameters.CampaignParameters),
+        ("03_diffusion", parameters.DiffusionParameters),
         ("06_crossover", parameters.CrossoverParameters),
     ],
 )
