@@ -1,7 +1,5 @@
 """Sites and networks of a run as files: written by notebook 04, read by 05."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +15,7 @@ from llzo_helpers.campaign.model import AnyRun, Campaign
 from llzo_helpers.campaign.site_exports import network_as_graphml, sites_as_cif, sites_as_extxyz
 from llzo_helpers.campaign.site_tables import site_table
 from llzo_helpers.campaign.sites import RunSites
+from llzo_helpers.campaign.storage import DAMAGES
 from llzo_helpers.campaign.tables import save_table
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import (
@@ -169,7 +168,7 @@ def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
         with np.load(assigned, allow_pickle=False) as data:
             assignments, interval = data["assignments"], float(data["frame_interval_ps"])
             cell = data["cell"]
-    except _DAMAGES as error:
+    except DAMAGES as error:
         raise InputError(f"{assigned}: damaged ({str(error)[:60]}); {_REMEDY}") from None
     if (
         assignments.ndim != 2
@@ -187,9 +186,4 @@ def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
     )
 
 
-_DAMAGES = (
-    *(OSError, ValueError, TypeError, LookupError, EOFError),
-    *(zipfile.BadZipFile, zlib.error),
-)
-"""What NumPy raises for a damaged file."""
 _REMEDY = "delete sites.csv of the campaign and run notebook 04 again"

@@ -147,10 +147,9 @@ def _class(name: str) -> type:
     found: Any = importlib.import_module(module)
     for part in qualified.split("."):
         found = getattr(found, part)
-    if not (isinstance(found, type) and (dataclasses.is_dataclass(found) or _is_model(found))):
+    is_result = isinstance(found, type) and (
+        dataclasses.is_dataclass(found) or issubclass(found, BaseModel)
+    )
+    if not is_result:
         raise TypeError(f"{name}: not a result")
     return found
-
-
-def _is_model(found: type) -> bool:
-    return issubclass(found, BaseModel)
