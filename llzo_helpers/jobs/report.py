@@ -296,7 +296,8 @@ def _reason(campaign: Campaign, notebook: str) -> str:
     for before in sorted({section.notebook for section in SECTIONS}):
         if before < notebook and (failure := _failure(campaign, before)):
             return f"{notebook} was not run, because of {failure}"
-    if not any((campaign.directory / section.notebook).is_file() for section in SECTIONS):
+    executed = ((campaign.directory / section.notebook).is_file() for section in SECTIONS)
+    if campaign.finished_runs and not any(executed):
         # unpacked from an archive, which has what notebooks found but not the notebooks
         return f"{notebook} found nothing to show in the runs that are here"
     return f"{notebook} was not run"
