@@ -23,22 +23,28 @@ class NoSlurmError(Exception):
 def running_slurm(cpus: int | None = None) -> Iterator[None]:
     """Start Slurm, unless it answers already; end what was started.
 
-    Whoever else wants to start it on this machine waits meanwhile.
+    Whoever else wants to start it on this machine waits meanwhile. What a process that was killed
+    here has left, jobs included, is ended first.
     """
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise NoSlurmError("starting a Slurm needs root on Debian or Ubuntu")
-    with Path("/tmp/llzo-slurm.lock").open("w") as lock:
+    with Path("/tmp/llzo-slurm.lock").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if lock.tell():
+            subprocess.run([SCRIPTS / "stop.sh"], check=False)
+            lock.truncate(0)
+        print(f"Slurm of process {os.getpid()}", file=lock, flush=True)
         start = subprocess.run(
             [SCRIPTS / "start.sh", *([str(cpus)] if cpus else [])], capture_output=True, text=True
         )
-        if start.returncode:
-            raise NoSlurmError((start.stderr or start.stdout).strip().splitlines()[-1])
         try:
+            if start.returncode:
+                raise NoSlurmError((start.stderr or start.stdout).strip().splitlines()[-1])
             yield
         finally:
             if "answers already" not in start.stdout:
                 subprocess.run([SCRIPTS / "stop.sh"], check=False)
+            lock.truncate(0)
 
 
 def write_profile(directory: Path, **changes: Any) -> Path:
