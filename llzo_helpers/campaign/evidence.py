@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -192,7 +192,7 @@ class Evidence:
         """Return a quantity of a system.
 
         Of several systems that correspond, those count whose lithium content is nearest to the
-        paper's; their supercells and protocols are averaged like replicas.
+        paper's, and of these the supercell and protocol with most replicas.
 
         Raises
         ------
@@ -215,6 +215,8 @@ class Evidence:
             raise NotMeasured(f"{quantity} of {name}{at}")
         expected = PAPER_LITHIUM.get(subject.made_by or subject.run_with)
         rows, note = _nearest_lithium(rows, expected)
+        rows, other = _most_replicas(rows)
+        note += other
         if spec.std is None and len(rows) < 2:
             raise NotMeasured(f"an error of the {quantity} of {name}: replicas")
         return combined(rows, spec, note)
@@ -262,6 +264,22 @@ def _nearest_lithium(rows: pd.DataFrame, expected: float | None) -> tuple[pd.Dat
     rows = rows[distance == distance.min()]
     lithium = rows["li_per_formula"].iloc[0]
     return rows, "" if lithium == expected else f" (Li{lithium:g})"
+
+
+def _most_replicas(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Keep the supercell and protocol with most replicas, and say which, if there are several."""
+    columns = [column for column in ("supercell", "melt_quench") if column in rows]
+    systems = [group for _, group in rows.groupby(columns, dropna=False, sort=False)]
+    if len(systems) == 1:
+        return rows, ""
+    kept = max(systems, key=len)
+    told = (kept[c].iloc[0] for c in columns if rows[c].nunique(dropna=False) > 1)
+    return kept, f" ({', '.join(map(_system_word, told))})"
+
+
+def _system_word(value: Any) -> str:
+    """Return a supercell as n×n×n, a protocol by its name."""
+    return value if isinstance(value, str) else "×".join([f"{value:g}"] * 3)
 
 
 def read_evidence(campaign: Campaign) -> Evidence:

@@ -24,7 +24,7 @@ from llzo_helpers.potentials import load_potential
 
 def paper_values() -> pd.DataFrame:
     """Return the paper's numbers, `data/paper_values.csv`."""
-    return pd.read_csv(DATA / "paper_values.csv")
+    return pd.read_csv(DATA / "paper_values.csv").fillna({"why": "open"})
 
 
 def paper_label(potential: str | None) -> str | None:
@@ -50,8 +50,8 @@ def paper_values_for(campaign: Campaign) -> pd.DataFrame:
 
 COMPARISON_COLUMNS = [
     *("quantity", *SYSTEM_COLUMNS, "temperature_K", "paper", "this_work", "this_work_std"),
-    *("lowest", "highest", "upper_bound", "ratio", "deviation_sigma", "agreement", "source"),
-    "paper_row",
+    *("lowest", "highest", "upper_bound", "ratio", "deviation_sigma", "agreement", "why"),
+    *("source", "paper_row"),
 ]
 """Of `compare_with_paper`."""
 
@@ -122,7 +122,8 @@ def compare_with_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         `deviation_sigma` is 0 if the paper's value is below it. `agreement` is "agrees" within
         `AGREES_WITHIN_SIGMA`, "differs" beyond it, "bound" where our upper bound allows the
         paper's value, and "undecided" where they are near, but our error, with half the range, is
-        above `DECISIVE`. `paper_row` counts the rows of `paper_values` from 0.
+        above `DECISIVE`. `why` it differs, as far as it was measured, or "open". `paper_row` counts
+        the rows of `paper_values` from 0.
     """
     rows = []
     for quantity, compared in COMPARED.items():
@@ -242,6 +243,7 @@ def _compared(row: Mapping[Any, Any], quantity: str, match: "pd.Series[Any]") ->
         "ratio": this_work / paper,
         "deviation_sigma": sigma,
         "agreement": agreement,
+        "why": match["why"] if agreement == "differs" else "",
         "source": match["source"],
         "paper_row": match.name,
     }
@@ -315,7 +317,8 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         size = (
             f"at most {size}" if row["upper_bound"] else f"{size} ({row['deviation_sigma']:+.1f} σ)"
         )
-        sentences.append(f"{name} of {system_label(row)}{at} is {size}.")
+        why = "; the reason is open." if row["why"] == "open" else f". {row['why']}."
+        sentences.append(f"{name} of {system_label(row)}{at} is {size}{why}")
     return sentences
 
 

@@ -96,7 +96,7 @@ def _unbroken(text: str) -> str:
 
 def _comparison(campaign: Campaign) -> pd.DataFrame | None:
     try:
-        comparison = read_table(campaign.directory / "comparison.csv")
+        comparison = read_table(campaign.directory / "comparison.csv", COMPARISON_COLUMNS)
     except InputError:
         # the section of the table says why it is not there
         return None

@@ -226,6 +226,22 @@ def test_replicas_are_averaged_and_the_lithium_nearest_to_the_paper_s_counts():
     assert glass.note == " (Li6.5)"
 
 
+def test_of_several_supercells_and_protocols_that_with_most_replicas_counts():
+    table = pd.DataFrame(
+        [
+            system("A-CIP 112 %", supercell=2) | D(4e-7, 1e-8),
+            system("A-CIP 112 %") | D(1e-6, 1e-8),
+            system("A-CIP 112 %", replica=2) | D(2e-6, 1e-8),
+            system("A-CIP 112 %", melt_quench="quick") | D(5e-6, 1e-8),
+        ]
+    )
+    glass = Evidence({"diffusion": table}).measured(
+        "D", "A-CIP 112 %", SYSTEMS["A-CIP 112 %"], 1100.0
+    )
+    assert glass.value == pytest.approx(1.5e-6)
+    assert glass.note == " (1×1×1, cip)"
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
