@@ -1,6 +1,6 @@
 """Order parameters and connectivity of the networks of jumps of a campaign."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,7 +22,14 @@ from llzo_helpers.analysis.networks.gop import (
     rewired_order_parameters,
 )
 from llzo_helpers.analysis.networks.resampling import Dependence, dependence_on_length
-from llzo_helpers.analysis.sites import JumpStatistics, critical_rate, percolation
+from llzo_helpers.analysis.sites import (
+    JumpStatistics,
+    critical_rate,
+    hop_vectors,
+    network_diffusion,
+    percolation,
+)
+from llzo_helpers.analysis.sites.kinetics import ANGSTROM2_PER_PS
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.kept import kept_path, of_each
 from llzo_helpers.campaign.labels import run_labels
@@ -153,6 +160,20 @@ def theta(statistics: JumpStatistics, exponent: int = 3) -> float:
     return graph_order_parameter(statistics.p_ij, exponent=exponent).value
 
 
+def network_diffusivity(network: SiteNetwork) -> Callable[[JumpStatistics], float]:
+    """Return what gives D on the sites of a network with other numbers of jumps, cm2/s."""
+    centres = np.array([position for _, position in network.graph.nodes(data="position")])
+    connected = nx.to_numpy_array(network.graph, weight="jumps") > 0
+    vectors = hop_vectors(centres, network.cell, connected | connected.T)
+
+    def diffusivity(statistics: JumpStatistics) -> float:
+        jumps = statistics.n_ij - np.diag(np.diag(statistics.n_ij))
+        exchange = (jumps + jumps.T) / (2 * statistics.time_at_site_ps.sum())
+        return float(np.trace(network_diffusion(exchange, vectors)[0]) / 3 * ANGSTROM2_PER_PS)
+
+    return diffusivity
+
+
 def _network_columns(network: SiteNetwork, settings: OrderSettings, seed: int) -> dict[str, float]:
     """Return the columns of `gop.csv` that describe a network."""
 
@@ -165,6 +186,7 @@ def _network_columns(network: SiteNetwork, settings: OrderSettings, seed: int) -
     simple = network.uncertain(partial(theta, exponent=1), settings.resamples, seed)
     normalised = network.uncertain(binned, settings.resamples, seed)
     clusters = percolation(network.graph)
+    diffusivity = network.uncertain(network_diffusivity(network), settings.resamples, seed)
     conductance = effective_conductance(network.graph, network.cell)
     d_x, d_y, d_z = np.diag(conductance.diffusivity)
     return {
@@ -183,6 +205,7 @@ def _network_columns(network: SiteNetwork, settings: OrderSettings, seed: int) -
         "critical_rate_per_ps": critical_rate(network.graph),
         "algebraic_connectivity_per_ps": algebraic_connectivity(network.graph),
         "network_D_cm2_s": conductance.mean_diffusivity,
+        "network_D_std_cm2_s": diffusivity.standard_error,
         "network_D_x_cm2_s": d_x,
         "network_D_y_cm2_s": d_y,
         "network_D_z_cm2_s": d_z,

@@ -14,7 +14,7 @@ from llzo_helpers.figures.style import diffusivity_axis, new_panels
 _COLUMNS = (
     ("tracer_D_cm2_s", "tracer_D_std_cm2_s"),
     ("gop_k3", "gop_k3_std"),
-    ("network_D_cm2_s", None),
+    ("network_D_cm2_s", "network_D_std_cm2_s"),
     ("critical_rate_per_ps", None),
 )
 
@@ -41,7 +41,8 @@ def glass_network_figure(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
             "order parameter θ with k = 3 (upwards: more connected by the paper's reading); D of "
             "ions without memory on the measured network, and the rate of the slowest link that "
             "percolation needs: measures that say how well the network conducts. Bars: standard "
-            "errors. A network that does not percolate has neither of the last two."
+            "errors; the rate of a single link has none. A network that does not percolate has "
+            "neither of the last two."
         ),
         x="V / V<sub>exp</sub> (%)",
         columns=2,

@@ -128,6 +128,7 @@ def test_glasses_are_drawn_by_density():
             "tracer_D_std_cm2_s": 1e-7,
             "gop_k3": -np.arange(1, 8) * 10.0,
             "gop_k3_std": 1.0,
+            "network_D_std_cm2_s": 2e-7,
             "network_D_cm2_s": [0, 2e-6, 3e-6, 4e-6, 5e-6, 6e-6, 7e-6],
             "critical_rate_per_ps": [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6],
         }
