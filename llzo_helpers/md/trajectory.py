@@ -47,6 +47,8 @@ class Trajectory(AnyTrajectory):
         if isinstance(source, Path | str):
             run = RunReader(Path(source), stage)
             source, frame_interval_ps = run, run.frame_interval_ps
+            # in a small cell at 6000 K, lithium crosses half of it from one frame to the next
+            self._follow_on = True
         super().__init__(source, frame_interval_ps)
 
     @classmethod

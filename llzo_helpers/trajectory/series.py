@@ -60,6 +60,9 @@ class AnyTrajectory:
         If there is no frame, no cell, or no time between frames.
     """
 
+    _follow_on = False
+    """Whether unwrapped frames are known to follow on, so that even the longest steps are real."""
+
     def __init__(self, reader: Reader, frame_interval_ps: float | None = None) -> None:
         self._reader = reader
         self.files: tuple[Path, ...] = reader.files
@@ -353,7 +356,8 @@ class AnyTrajectory:
         # where the file says that positions are unwrapped, frames between can be left out
         stride = chosen.step if reader.unwrapped else 1
         read = self._frames[chosen.start : chosen.stop : stride]
-        unwrap = _Unwrapping(reader.name, nearest_image=not reader.unwrapped, check=stride == 1)
+        check = stride == 1 and not self._follow_on
+        unwrap = _Unwrapping(reader.name, nearest_image=not reader.unwrapped, check=check)
         inverse = np.linalg.inv(self.cell)
         keep = chosen.step // stride
         for start in range(0, len(read), BLOCK_FRAMES):
@@ -534,7 +538,7 @@ class _Unwrapping:
     nearest_image
         Whether to take the nearest image; else positions must not need it.
     check
-        Whether frames are consecutive, so that long jumps are an error.
+        Whether long jumps are an error: frames are consecutive, and images may have been lost.
     """
 
     def __init__(self, name: str, *, nearest_image: bool, check: bool) -> None:

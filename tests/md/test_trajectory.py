@@ -1,3 +1,5 @@
+import shutil
+import struct
 from pathlib import Path
 
 import MDAnalysis
@@ -5,6 +7,8 @@ import numpy as np
 import pytest
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.files import read_record, sha256, write_json
+from llzo_helpers.md.dcd import dcd_bytes
 from llzo_helpers.md.folder import read_thermo
 from llzo_helpers.md.trajectory import Trajectory
 
@@ -21,6 +25,29 @@ def test_frames_follow_on_over_the_segments(finished_run: Path):
     assert trajectory.times_ps[[0, -1]] == pytest.approx([0.01, 0.4])
     # the fastest ion moves half an ångström in 10 fs, also across the borders of segments
     assert np.abs(np.diff(theirs, axis=0)).max() < 0.6
+
+
+def test_a_run_s_own_long_steps_are_real(tmp_path: Path, finished_run: Path):
+    """In a small cell at 6000 K, lithium crosses half of it within 0.2 ps."""
+    run_copy = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    before = Trajectory(run_copy).positions()
+    step = 0.55 * Trajectory(run_copy).cell[0, 0]
+    segment = sorted(run_copy.glob("segment_*/frames.dcd"))[-1].parent
+    record = read_record(segment / "segment.json", {"sha256": dict, "n_frames": int})
+    frames = segment / "frames.dcd"
+    content = bytearray(frames.read_bytes())
+    header, one = dcd_bytes(0, 186), dcd_bytes(1, 186) - dcd_bytes(0, 186)
+    for frame in range(record["n_frames"]):
+        # after the cell's record, x of all atoms
+        at = header + frame * one + 56 + 4
+        (x,) = struct.unpack_from("<f", content, at)
+        struct.pack_into("<f", content, at, x + step)
+    frames.write_bytes(content)
+    record["sha256"]["frames.dcd"] = sha256(frames)
+    write_json(segment / "segment.json", record)
+    moved = Trajectory(run_copy).positions() - before
+    assert moved[-record["n_frames"] :, 0, 0] == pytest.approx(step, abs=1e-4)
+    assert np.count_nonzero(moved) == record["n_frames"]
 
 
 def test_lithium_alone_is_the_same_lithium(finished_run: Path):
