@@ -300,8 +300,9 @@ class Correlation(Model):
         row = rows.iloc[0]
         found = Contrast(-row["rank_correlation"], -row["interval_high"], -row["interval_low"])
         numbers = (
-            f"rank correlation {row['rank_correlation']:.2f} ({row['interval_low']:.2f} to "
-            f"{row['interval_high']:.2f}), {row['systems']:.0f} runs"
+            f"rank correlation of it with D {row['rank_correlation']:.2f} "
+            f"({row['interval_low']:.2f} to {row['interval_high']:.2f}; the paper's is negative), "
+            f"{row['systems']:.0f} runs"
         )
         return Finding(judge_size(found, None), numbers)
 

@@ -38,7 +38,7 @@ def glass_table(campaign: Campaign) -> pd.DataFrame:
             continue
         record = read_json(path)
         protocol = glass.melt_quench
-        rate = f"{protocol.quench_K_ps:g}" if protocol.quench_K_ps else "none"
+        rate = f"{protocol.quench_K_ps:g}" if protocol.quench_K_ps else "at once"
         rows.append(
             {
                 "glass": glass.name,
@@ -48,7 +48,9 @@ def glass_table(campaign: Campaign) -> pd.DataFrame:
                     for stage in ("crystal", "melt", "quenched")
                     for element in ("La", "Zr")
                 },
-                "melt: framework D (cm2/s)": record["melt"]["framework_D_cm2_s"],
+                "melt: framework D (10⁻⁵ cm²/s)": round(
+                    1e5 * record["melt"]["framework_D_cm2_s"], 2
+                ),
                 "quench (K/ps)": rate,
                 "LAMMPS (min)": round(record["lammps_seconds"] / 60, 1),
             }

@@ -269,11 +269,23 @@ def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
                 "this work": f"< {ours:.2g}" if bound else with_error(ours, std) + spread,
                 "paper": f"{shown.factor * row['paper']:.3g}",
                 "ratio": f"{bound}{row['ratio']:.2g}",
-                "σ": "" if row["agreement"] == "bound" else f"{row['deviation_sigma']:+.1f}",
+                "σ": _deviation(row),
                 "": _MARKS[row["agreement"]],
             }
         )
     return pd.DataFrame(rows)
+
+
+def _deviation(row: Mapping[Any, Any]) -> str:
+    """Return the deviation from the paper in standard errors, or why there is none."""
+    if row["agreement"] == "bound":
+        return ""
+    if np.isfinite(row["lowest"]) and row["deviation_sigma"] == 0:
+        return "in range"
+    if np.isfinite(row["lowest"]) and row["agreement"] == "differs":
+        return "out of range"
+    # plus zero: what rounds to zero has no sign
+    return f"{round(row['deviation_sigma'], 1) + 0.0:+.1f}".replace("-", "−")
 
 
 def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
@@ -314,10 +326,13 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         name = COMPARED[row["quantity"]].head.split(" (")[0]
         at = "" if np.isnan(row["temperature_K"]) else f" at {row['temperature_K']:g} K"
         size = f"{row['ratio']:.2g} times the paper's"
-        size = (
-            f"at most {size}" if row["upper_bound"] else f"{size} ({row['deviation_sigma']:+.1f} σ)"
-        )
+        if row["upper_bound"]:
+            size = f"at most {size}"
+        else:
+            by = _deviation(row)
+            size = f"{size} ({by if by == 'out of range' else f'{by} σ'})"
         why = "; the reason is open." if row["why"] == "open" else f". {row['why']}."
+        name = name[0].upper() + name[1:]
         sentences.append(f"{name} of {system_label(row)}{at} is {size}{why}")
     return sentences
 

@@ -11,7 +11,7 @@ from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.paper import paper_label, paper_value, paper_values
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.sites import RunSites, analyse_run
-from llzo_helpers.campaign.tables import run_columns
+from llzo_helpers.campaign.tables import run_columns, with_error
 from llzo_helpers.md.trajectory import Trajectory
 
 PAPER_RUN_PS, PAPER_INTERVAL_PS, PAPER_QUENCH_K_PS = 100.0, 0.05, 5.0
@@ -162,7 +162,7 @@ def _accessible_over_static(run: Run, found: RunSites) -> list[Statement]:
         Statement(
             "accessible over static volume, hull of all positions (%)",
             f"{100 * paper:.0f}",
-            f"{100 * mean:.0f} ± {100 * error:.0f}",
+            with_error(100 * mean, 100 * error),
             abs(mean - paper) < 2 * error,
             "accessible_over_static",
             mean,
@@ -181,8 +181,8 @@ def _back_jumps(run: Run, found: RunSites) -> list[Statement]:
         Statement(
             "back-jumps (%)",
             f"{100 * paper['value']:.0f}",
-            f"{100 * ours.fraction:.0f} ± {100 * error:.0f} ({100 * low:.0f} to {100 * high:.0f} "
-            "by definition)",
+            f"{with_error(100 * ours.fraction, 100 * error)} ({100 * low:.0f} to "
+            f"{100 * high:.0f} by definition)",
             low - 2 * error <= paper["value"] <= high + 2 * error,
             "back_jump_fraction",
             ours.fraction,
@@ -201,7 +201,7 @@ def _order_of_accessible(run: Run, found: RunSites) -> list[Statement]:
         return []
     difference = octahedra.mean() - tetrahedra.mean()
     error = np.hypot(*(hulls.std(ddof=1) / len(hulls) ** 0.5 for hulls in (tetrahedra, octahedra)))
-    ours = f"tetrahedral {tetrahedra.mean():.2f}, octahedral {octahedra.mean():.2f} Å3"
+    ours = f"tetrahedral {tetrahedra.mean():.2f}, octahedral {octahedra.mean():.2f} Å³"
     if paper_label(run.md_potential) == "CIP":
         paper, agrees = "octahedral smaller than tetrahedral", bool(difference < 0)
     else:
@@ -226,7 +226,7 @@ def _spread_of_octahedra(run: Run, found: RunSites) -> list[Statement]:
         Statement(
             "static volumes of the expanded crystal, standard deviation",
             "octahedral spread out, tetrahedral narrow",
-            f"octahedral {octahedra.std():.2f}, tetrahedral {tetrahedra.std():.2f} Å3",
+            f"octahedral {octahedra.std():.2f}, tetrahedral {tetrahedra.std():.2f} Å³",
             bool(octahedra.std() > tetrahedra.std()),
             "octahedral_minus_tetrahedral_spread_A3",
             octahedra.std() - tetrahedra.std(),

@@ -91,7 +91,9 @@ def with_error(value: float, std: float) -> str:
         return "" if np.isnan(value) else f"{value:.3g}"
     # rounding may carry: 0.096 is 0.1
     digits = -int(np.floor(np.log10(float(f"{std:.0e}"))))
-    return f"{round(value, digits):.{max(digits, 0)}f} ± {round(std, digits):.{max(digits, 0)}f}"
+    places = max(digits, 0)
+    # plus zero: what rounds to zero has no sign
+    return f"{round(value, digits) + 0.0:.{places}f} ± {round(std, digits):.{places}f}"
 
 
 def save_table(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:

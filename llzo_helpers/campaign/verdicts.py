@@ -41,7 +41,10 @@ class Contrast:
         factor = 1.0 if quantity.ratio else quantity.factor
         low, high = (factor * float(show(end)) for end in (self.low, self.high))
         if np.isfinite(self.estimate):
-            return f"{name} {factor * float(show(self.estimate)):.2g} ({low:.2g} to {high:.2g})"
+            # as many digits as tell the ends apart
+            digits = next((n for n in (2, 3, 4) if f"{low:.{n}g}" != f"{high:.{n}g}"), 4)
+            middle = factor * float(show(self.estimate))
+            return f"{name} {middle:.{digits}g} ({low:.{digits}g} to {high:.{digits}g})"
         if np.isinf(self.low) and np.isinf(self.high):
             return f"{name} unknown: bounds on both sides"
         return f"{name} < {high:.2g}" if np.isinf(self.low) else f"{name} > {low:.2g}"

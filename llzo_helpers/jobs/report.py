@@ -19,7 +19,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from llzo_helpers.campaign.labels import glass_label, run_label
-from llzo_helpers.campaign.model import Campaign
+from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.tables import read_table
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.register import load_figures
@@ -58,9 +58,9 @@ SECTIONS = (
                 "comparison",
                 "Each number of the paper that has a counterpart here. σ: the difference in "
                 "standard errors of this work; the paper gives none of its own. In brackets: the "
-                "range over definitions, from whose nearer end σ counts. ✓ agrees within 2 σ; "
-                "✗ differs; ≤ an upper bound that allows the paper's value; ? too uncertain to "
-                "decide. Short runs and small cells have systematic errors besides.",
+                "range over definitions, which the paper's value lies in or out of. ✓ agrees "
+                "within 2 σ; ✗ differs; ≤ an upper bound that allows the paper's value; ? too "
+                "uncertain to decide. Short runs and small cells have systematic errors besides.",
             ),
         ),
     ),
@@ -79,6 +79,11 @@ SECTIONS = (
         ),
         tables=(
             ("table_2", "Table 2. Activation energies and diffusivities at 1100 K."),
+            (
+                "diffusion",
+                "Each run: tracer diffusion coefficient and that of each half of the run, the lags "
+                "of the fit, collective (charge) diffusion coefficient and Haven ratio.",
+            ),
             (
                 "framework_summary",
                 "State of the framework of each run: verdict, La and Zr positions of the garnet "
@@ -135,7 +140,8 @@ SECTIONS = (
             ),
             (
                 "groups",
-                "Frames of each structure in groups found without labels. Rows without an Li "
+                "Frames of each structure in each group that the map of structures has without "
+                "being told what they are; groups are numbered 1, 2, ... Rows without an Li "
                 "content are the reference.",
             ),
         ),
@@ -209,7 +215,7 @@ def write_report(campaign: Campaign) -> Path:
         python=platform.python_version(),
         platform=platform.platform(),
         runs=[
-            (run.name, f"runs/{run.name}/02_run_md.ipynb", _run_summary(campaign, run.name, absent))
+            (run.name, _notebook_of(campaign, run), _run_summary(campaign, run.name, absent))
             for run in campaign.runs
         ],
         plotlyjs=get_plotlyjs(),
@@ -244,6 +250,7 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
                     "width": figure.layout.width,
                     "height": figure.layout.height,
                     "caption": (figure.layout.meta or {}).get("caption", ""),
+                    "files": _files_of(campaign, name),
                     **_preview(campaign, name, figure),
                 }
             )
@@ -251,7 +258,7 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
         path = campaign.directory / f"{name}.csv"
         try:
             if path.is_file() and len(table := read_table(path)):
-                tables.append((report_table(name, table, labels), caption))
+                tables.append((report_table(name, table, labels), caption, path.name))
         except InputError as error:
             faults.append(str(error))
     failure = _failure(campaign, section.notebook)
@@ -268,6 +275,12 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
         "figures": figures,
         "tables": tables,
     }
+
+
+def _files_of(campaign: Campaign, name: str) -> list[str]:
+    """Return the files that hold a figure for print, and its data, relative to the report."""
+    found = (campaign.directory / "figures").glob(f"{name}.*")
+    return [f"figures/{path.name}" for path in sorted(found) if path.suffix != ".json"]
 
 
 def _preview(campaign: Campaign, name: str, figure: go.Figure) -> dict[str, Any]:
@@ -326,6 +339,12 @@ def _own_settings(campaign: Campaign) -> list[tuple[str, str]]:
         for system in campaign.systems
         if system.md
     ]
+
+
+def _notebook_of(campaign: Campaign, run: Run) -> str | None:
+    """Return the notebook that ran a run, relative to the report; an archive has none."""
+    path = campaign.run_directory(run) / "02_run_md.ipynb"
+    return path.relative_to(campaign.directory).as_posix() if path.is_file() else None
 
 
 def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any] | None:
@@ -388,8 +407,10 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
         warnings += [f"{row['run']}: {row[column]}" for row in flagged.to_dict("records")]
     for glass in campaign.glasses:
         path = campaign.glass_directory(glass) / "provenance.json"
+        if not path.is_file():
+            continue
         try:
-            verdict = read_record(path, {"verdict": str})["verdict"] if path.is_file() else "glass"
+            verdict = read_record(path, {"verdict": str})["verdict"]
         except InputError as error:
             absent.append((glass.name, str(error)))
             verdict = "glass"
@@ -398,7 +419,7 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
         conditions = {"temperature_K": glass.melt_quench.superheat_K}
         potential = load_potential(glass.structure_potential)
         warnings += [f"{glass.name}: {text}" for text in potential.warnings(conditions)]
-    for run in campaign.runs:
+    for run in campaign.finished_runs:
         conditions = {
             "li_per_formula": run.structure.li_per_formula,
             "volume_ratio": run.structure.volume_ratio,

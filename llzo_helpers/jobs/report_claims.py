@@ -9,14 +9,14 @@ from llzo_helpers.campaign.claims import count_claims, update_claims
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.not_compared import not_compared
 from llzo_helpers.campaign.paper import (
-    COMPARISON_COLUMNS,
+    compare_with_paper,
     compared_tables,
     paper_values_for,
     verdict,
 )
-from llzo_helpers.campaign.tables import read_table
 from llzo_helpers.campaign.verdicts import UNDECIDED
 from llzo_helpers.errors import InputError
+from llzo_helpers.jobs.report_tables import printed
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def claims_part(campaign: Campaign) -> ClaimsPart | None:
 
 def comparison_verdict(campaign: Campaign) -> list[str]:
     """Return what agrees with the paper's numbers, in words; nothing if none was compared."""
-    comparison = _comparison(campaign)
-    return [] if comparison is None else verdict(comparison, len(paper_values_for(campaign)))
+    comparison, tables = _comparison(campaign)
+    return verdict(comparison, len(paper_values_for(campaign))) if tables else []
 
 
 def claims_html(claims: pd.DataFrame) -> str:
@@ -91,25 +91,20 @@ def _unbroken(text: str) -> str:
     """Return text for a page, in which numbers keep their signs and units."""
     for sign in (" %", " ±", "± ", "< ", "> "):
         text = text.replace(sign, sign.replace(" ", "\N{NO-BREAK SPACE}"))
-    return escape(text)
+    return printed(escape(text))
 
 
-def _comparison(campaign: Campaign) -> pd.DataFrame | None:
+def _comparison(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """Return the comparison, made anew, and the tables that it is made of; empty without them."""
     try:
-        comparison = read_table(campaign.directory / "comparison.csv", COMPARISON_COLUMNS)
+        tables = compared_tables(campaign)
     except InputError:
-        # the section of the table says why it is not there
-        return None
-    return comparison if "paper_row" in comparison else None
+        # the section of the table says why it cannot be read
+        tables = {}
+    return compare_with_paper(tables), tables
 
 
 def _absent(campaign: Campaign) -> pd.DataFrame:
     """Return the paper's numbers without a counterpart; all of them if nothing was compared."""
-    comparison = _comparison(campaign)
-    if comparison is None:
-        comparison = pd.DataFrame(columns=COMPARISON_COLUMNS)
-    try:
-        tables = compared_tables(campaign)
-    except InputError:
-        tables = {}
+    comparison, tables = _comparison(campaign)
     return not_compared(campaign, comparison, tables)

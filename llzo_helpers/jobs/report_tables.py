@@ -32,18 +32,34 @@ _HEADS = {
     "n_jumps": "jumps",
     "paper_D": "paper: D",
     "paper_ratio": "paper: ratio",
+    "haven_ratio": "Haven ratio",
     "ratio_is": "",
+    "first_half_D": "first half",
+    "second_half_D": "second half",
+    "D_drift_sigma": "drift (σ)",
+    "fit_start": "lags from",
+    "fit_end": "to",
 }
 """Heads that the column's name does not give."""
 _LEFT_OUT = {
     "crossover": ["stationary"],
     "effects": ["ln_D", "ln_D_std"],
-    "site_definitions": ["run", "measure", "value", "value_std"],
 }
 """Columns that the table in the folder has and the page does not."""
+_SHOWN = {
+    "diffusion": [
+        *("run", "tracer_D_cm2_s", "tracer_D_std_cm2_s", "upper_bound", "tracer_D_limit_cm2_s"),
+        *("first_half_D_cm2_s", "second_half_D_cm2_s", "D_drift_sigma", "fit_start_ps"),
+        *("fit_end_ps", "collective_D_cm2_s", "collective_D_std_cm2_s"),
+        *("haven_ratio", "haven_ratio_std"),
+    ],
+}
+"""The only columns that the page has, of tables with many more."""
 _MOST_ROWS = 24
 _MOST_COLUMNS = 6
 """A single row with more is shown as a list."""
+_LONGEST_LINE = 24
+"""Of a name, in characters; a longer one may be broken."""
 _INTERVALS = (("factor_low_95", "factor_high_95"),)
 
 
@@ -77,7 +93,10 @@ def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> R
     """
     if name == "comparison":
         return _grouped(readable_comparison(table))
+    if name == "site_definitions":
+        table = _clusterings_beside(table)
     table = table.drop(columns=_LEFT_OUT.get(name, ()), errors="ignore")
+    table = table[[column for column in _SHOWN.get(name, table) if column in table]]
     table = table.dropna(axis="columns", how="all").rename(columns={"Unnamed: 0": ""})
     if set(SYSTEM_COLUMNS) - {"group", "melt_quench", "structure_potential"} <= set(table):
         table = _named(table)
@@ -87,9 +106,21 @@ def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> R
         table = _with_bounds(table)
     table = _with_errors(table)
     if len(table) == 1 and len(table.columns) > _MOST_COLUMNS:
-        return ReportTable(table.T.to_html(header=False, border=0, escape=False), "")
+        turned = table.T.to_html(header=False, border=0, escape=False, classes="list")
+        return ReportTable(printed(turned), "")
     varying, common = _without_constants(table)
     return ReportTable(_html(varying), common, long=len(table) > _MOST_ROWS)
+
+
+def _clusterings_beside(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a row per statement and run, with what each clustering gives beside each other."""
+    marks = table["agrees"].map({"yes": " ✓", "no": " ✗"}).fillna("")
+    table = table.assign(said=table["this work"] + marks)
+    keys = ["quantity", "system", "paper", "differs"]
+    beside = table.pivot_table("said", keys, "clustering", "first", dropna=False, sort=False)
+    beside = beside.reindex(columns=list(dict.fromkeys(table["clustering"]))).dropna(how="all")
+    beside.columns = [f"this work, {name}" for name in beside.columns]
+    return beside.reset_index()
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +135,8 @@ def _with_bounds(table: pd.DataFrame) -> pd.DataFrame:
     """Put D into words, where it may be an upper bound, in the place of its columns."""
     words = [value_or_bound(row) for row in table.to_dict("records")]
     table = table.assign(**{"tracer_D_cm2_s": words})
-    return table.drop(columns=["tracer_D_std_cm2_s", "tracer_D_limit_cm2_s", "upper_bound"])
+    used = ["tracer_D_std_cm2_s", "tracer_D_limit_cm2_s", "upper_bound"]
+    return table.drop(columns=used, errors="ignore")
 
 
 def _with_errors(table: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +156,8 @@ def _with_errors(table: pd.DataFrame) -> pd.DataFrame:
             pairs = zip(factor * values, factor * table[error], strict=True)
             columns[head] = [with_error(value, std) for value, std in pairs]
         else:
-            columns[head] = [_text(value, factor) for value in values]
+            shown = values.round(1) if str(column).endswith("_sigma") else values
+            columns[head] = [_text(value, factor) for value in shown]
     return pd.DataFrame(columns)
 
 
@@ -160,7 +193,7 @@ def _text(value: Any, factor: float) -> str:
         return "yes" if value else "no"
     if not isinstance(value, float):
         return str(value)
-    scaled = factor * value
+    scaled = factor * value + 0.0
     return f"{scaled:.0f}" if scaled.is_integer() else f"{scaled:.3g}"
 
 
@@ -174,7 +207,10 @@ def _without_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def _html(table: pd.DataFrame) -> str:
-    return table.to_html(index=False, na_rep="", border=0, escape=False)
+    names = table.iloc[:, 0] if table.columns[0] in {"system", "run", "glass"} else [" " * 100]
+    short = len(table) and max(map(len, names)) <= _LONGEST_LINE
+    classes = "in-one-line" if short else None
+    return printed(table.to_html(index=False, na_rep="", border=0, escape=False, classes=classes))
 
 
 def _grouped(table: pd.DataFrame) -> ReportTable:
@@ -190,5 +226,11 @@ def _grouped(table: pd.DataFrame) -> ReportTable:
             parts.append(f"<tr>{cells}</tr>")
     body = "".join(parts)
     return ReportTable(
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>", common
+        printed(f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"), common
     )
+
+
+def printed(html: str) -> str:
+    """Return text or HTML as print has it: minus signs, not hyphens; errors beside their values."""
+    html = html.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    return re.sub(r"(?<=[\s>(])-(?=\d)", "−", html)

@@ -71,7 +71,7 @@ def test_the_verdict_counts_all_and_names_what_differs_the_worst_first():
     )
     assert others == [
         "D of C-Li6.25 117 % CIP at 1100 K is at most 0.37 times the paper's; the reason is open.",
-        "D of C-Li6.25 101 % CIP at 1100 K is 0.69 times the paper's (-8.8 σ); the reason is open.",
+        "D of C-Li6.25 101 % CIP at 1100 K is 0.69 times the paper's (−8.8 σ); the reason is open.",
     ]
     (nothing,) = verdict(compare_with_paper({"diffusion": TABLE.iloc[:0]}), 28)
     assert "No number of the paper" in nothing
