@@ -30,6 +30,7 @@ TABLES = {
     "site_kinds": (
         *(*_RUN_COLUMNS, "kind", "n_sites", "static_volume_A3", "static_volume_spread_A3"),
         *("residence_time_ps", "residence_time_std_ps"),
+        *("residence_time_lowest_ps", "residence_time_highest_ps"),
     ),
     "site_definitions": ("run", "measure", "value", "value_std", "clustering", "agrees"),
     "gop": _RUN_COLUMNS,
@@ -97,10 +98,14 @@ QUANTITIES = {
         extremes=("back_jump_lowest", "back_jump_highest"),
     ),
     "residence time": Quantity(
-        "site_kinds", "residence_time_ps", "residence_time_std_ps", "ps", ratio=True
+        *("site_kinds", "residence_time_ps", "residence_time_std_ps", "ps"),
+        ratio=True,
+        extremes=("residence_time_lowest_ps", "residence_time_highest_ps"),
     ),
     "residence time of all": Quantity(
-        "all_sites", "residence_time_ps", "residence_time_std_ps", "ps", ratio=True
+        *("all_sites", "residence_time_ps", "residence_time_std_ps", "ps"),
+        ratio=True,
+        extremes=("residence_time_lowest_ps", "residence_time_highest_ps"),
     ),
     "static volume": Quantity("site_kinds", "static_volume_A3", "static_volume_std_A3", "Å³"),
     "spread of static volumes": Quantity(
@@ -328,12 +333,17 @@ def _all_sites(kinds: pd.DataFrame) -> pd.DataFrame:
         left = group[group["residence_time_std_ps"] > 0]
         departures = (left["residence_time_ps"] / left["residence_time_std_ps"]) ** 2
         number = departures.sum() if len(left) else np.nan
-        residence = (left["residence_time_ps"] * departures).sum() / number
+        residence, lowest, highest = (
+            (left[f"residence_time_{name}ps"] * departures).sum() / number
+            for name in ("", "lowest_", "highest_")
+        )
         rows.append(
             {
                 **{key: group[key].iloc[0] for key in _RUN_COLUMNS if key in group},
                 "residence_time_ps": residence,
                 "residence_time_std_ps": residence / np.sqrt(number),
+                "residence_time_lowest_ps": lowest,
+                "residence_time_highest_ps": highest,
                 "static_volume_spread_A3": spread,
                 "static_volume_spread_std_A3": spread / np.sqrt(2 * max(n.sum() - 1, 1)),
             }

@@ -175,7 +175,7 @@ def _back_jumps(run: Run, found: RunSites) -> list[Statement]:
     paper = paper_value(run_columns(run), "back_jump_fraction")
     if paper is None:
         return []
-    ours, (low, high) = found.returns, found.return_range
+    ours, (low, high) = found.returns, found.ranges.back_jumps
     error = ours.standard_error
     return [
         Statement(

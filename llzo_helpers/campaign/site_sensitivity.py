@@ -17,8 +17,13 @@ from llzo_helpers.analysis.sites import (
 from llzo_helpers.campaign.kept import frames_here, of_each
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.settings import SiteSettings
-from llzo_helpers.campaign.site_tables import pooled_residence_time
-from llzo_helpers.campaign.sites import RunSites, find_sites, garnet_sites, garnet_types
+from llzo_helpers.campaign.sites import (
+    RunSites,
+    find_sites,
+    garnet_sites,
+    garnet_types,
+    pooled_residence_time,
+)
 from llzo_helpers.md.trajectory import Trajectory
 
 

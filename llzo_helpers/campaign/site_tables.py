@@ -8,16 +8,15 @@ import pandas as pd
 
 from llzo_helpers.analysis.sites import (
     UNASSIGNED,
-    JumpStatistics,
     critical_rate,
     flux_path,
     percolation,
     superbasins,
 )
 from llzo_helpers.analysis.stationarity import Drift, drift
-from llzo_helpers.arrays import BoolArray, FloatArray
+from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.paper import paper_value
-from llzo_helpers.campaign.sites import RunSites
+from llzo_helpers.campaign.sites import RunSites, jumps_between, pooled_residence_time
 from llzo_helpers.campaign.tables import against_volume, run_columns
 from llzo_helpers.errors import InputError
 
@@ -106,12 +105,12 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
                 "rearranged_fraction": float(system.analysis.rearranged.mean()),
                 "unassigned_fraction": system.analysis.unassigned_fraction,
                 "multiple_occupancies": system.analysis.multiple_occupancy_count,
-                "n_jumps": int(_jumps(system.statistics).sum()),
+                "n_jumps": int(jumps_between(system.statistics).sum()),
                 "jump_distance_A": _mean_distance(system.network),
                 "back_jump_fraction": system.returns.fraction,
                 "back_jump_fraction_std": system.returns.standard_error,
-                "back_jump_lowest": system.return_range[0],
-                "back_jump_highest": system.return_range[1],
+                "back_jump_lowest": system.ranges.back_jumps[0],
+                "back_jump_highest": system.ranges.back_jumps[1],
                 "percolation_rank": percolation(system.network)[0].rank,
                 "critical_rate_per_ps": critical_rate(system.network),
                 "superbasins": int((basins.sizes > 1).sum()),
@@ -220,6 +219,8 @@ def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
                     "occupancy": float(system.statistics.occupancy[these].mean()),
                     "residence_time_ps": residence,
                     "residence_time_std_ps": residence_error,
+                    "residence_time_lowest_ps": system.ranges.residence_ps[kind][0],
+                    "residence_time_highest_ps": system.ranges.residence_ps[kind][1],
                     "static_volume_A3": float(system.static_volume[these].mean()),
                     "static_volume_spread_A3": float(system.static_volume[these].std()),
                     "accessible_volume_A3": _mean(accessible),
@@ -254,20 +255,6 @@ def strongest_flux(system: RunSites, axis: int = 0) -> str:
     """Name the kinds of site along the strongest net flux in a gradient along one axis."""
     path = flux_path(system.diffusion.net_flux[axis])
     return " → ".join(str(system.kinds[site]) for site in path) or "nothing flows"
-
-
-def _jumps(statistics: JumpStatistics) -> FloatArray:
-    """Return the jumps [from, to] without the stays on the diagonal."""
-    return np.asarray(statistics.n_ij - np.diag(np.diag(statistics.n_ij)))
-
-
-def pooled_residence_time(statistics: JumpStatistics, these: BoolArray) -> tuple[float, float]:
-    """Return the residence time of pooled sites and its error, ps; NaN if nobody left them."""
-    departures = _jumps(statistics)[these].sum()
-    if not departures:
-        return np.nan, np.nan
-    residence = float(statistics.time_at_site_ps[these].sum() / departures)
-    return residence, residence / float(np.sqrt(departures))
 
 
 def _mean_distance(network: "nx.DiGraph[int]") -> float:

@@ -50,6 +50,22 @@ FRAMEWORK_WINDOW_PS = 2.5
 
 
 @dataclass(frozen=True)
+class DefinitionRanges:
+    """Smallest and largest values over definitions, see `ranges_over_definitions`.
+
+    Attributes
+    ----------
+    back_jumps
+        Fraction of jumps that the next jump of the ion reverses.
+    residence_ps
+        Residence time of the sites of each kind, by its name, ps.
+    """
+
+    back_jumps: tuple[float, float]
+    residence_ps: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
 class RunSites:
     """The site analysis of one run; times in ps, lengths in Å."""
 
@@ -70,9 +86,8 @@ class RunSites:
     stays: Stays
     statistics: JumpStatistics
     returns: BackJumps
-    return_range: tuple[float, float]
-    """Smallest and largest fraction of back-jumps by other sensible definitions, see
-    `back_jump_range`."""
+    ranges: DefinitionRanges
+    """By other sensible definitions."""
     coordination: IntArray
     kinds: NDArray[np.str_]
     """Wyckoff position of each site in a garnet, else its coordination."""
@@ -172,7 +187,7 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
         stays=stays,
         statistics=statistics,
         returns=back_jumps(stays),
-        return_range=back_jump_range(
+        ranges=ranges_over_definitions(
             sites.assignments,
             sites.confidences,
             find_sites(
@@ -183,6 +198,8 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
                 assignment_threshold=settings.assignment_threshold - THRESHOLD_STEP,
             ).assignments,
             settings.assignment_threshold + THRESHOLD_STEP,
+            kinds,
+            interval,
         ),
         coordination=coordination,
         kinds=kinds,
@@ -211,13 +228,15 @@ THRESHOLD_STEP = 0.1
 """From a threshold of assignment to others that are as sensible."""
 
 
-def back_jump_range(
+def ranges_over_definitions(
     assignments: NDArray[np.integer],
     confidences: NDArray[np.floating],
     lower: NDArray[np.integer],
     higher_threshold: float,
-) -> tuple[float, float]:
-    """Return the smallest and largest fraction of back-jumps over definitions, one changed a time.
+    kinds: NDArray[np.str_],
+    frame_interval_ps: float,
+) -> DefinitionRanges:
+    """Return the smallest and largest values over definitions, one changed at a time.
 
     The threshold of assignment (0.1 less, as given, 0.1 more), the minimum stay that counts (one,
     two or four frames), and the interval between frames (one, two or four times as long).
@@ -230,18 +249,50 @@ def back_jump_range(
         Assignments with a threshold lower by `THRESHOLD_STEP`.
     higher_threshold : float
         The other one.
+    kinds : ndarray of str, shape [site]
+        Of the sites.
+    frame_interval_ps : float
+        Time between frames, ps.
     """
     higher = np.where(confidences >= higher_threshold, assignments, UNASSIGNED)
-    variants = [(assignments, 1), (lower, 1), (higher, 1)]
-    variants += [(assignments, frames) for frames in (2, 4)]
-    variants += [(assignments[::step], 1) for step in (2, 4)]
-    fractions = []
-    for sites, frames in variants:
-        stays = find_stays(sites, int(sites.max(initial=0)) + 1, minimum_frames=frames)
+    variants = [(assignments, 1, 1), (lower, 1, 1), (higher, 1, 1)]
+    variants += [(assignments, frames, 1) for frames in (2, 4)]
+    variants += [(assignments[::step], 1, step) for step in (2, 4)]
+    fractions: list[float] = []
+    times: dict[str, list[float]] = {str(kind): [] for kind in np.unique(kinds)}
+    for sites, frames, step in variants:
+        n_sites = int(sites.max(initial=0)) + 1
+        stays = find_stays(sites, max(n_sites, len(kinds)), minimum_frames=frames)
         fractions.append(back_jumps(stays, n_bootstrap=2).fraction)
-    if np.isnan(fractions).all():
+        if n_sites > len(kinds):
+            # with another threshold, clusters may be other sites
+            continue
+        statistics = jump_statistics(stays, step * frame_interval_ps)
+        for kind, values in times.items():
+            values.append(pooled_residence_time(statistics, kinds == kind)[0])
+    return DefinitionRanges(
+        _range(fractions), {kind: _range(values) for kind, values in times.items()}
+    )
+
+
+def _range(values: list[float]) -> tuple[float, float]:
+    if np.isnan(values).all():
         return np.nan, np.nan
-    return float(np.nanmin(fractions)), float(np.nanmax(fractions))
+    return float(np.nanmin(values)), float(np.nanmax(values))
+
+
+def jumps_between(statistics: JumpStatistics) -> FloatArray:
+    """Return the jumps [from, to] without the stays on the diagonal."""
+    return np.asarray(statistics.n_ij - np.diag(np.diag(statistics.n_ij)))
+
+
+def pooled_residence_time(statistics: JumpStatistics, these: BoolArray) -> tuple[float, float]:
+    """Return the residence time of pooled sites and its error, ps; NaN if nobody left them."""
+    departures = jumps_between(statistics)[these].sum()
+    if not departures:
+        return np.nan, np.nan
+    residence = float(statistics.time_at_site_ps[these].sum() / departures)
+    return residence, residence / float(np.sqrt(departures))
 
 
 _LITHIUM_OXYGEN_CUTOFF_A = 2.9

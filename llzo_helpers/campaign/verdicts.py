@@ -82,7 +82,8 @@ def _shifts(quantity: Quantity, signed: Sequence[tuple[float, Measured]]) -> lis
     """Return by how much other definitions, the same on both sides, change a difference."""
     if quantity.extremes is None:
         return [0.0]
-    by_definition = np.array([sign * np.array(side.by_definition) for sign, side in signed])
+    measure = np.log if quantity.ratio else np.asarray
+    by_definition = np.array([sign * measure(side.by_definition) for sign, side in signed])
     differences = by_definition.sum(axis=0)
     return [float(difference - differences[0]) for difference in differences]
 

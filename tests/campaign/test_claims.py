@@ -27,7 +27,13 @@ from llzo_helpers.campaign.claims import (
     paper_claims,
     update_claims,
 )
-from llzo_helpers.campaign.evidence import Evidence, Measured, NotMeasured, with_derived
+from llzo_helpers.campaign.evidence import (
+    QUANTITIES,
+    Evidence,
+    Measured,
+    NotMeasured,
+    with_derived,
+)
 from llzo_helpers.campaign.model import load_campaign
 from llzo_helpers.campaign.paper import paper_values
 from llzo_helpers.campaign.tables import read_table, save_table
@@ -39,6 +45,7 @@ from llzo_helpers.campaign.verdicts import (
     Contrast,
     Finding,
     all_of,
+    contrast,
     judge_likeness,
     judge_size,
 )
@@ -415,6 +422,25 @@ def test_a_difference_is_taken_at_each_definition():
     assert verdict(rule, Evidence({"sites": table})) == UNDECIDED
 
 
+def test_a_ratio_is_taken_at_each_definition():
+    """Residence times twice as long by another definition on one side, three times on the other."""
+    rows = [
+        system(name, li=None) | {"kind": kind, "residence_time_ps": value,
+        "residence_time_std_ps": 1e-9, "residence_time_lowest_ps": value,
+        "residence_time_highest_ps": factor * value}
+        for name, kind, value, factor in (
+            ("C-CIP 101 % 24d", "24d", 1.0, 3.0), ("C-CIP 101 % 48g", "48g", 2.0, 2.0)
+        )
+    ]  # fmt: skip
+    evidence = Evidence({"site_kinds": pd.DataFrame(rows)})
+    names = ("C-CIP 101 % 48g", "C-CIP 101 % 24d")
+    more, less = (
+        evidence.measured("residence time", name, SYSTEMS[name], 1100.0) for name in names
+    )
+    found = contrast(QUANTITIES["residence time"], [more], [less])
+    assert np.exp([found.estimate, found.low, found.high]) == pytest.approx([2, 4 / 3, 2])
+
+
 def test_values_without_an_error_need_replicas():
     rule = More(rule="more", of="largest superbasin", more=["C-CIP 101 %"], less=["C-CIP 112 %"])
 
@@ -440,15 +466,19 @@ def test_all_sites_of_a_run_from_their_kinds():
         [
             common | {"kind": "24d", "n_sites": 24, "static_volume_A3": 3.0,
                       "static_volume_spread_A3": 0.2, "residence_time_ps": 1.0,
-                      "residence_time_std_ps": 0.1},
+                      "residence_time_std_ps": 0.1, "residence_time_lowest_ps": 0.5,
+                      "residence_time_highest_ps": 3.0},
             common | {"kind": "48g", "n_sites": 48, "static_volume_A3": 5.0,
                       "static_volume_spread_A3": 0.1, "residence_time_ps": 2.0,
-                      "residence_time_std_ps": 0.1},
+                      "residence_time_std_ps": 0.1, "residence_time_lowest_ps": 1.0,
+                      "residence_time_highest_ps": 4.0},
         ]
     )  # fmt: skip
     row = with_derived({"site_kinds": kinds})["all_sites"].iloc[0]
     assert row["residence_time_ps"] == pytest.approx(900 / 500)
     assert row["residence_time_std_ps"] == pytest.approx(1.8 / np.sqrt(500))
+    assert row["residence_time_lowest_ps"] == pytest.approx(450 / 500)
+    assert row["residence_time_highest_ps"] == pytest.approx(1900 / 500)
     around = np.repeat([3.0, 5.0], [24, 48]).var() + (24 * 0.04 + 48 * 0.01) / 72
     assert row["static_volume_spread_A3"] == pytest.approx(np.sqrt(around))
 

@@ -186,8 +186,17 @@ class TestTables:
         assert found.analysis.n_sites == 72
         assert found.returns.fraction == pytest.approx(system.returns.fraction, abs=0.03)
 
+    def test_residence_times_depend_on_definitions(self, system):
+        kinds = kind_table([system]).set_index("kind")
+        for kind, (low, high) in system.ranges.residence_ps.items():
+            time, error = (kinds.at[kind, f"residence_time_{x}ps"] for x in ("", "std_"))
+            assert low <= time * (1 + 1e-9)
+            # a minimum stay of four frames hides the short ones
+            assert high > time + 5 * error
+            assert kinds.at[kind, "residence_time_highest_ps"] == high
+
     def test_definitions_of_back_jumps_spread(self, system, table):
-        low, high = system.return_range
+        low, high = system.ranges.back_jumps
         assert low <= system.returns.fraction <= high
         assert high - low > system.returns.standard_error
         assert table["back_jump_lowest"].item() == low
