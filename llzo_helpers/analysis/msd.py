@@ -1,5 +1,7 @@
 """Mean squared displacements: over all time origins, and how they change along a run."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
@@ -9,6 +11,8 @@ from llzo_helpers.errors import InputError
 
 _BLOCK_BYTES = 1e6
 """Of the positions processed at once: what fits into a cache."""
+_IONS_COPIED, _FRAMES_COPIED = 16, 512
+"""Brought into order at once: few enough to stay in a cache, enough to use whole lines of it."""
 
 
 def mean_squared_displacement(
@@ -47,20 +51,29 @@ def mean_squared_displacement(
     if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n_frames:
         raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames minus one")
     result = np.zeros((n_ions if per_ion else 1, len(chosen)))
-    step = _ions_at_once(trajectory)
-    for begin in range(0, n_ions, step):
-        block = np.moveaxis(trajectory[:, begin : begin + step], 0, -1).astype(np.float64)
+    for ions, block in _blocks(trajectory):
         msd = _msd_of_block(block, chosen)
         if per_ion:
-            result[begin : begin + step] = msd
+            result[ions] = msd
         else:
             result[0] += msd.sum(axis=0) / n_ions
     return result if per_ion else result[0]
 
 
-def _ions_at_once(trajectory: NDArray[np.generic]) -> int:
-    n_frames, _, n_axes = trajectory.shape
-    return max(1, int(_BLOCK_BYTES / (8 * max(n_axes, 1) * n_frames)))
+def _blocks(trajectory: NDArray[np.generic]) -> Iterator[tuple[slice, FloatArray]]:
+    """Yield copies of the positions of a few ions, [ion, axis, frame], and which ions they are."""
+    n_frames, n_ions, n_axes = trajectory.shape
+    step = max(1, int(_BLOCK_BYTES / (8 * max(n_axes, 1) * n_frames)))
+    copied = max(step, _IONS_COPIED)
+    for first in range(0, n_ions, copied):
+        part = np.moveaxis(trajectory[:, first : first + copied], 0, -1)
+        ordered = np.empty(part.shape)
+        for frame in range(0, n_frames, _FRAMES_COPIED):
+            frames = slice(frame, frame + _FRAMES_COPIED)
+            ordered[..., frames] = part[..., frames]
+        for begin in range(0, len(ordered), step):
+            block = ordered[begin : begin + step]
+            yield slice(first + begin, first + begin + len(block)), block
 
 
 def _msd_of_block(block: FloatArray, lags: NDArray[np.intp]) -> FloatArray:
@@ -73,7 +86,7 @@ def _msd_of_block(block: FloatArray, lags: NDArray[np.intp]) -> FloatArray:
     power = (spectrum.real**2 + spectrum.imag**2).sum(axis=1)
     correlation = fft.irfft(power, size)
     squares = np.zeros((len(block), n_frames + 1))
-    np.cumsum(np.einsum("iat,iat->it", block, block), axis=1, out=squares[:, 1:])
+    np.cumsum(np.square(block).sum(axis=1), axis=1, out=squares[:, 1:])
     # sum of squares of the first and of the last N - m frames
     head, tail = squares[:, n_frames - lags], squares[:, -1:] - squares[:, lags]
     msd = (head + tail - 2 * correlation[:, lags]) / (n_frames - lags)
@@ -107,17 +120,15 @@ def origin_modes(
     trajectory = np.asarray(positions)
     n_frames, n_ions, _ = trajectory.shape
     modes = np.empty((n_modes + 1, n_ions, len(lags)))
-    step = _ions_at_once(trajectory)
-    for begin in range(0, n_ions, step):
-        block = np.moveaxis(trajectory[:, begin : begin + step], 0, -1).astype(np.float64)
+    for ions, block in _blocks(trajectory):
         for column, lag in enumerate(lags):
             n_origins = n_frames - lag
             edges = np.unique(np.linspace(0, n_origins, n_bins + 1).round().astype(np.intp))
             centres = (edges[1:] + edges[:-1]) / (2 * n_origins)
             basis = np.cos(np.pi * np.outer(np.arange(n_modes + 1), centres))
             basis[1:] *= np.sqrt(2)
-            moved = block[..., lag:] - block[..., :-lag]
-            squares = np.einsum("iat,iat->it", moved, moved)
-            sums = np.add.reduceat(squares, edges[:-1], axis=1)
-            modes[:, begin : begin + step, column] = basis @ sums.T / n_origins
+            squares = block[..., lag:] - block[..., :-lag]
+            np.square(squares, out=squares)
+            sums = np.add.reduceat(squares, edges[:-1], axis=-1).sum(axis=1)
+            modes[:, ions, column] = basis @ sums.T / n_origins
     return modes
