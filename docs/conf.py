@@ -24,7 +24,7 @@ extensions = [
     "sphinx.ext.autodoc",
     # of this project, in _ext/
     "api_pages",
-    "mathml",
+    "formulas",
     "signatures",
     "tutorials",
 ]
@@ -58,7 +58,6 @@ html_theme = "pydata_sphinx_theme"
 html_title = "llzo-notebooks"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_math_renderer = "mathml"
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
