@@ -56,10 +56,9 @@ lab: setup
 	@git config filter.without-outputs.clean "$(BIN)/python -m llzo_helpers.lab.without_outputs" 2>/dev/null || true
 	$(BIN)/jupyter lab --LabApp.app_settings_dir=notebooks/.jupyterlab --LabApp.default_url=/lab/tree/notebooks/README.md
 
-# With the outputs of CAMPAIGN in the notebooks, where it has been run
+# With the results of CAMPAIGN, where it has been run, else with those that are shipped
 docs: setup $(VENV)/.docs-ready
-	CAMPAIGN=$(CAMPAIGN) $(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs build/docs
-	@$(BIN)/python docs/check_links.py build/docs
+	@CAMPAIGN=$(CAMPAIGN) $(BIN)/python docs/build.py
 	@echo "open build/docs/index.html"
 
 # What only the documentation needs; in the versions of the lock where that has them

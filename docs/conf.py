@@ -8,7 +8,7 @@ from pathlib import Path
 os.environ["NUMBA_DISABLE_JIT"] = "1"
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
-import claims_table
+import results
 import tutorials
 
 import llzo_helpers
@@ -34,8 +34,9 @@ myst_enable_extensions = ["colon_fence", "dollarmath", "substitution"]
 myst_heading_anchors = 3
 myst_substitutions = {
     "shown": tutorials.shown(),
-    "gallery": tutorials.gallery(),
-    "claims": claims_table.claims_table(),
+    "found": results.found(),
+    "gallery": results.gallery(),
+    "claims": results.claims(),
 }
 # notebooks show what they were last run with; a build runs nothing
 nb_execution_mode = "off"
@@ -70,4 +71,4 @@ html_theme_options = {
     "show_prev_next": True,
 }
 # the reference has bread crumbs instead: to draw its tree on each page takes a minute
-html_sidebars = {page: [] for page in ("index", "start", "names", "reproduce", "api/*")}
+html_sidebars = {page: [] for page in ("index", "start", "names", "api/*")}

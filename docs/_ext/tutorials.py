@@ -1,4 +1,4 @@
-"""The notebooks as pages: with the outputs of a campaign that was run here, else without any.
+"""The notebooks as pages, with the outputs that the campaign of `docs/build.py` gave them.
 
 They are copied to docs/tutorials/, with figures that browsers draw, from plotly's own script.
 """
@@ -13,11 +13,8 @@ import plotly
 import plotly.io
 from sphinx.application import Sphinx
 
-from llzo_helpers.figures.register import load_figure
-from llzo_helpers.jobs.export import picture_of
 from llzo_helpers.paths import NOTEBOOKS, RESULTS
 
-DOCS = Path(__file__).parents[1]
 CAMPAIGN = os.environ.get("CAMPAIGN", "quick")
 SOURCES = sorted(NOTEBOOKS.glob("0*.ipynb"))
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -51,39 +48,11 @@ def shown() -> str:
     """Say which notebooks have outputs, and whose."""
     with_outputs = [path.stem[:2] for path in SOURCES if executed(path.name)]
     if not with_outputs:
-        return (
-            "Here they are shown without outputs, because no campaign had been run where this "
-            "page was built. After `make reproduce`, `make docs` shows them with their figures."
-        )
+        return "Here they are shown without outputs; `make docs` adds these."
     return (
-        f"Notebooks {', '.join(with_outputs)} are shown as the campaign `{CAMPAIGN}` ran them; "
-        f"the others without outputs."
+        f"Notebooks {', '.join(with_outputs)} are shown with the results of the campaign "
+        f"`{CAMPAIGN}`, the others without outputs."
     )
-
-
-SHOWN = {
-    "03_diffusion": ("figure_1a", "Diffusivity against volume"),
-    "04_sites": ("figure_2", "Density of lithium, coloured by residence time"),
-    "05_gop": ("figure_3c", "Pair distribution of oxygen"),
-    "06_crossover": ("crossover", "Diffusivity of glasses by structure and potential"),
-}
-"""A figure of each notebook, and what it shows."""
-
-
-def gallery() -> str:
-    """Return pictures that lead to notebooks; none without results or a browser to draw them."""
-    pictures = []
-    for stem, (name, words) in SHOWN.items():
-        figure = RESULTS / CAMPAIGN / "figures" / f"{name}.json"
-        if not figure.is_file():
-            continue
-        picture = DOCS / "tutorials" / f"{name}.png"
-        picture.parent.mkdir(exist_ok=True)
-        drawn = picture.is_file() and picture.stat().st_mtime > figure.stat().st_mtime
-        if drawn or picture_of(load_figure(figure), picture):
-            options = f":alt: {words}\n:class: thumbnail\n:target: tutorials/{stem}.html"
-            pictures.append(f"```{{image}} tutorials/{name}.png\n{options}\n```")
-    return "\n\n".join(pictures)
 
 
 def write_notebooks(app: Sphinx) -> None:

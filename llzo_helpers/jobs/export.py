@@ -1,7 +1,7 @@
 """Figures of a campaign as files for a manuscript, with their data: `llzo figures CAMPAIGN`."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +112,16 @@ def is_scene(figure: go.Figure) -> bool:
 
 def picture_of(figure: go.Figure, path: Path) -> bytes | None:
     """Return a figure as PNG, drawn into a file; None if there is no browser to draw it."""
+    return path.read_bytes() if draw_pictures({path: figure}) else None
+
+
+def draw_pictures(figures: Mapping[Path, go.Figure]) -> bool:
+    """Draw figures into PNG files, all with one browser; return whether there is one."""
     try:
-        _draw([_picture(figure, path, 2)])
+        _draw([_picture(figure, path, 2) for path, figure in figures.items()])
     except InputError:
-        return None
-    return path.read_bytes()
+        return False
+    return True
 
 
 def _picture(figure: go.Figure, path: Path, scale: float) -> dict[str, Any]:
