@@ -72,17 +72,17 @@ def modulated(
     return np.cumsum(steps, axis=0) + rng.normal(0, 0.3, steps.shape), D
 
 
-def drifting(seed: int, frames: int, ions: int, dt: float, taken_off: bool) -> tuple[Array, float]:
+def drifting(seed: int, frames: int, ions: int, dt: float, removed: bool) -> tuple[Array, float]:
     """Brownian ions in a cell that drifts by 1 Å/ps, which 3 framework atoms per ion show."""
     positions, D = brownian(seed, frames, ions, dt)
     rng = np.random.default_rng(seed + 10**6)
     drift = dt * np.arange(frames)[:, None, None] * np.array([0.6, -0.8, 0.0])
     framework = drift + rng.normal(0, 0.2, (frames, 1, 3)) / np.sqrt(3 * ions)
-    return positions + drift - (framework if taken_off else 0), D
+    return positions + drift - (framework if removed else 0), D
 
 
 @njit(cache=True)
-def _back_jumps(seed, frames, ions, dt, rate, length, undone):  # pragma: no cover
+def _back_jumps(seed, frames, ions, dt, rate, length, reversed_fraction):  # pragma: no cover
     np.random.seed(seed)
     out = np.zeros((frames, ions, 3))
     for ion in range(ions):
@@ -91,7 +91,7 @@ def _back_jumps(seed, frames, ions, dt, rate, length, undone):  # pragma: no cov
         time = np.random.exponential(1 / rate)
         for frame in range(frames):
             while time < frame * dt:
-                if np.random.random() < undone:
+                if np.random.random() < reversed_fraction:
                     sign = -sign
                 else:
                     axis = np.random.randint(3)
@@ -109,17 +109,17 @@ def back_jumps(
     dt: float,
     rate: float = 0.5,
     length: float = 2.0,
-    undone: float = 0.7,
+    reversed_fraction: float = 0.7,
 ) -> tuple[Array, float]:
-    """Jumps on a cubic lattice, each undone by the next with a probability, or else random.
+    """Jumps on a cubic lattice, each reversed by the next with a probability, or else random.
 
     D = rate length^2 / 6 (1 - p) / (1 + p): successive jumps have the mean cosine -p.
     """
     rng = np.random.default_rng(seed)
-    walk = _back_jumps(seed, frames, ions, dt, rate, length, undone)
+    walk = _back_jumps(seed, frames, ions, dt, rate, length, reversed_fraction)
     return (
         walk + rng.normal(0, 0.3, walk.shape),
-        rate * length**2 / 6 * (1 - undone) / (1 + undone),
+        rate * length**2 / 6 * (1 - reversed_fraction) / (1 + reversed_fraction),
     )
 
 
@@ -275,20 +275,20 @@ def strings(
     return walk + rng.normal(0, 0.3, walk.shape), rate * length**2 / 6
 
 
-def companies(
+def groups(
     seed: int, frames: int, ions: int, dt: float, members: int = 4, D: float = 0.1
 ) -> tuple[Array, float]:
-    """Fixed companies of ions that move as one: as many independent ions as companies."""
+    """Fixed groups of ions that move as one: as many independent ions as groups."""
     walk, _ = brownian(seed, frames, ions // members, dt, D, 0.0)
     rng = np.random.default_rng(seed + 10**6)
     positions = np.repeat(walk, members, axis=1)
     return positions + rng.normal(0, 0.3, positions.shape), D
 
 
-def companions(
+def coupled(
     seed: int, frames: int, ions: int, dt: float, common: float = 0.7, D: float = 0.1
 ) -> tuple[Array, float]:
-    """Ions whose displacements share a common random part: a fraction `common` of the variance."""
+    """Six groups of ions that share a fraction `common` of the variance of their displacements."""
     own, _ = brownian(seed, frames, ions, dt, D * (1 - common), 0.3)
     shared, _ = brownian(seed + 10**6, frames, 6, dt, D * common, 0.0)
     return own + shared[:, np.arange(ions) % 6], D
@@ -322,7 +322,7 @@ CASES = {
     "Brownian, 3000 frames": _case(brownian, 3000, 112, 0.05),
     "Brownian, 100 frames": _case(brownian, 100, 56, 0.02, D=0.3),
     "back-jumps, 70 %": _case(back_jumps, 1000, 56, 0.3),
-    "back-jumps, 90 %": _case(back_jumps, 2000, 56, 0.5, undone=0.9),
+    "back-jumps, 90 %": _case(back_jumps, 2000, 56, 0.5, reversed_fraction=0.9),
     "traps over 2 decades": _case(traps, 1000, 56, 1.0),
     "traps over 3 decades": _case(traps, 1000, 56, 5.0, decades=3.0),
     "traps over 4 decades, too short": _case(
@@ -337,8 +337,8 @@ CASES = {
     "strings of 6": _case(strings, 1000, 56, 0.3),
     "strings of 6, each its own way": _case(strings, 1000, 56, 0.3, straight=False),
     "strings of 12": _case(strings, 1000, 112, 0.3, members=12),
-    "companies of 4": _case(companies, 600, 56, 0.05),
-    "companions": _case(companions, 600, 56, 0.05),
+    "groups of 4": _case(groups, 600, 56, 0.05),
+    "six groups, partly coupled": _case(coupled, 600, 56, 0.05),
     "rates with a memory of 1/20 of the run": _case(modulated, 600, 56, 0.05, memory=0.05),
     "rates with a memory of 1/5 of the run": _case(modulated, 600, 56, 0.05),
     "cages, 30 ps, too short": _case(caged, 600, 56, 0.05, False),
@@ -346,7 +346,7 @@ CASES = {
     "cages, 1000 ps": _case(caged, 2000, 56, 0.5),
     "cages, 1000 ps, 5000 frames": _case(caged, 5000, 112, 0.2),
     "cages that nobody leaves": _case(caged, 600, 56, 0.05, False, D=1e-9, relaxation=0.2),
-    "drifting cell, drift taken off": _case(drifting, 600, 56, 0.05, taken_off=True),
-    "drifting cell, drift left": _case(drifting, 600, 56, 0.05, False, taken_off=False),
+    "drifting cell, drift removed": _case(drifting, 600, 56, 0.05, removed=True),
+    "drifting cell, drift not removed": _case(drifting, 600, 56, 0.05, False, removed=False),
 }
 """What the estimator is tried on, of the sizes of campaigns."""

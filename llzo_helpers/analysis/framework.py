@@ -1,15 +1,15 @@
 """What becomes of a framework during a run: crystal, amorphised, glass or liquid.
 
-Two things are measured. How far the atoms of each element get: their mean squared displacement and
-diffusion coefficient. And, where the crystal's positions are known, how many of them are left by
-their atoms, against time: mean positions over a block of frames, so that vibration does not count,
-each belonging to the nearest position (Wigner and Seitz's rule).
+Two things are measured. How far the atoms of each element travel: their mean squared displacement
+and diffusion coefficient. And, where the crystal's positions are known, how many are vacated,
+against time: mean positions over a block of frames, so that vibration does not count, each
+belonging to the nearest position (Wigner and Seitz's rule).
 
 The rule of the verdict (`FrameworkHistory.verdict`), on the positions vacated:
 
 - *amorphised*: they begin below `AMORPHOUS` and end above;
-- *liquid*: above from the beginning, or none known, and atoms of every element get farther than
-  `CAGE_A` and diffuse;
+- *liquid*: above from the beginning, or none known, and atoms of every element travel
+  farther than `CAGE_A` and diffuse;
 - *glass*: above from the beginning, and not liquid; without known positions, *solid*;
 - *crystal with defects*: below, but more than `DEFECTS` at the end;
 - *crystal*: the rest.
@@ -29,13 +29,12 @@ from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 
 AMORPHOUS = 0.1
-"""Fraction of positions vacated from which on a crystal has amorphised. Of La and Zr in garnets
-that stand it is 0; it passes 0.1 once and for all when one collapses, and goes to 0.6 to 0.8
-(measured)."""
+"""Fraction of positions vacated from which on a crystal has amorphised. Of La and Zr in intact
+garnets it is 0; when one collapses it exceeds 0.1 for good, and reaches 0.6 to 0.8 (measured)."""
 DEFECTS = 0.01
 """Fraction of positions of an element vacated from which on a crystal has defects."""
 CAGE_A = 1.5
-"""Å, about half the distance between neighbours: an atom that gets farther has left its cage."""
+"""Å, about half the distance between neighbours: an atom that travels farther has left its cage."""
 BLOCKS = 24
 """Stretches of a run, over which positions are averaged."""
 

@@ -24,7 +24,7 @@ from llzo_helpers.campaign.paper import paper_label
 from llzo_helpers.campaign.verdicts import (
     AGREES,
     DISAGREES,
-    IN_KIND,
+    PARTLY,
     STANDARD_ERRORS,
     UNDECIDED,
     Contrast,
@@ -46,7 +46,7 @@ class _Sides(Model):
     more: list[str]
     less: list[str]
     temperatures_K: list[float] = Field(default_factory=lambda: [1100.0])
-    """The paper's first, then where its claim can be tested in kind."""
+    """The paper's first, then where its direction can be tested."""
 
     def _measure(self, evidence: Evidence, subjects: Subjects) -> tuple[Contrast, str, bool]:
         """Return the contrast, what it is made of, and whether at the paper's temperature."""
@@ -88,7 +88,7 @@ class More(_Sides):
         sized = self._scaled(self.paper) if self.paper is not None and as_in_paper else None
         verdict = judge_size(found, sized)
         if not as_in_paper and verdict == AGREES:
-            verdict = IN_KIND
+            verdict = PARTLY
         paper = "" if self.paper is None else f"; paper: {self.paper:g}"
         return Finding(verdict, numbers + paper)
 
@@ -157,7 +157,7 @@ class Maximum(Model):
             return Finding(AGREES, numbers)
         if peaks:
             # somewhere between, but not there
-            return Finding(IN_KIND if exceeded else UNDECIDED, numbers)
+            return Finding(PARTLY if exceeded else UNDECIDED, numbers)
         return Finding(DISAGREES if exceeded else UNDECIDED, numbers)
 
 
@@ -197,8 +197,8 @@ class Amorphises(_Framework):
         numbers = _frameworks(pd.concat([below[below["broken"]], expanded]))
         if len(expanded) > len(standing):
             whole = standing.empty and not below["broken"].any()
-            return Finding(AGREES if whole else IN_KIND, numbers)
-        # that it stands for a shorter time than the paper's says nothing
+            return Finding(AGREES if whole else PARTLY, numbers)
+        # a crystal that survives a shorter run than the paper's says nothing
         long = standing["ps"].min() >= PAPER_RUN_PS
         return Finding(DISAGREES if long or below["broken"].any() else UNDECIDED, numbers)
 
@@ -215,7 +215,7 @@ class Stays(_Framework):
         if expanded["broken"].any():
             return Finding(DISAGREES, numbers)
         # for a shorter time than the paper's
-        return Finding(AGREES if expanded["ps"].min() >= PAPER_RUN_PS else IN_KIND, numbers)
+        return Finding(AGREES if expanded["ps"].min() >= PAPER_RUN_PS else PARTLY, numbers)
 
 
 class Lithium(Model):
@@ -317,7 +317,7 @@ class Definitions(Model):
     """Of the value; with 0, the statement is judged where it is made, without an error."""
 
     def judge(self, evidence: Evidence, subjects: Subjects) -> Finding:
-        """Return the verdict: that of both clusterings, or "agrees in kind" if of one only."""
+        """Return the verdict: that of both clusterings, or "partly agrees" if of one only."""
         table, sites = evidence.table("site_definitions"), evidence.table("sites")
         runs = corresponding(sites, subjects[self.system])["run"]
         rows = table[table["run"].isin(runs) & (table["measure"] == self.measure)]
@@ -330,7 +330,7 @@ class Definitions(Model):
             verdicts.add(self._one(row))
         verdict = verdicts.pop() if len(verdicts) == 1 else UNDECIDED
         if AGREES in verdicts:
-            verdict = IN_KIND
+            verdict = PARTLY
         return Finding(verdict, f"{self.system}: {'; '.join(told)}")
 
     def _one(self, row: "pd.Series[Any]") -> str:
@@ -376,7 +376,7 @@ def _frameworks(table: pd.DataFrame) -> str:
     told = []
     for volume in sorted(set(table["volume_ratio"])):
         words = [
-            row["framework"] if row["broken"] else f"stands for {row['ps']:g} ps"
+            row["framework"] if row["broken"] else f"crystalline for {row['ps']:g} ps"
             for row in table[table["volume_ratio"] == volume].to_dict("records")
         ]
         told.append(f"{100 * volume:g} %: {', '.join(dict.fromkeys(words))}")

@@ -20,7 +20,7 @@ from llzo_helpers.campaign.tables import save_table
 from llzo_helpers.campaign.verdicts import (
     AGREES,
     DISAGREES,
-    IN_KIND,
+    PARTLY,
     UNDECIDED,
     Finding,
     all_of,
@@ -83,16 +83,16 @@ def judge_claims(evidence: Evidence, claims: Claims | None = None) -> pd.DataFra
     Returns
     -------
     DataFrame
-        A row per claim: `topic`, `claim`, `where` in the paper, `verdict` ("agrees", "agrees in
-        kind", "disagrees" or "not decidable"), the `numbers` that it rests on or what is missing,
-        and `why` it disagrees: what was measured of that, or "open".
+        A row per claim: `topic`, `claim`, `where` in the paper, `verdict` ("agrees", "partly
+        agrees", "disagrees" or "not decidable"), the `numbers` that it rests on or what is
+        missing, and `why` it disagrees: what was measured of that, or "open".
     """
     chosen = claims or paper_claims()
     rows = []
     for claim in chosen.claims:
         finding = all_of([_judged(test, evidence, chosen.systems) for test in claim.tests])
         open_question = "open" if finding.verdict == DISAGREES else ""
-        asked = finding.verdict in (IN_KIND, DISAGREES)
+        asked = finding.verdict in (PARTLY, DISAGREES)
         rows.append(
             {
                 "topic": claim.topic,
@@ -132,7 +132,7 @@ def count_claims(table: pd.DataFrame) -> str:
         f"{counts.get(verdict, 0)} {words}"
         for verdict, words in (
             (AGREES, "agree"),
-            (IN_KIND, "agree in kind"),
+            (PARTLY, "partly agree"),
             (DISAGREES, "disagree"),
             (UNDECIDED, "are not decidable with this campaign"),
         )

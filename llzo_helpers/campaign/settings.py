@@ -45,7 +45,7 @@ class SiteSettings(Model):
     temperature_K: OneOrMore[Temperature] = Field(default=[1100.0])
     """Of the runs that are analysed, one or several; only they are followed by a jump run."""
     crystal_sites: Literal["seeded", "found"] = "seeded"
-    """Of a garnet that stands: its known 24d and 48g positions, or clusters like elsewhere. In an
+    """Of an intact garnet: its known 24d and 48g positions, or clusters like elsewhere. In an
     expanded crystal the clusters of neighbouring positions run into one another (measured: 61 of 72
     at 112 %)."""
     clustering: Literal["dotprod", "mcl"] = "dotprod"

@@ -97,7 +97,7 @@ class RunSites:
     accessible: AccessibleVolumes
     diffusion: JumpDiffusion
     density: ProbabilityDensity
-    """Of the ions; in a garnet that stands, folded into one cell of the crystal."""
+    """Of the ions; in an intact garnet, folded into one cell of the crystal."""
     network: "nx.DiGraph[int]"
 
     @property
@@ -117,7 +117,7 @@ class RunSites:
 
     @property
     def repeats(self) -> tuple[int, int, int]:
-        """Cells of the crystal along each vector; one where none stands."""
+        """Cells of the crystal along each vector; one without a crystal."""
         return crystal_cells(self.run, self.framework)
 
     @property
@@ -128,7 +128,7 @@ class RunSites:
 
 
 def crystal_cells(run: AnyRun, framework: FrameworkState) -> tuple[int, int, int]:
-    """Return the cells of a run's crystal along each vector; one where none stands."""
+    """Return the cells of a run's crystal along each vector; one without a crystal."""
     if isinstance(run, Run) and framework.garnet_stands:
         return (run.structure.supercell,) * 3
     return (1, 1, 1)

@@ -7,7 +7,7 @@ import numpy as np
 
 from llzo_helpers.campaign.evidence import Measured, Quantity
 
-AGREES, IN_KIND, DISAGREES, UNDECIDED = "agrees", "agrees in kind", "disagrees", "not decidable"
+AGREES, PARTLY, DISAGREES, UNDECIDED = "agrees", "partly agrees", "disagrees", "not decidable"
 STANDARD_ERRORS = 2.0
 """To either side, in every interval."""
 
@@ -106,7 +106,7 @@ def judge_size(found: Contrast, paper: float | None) -> str:
     if paper is None:
         return AGREES
     within = np.isfinite(found.high) and found.low <= paper <= found.high
-    return AGREES if within else IN_KIND
+    return AGREES if within else PARTLY
 
 
 def judge_likeness(found: Contrast, within: float, unlike: float) -> str:
@@ -130,14 +130,14 @@ def all_of(findings: Sequence[Finding]) -> Finding:
     """Return what is found of a claim that makes several statements.
 
     It agrees if all do, and disagrees if none does; with some that agree and some that do not, it
-    agrees in kind. A statement that is not decidable leaves the claim so, unless another
+    partly agrees. A statement that is not decidable leaves the claim so, unless another
     disagrees.
     """
     verdicts = {finding.verdict for finding in findings}
     numbers = "; ".join(dict.fromkeys(finding.numbers for finding in findings))
     if DISAGREES in verdicts:
-        return Finding(IN_KIND if verdicts & {AGREES, IN_KIND} else DISAGREES, numbers)
-    for verdict in (UNDECIDED, IN_KIND):
+        return Finding(PARTLY if verdicts & {AGREES, PARTLY} else DISAGREES, numbers)
+    for verdict in (UNDECIDED, PARTLY):
         if verdict in verdicts:
             return Finding(verdict, numbers)
     return Finding(AGREES, numbers)

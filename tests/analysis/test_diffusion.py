@@ -98,16 +98,16 @@ GOOD = [
     "back-jumps, 90 %",
     "traps over 2 decades",
     "strings of 6",
-    "companies of 4",
+    "groups of 4",
     "rates with a memory of 1/20 of the run",
     "cages, 1000 ps",
-    "drifting cell, drift taken off",
+    "drifting cell, drift removed",
 ]
 SHORT = [
     "traps over 4 decades, too short",
     "cages, 30 ps, too short",
     "cages that nobody leaves",
-    "drifting cell, drift left",
+    "drifting cell, drift not removed",
 ]
 
 

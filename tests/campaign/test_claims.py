@@ -40,7 +40,7 @@ from llzo_helpers.campaign.tables import read_table, save_table
 from llzo_helpers.campaign.verdicts import (
     AGREES,
     DISAGREES,
-    IN_KIND,
+    PARTLY,
     UNDECIDED,
     Contrast,
     Finding,
@@ -103,15 +103,15 @@ def verdict(rule: Any, evidence: Evidence) -> str:
         ((-1.5, -2.0, -1.0), None, DISAGREES),
         ((0.1, -0.4, 0.6), None, UNDECIDED),
         ((1.5, 1.0, 2.0), 1.9, AGREES),
-        ((1.5, 1.0, 2.0), 2.5, IN_KIND),
-        ((1.5, 1.0, 2.0), 0.5, IN_KIND),
+        ((1.5, 1.0, 2.0), 2.5, PARTLY),
+        ((1.5, 1.0, 2.0), 0.5, PARTLY),
         ((-1.5, -2.0, -1.0), 1.9, DISAGREES),
         ((0.1, -0.4, 0.6), 0.5, UNDECIDED),
         # no direction, but the paper's size is excluded
         ((0.1, -0.4, 0.6), 0.7, DISAGREES),
         # bounds
         ((np.nan, 1.0, np.inf), None, AGREES),
-        ((np.nan, 1.0, np.inf), 2.0, IN_KIND),
+        ((np.nan, 1.0, np.inf), 2.0, PARTLY),
         ((np.nan, -1.0, np.inf), 2.0, UNDECIDED),
         ((np.nan, -np.inf, -0.1), 2.0, DISAGREES),
         ((np.nan, -np.inf, 1.0), 2.0, DISAGREES),
@@ -143,8 +143,8 @@ def test_likeness(low, high, expected):
     ("verdicts", "expected"),
     [
         ((AGREES, AGREES), AGREES),
-        ((AGREES, IN_KIND), IN_KIND),
-        ((AGREES, DISAGREES), IN_KIND),
+        ((AGREES, PARTLY), PARTLY),
+        ((AGREES, DISAGREES), PARTLY),
         ((DISAGREES, DISAGREES), DISAGREES),
         ((AGREES, UNDECIDED), UNDECIDED),
         ((DISAGREES, UNDECIDED), DISAGREES),
@@ -163,13 +163,13 @@ FASTER = More(rule="more", of="D", more=["C-CIP 107 %"], less=["A-CIP 112 %"], p
     ("crystal", "glass", "expected"),
     [
         (D(3e-5, 1e-6), D(6e-7, 6e-8), AGREES),
-        (D(3e-5, 1e-6), D(3e-6, 3e-7), IN_KIND),
+        (D(3e-5, 1e-6), D(3e-6, 3e-7), PARTLY),
         (D(3e-5, 1e-6), D(6e-5, 1e-6), DISAGREES),
         (D(3e-5, 1e-6), D(3e-5, 1e-6), DISAGREES),
-        (D(3e-5, 1e-6), D(1e-6, 1e-7, True), IN_KIND),
+        (D(3e-5, 1e-6), D(1e-6, 1e-7, True), PARTLY),
         (D(3e-5, 1e-6), D(6e-5, 1e-7, True), UNDECIDED),
         # a value that is not two errors above zero is a bound
-        (D(3e-5, 1e-6), D(6e-7, 5e-7), IN_KIND),
+        (D(3e-5, 1e-6), D(6e-7, 5e-7), PARTLY),
         (D(3e-5, 1e-6, True), D(6e-7, 6e-8, True), UNDECIDED),
         # the crystal's bound excludes a factor of 50
         (D(3e-6, 1e-7, True), D(6e-7, 6e-8), DISAGREES),
@@ -203,14 +203,14 @@ def test_what_is_missing_is_named():
         rule.judge(Evidence({"sites": old}), SYSTEMS)
 
 
-def test_at_another_temperature_the_direction_decides_in_kind():
+def test_at_another_temperature_only_the_direction_is_tested():
     names = ("A-ML 112 %", "A-CIP 112 %")
     rule = More(
         rule="more", of="D", more=[names[0]], less=[names[1]], paper=17.6,
         temperatures_K=[700.0, 1100.0],
     )  # fmt: skip
     fast, slow = D(1e-5, 1e-6), D(1e-6, 1e-7)
-    assert verdict(rule, diffusion(**dict(zip(names, (fast, slow), strict=True)))) == IN_KIND
+    assert verdict(rule, diffusion(**dict(zip(names, (fast, slow), strict=True)))) == PARTLY
     assert verdict(rule, diffusion(**dict(zip(names, (slow, fast), strict=True)))) == DISAGREES
     # a factor of 1 excludes 17.6, but at the paper's temperature only
     assert verdict(rule, diffusion(**dict.fromkeys(names, fast))) == UNDECIDED
@@ -265,11 +265,11 @@ def test_a_maximum(values, expected):
     assert verdict(rule, diffusion(**found)) == expected
 
 
-def test_a_maximum_elsewhere_agrees_in_kind_and_volumes_between_may_be_missing():
+def test_a_maximum_elsewhere_partly_agrees_and_volumes_between_may_be_missing():
     names = ["C-CIP 86 %", "C-CIP 101 %", "C-CIP 107 %", "C-CIP 112 %", "C-CIP 117 %"]
     rule = Maximum(rule="maximum", of="D", at="C-CIP 107 %", among=names)
     found = {name: D(v, 0.1) for name, v in zip(names, (2, 4, 3, 2, 1), strict=True)}
-    assert verdict(rule, diffusion(**found)) == IN_KIND
+    assert verdict(rule, diffusion(**found)) == PARTLY
     del found["C-CIP 112 %"], found["C-CIP 101 %"]
     assert verdict(rule, diffusion(**found)) == AGREES
     del found["C-CIP 117 %"]
@@ -316,11 +316,11 @@ def test_amorphisation():
     rule = Amorphises(rule="amorphises", potential="ML", beyond=1.2)
     both = {"C-ML 120 %": "amorphised at 9 ps", "C-ML 130 %": "amorphised before production"}
     assert verdict(rule, frameworks({"C-ML 115 %": "crystal", **both}, 100)) == AGREES
-    assert verdict(rule, frameworks({"C-ML 115 %": "amorphised at 9 ps", **both}, 100)) == IN_KIND
+    assert verdict(rule, frameworks({"C-ML 115 %": "amorphised at 9 ps", **both}, 100)) == PARTLY
     one = {"C-ML 120 %": "crystal with defects", "C-ML 130 %": "amorphised at 30 ps"}
-    assert verdict(rule, frameworks(one, 100)) == IN_KIND
+    assert verdict(rule, frameworks(one, 100)) == PARTLY
     assert rule.judge(frameworks(one, 100), SYSTEMS).numbers == (
-        "120 %: stands for 100 ps; 130 %: amorphised at 30 ps"
+        "120 %: crystalline for 100 ps; 130 %: amorphised at 30 ps"
     )
     none = dict.fromkeys(both, "crystal")
     assert verdict(rule, frameworks(none, 100)) == UNDECIDED
@@ -333,7 +333,7 @@ def test_crystals_that_stay():
     rule = Stays(rule="stays", potential="CIP", beyond=1.1)
     standing = {"C-CIP 107 %": "amorphised at 1 ps", "C-CIP 117 %": "crystal with defects"}
     assert verdict(rule, frameworks(standing, 6000)) == AGREES
-    assert verdict(rule, frameworks(standing, 100)) == IN_KIND
+    assert verdict(rule, frameworks(standing, 100)) == PARTLY
     broken = {"C-CIP 112 %": "crystal", "C-CIP 117 %": "amorphised at 1 ps"}
     assert verdict(rule, frameworks(broken, 6000)) == DISAGREES
 
@@ -388,7 +388,7 @@ def test_a_lower_order_parameter_with_a_larger_D(low, high, expected):
     [
         (-1.0, -0.5, AGREES),
         (1.0, 0.5, DISAGREES),
-        (1.0, -0.5, IN_KIND),
+        (1.0, -0.5, PARTLY),
         (0.1, -0.1, UNDECIDED),
         (1.0, 0.1, UNDECIDED),
     ],
@@ -555,7 +555,7 @@ def test_reasons_are_given_for_disagreement_only():
     assert not nothing["why"].any()
     assert nothing["numbers"].str.startswith("missing: ").all()
     assert count_claims(nothing) == (
-        f"Of {len(nothing)} claims of the paper, 0 agree, 0 agree in kind, 0 disagree, and "
+        f"Of {len(nothing)} claims of the paper, 0 agree, 0 partly agree, 0 disagree, and "
         f"{len(nothing)} are not decidable with this campaign."
     )
 

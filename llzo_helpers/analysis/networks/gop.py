@@ -10,7 +10,8 @@ P(d),
 
 The first term is minus the entropy of the degrees, the second their mean. Degrees are real
 numbers, so that without binning nearly all differ: then o_s = mean degree - ln n_s, which
-counts sites (`counting_limit`) and does not depend on how they are connected (`rewired`).
+follows from the number of sites and their mean degree (`counting_limit`) and does not depend on
+how they are connected (`rewired`).
 """
 
 from __future__ import annotations
