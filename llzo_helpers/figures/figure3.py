@@ -251,8 +251,8 @@ def counting_figure(
             "How much of the order parameter is counting. Small symbols: connected pieces of the "
             "networks of jumps (bars: standard deviation); large, filled: whole networks; large, "
             "open: random networks with the same degrees. Grey: (mean degree − ln n)³, the value "
-            "if all degrees differ, for a mean degree of 0 (line) and 1/2 (dashed). Rewiring, which "
-            "turns a lattice of sites into a random graph, leaves θ unchanged."
+            "if all degrees differ, for a mean degree of 0 (line) and 1/2 (dashed). Rewiring, "
+            "which turns a lattice of sites into a random graph, leaves θ unchanged."
         ),
     )
     largest = max(int(curve.amounts.max()) for curve in by_sites.values())
