@@ -91,7 +91,10 @@ def _found(
     here: bool,
     path: Path,
 ) -> Result:
-    remedy = "make the run again: delete its folder, and llzo run the campaign"
+    remedy = (
+        f"if it came with the project, delete {campaign.directory} to unpack it again; or make the "
+        f"run again: delete its folder, and llzo run {campaign.name}"
+    )
     if here:
         result = analyse(campaign, item)
         store(path, result)
