@@ -8,10 +8,10 @@ from pathlib import Path
 os.environ["NUMBA_DISABLE_JIT"] = "1"
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
-import results
 import tutorials
 
 import llzo_helpers
+import results
 
 project = "llzo-notebooks"
 author = "The authors of llzo-notebooks"
