@@ -76,17 +76,7 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
             name=system_label(first),
         )
     if len(table) <= _FEW:
-        figure.add_scatter(
-            x=table["tracer_D_cm2_s"],
-            y=table["gop_k3"],
-            # above and beside the cross
-            text=[f"{_GAP}{100 * ratio:.4g} %<br>{_GAP}" for ratio in table["volume_ratio"]],
-            textposition="top right",
-            textfont={"size": 11},
-            mode="text",
-            hoverinfo="skip",
-            showlegend=False,
-        )
+        _name_volumes(figure, table)
     shown = values.tolist()
     if "amorphous" in set(table["phase"]):
         for label, value in PAPER_GOP.items():
@@ -102,6 +92,23 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
         margin = 0.1 * max(map(abs, shown))
         figure.update_yaxes(range=[min(shown) - margin, max(shown) + margin])
     return figure
+
+
+def _name_volumes(figure: go.Figure, table: pd.DataFrame) -> None:
+    """Write the volume above each point, to the left where another point follows closely."""
+    D = table["tracer_D_cm2_s"].to_numpy()
+    ratios = D / D[:, None]
+    followed = ((ratios > 1) & (ratios < 1.25)).any(axis=1)
+    figure.add_scatter(
+        x=D,
+        y=table["gop_k3"],
+        text=[f"{_GAP}{100 * ratio:.4g} %{_GAP}<br>{_GAP}" for ratio in table["volume_ratio"]],
+        textposition=np.where(followed, "top left", "top right").tolist(),
+        textfont={"size": 11},
+        mode="text",
+        hoverinfo="skip",
+        showlegend=False,
+    )
 
 
 @registered("figure_3b")

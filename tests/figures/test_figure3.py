@@ -77,6 +77,12 @@ def test_order_parameter_has_its_errors_and_its_count():
     figure = figure3.figure_3a(table)
     assert list(trace(figure, "C-Li7 100 % wang2014").error_y.array) == [1.0, 2.0]
     assert list(trace(figure, "(mean degree − ln n)³").y) == [-41.0, -44.0, -52.0]
+    (volumes,) = (t for t in figure.data if t.mode == "text")
+    assert [text.split("%")[0].strip() for text in volumes.text] == ["100"] * 3
+    assert list(volumes.textposition) == ["top right"] * 3
+    table["tracer_D_cm2_s"] = [1e-6, 1.2e-6, 3e-6]
+    (volumes,) = (t for t in figure3.figure_3a(table).data if t.mode == "text")
+    assert list(volumes.textposition) == ["top left", "top right", "top right"]
 
 
 def test_counting_lines_are_the_formula():

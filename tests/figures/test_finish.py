@@ -51,7 +51,9 @@ def test_a_long_legend_makes_a_figure_taller_and_not_its_axes_smaller():
 
 def test_a_figure_that_was_read_can_be_made_narrow():
     figure = finish(logarithmic(1e-7, 1e-4, 6))
+    figure.add_scatter(x=[1], y=[1e-5], text=["beside a point"], mode="text")
     small = resized(plotly.io.from_json(figure.to_json()), 350, 270)
+    assert len(small.data) == len(figure.data) - 1
     assert small.layout.width == 350
     assert small.layout.height > 270 + 6 * 20 / 2
     # as high as before, without the legend
