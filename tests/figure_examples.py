@@ -24,7 +24,14 @@ from llzo_helpers.campaign.paper import paper_values_for
 from llzo_helpers.campaign.site_panels import DensityPanel, VolumePanel
 from llzo_helpers.campaign.site_sensitivity import SensitivityPoint
 from llzo_helpers.campaign.tables import run_columns, system_columns
-from llzo_helpers.figures import amorphous, crossover, diffusion, figure3, site_figures
+from llzo_helpers.figures import (
+    amorphous,
+    crossover,
+    diffusion,
+    figure3,
+    order_parameter,
+    site_figures,
+)
 from llzo_helpers.figures.figure1 import figure_1a, figure_1b
 from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.figure4 import figure_4
@@ -151,7 +158,9 @@ class Examples:
         tetrahedron = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=float)
         surface = Surface(tetrahedron, np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3]]))
         times = np.array([0.1, 1.0, 5.0, 9.0])
-        return figure_2([DensityPanel(name, surface, times, np.eye(3)) for name in self.labels])
+        return figure_2(
+            [DensityPanel(name, surface, times, np.eye(3), 4.0) for name in self.labels]
+        )
 
     def figure_4(self) -> go.Figure:
         return figure_4(self.panels())
@@ -199,7 +208,7 @@ class Examples:
         return glass_network_figure(self.table)
 
     def gop_counting(self) -> go.Figure:
-        return figure3.counting_figure(
+        return order_parameter.counting_figure(
             {name: self.dependence() for name in self.labels},
             dict.fromkeys(self.labels, -80.0),
             dict.fromkeys(self.labels, np.array([-82.0, -81.0])),
@@ -208,7 +217,7 @@ class Examples:
 
     def gop_length(self) -> go.Figure:
         curves = {name: self.dependence() for name in self.labels}
-        return figure3.length_figure(curves, dict.fromkeys(self.labels, 0.1), self.looks)
+        return order_parameter.length_figure(curves, dict.fromkeys(self.labels, 0.1), self.looks)
 
     def predictors(self) -> go.Figure:
         x = np.arange(8)
@@ -216,7 +225,7 @@ class Examples:
             name: rank_correlation(x, self.rng.permutation(8))
             for name in ("critical rate", "order parameter, binned, normalised")
         }
-        return figure3.predictors_figure(found)
+        return order_parameter.predictors_figure(found)
 
     def figure_3b(self) -> go.Figure:
         frequency = np.linspace(0, 60, 200)

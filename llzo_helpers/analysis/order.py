@@ -43,6 +43,24 @@ class PairDistribution:
     standard_error: FloatArray
     coordination: FloatArray
 
+    def coarser(self, bins: int) -> "PairDistribution":
+        """Return the same with so many bins joined into one; what is left at the end is dropped.
+
+        The mean of g(r) is weighted by the volumes of the shells; errors are taken as independent.
+        """
+        kept = len(self.radii) // bins * bins
+        radii, values, error, coordination = (
+            each[:kept].reshape(-1, bins)
+            for each in (self.radii, self.values, self.standard_error, self.coordination)
+        )
+        weights = radii**2 / np.sum(radii**2, axis=1, keepdims=True)
+        return PairDistribution(
+            radii.mean(axis=1),
+            np.sum(weights * values, axis=1),
+            np.sqrt(np.sum((weights * error) ** 2, axis=1)),
+            coordination[:, -1],
+        )
+
 
 @dataclass(frozen=True)
 class CoordinationNumbers:

@@ -110,6 +110,12 @@ def glass_label(glass: Glass) -> str:
     return name + size_label(glass.supercell) + replica
 
 
+def glass_title(glass: Glass) -> str:
+    """Return the name of a glass for a caption; says so where its melt was not cooled slowly."""
+    at_once = glass.melt_quench.quench_K_ps is None
+    return glass_label(glass) + (", an instantaneously quenched melt" if at_once else "")
+
+
 def size_label(supercell: float) -> str:
     """Return what a name says of a supercell: nothing of one cell."""
     return " " + "x".join([f"{supercell:g}"] * 3) if supercell > 1 else ""

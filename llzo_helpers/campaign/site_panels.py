@@ -34,12 +34,15 @@ class DensityPanel:
         Of the site nearest to each vertex, ps.
     cell : ndarray, shape [vector, axis]
         Cell of the density, Å.
+    relative_level : float
+        Density at the surface, divided by the mean density of the ions.
     """
 
     title: str
     surface: Surface
     residence_time_ps: FloatArray
     cell: FloatArray
+    relative_level: float
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPa
         system.analysis.cell,
         repeats=system.repeats,
     )
-    return DensityPanel(system.title, surface, times, density.cell)
+    return DensityPanel(system.title, surface, times, density.cell, relative_level)
 
 
 def volume_panels(systems: Sequence[RunSites], *, accessible: bool) -> list[VolumePanel]:

@@ -13,6 +13,8 @@ from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import BLACK, GREY, new_figure, new_panels
 
 _PAIRS = (("Zr", "Zr"), ("O", "O"), ("Zr", "O"), ("La", "La"), ("La", "O"), ("Li", "O"))
+_BINS = 3
+"""Bins of pair distributions joined into one, which a short run of a glass allows for."""
 
 
 def _stage_looks(stages: Iterable[str], potential: str | None) -> dict[str, Look]:
@@ -51,25 +53,26 @@ def pair_distribution_figure(
         subplots={"shared_xaxes": "all"},
         caption=(
             f"Partial pair distributions of {', '.join(stages)}: {title}. Bands: standard errors "
-            "from blocks of frames. A glass keeps the first shell of the crystal and has no order "
-            "beyond the second. Tall peaks of the crystal are cut off."
+            "from blocks of frames. Where a glass has short-range order only, g(r) is close to 1 "
+            "beyond the first shells. Tall peaks of the crystal are cut off."
         ),
     )
     looks = _stage_looks(stages, potential)
     for pair, place in zip(_PAIRS, places, strict=True):
-        for name, pairs in stages.items():
+        curves = {name: pairs[pair].coarser(_BINS) for name, pairs in stages.items()}
+        for name, curve in curves.items():
             add_curve(
                 figure,
-                pairs[pair].radii,
-                pairs[pair].values,
-                pairs[pair].standard_error,
+                curve.radii,
+                curve.values,
+                curve.standard_error,
                 look=looks[name],
                 name=name,
                 showlegend=place is places[0],
                 place=place,
             )
         # the sharp shells of the crystal would flatten everything else
-        others = [pairs[pair].values.max() for name, pairs in stages.items() if name != "crystal"]
+        others = [curve.values.max() for name, curve in curves.items() if name != "crystal"]
         figure.update_yaxes(range=[0, 1.15 * max(others)], **place)
     figure.update_xaxes(range=[1.2, None])
     return figure

@@ -44,12 +44,14 @@ def msd_figure(
     mobile
         Elements of the ions, for the caption.
     """
+    several = any(len(results) > 1 for results in systems.values())
     figure, places = new_panels(
         list(systems),
         caption=(
-            f"Mean squared displacement of {ion_name(mobile)} relative to the framework; shade: "
-            "temperature. Bands: standard error; thick: the straight line fitted in its window. "
-            "Motion is diffusive where the curve runs parallel to the grey line, MSD ∝ t."
+            f"Mean squared displacement of {ion_name(mobile)} relative to the framework, by system"
+            f"{', from light to dark in the order of its runs' if several else ''}. Bands: "
+            "standard error; thick: the straight line fitted in its window. Motion is diffusive "
+            "where the curve runs parallel to the grey line, MSD ∝ t."
         ),
         x="lag t (ps)",
         y="MSD (Å<sup>2</sup>)",
@@ -81,7 +83,7 @@ def msd_figure(
     # with room for the names
     figure.update_xaxes(
         type="log",
-        range=[np.log10(shortest) - 0.1, np.log10(longest) + 0.8],
+        range=[np.log10(shortest) - 0.1, np.log10(longest) + 1.2],
     )
     everything = np.concatenate(
         [r.msd_A2 for results in systems.values() for r in results.values()]
@@ -138,30 +140,34 @@ def running_diffusion_figure(
             "D against lag: slopes of the mean squared displacement over a factor of two in lag, "
             "with standard errors. Shaded: the window of the fit; line: D of the fit. Where D "
             "still falls, ions rattle and jump back, and D of the fit is an upper bound (line of "
-            "the fit dotted)."
+            "the fit dotted). At short lags D may be beyond the axis."
         ),
         x="lag (ps)",
-        y="D (cm<sup>2</sup>/s)",
-        height=105,
+        y="D (10<sup>−5</sup> cm<sup>2</sup>/s)",
+        height=125,
         showlegend=False,
     )
     for (name, result), place in zip(results.items(), places, strict=True):
         colour, running = look_of(name, looks).colour, result.running
-        _add_running_D(
-            figure, running.lags_ps, running.D_cm2_s, running.D_std_cm2_s, colour, name, place
-        )
+        D, std = 1e5 * running.D_cm2_s, 1e5 * running.D_std_cm2_s
+        add_band(figure, running.lags_ps, D - std, D + std, colour=colour, group=name, **place)
+        _add_line(figure, running.lags_ps, D, colour, name, place)
         first, last = result.fit_lags_ps
         figure.add_vrect(x0=first, x1=last, fillcolor=GREY, opacity=0.15, line_width=0, **place)
-        if result.D_cm2_s > 0:
-            figure.add_scatter(
-                x=[first, last],
-                y=[result.D_cm2_s] * 2,
-                mode="lines",
-                line={"color": BLACK, "width": 2, "dash": "dot" if result.upper_bound else "solid"},
-                hoverinfo="skip",
-                **place,
-            )
-    return _label_running_D(figure)
+        figure.add_scatter(
+            x=[first, last],
+            y=[1e5 * result.D_cm2_s] * 2,
+            mode="lines",
+            line={"color": BLACK, "width": 2, "dash": "dot" if result.upper_bound else "solid"},
+            hoverinfo="skip",
+            **place,
+        )
+        highest = float(np.nanmax(D + np.nan_to_num(std)))
+        # what rattles at short lags would flatten the rest
+        of_fit = 5e5 * result.D_cm2_s if result.D_cm2_s > 0 else highest
+        figure.update_yaxes(range=[0, 1.05 * min(highest, of_fit)], nticks=5, **place)
+    figure.update_xaxes(type="log")
+    return figure
 
 
 def _add_running_D(
@@ -178,8 +184,19 @@ def _add_running_D(
     lags, D, std = lags_ps[shown], D_cm2_s[shown], D_std_cm2_s[shown]
     # on a logarithmic axis a band that reaches zero has no end
     add_band(figure, lags, np.maximum(D - std, D / 10), D + std, colour=colour, group=name, **place)
+    _add_line(figure, lags, D, colour, name, place)
+
+
+def _add_line(
+    figure: go.Figure,
+    lags_ps: FloatArray,
+    D: FloatArray,
+    colour: str,
+    name: str,
+    place: dict[str, int],
+) -> None:
     figure.add_scatter(
-        x=lags,
+        x=lags_ps,
         y=D,
         mode="lines",
         line={"color": colour},
@@ -187,12 +204,6 @@ def _add_running_D(
         showlegend=False,
         **place,
     )
-
-
-def _label_running_D(figure: go.Figure) -> go.Figure:
-    figure.update_xaxes(type="log")
-    figure.update_yaxes(type="log")
-    return figure
 
 
 @registered("ageing")
@@ -283,7 +294,9 @@ def ageing_lags_figure(
         curves.append((of_run.lags_ps, of_run.D_cm2_s, of_run.D_std_cm2_s, BLACK, "whole run"))
         for lag, D, std, colour, name in curves:
             _add_running_D(figure, lag, D, std, colour, name, place)
-    return _label_running_D(figure)
+    figure.update_xaxes(type="log")
+    figure.update_yaxes(type="log")
+    return figure
 
 
 @registered("arrhenius")

@@ -10,11 +10,16 @@ from llzo_helpers.campaign.site_panels import DensityPanel
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.residence_colour import ResidenceColour
-from llzo_helpers.figures.style import GREY, ion_name, new_panels
+from llzo_helpers.figures.style import GREY, columns_of, ion_name, new_panels
+
+_SCALE = 1.4
+"""With which a cell fills its panel."""
 
 
 @registered("figure_2")
-def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int = 3) -> go.Figure:
+def figure_2(
+    panels: Sequence[DensityPanel], mobile: str = "Li", *, colour: ResidenceColour | None = None
+) -> go.Figure:
     """Isosurface of the density of the ions in each system, with its cell.
 
     Parameters
@@ -23,8 +28,8 @@ def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int
         In reading order.
     mobile
         Elements of the ions, for the caption.
-    columns
-        Panels in a row.
+    colour
+        Scale of residence times; by default over those shown.
 
     Raises
     ------
@@ -33,18 +38,21 @@ def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int
     """
     if not panels:
         raise InputError("panels: none; give at least one system")
-    colour = ResidenceColour.covering(np.concatenate([panel.residence_time_ps for panel in panels]))
-    columns = min(columns, len(panels))
+    if colour is None:
+        times = np.concatenate([panel.residence_time_ps for panel in panels])
+        colour = ResidenceColour.covering(times)
+    columns = columns_of(len(panels))
     rows = -(-len(panels) // columns)
     figure, places = new_panels(
         [panel.title for panel in panels],
         caption=(
-            f"Figure 2. Isosurface of the time-averaged density of {ion_name(mobile)}. Colour: "
-            "residence time of the nearest site; yellow: fast, blue: slow."
+            f"Figure 2. Isosurfaces of the time-averaged density of {ion_name(mobile)}, at "
+            f"{_levels(panels)} times its mean. Colour: residence time of the nearest site; "
+            "yellow: fast, blue: slow."
         ),
         columns=columns,
         x="",
-        height=190,
+        height=150,
         subplots={
             "specs": [[{"type": "scene"}] * columns] * rows,
         },
@@ -68,7 +76,8 @@ def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int
             hovertemplate="%{customdata:.2f} ps<extra></extra>",
             **place,
         )
-        x, y, z = _cell_edges(panel.cell).T
+        edges = _cell_edges(panel.cell)
+        x, y, z = edges.T
         figure.add_scatter3d(
             x=x,
             y=y,
@@ -78,14 +87,21 @@ def figure_2(panels: Sequence[DensityPanel], mobile: str = "Li", *, columns: int
             hoverinfo="skip",
             **place,
         )
+        size = np.nanmax(edges, axis=0) - np.nanmin(edges, axis=0)
+        ratio = dict(zip("xyz", _SCALE * size / size.max(), strict=True))
+        figure.update_scenes(aspectratio=ratio, **place)
     figure.update_scenes(
-        aspectmode="data",
+        aspectmode="manual",
         xaxis_visible=False,
         yaxis_visible=False,
         zaxis_visible=False,
         camera={"eye": {"x": 1.15, "y": 0.8, "z": 0.55}, "projection": {"type": "orthographic"}},
     )
     return figure
+
+
+def _levels(panels: Sequence[DensityPanel]) -> str:
+    return " or ".join(f"{level:g}" for level in sorted({panel.relative_level for panel in panels}))
 
 
 def _cell_edges(cell: FloatArray) -> FloatArray:

@@ -1,28 +1,27 @@
 """Figure 3 of the paper: order parameter of the network (A), spectrum (B), distances (C)."""
 
-import itertools
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from numpy.typing import NDArray
 
-from llzo_helpers.analysis.networks.connectivity import RankCorrelation
-from llzo_helpers.analysis.networks.gop import counting_limit
-from llzo_helpers.analysis.networks.resampling import Dependence
 from llzo_helpers.analysis.order import BondAngles, PairDistribution
 from llzo_helpers.analysis.vibration import THZ_TO_WAVENUMBER, VibrationalDensityOfStates
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS
-from llzo_helpers.figures.facets import look_of, new_facets, once
+from llzo_helpers.figures.facets import look_of, new_facets
 from llzo_helpers.figures.looks import PAPER_COLOURS, Look, look
 from llzo_helpers.figures.measured import add_curve
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import BLACK, GREY, diffusivity_axis, new_figure
 
 _SHARED = {"shared_xaxes": "all", "shared_yaxes": "all"}
+
+_FEW = 12
+"""Points with their volumes beside them; of more, the numbers would overlap."""
+
+_GAP = "\N{NO-BREAK SPACE}"
 
 PAPER_GOP = {"CIP": -100.0, "ML": -250.0}
 """Approximate values for the paper's amorphous structures."""
@@ -47,11 +46,20 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
         y="graph order parameter θ (k = 3)",
         caption=(
             "Figure 3A. Graph order parameter of the network of jumps against the tracer "
-            "diffusion coefficient. Bars: standard errors. Crosses: the value that the number "
-            "of connected sites alone gives, (mean degree − ln n)³."
+            "diffusion coefficient. Bars: standard errors. Crosses: (mean degree − ln n)³ with "
+            "the number n of connected sites, which is θ where all degrees differ: it does not "
+            "depend on how the sites are connected."
         ),
     )
     figure.update_xaxes(type="log")
+    # below the symbols, and larger
+    figure.add_scatter(
+        x=table["tracer_D_cm2_s"],
+        y=table["gop_k3_counting_limit"],
+        mode="markers",
+        marker={"color": BLACK, "symbol": "x-thin-open", "size": 18},
+        name="(mean degree − ln n)³",
+    )
     values = table[["gop_k3", "gop_k3_counting_limit"]].to_numpy().ravel()
     ordered = table.sort_values(["md_potential", "phase"], ascending=[True, False], kind="stable")
     for _, rows in ordered.groupby(SYSTEM_COLUMNS, sort=False, dropna=False):
@@ -67,13 +75,8 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
             marker=drawn.marker,
             name=system_label(first),
         )
-    figure.add_scatter(
-        x=table["tracer_D_cm2_s"],
-        y=table["gop_k3_counting_limit"],
-        mode="markers",
-        marker={"color": BLACK, "symbol": "x-thin-open", "size": 9},
-        name="count of sites",
-    )
+    if len(table) <= _FEW:
+        _name_volumes(figure, table)
     shown = values.tolist()
     if "amorphous" in set(table["phase"]):
         for label, value in PAPER_GOP.items():
@@ -89,6 +92,23 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
         margin = 0.1 * max(map(abs, shown))
         figure.update_yaxes(range=[min(shown) - margin, max(shown) + margin])
     return figure
+
+
+def _name_volumes(figure: go.Figure, table: pd.DataFrame) -> None:
+    """Write the volume above each point, to the left where another point follows closely."""
+    D = table["tracer_D_cm2_s"].to_numpy()
+    ratios = D / D[:, None]
+    followed = ((ratios > 1) & (ratios < 1.25)).any(axis=1)
+    figure.add_scatter(
+        x=D,
+        y=table["gop_k3"],
+        text=[f"{_GAP}{100 * ratio:.4g} %{_GAP}<br>{_GAP}" for ratio in table["volume_ratio"]],
+        textposition=np.where(followed, "top left", "top right").tolist(),
+        textfont={"size": 11},
+        mode="text",
+        hoverinfo="skip",
+        showlegend=False,
+    )
 
 
 @registered("figure_3b")
@@ -217,168 +237,6 @@ def angles_figure(
         )
     figure.update_xaxes(range=[40, 180], tickvals=[60, 90, 120, 150, 180])
     figure.update_yaxes(range=[0, 1.05 * max(each.density.max() for each in angles.values())])
-    return figure
-
-
-@registered("gop_counting")
-def counting_figure(
-    by_sites: Mapping[str, Dependence],
-    full: Mapping[str, float],
-    null: Mapping[str, NDArray[Any]],
-    looks: Mapping[str, Look] | None = None,
-) -> go.Figure:
-    """How much of the order parameter is counting: θ against the number of connected sites.
-
-    Parameters
-    ----------
-    by_sites
-        θ (k = 3) of connected pieces of each system's network.
-    full
-        Of the whole networks.
-    null
-        Of rewired networks of the same degrees, [draw].
-    looks
-        Of the systems; black where it is not told.
-    """
-    figure, places = new_facets(
-        by_sites,
-        looks,
-        x="connected sites n",
-        y="graph order parameter θ (k = 3)",
-        height=330,
-        subplots=_SHARED,
-        caption=(
-            "How much of the order parameter is counting. Small symbols: connected pieces of the "
-            "networks of jumps (bars: standard deviation); large, filled: whole networks; large, "
-            "open: random networks with the same degrees. Grey: (mean degree − ln n)³, the value "
-            "if all degrees differ, for a mean degree of 0 (line) and 1/2 (dashed). Rewiring, "
-            "which turns a lattice of sites into a random graph, leaves θ unchanged."
-        ),
-    )
-    largest = max(int(curve.amounts.max()) for curve in by_sites.values())
-    smallest = min(int(curve.amounts.min()) for curve in by_sites.values())
-    figure.update_xaxes(type="log")
-    n = np.geomspace(smallest, largest, 60)
-    for (mean, dash), place in itertools.product(((0.0, "solid"), (0.5, "dash")), once(places)):
-        figure.add_scatter(
-            x=n,
-            y=counting_limit(n, exponent=3, mean_degree=mean),
-            mode="lines",
-            line={"color": GREY, "width": 1.5, "dash": dash},
-            name=f"count alone, mean degree {mean:g}",
-            showlegend=False,
-            **place,
-        )
-    for system, (place,) in places.items():
-        drawn, curve = look_of(system, looks), by_sites[system]
-        whole = drawn.marker | {"size": 12, "line": {"width": 1, "color": BLACK}}
-        common = {"name": system, "legendgroup": system, "mode": "markers"} | place
-        figure.add_scatter(
-            x=curve.amounts,
-            y=curve.means,
-            error_y={"array": curve.standard_deviations, "thickness": 1.5, "width": 3},
-            marker=drawn.marker | {"size": 5},
-            showlegend=False,
-            **common,
-        )
-        for values, marker, named in (
-            (null[system], drawn.open | {"size": 17}, False),
-            ([full[system]], whole, True),
-        ):
-            figure.add_scatter(
-                x=np.full(len(values), curve.amounts.max()),
-                y=values,
-                marker=marker,
-                showlegend=named,
-                **common,
-            )
-    return figure
-
-
-@registered("gop_length")
-def length_figure(
-    by_length: Mapping[str, Dependence],
-    frame_intervals_ps: Mapping[str, float],
-    looks: Mapping[str, Look] | None = None,
-) -> go.Figure:
-    """Graph order parameter against the length of the trajectory in which jumps are counted.
-
-    Parameters
-    ----------
-    by_length
-        θ by system; amounts are frames.
-    frame_intervals_ps
-        Time between frames, by system.
-    looks
-        Of the systems; black where it is not told.
-    """
-    figure, places = new_facets(
-        by_length,
-        looks,
-        x="length of the trajectory (ps)",
-        y="graph order parameter θ (k = 3)",
-        height=300,
-        subplots=_SHARED,
-        caption=(
-            "Graph order parameter against the length of the trajectory, mean over consecutive "
-            "windows (bars: standard deviation)."
-        ),
-    )
-    figure.update_xaxes(type="log")
-    for system, (place,) in places.items():
-        drawn, curve = look_of(system, looks), by_length[system]
-        figure.add_scatter(
-            x=curve.amounts * frame_intervals_ps[system],
-            y=curve.means,
-            error_y={"array": curve.standard_deviations, "thickness": 1.5, "width": 4},
-            mode="lines+markers",
-            marker=drawn.marker | {"size": 7},
-            line=drawn.line,
-            name=system,
-            **place,
-        )
-    return figure
-
-
-@registered("predictors")
-def predictors_figure(correlations: Mapping[str, RankCorrelation]) -> go.Figure:
-    """Rank correlation of measures of the network with the diffusion coefficient.
-
-    Parameters
-    ----------
-    correlations
-        By the measure's name; drawn from the strongest down.
-    """
-    ordered = sorted(correlations.items(), key=lambda item: abs(item[1].coefficient))
-    names = [name for name, _ in ordered]
-    rho = np.array([c.coefficient for _, c in ordered])
-    low, high = (np.array([c.interval[side] for _, c in ordered]) for side in (0, 1))
-    counts = sorted({c.n for _, c in ordered})
-    figure = new_figure(
-        x="ρ with D",
-        y="",
-        caption=(
-            "Which measure of the network predicts the diffusion coefficient: Spearman's rank "
-            f"correlation ρ over {' to '.join(map(str, counts))} runs, with 95 % confidence "
-            "intervals."
-        ),
-    )
-    figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    figure.add_scatter(
-        x=rho,
-        y=names,
-        error_x={
-            "array": high - rho,
-            "arrayminus": rho - low,
-            "thickness": 2,
-            "width": 6,
-        },
-        mode="markers",
-        marker={"size": 11, "color": BLACK},
-        showlegend=False,
-    )
-    figure.update_xaxes(range=[-1.05, 1.05])
-    figure.update_layout(margin={"l": 250}, width=740, height=90 + 42 * len(names))
     return figure
 
 

@@ -6,12 +6,19 @@ import plotly.graph_objects as go
 
 from llzo_helpers.campaign.site_panels import VolumePanel
 from llzo_helpers.figures.register import registered
+from llzo_helpers.figures.residence_colour import ResidenceColour
 from llzo_helpers.figures.style import ion_name
 from llzo_helpers.figures.volume_histograms import volume_histograms
 
 
 @registered("figure_5")
-def figure_5(panels: Sequence[VolumePanel], mobile: str = "Li", *, n_samples: int) -> go.Figure:
+def figure_5(
+    panels: Sequence[VolumePanel],
+    mobile: str = "Li",
+    *,
+    n_samples: int,
+    colour: ResidenceColour | None = None,
+) -> go.Figure:
     """Histograms of the volume that ions explore while at the sites of each system.
 
     Parameters
@@ -22,6 +29,8 @@ def figure_5(panels: Sequence[VolumePanel], mobile: str = "Li", *, n_samples: in
         Elements of the ions, for the caption.
     n_samples
         Positions in each hull.
+    colour
+        Scale of residence times; by default over those shown.
     """
     return volume_histograms(
         panels,
@@ -32,5 +41,5 @@ def figure_5(panels: Sequence[VolumePanel], mobile: str = "Li", *, n_samples: in
             "because a hull grows with it (the paper uses all positions). Colour: residence "
             "time of the sites in a bar, from the mean rate at which they are left."
         ),
-        bin_width=0.05,
+        colour=colour,
     )

@@ -35,6 +35,8 @@ def finish(figure: go.Figure) -> go.Figure:
 def resized(figure: go.Figure, width: int, height: int) -> go.Figure:
     """Return a finished figure laid out anew in another size, which its legend adds to."""
     small = go.Figure(figure)
+    # there is no room for names beside points
+    small.data = [trace for trace in small.data if getattr(trace, "mode", None) != "text"]
     margin, meta = small.layout.margin, small.layout.meta or {}
     small.update_layout(
         width=width,

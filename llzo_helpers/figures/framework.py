@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import plotly.graph_objects as go
 
 from llzo_helpers.analysis.framework import AMORPHOUS
@@ -22,13 +21,12 @@ def framework_figure(
     Parameters
     ----------
     curves
-        Times, ps, and fractions, by run.
+        Times, ps, and fractions, by run; of those that leave positions.
     looks
         Of the runs; black where it is not told.
     """
-    changing = [name for name, (_, fraction) in curves.items() if fraction.any()]
     figure, places = new_facets(
-        changing or list(curves)[:1],
+        curves,
         looks,
         x="time in production (ps)",
         y="La and Zr sites vacated (%)",
@@ -37,10 +35,11 @@ def framework_figure(
         caption=(
             "Fraction of the garnet's La and Zr positions that none of their ions is nearest to, "
             "by mean positions over blocks of the run. Above the dotted line a framework counts as "
-            "amorphous; a crystal that crosses it amorphises."
+            "amorphous; a crystal that crosses it amorphises. Runs that keep all positions are not "
+            "shown."
         ),
     )
-    for name, (place,) in places.items() if changing else ():
+    for name, (place,) in places.items():
         times, fraction = curves[name]
         figure.add_scatter(
             x=times,
@@ -49,18 +48,6 @@ def framework_figure(
             line=look_of(name, looks).line,
             name=name,
             **place,
-        )
-    unchanged = [times for times, fraction in curves.values() if not fraction.any()]
-    if unchanged:
-        longest = max(unchanged, key=lambda times: times[-1])
-        figure.add_scatter(
-            x=longest,
-            y=np.zeros(len(longest)),
-            mode="lines",
-            line={"color": GREY, "width": 3},
-            name=f"{len(unchanged)} that keep all positions",
-            row=1,
-            col=1,
         )
     figure.add_hline(y=100 * AMORPHOUS, line={"dash": "dot", "color": GREY, "width": 1})
     figure.update_yaxes(range=[-2, 102])

@@ -3,11 +3,13 @@
 Colour is the potential that ran: blue for the one that stands for the paper's CIP, vermilion for
 its ML, other colours for others. The marker is the structure: phase and lithium content; a glass
 that another potential made has a marker and a line of its own. Where several volumes are in one
-set of axes, the shade is the volume: light when compressed, dark when expanded. The paper's own
-values have the same colour and marker, open and dashed; our upper bounds are pale, with an arrow.
-What takes more curves than that has a panel for each potential.
+set of axes, shade and size of the marker are the volume: light and small when compressed, dark
+and large when expanded, so that it is seen in grey, too; and each line of a panel has a dash of
+its own. The paper's own values have the same colour and marker, open and dashed; our upper bounds
+are pale, with an arrow. What takes more curves than that has a panel for each potential.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,11 +38,13 @@ _OTHER_FOREIGN_GLASS = "star-diamond"
 _DASHES_OF_SUPERCELLS = {"solid": "longdash", "dash": "dashdot", "dot": "longdashdot"}
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "triangle-down")
-DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "10px,2px,2px,2px,2px,2px")
 """For what is not told apart by potential, structure or volume: taken in turn."""
 
-_MIDDLE, _REACH = 1.01, 0.25
-"""Of the volume ratio, for shades: the colour itself, and where it is lightest and darkest."""
+_MIDDLE, _WIDTH = 1.06, 0.15
+"""Of the volume ratio, for shades: where a colour is itself, and how far from there it changes."""
+_LIGHTEST, _DARKEST = 0.6, 0.8
+"""Parts of white and of black in a colour; a lighter line is not seen on paper."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,8 @@ class Look:
     dash: str
     panel: str = ""
     """Where a figure has panels, the one that it is in."""
+    size: float = 9
+    """Of the marker, pixels."""
 
     @property
     def pale(self) -> dict[str, Any]:
@@ -68,7 +74,7 @@ class Look:
     @property
     def marker(self) -> dict[str, Any]:
         """Marker of plotly."""
-        return {"color": self.colour, "symbol": self.symbol, "size": 9}
+        return {"color": self.colour, "symbol": self.symbol, "size": self.size}
 
     @property
     def line(self) -> dict[str, Any]:
@@ -85,14 +91,17 @@ def look(row: Mapping[Any, Any], *, shaded: bool = False) -> Look:
         The columns of `llzo_helpers.campaign.tables.SYSTEM_COLUMNS`; of the paper's values, too,
         whose potentials are "CIP" and "ML". What was run elsewhere is black.
     shaded
-        Tell volumes apart by shade.
+        Tell volumes apart by shade and size.
     """
     if row["phase"] == "observed":
         return Look(_OBSERVED, "circle", "solid")
     md_potential, origin = row["md_potential"], row["structure_potential"]
-    colour = potential_colour(md_potential)
+    colour, size = potential_colour(md_potential), 9.0
     if shaded and not pd.isna(row["volume_ratio"]):
-        colour = shade(colour, (row["volume_ratio"] - _MIDDLE) / _REACH)
+        # most volumes are near the middle, and even the farthest ones differ
+        expanded = math.tanh((row["volume_ratio"] - _MIDDLE) / _WIDTH)
+        part = _LIGHTEST if expanded < 0 else _DARKEST
+        colour, size = shade(colour, expanded, part=part), 9 + 3 * expanded
     lithium = row["li_per_formula"]
     if row["phase"] == "crystal":
         symbol, dash = _CRYSTALS.get(lithium, _OTHER_CRYSTAL), "solid"
@@ -102,22 +111,22 @@ def look(row: Mapping[Any, Any], *, shaded: bool = False) -> Look:
         symbol, dash = _GLASSES.get(lithium, _OTHER_GLASS), "dash"
     if row.get("supercell", 1) > 1:
         symbol, dash = f"{symbol}-dot", _DASHES_OF_SUPERCELLS[dash]
-    return Look(colour, symbol, dash)
+    return Look(colour, symbol, dash, size=size)
 
 
 def system_looks(campaign: Campaign) -> dict[str, Look]:
-    """Return how each system of a campaign is drawn beside the others, by its name."""
+    """Return how each system of a campaign is drawn in a panel of its own, by its name."""
     runs: list[AnyRun] = [*campaign.runs, *campaign.trajectories]
-    systems = map(system_columns, runs)
-    return {system_label(row): look(row, shaded=True) for row in systems}
+    return {system_label(row): look(row) for row in map(system_columns, runs)}
 
 
 def run_looks(runs: Mapping[str, AnyRun]) -> dict[str, Look]:
     """Return how runs are drawn beside each other, by what they are called.
 
-    Each potential has a panel, and so has each temperature and replica; the shade is the volume.
-    Runs made elsewhere, of which less is known, are told apart by shade, marker and line in turn;
-    lines of other lithium contents by their dashes.
+    Each potential has a panel, and so has each temperature and replica; shade and size of the
+    marker are the volume. Runs made elsewhere, of which less is known, are told apart by shade,
+    marker and line in turn. The lines of a panel have different dashes, given in the
+    order of the runs.
     """
     several = len({run.temperature_K for run in runs.values()}) > 1
     looks = {
@@ -130,19 +139,23 @@ def run_looks(runs: Mapping[str, AnyRun]) -> dict[str, Look]:
             number = seen[same]
             colour = shade(same.colour, 1 - 2 * (number + 1) / counts[same])
             symbol, dash = SYMBOLS[number % len(SYMBOLS)], DASHES[number % len(DASHES)]
-            looks[name] = Look(colour, symbol, dash, same.panel)
+            looks[name] = replace(same, colour=colour, symbol=symbol, dash=dash)
             seen[same] += 1
     return _with_lines_that_differ(looks)
 
 
 def _with_lines_that_differ(looks: Mapping[str, Look]) -> dict[str, Look]:
-    """Give lines another dash where, without their markers, they would look alike."""
-    used: dict[tuple[str, str], list[str]] = {}
+    """Give each line the dash that is rarest in its panel; first in its colour, then in all."""
+    in_panel, in_colour = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     found = {}
     for name, drawn in looks.items():
-        taken = used.setdefault((drawn.panel, drawn.colour), [])
-        dash = next((d for d in (drawn.dash, *DASHES) if d not in taken), drawn.dash)
-        taken.append(dash)
+        places = {dash: (drawn.panel, dash) for dash in (drawn.dash, *DASHES)}
+        dash = min(
+            places,
+            key=lambda dash: (in_colour[*places[dash], drawn.colour], in_panel[places[dash]]),
+        )
+        in_panel[drawn.panel, dash] += 1
+        in_colour[drawn.panel, dash, drawn.colour] += 1
         found[name] = replace(drawn, dash=dash)
     return found
 

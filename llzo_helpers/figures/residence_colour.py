@@ -1,10 +1,12 @@
-"""The colour of residence times, the same in Figures 2, 4 and 5: yellow is fast, blue is slow."""
+"""The colour of residence times, one scale for Figures 2, 4 and 5: yellow is fast, blue is slow."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from llzo_helpers.figures.style import log_ticks
 
 COLORSCALE = "Plasma_r"
 
@@ -24,12 +26,16 @@ class ResidenceColour:
 
     @classmethod
     def covering(cls, times: ArrayLike) -> "ResidenceColour":
-        """Return a scale over the finite times, ps."""
+        """Return a scale over the finite times, ps, that begins and ends at 1, 2 or 5."""
         finite = np.asarray(times, dtype=float)
         finite = finite[np.isfinite(finite) & (finite > 0)]
         if not len(finite):
             return cls(0.1, 10.0)
-        return cls(float(finite.min()), float(max(finite.max(), 1.01 * finite.min())))
+        ticks = np.array(log_ticks(finite.min() / 10, finite.max() * 10))
+        shortest = ticks[ticks <= finite.min()].max()
+        return cls(
+            float(shortest), float(ticks[(ticks >= finite.max()) & (ticks > shortest)].min())
+        )
 
     def __call__(self, times: ArrayLike) -> NDArray[np.float32]:
         """Return values for plotly's colour axis."""
@@ -38,20 +44,13 @@ class ResidenceColour:
     @property
     def axis(self) -> dict[str, Any]:
         """Return plotly's colour axis, its ticks in ps."""
-        ticks = [
-            digit * 10.0**power
-            for power in range(-3, 5)
-            for digit in (1, 2, 5)
-            if self.shortest <= digit * 10.0**power <= self.longest
-        ]
+        ticks = log_ticks(self.shortest, self.longest)
         return {
             "colorscale": COLORSCALE,
             "cmin": np.log10(self.shortest),
             "cmax": np.log10(self.longest),
             "colorbar": {
-                "title": {"text": "Residence<br>time (ps)"},
-                "thickness": 18,
-                "len": 0.9,
+                "title": {"text": " residence time (ps)"},
                 "tickvals": np.log10(ticks).tolist(),
                 "ticktext": [f"{tick:g}" for tick in ticks],
             },

@@ -1,6 +1,7 @@
 """What the site analysis is based on: survival of stays, superbasins, sensitivity, diffusion."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -24,6 +25,8 @@ from llzo_helpers.figures.style import (
 )
 
 _NO_DIFFUSION_CM2_S = 1e-15
+_RAREST = 1e-3
+"""Of the probabilities to stay that are drawn."""
 
 
 @registered("survival")
@@ -50,7 +53,7 @@ def survival_figure(
             "of site. Bands: standard error. A single rate gives a straight line; a steep start "
             "indicates quick returns."
         ),
-        subplots={"shared_yaxes": "all"},
+        subplots={"shared_xaxes": "all", "shared_yaxes": "all"},
     )
     kinds = sorted({kind for panel in curves.values() for kind in panel})
     dashes = dict(zip(kinds, DASHES * 9, strict=False))
@@ -71,8 +74,13 @@ def survival_figure(
                 showlegend=False,
                 **place,
             )
-    figure.update_yaxes(type="log", range=[-3, 0.05])
-    figure.update_xaxes(rangemode="tozero")
+    figure.update_yaxes(type="log", range=[math.log10(_RAREST), 0.05])
+    ends = [
+        curve.time[curve.survival >= _RAREST][-1]
+        for panel in curves.values()
+        for curve in panel.values()
+    ]
+    figure.update_xaxes(range=[0, 1.03 * max(ends)])
     return figure
 
 
@@ -156,8 +164,9 @@ def sensitivity_figure(
         caption=(
             "Sensitivity of the site analysis to its choices: the threshold above which an "
             "ion counts as being at a site, and the clustering (marker and line). Colour: system. "
-            "Bars: standard error. A result that changes from point to point depends on convention "
-            "and is not a property of the material alone."
+            "Points at the same threshold are drawn side by side. Bars: standard error. A result "
+            "that changes from point to point depends on convention and is not a property of the "
+            "material alone."
         ),
     )
     methods = list(dict.fromkeys(point.method for point in points))
@@ -172,8 +181,10 @@ def sensitivity_figure(
         ):
             chosen = [point for point in points if (point.system, point.method) == (system, method)]
             colour = look_of(system, looks).colour
+            # they may coincide
+            aside = 0.006 * (number - (len(methods) - 1) / 2 + 0.5 * systems.index(system))
             figure.add_scatter(
-                x=[point.assignment_threshold for point in chosen],
+                x=[point.assignment_threshold + aside for point in chosen],
                 y=[point.values[quantity] for point in chosen],
                 error_y={
                     "array": [point.errors.get(quantity, 0.0) for point in chosen],
@@ -182,7 +193,7 @@ def sensitivity_figure(
                 },
                 mode="lines+markers",
                 line={"color": colour, "width": 1.5, "dash": dash},
-                marker={"size": 8, "color": colour, "symbol": symbol},
+                marker={"size": 7, "color": colour, "symbol": symbol},
                 name=f"{system}: {method}",
                 showlegend=False,
                 **place,

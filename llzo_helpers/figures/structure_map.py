@@ -41,46 +41,34 @@ def map_figure(
     panels = list(dict.fromkeys(look_of(name, looks).panel for name in systems))
     figure, (first, *places) = new_panels(
         ["reference and quenches", *panels],
-        x=f"first component ({percent[0]} of the variance)",
+        x=f"first component ({percent[0]})",
         y=f"second component ({percent[1]})",
-        columns=2,
-        height=260,
+        height=230,
         subplots={"shared_xaxes": "all", "shared_yaxes": "all"},
         caption=(
             "Structures on a map made without labels: principal components of the mean "
-            "environments of La, Zr and O, at one density. Each point is a frame. Grey: the "
-            "reference that the map is made from, named in the first panel; lines there: quenches, "
-            "coloured by temperature. The other panels: the runs of this campaign, by potential."
+            "environments of La, Zr and O, at one density; in brackets: their parts of the "
+            "variance. Each point is a frame. Grey: the reference that the map is made from; lines "
+            "in the first panel: quenches, coloured by temperature. The other panels: the runs of "
+            "this campaign, by potential."
         ),
         coloraxis={
             "colorscale": "Inferno",
             "cmin": 0,
             "cmax": max((float(T.max()) for _, T in quenches.values()), default=3000.0),
-            "colorbar": {
-                "title": {"text": "T (K)", "font": {"size": 12}},
-                "thickness": 14,
-                "x": 1.01,
-                "len": 0.8,
-            },
+            "colorbar": {"title": {"text": " T of quenches (K)"}},
         },
     )
-    # the first two coincide
-    sides = ("top left", "bottom left", *["middle left"] * len(reference))
-    for beside, symbol, (name, scores) in zip(sides, SYMBOLS * 9, reference.items(), strict=False):
+    for symbol, (name, scores) in zip(SYMBOLS * 9, reference.items(), strict=False):
         for place in (first, *places):
-            named = place is first
             figure.add_scatter(
                 x=scores[:, 0],
                 y=scores[:, 1],
-                # its name is at the frame farthest to the left
-                mode="markers+text" if named else "markers",
-                text=np.where(scores[:, 0] == scores[:, 0].min(), name, "") if named else None,
-                textposition=beside,
-                textfont={"size": 10, "color": BLACK},
-                marker={"color": GREY, "symbol": f"{symbol}-open", "size": 7 if named else 5},
+                mode="markers",
+                marker={"color": GREY, "symbol": f"{symbol}-open", "size": 7},
                 name=name,
-                showlegend=False,
-                cliponaxis=False,
+                legendgroup=name,
+                showlegend=place is first,
                 **place,
             )
     for symbol, (name, (scores, temperatures)) in zip(SYMBOLS * 9, quenches.items(), strict=False):
@@ -100,7 +88,7 @@ def map_figure(
             x=scores[:, 0],
             y=scores[:, 1],
             mode="markers",
-            marker=drawn.marker | {"size": 7},
+            marker=drawn.marker | {"size": drawn.size - 2},
             name=system,
             **places[panels.index(drawn.panel)],
         )

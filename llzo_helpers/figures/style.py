@@ -1,5 +1,6 @@
 """The common style of all figures."""
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,8 +34,23 @@ _AXIS = {
     "title_standoff": 8,
 }
 
-_WIDTH, _LEFT, _BELOW = 740, 66, 52
-"""Of figures of several panels, pixels: of all, left of the panels, below them."""
+_WIDTH, _LEFT, _RIGHT, _BELOW = 740, 66, 20, 52
+"""Of figures of several panels, pixels: of all, left of the panels, right of and below them."""
+
+_COLOUR_BAR = 40
+"""Height of a colour bar with its ticks, pixels; it lies below the panels."""
+_BELOW_ALL = {
+    "orientation": "h",
+    "title": {"side": "right", "font": {"size": 12}},
+    "tickfont": {"size": 11},
+    "thickness": 10,
+    "len": 0.75,
+    "x": 0,
+    "xanchor": "left",
+    "xpad": 0,
+    "yanchor": "top",
+    "ypad": 0,
+}
 
 _LAYOUT = {
     "template": "plotly_white",
@@ -138,13 +154,26 @@ def log_ticks(low: float, high: float, digits: Sequence[float] = (1, 2, 5)) -> l
     return [tick for tick in ticks if low <= tick <= high]
 
 
+def columns_of(n_panels: int) -> int:
+    """Return how many panels stand in a row: three, or four where the last would be alone."""
+    return min(4 if n_panels % 3 == 1 else 3, n_panels)
+
+
+def _wrapped(title: str, width: int) -> list[str]:
+    """Return the lines of a title; units and what is in brackets are not broken."""
+    unbroken = re.sub(
+        r"\(.*?\)| (?=%|K\b)", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), title
+    )
+    return textwrap.wrap(unbroken, width, break_on_hyphens=False, break_long_words=False)
+
+
 def new_panels(
     titles: Sequence[str],
     *,
     caption: str,
     x: str | None = None,
     y: str | None = None,
-    columns: int = 3,
+    columns: int | None = None,
     height: int = 150,
     subplots: Mapping[str, Any] | None = None,
     **layout: Any,
@@ -161,7 +190,7 @@ def new_panels(
         Axis titles that all panels share, written below the lowest panels and beside the first
         ones; without them there is room for titles at each panel.
     columns
-        Panels in a row.
+        Panels in a row; by default `columns_of` them.
     height
         Of a panel, pixels.
     subplots
@@ -176,17 +205,19 @@ def new_panels(
         `row` and `col` of each panel.
     """
     arguments = dict(subplots or {})
-    columns = min(columns, len(titles))
+    columns = min(columns or columns_of(len(titles)), len(titles))
     rows = -(-len(titles) // columns)
     width = _WIDTH if columns > 1 else 520
-    right = 110 if "coloraxis" in layout else 20
-    between = 16 if arguments.get("shared_yaxes") else 62
-    inner = width - _LEFT - right
+    # scenes have no ticks
+    close = arguments.get("shared_yaxes") or "specs" in arguments
+    between = 16 if close else 62 if columns < 4 else 46
+    inner = width - _LEFT - _RIGHT
     panel_width = (inner - between * (columns - 1)) / columns
-    lines = [textwrap.wrap(title, int(panel_width / 6.2)) for title in titles]
+    lines = [_wrapped(title, int(panel_width / 6.2)) for title in titles]
     above = 10 + 15 * max(map(len, lines))
     below = 48 if x is None else 26
     full = rows * height + (rows - 1) * (above + below)
+    below_all = _BELOW + (_COLOUR_BAR if "coloraxis" in layout else 0)
     figure = make_subplots(
         rows,
         columns,
@@ -201,11 +232,13 @@ def new_panels(
     figure.update_layout(
         **_LAYOUT,
         width=width,
-        height=above + full + _BELOW,
-        margin={"l": _LEFT, "r": right, "t": above, "b": _BELOW},
+        height=above + full + below_all,
+        margin={"l": _LEFT, "r": _RIGHT, "t": above, "b": below_all},
         meta={"caption": caption},
         **layout,
     )
+    if "coloraxis" in layout:
+        figure.update_coloraxes(colorbar=_BELOW_ALL | {"y": -_BELOW / full})
     places = [{"row": i // columns + 1, "col": i % columns + 1} for i in range(len(titles))]
     for place in places if x is not None else ():
         if place["row"] == rows or place["row"] * columns + place["col"] > len(titles):

@@ -11,14 +11,15 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.figures.residence_colour import ResidenceColour
 from llzo_helpers.figures.style import new_panels
 
+_BIN_WIDTH_A3 = 0.2
+
 
 def volume_histograms(
     panels: Sequence[VolumePanel],
     *,
     quantity: str,
     caption: str,
-    bin_width: float,
-    columns: int = 3,
+    colour: ResidenceColour | None = None,
 ) -> go.Figure:
     """One histogram per system, each bar coloured by its sites' residence time.
 
@@ -30,25 +31,22 @@ def volume_histograms(
         What the volumes are, for the axis.
     caption
         What the figure shows.
-    bin_width
-        Å3, the same in all panels.
-    columns
-        Panels in a row.
+    colour
+        Scale of residence times; by default over those shown.
 
     Raises
     ------
     InputError
         If there is no site with a volume.
     """
-    bars = [_bars(panel, bin_width) for panel in panels]
+    bars = [_bars(panel) for panel in panels]
     times = np.concatenate([time for _, _, time in bars]) if bars else np.empty(0)
     if not len(times):
         raise InputError("panels: no site has a volume; analyse a longer run")
-    colour = ResidenceColour.covering(times)
+    colour = colour or ResidenceColour.covering(times)
     figure, places = new_panels(
         [panel.title for panel in panels],
         caption=caption,
-        columns=columns,
         x=f"{quantity} (Å<sup>3</sup>)",
         y="number of sites",
         height=130,
@@ -56,11 +54,16 @@ def volume_histograms(
         coloraxis=colour.axis,
         showlegend=False,
     )
+    ends = np.concatenate([middle for middle, _, _ in bars])
+    low, high = ends.min() - _BIN_WIDTH_A3, ends.max() + _BIN_WIDTH_A3
+    # no bar and no name above one reaches the frame
+    margin = 0.08 * (high - low)
+    figure.update_xaxes(range=[low - margin, high + margin])
     for panel, (middle, count, time), place in zip(panels, bars, places, strict=True):
         figure.add_bar(
             x=middle,
             y=count,
-            width=bin_width,
+            width=_BIN_WIDTH_A3,
             marker={
                 "color": colour(time),
                 "coloraxis": "coloraxis",
@@ -78,22 +81,27 @@ def volume_histograms(
         for level, (name, mean) in enumerate(means):
             y = (0.95 - 0.09 * level) * top
             figure.add_annotation(
-                x=mean, y=y, text=name, showarrow=False, font={"size": 11}, **place
+                x=np.clip(mean, low, high),
+                y=y,
+                text=name,
+                showarrow=False,
+                font={"size": 11},
+                **place,
             )
         figure.update_yaxes(range=[0, top], **place)
     return figure
 
 
-def _bars(panel: VolumePanel, bin_width: float) -> tuple[FloatArray, IntArray, FloatArray]:
+def _bars(panel: VolumePanel) -> tuple[FloatArray, IntArray, FloatArray]:
     """Return middle, number of sites and residence time of each bar that has sites."""
     present = np.isfinite(panel.volumes)
     bins, member, count = np.unique(
-        np.floor(panel.volumes[present] / bin_width), return_inverse=True, return_counts=True
+        np.floor(panel.volumes[present] / _BIN_WIDTH_A3), return_inverse=True, return_counts=True
     )
     # one site that nobody left must not colour a whole bar: rates are averaged, not times
     rate = np.bincount(member, 1 / panel.residence_time_ps[present], len(bins)) / count
     with np.errstate(divide="ignore"):
-        return (bins + 0.5) * bin_width, count, 1 / rate
+        return (bins + 0.5) * _BIN_WIDTH_A3, count, 1 / rate
 
 
 def _type_means(panel: VolumePanel) -> list[tuple[str, float]]:

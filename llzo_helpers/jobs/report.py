@@ -87,7 +87,8 @@ SECTIONS = (
             (
                 "framework_summary",
                 "State of the framework of each run: verdict, La and Zr positions of the garnet "
-                "vacated (first and last block of the run), and its diffusion coefficients.",
+                "vacated (first and last block of the run; where there are any, a figure shows "
+                "when), and its diffusion coefficients.",
             ),
         ),
     ),
@@ -133,11 +134,6 @@ SECTIONS = (
             "distance_from_crystal",
         ),
         tables=(
-            (
-                "predictors",
-                "Rank correlation of measures of the network of jumps with the diffusion "
-                "coefficient, with 95 % confidence intervals.",
-            ),
             (
                 "groups",
                 "Frames of each structure in each group that the map of structures has without "

@@ -113,6 +113,20 @@ def test_ideal_gas():
         assert np.average(pair.values, weights=pair.radii**2) == pytest.approx(1, abs=0.01)
 
 
+def test_joined_bins_are_those_of_a_coarser_count():
+    rng = np.random.default_rng(1)
+    frames, cell, species = rng.uniform(0, 12, size=(40, 50, 3)), np.eye(3) * 12, ["A"] * 50
+    fine = pair_distributions(frames, cell, species, bin_width_A=0.1)["A", "A"].coarser(2)
+    coarse = pair_distributions(frames, cell, species, bin_width_A=0.2)["A", "A"]
+    n = len(coarse.radii)
+    np.testing.assert_allclose(fine.radii[:n], coarse.radii)
+    beyond = coarse.radii > 1
+    np.testing.assert_allclose(fine.values[:n][beyond], coarse.values[beyond], rtol=2e-3)
+    np.testing.assert_allclose(fine.coordination[:n], coarse.coordination)
+    ratio = fine.standard_error[:n][beyond] / coarse.standard_error[beyond]
+    assert np.median(ratio) == pytest.approx(1, abs=0.2)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10**6))
 def test_counts_agree_with_ase_in_any_cell(seed):

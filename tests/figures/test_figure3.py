@@ -10,7 +10,7 @@ from llzo_helpers.analysis.networks.resampling import Dependence
 from llzo_helpers.analysis.order import pair_distributions
 from llzo_helpers.analysis.structure_map import structure_map
 from llzo_helpers.analysis.vibration import vibrational_density_of_states
-from llzo_helpers.figures import figure3
+from llzo_helpers.figures import figure3, order_parameter
 from llzo_helpers.figures.structure_map import distance_figure, map_figure
 from llzo_helpers.figures.style import log_ticks
 
@@ -76,12 +76,20 @@ def test_order_parameter_has_its_errors_and_its_count():
     )
     figure = figure3.figure_3a(table)
     assert list(trace(figure, "C-Li7 100 % wang2014").error_y.array) == [1.0, 2.0]
-    assert list(trace(figure, "count of sites").y) == [-41.0, -44.0, -52.0]
+    assert list(trace(figure, "(mean degree − ln n)³").y) == [-41.0, -44.0, -52.0]
+    (volumes,) = (t for t in figure.data if t.mode == "text")
+    assert [text.split("%")[0].strip() for text in volumes.text] == ["100"] * 3
+    assert list(volumes.textposition) == ["top right"] * 3
+    table["tracer_D_cm2_s"] = [1e-6, 1.2e-6, 3e-6]
+    (volumes,) = (t for t in figure3.figure_3a(table).data if t.mode == "text")
+    assert list(volumes.textposition) == ["top left", "top right", "top right"]
 
 
 def test_counting_lines_are_the_formula():
     curve = Dependence(np.array([5, 20]), np.array([-3.0, -20.0]), np.array([0.1, 0.2]))
-    figure = figure3.counting_figure({"a": curve}, {"a": -21.0}, {"a": np.array([-21.0, -22.0])})
+    figure = order_parameter.counting_figure(
+        {"a": curve}, {"a": -21.0}, {"a": np.array([-21.0, -22.0])}
+    )
     line = trace(figure, "count alone, mean degree 0.5")
     np.testing.assert_allclose(line.y, counting_limit(line.x, mean_degree=0.5))
 
@@ -89,13 +97,14 @@ def test_counting_lines_are_the_formula():
 def test_predictors_stand_in_order_of_strength():
     x = np.arange(8)
     noisy = [1, 0, 3, 2, 5, 4, 6, 7]
-    figure = figure3.predictors_figure(
+    figure = order_parameter.predictors_figure(
         {"weak": rank_correlation(x, [3, 1, 0, 2, 6, 7, 5, 4]),
          "strong": rank_correlation(x, -x),
          "middle": rank_correlation(x, noisy)}
     )  # fmt: skip
     (points,) = figure.data
-    assert list(points.y) == ["weak", "middle", "strong"]
+    assert [label.split(":")[0] for label in points.y] == ["weak", "middle", "strong"]
+    assert points.y[-1] == "strong: −1.00"
     np.testing.assert_allclose(points.x[-1], -1)
 
 
@@ -111,11 +120,10 @@ def test_map_has_a_point_for_each_frame():
     )
     np.testing.assert_allclose(trace(figure, "ours").x, scores[2:5, 0])
     np.testing.assert_allclose(trace(figure, "quench").y, scores[5:, 1])
-    # named where the reference stands alone, faint beside the systems
-    named, faint = (t for t in figure.data if t.name == "melt")
-    np.testing.assert_allclose(named.y, scores[:2, 1])
-    assert "text" in named.mode
-    assert "text" not in faint.mode
+    # in each panel, and once in the legend
+    everywhere = [t for t in figure.data if t.name == "melt"]
+    assert [t.showlegend for t in everywhere] == [True, False]
+    np.testing.assert_allclose([t.y for t in everywhere], [scores[:2, 1]] * 2)
     assert trace(figure, "quench").marker.color[0] == figure.layout.coloraxis.cmax == 3000
 
 

@@ -17,7 +17,10 @@ from llzo_helpers.figures.amorphous import (
 )
 from llzo_helpers.figures.crossover import crossover_figure, effects_figure
 from llzo_helpers.figures.figure1 import figure_1a, figure_1b
+from llzo_helpers.figures.figure4 import figure_4
+from llzo_helpers.figures.figure5 import figure_5
 from llzo_helpers.figures.register import load_figures, save_figure
+from llzo_helpers.figures.residence_colour import ResidenceColour
 from llzo_helpers.figures.structure import structure_figure
 from llzo_helpers.figures.thermo import thermo_figure
 from llzo_helpers.figures.volume_histograms import volume_histograms
@@ -150,10 +153,26 @@ def test_bars_of_volumes_count_sites():
         np.array([1.0, 3.0, 2.0, 1.0]),
         np.array(["a"] * 4),
     )
-    figure = volume_histograms([panel], quantity="Volume", caption="", bin_width=0.1)
+    figure = volume_histograms([panel], quantity="Volume", caption="")
     assert list(figure.data[0].y) == [2, 1]
+    # no bar is cut at the frame
+    low, high = figure.layout.xaxis.range
+    width = figure.data[0].width
+    assert low < min(figure.data[0].x) - width / 2
+    assert high > max(figure.data[0].x) + width / 2
     # from the mean of the rates, 1 and 1/3 per ps
     np.testing.assert_allclose(figure.data[0].customdata, [1.5, 2.0])
+
+
+def test_figures_share_a_scale_of_residence_times_whose_ends_have_ticks():
+    scale = ResidenceColour.covering([0.07, 30.0, np.inf, np.nan])
+    assert (scale.shortest, scale.longest) == (0.05, 50)
+    bar = scale.axis["colorbar"]
+    assert (bar["ticktext"][0], bar["ticktext"][-1]) == ("0.05", "50")
+    panel = VolumePanel("x", np.array([3.0, 4.0]), np.array([1.0, 2.0]), np.array(["a", "a"]))
+    for figure in (figure_4([panel], colour=scale), figure_5([panel], n_samples=9, colour=scale)):
+        assert figure.layout.coloraxis.cmax == np.log10(50)
+    assert ResidenceColour.covering([2.0]).longest == 5
 
 
 def test_figures_are_saved_under_their_names_and_others_refused(tmp_path):

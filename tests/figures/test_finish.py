@@ -9,7 +9,7 @@ from llzo_helpers.figures.compared import comparison_figure
 from llzo_helpers.figures.facets import look_of, new_facets, once
 from llzo_helpers.figures.finish import finish, resized, tick_text
 from llzo_helpers.figures.looks import Look
-from llzo_helpers.figures.style import new_figure
+from llzo_helpers.figures.style import columns_of, new_figure, new_panels
 
 LOOKS = {
     "a": Look("#000001", "circle", "solid", "CIP"),
@@ -51,7 +51,9 @@ def test_a_long_legend_makes_a_figure_taller_and_not_its_axes_smaller():
 
 def test_a_figure_that_was_read_can_be_made_narrow():
     figure = finish(logarithmic(1e-7, 1e-4, 6))
+    figure.add_scatter(x=[1], y=[1e-5], text=["beside a point"], mode="text")
     small = resized(plotly.io.from_json(figure.to_json()), 350, 270)
+    assert len(small.data) == len(figure.data) - 1
     assert small.layout.width == 350
     assert small.layout.height > 270 + 6 * 20 / 2
     # as high as before, without the legend
@@ -69,6 +71,24 @@ def test_each_potential_has_a_panel():
     assert places["b"] == [{"row": 2, "col": 1}, {"row": 2, "col": 2}]
     assert figure.layout.annotations[3].text == "ML: number"
     assert look_of("unknown", LOOKS).colour == "#000000"
+
+
+@pytest.mark.parametrize(
+    ("n", "columns"), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 3), (6, 3), (7, 4), (9, 3), (10, 4)]
+)
+def test_no_panel_is_alone_in_the_last_row(n, columns):
+    assert columns_of(n) == columns
+
+
+def test_titles_are_not_broken_within_units():
+    titles = ["network D (10<sup>−5</sup> cm<sup>2</sup>/s)", "C-Li6.25 101 % CIP, 1100 K"]
+    figure, _ = new_panels([*titles, "a", "b", "c", "d", "e"], caption="")
+    lines = [line for title in figure.layout.annotations for line in title.text.split("<br>")]
+    assert [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines[:2]] == [
+        "network D",
+        "(10<sup>−5</sup> cm<sup>2</sup>/s)",
+    ]
+    assert not any(line.startswith(("%", "K")) for line in lines)
 
 
 def test_two_runs_beside_each_other():

@@ -1,5 +1,6 @@
 """The visual language: the same system looks the same everywhere, no two look alike."""
 
+from collections import Counter
 from itertools import product
 
 import numpy as np
@@ -7,8 +8,17 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
+from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.model import load_campaign
-from llzo_helpers.figures.looks import look, potential_colour, run_looks, shade, system_looks
+from llzo_helpers.campaign.tables import system_columns
+from llzo_helpers.figures.looks import (
+    DASHES,
+    look,
+    potential_colour,
+    run_looks,
+    shade,
+    system_looks,
+)
 from llzo_helpers.figures.measured import add_measured
 
 CIP, ML = "bush1994_woodley1999", "hdnnp_sevennet0"
@@ -35,8 +45,17 @@ def test_colour_is_the_potential_ours_and_the_papers():
 
 def test_no_two_systems_of_a_campaign_look_alike():
     for name in ("quick", "reference", "paper"):
-        looks = system_looks(load_campaign(name))
-        assert len(set(looks.values())) == len(looks), name
+        runs = load_campaign(name).runs
+        rows = {system_label(row): row for row in map(system_columns, runs)}
+        looks = {look(row, shaded=True) for row in rows.values()}
+        assert len(looks) == len(rows), name
+
+
+def test_in_a_panel_of_its_own_a_system_has_the_colour_of_its_potential():
+    looks = system_looks(load_campaign("reference"))
+    assert {drawn.colour for drawn in looks.values()} == {
+        potential_colour(name) for name in (CIP, ML)
+    }
 
 
 def test_shades_darken_with_the_volume():
@@ -45,7 +64,10 @@ def test_shades_darken_with_the_volume():
 
     volumes = (0.86, 0.93, 1.01, 1.07, 1.12, 1.17, 1.3)
     colours = [look(system(volume_ratio=ratio), shaded=True).colour for ratio in volumes]
-    assert (np.diff([brightness(colour) for colour in colours]) < 0).all()
+    # of 765; told apart on paper
+    assert (np.diff([brightness(colour) for colour in colours]) < -30).all()
+    sizes = [look(system(volume_ratio=ratio), shaded=True).size for ratio in volumes]
+    assert (np.diff(sizes) > 0.4).all()
     assert shade("#0072B2", 0.0) == "#0072b2"
     assert shade("#000000", -1) == "#999999"
 
@@ -87,6 +109,20 @@ def test_runs_are_told_apart_and_each_potential_temperature_and_replica_has_a_pa
     assert len(set(looks.values())) == len(runs)
     panels = {look.panel for look in looks.values()}
     assert {"CIP, 1100 K", "ML, 1100 K", "CIP, 1100 K, replica 2"} <= panels
+
+
+def test_lines_of_a_panel_have_different_dashes_while_there_are_any():
+    crystals = [
+        run
+        for run in load_campaign("paper").runs
+        if run.phase == "crystal" and run.replica == 1 and run.temperature_K == 1100
+    ]
+    looks = run_looks({run.name: run for run in crystals[: len(DASHES)]})
+    of_panels = Counter((drawn.panel, drawn.dash) for drawn in looks.values())
+    assert max(of_panels.values()) == 1
+    many = run_looks({run.name: run for run in load_campaign("paper").runs})
+    lines = Counter((drawn.panel, drawn.colour, drawn.dash) for drawn in many.values())
+    assert max(lines.values()) == 1
 
 
 def test_runs_made_elsewhere_differ_too():

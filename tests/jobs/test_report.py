@@ -125,7 +125,7 @@ def test_the_page_fits_a_small_window_and_a_scene_is_a_picture_until_asked_for(c
     folder = campaign.directory
     tetrahedron = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
     surface = Surface(np.array(tetrahedron, float), np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3]]))
-    panel = DensityPanel("a", surface, np.ones(4), np.eye(3))
+    panel = DensityPanel("a", surface, np.ones(4), np.eye(3), 4.0)
     save_figure(folder, figure_2([panel]))
     glass = {"glass": campaign.glasses[0].name, "verdict": "glass"}
     elements = [f"{stage}: {element}" for stage in ("melt", "glass") for element in ("La", "Zr")]
