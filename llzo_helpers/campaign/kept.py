@@ -91,14 +91,14 @@ def _found(
     here: bool,
     path: Path,
 ) -> Result:
-    remedy = (
-        f"if it came with the project, delete {campaign.directory} to unpack it again; or make the "
-        f"run again: delete its folder, and llzo run {campaign.name}"
-    )
     if here:
         result = analyse(campaign, item)
         store(path, result)
         return result
+    remedy = (
+        f"if it came with the project, delete {campaign.directory} to unpack it again; or make the "
+        f"run again: delete its folder, and llzo run {campaign.name}"
+    )
     if not path.is_file():
         raise InputError(f"{path}: not found, nor the frames; {remedy}")
     return load(path, remedy)
