@@ -8,10 +8,10 @@ from pathlib import Path
 os.environ["NUMBA_DISABLE_JIT"] = "1"
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+import results_page
 import tutorials
 
 import llzo_helpers
-import results
 
 project = "llzo-notebooks"
 author = "The authors of llzo-notebooks"
@@ -34,9 +34,9 @@ myst_enable_extensions = ["colon_fence", "dollarmath", "substitution"]
 myst_heading_anchors = 3
 myst_substitutions = {
     "shown": tutorials.shown(),
-    "found": results.found(),
-    "gallery": results.gallery(),
-    "claims": results.claims(),
+    "found": results_page.found(),
+    "gallery": results_page.gallery(),
+    "claims": results_page.claims(),
 }
 # notebooks show what they were last run with; a build runs nothing
 nb_execution_mode = "off"
