@@ -114,7 +114,9 @@ SECTIONS = (
             ),
             (
                 "site_definitions",
-                "What the paper states about sites, by its own definitions, and this work.",
+                "What the paper states about sites, by its own definitions, and this work: with "
+                "the campaign's sites, and with those of Markov clustering (mcl). What else "
+                "differs from the paper is in the file.",
             ),
         ),
     ),

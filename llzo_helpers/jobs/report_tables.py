@@ -115,12 +115,12 @@ def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> R
 def _clusterings_beside(table: pd.DataFrame) -> pd.DataFrame:
     """Return a row per statement and run, with what each clustering gives beside each other."""
     marks = table["agrees"].map({"yes": " ✓", "no": " ✗"}).fillna("")
-    table = table.assign(said=table["this work"] + marks)
-    keys = ["quantity", "system", "paper", "differs"]
-    beside = table.pivot_table("said", keys, "clustering", "first", dropna=False, sort=False)
-    beside = beside.reindex(columns=list(dict.fromkeys(table["clustering"]))).dropna(how="all")
-    beside.columns = [f"this work, {name}" for name in beside.columns]
-    return beside.reset_index()
+    markov = table["clustering"] == "mcl"
+    column = markov.map({False: "this work", True: "this work, mcl"})
+    table = table.assign(said=table["this work"] + marks, column=column)
+    keys = ["quantity", "system", "paper"]
+    beside = table.pivot_table("said", keys, "column", "first", sort=False)
+    return beside.rename_axis(columns=None).reset_index()
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,3 +1,5 @@
+import re
+
 import pandas as pd
 
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS
@@ -65,3 +67,17 @@ def test_a_bound_is_shown_as_one():
     assert "<td>0.10\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.01</td>" in shown.html
     assert "<td>&lt; 0.36</td>" in shown.html
     assert "limit" not in shown.html
+
+
+def test_clusterings_stand_beside_each_other():
+    """Known sites in a crystal, clusters in a glass; Markov clustering beside both."""
+    rows = [
+        ("back-jumps (%)", "C", "known sites", "60", "70 ± 1", "yes"),
+        ("back-jumps (%)", "C", "mcl", "60", "90 ± 1", "no"),
+        ("back-jumps (%)", "A", "dotprod", "60", "80 ± 1", "no"),
+    ]
+    columns = ["quantity", "system", "clustering", "paper", "this work", "agrees"]
+    shown = report_table("site_definitions", pd.DataFrame(rows, columns=columns), {})
+    cells = re.findall(r"<td>(.*?)</td>", shown.html.replace("\N{NO-BREAK SPACE}", " "))
+    assert cells == ["C", "70 ± 1 ✓", "90 ± 1 ✗", "A", "80 ± 1 ✗", ""]
+    assert shown.common == "quantity: back-jumps (%); paper: 60"
