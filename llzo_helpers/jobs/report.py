@@ -166,8 +166,8 @@ SECTIONS = (
         tables=(
             (
                 "crossover",
-                "Table 1. Every structure run with every potential. Ratios are relative to "
-                "structures of the first potential run with the same potential.",
+                "Table 1. Every structure run with every potential. Ratios are to structures of "
+                "the first potential, run with that potential.",
             ),
             (
                 "effects",
