@@ -38,7 +38,7 @@ def test_strings_of_ions_carry_more_charge_than_tracers_tell():
 
 
 def test_a_drift_of_all_ions_counts_as_charge():
-    positions, _ = CASES["drifting cell, drift left"].make(0)
+    positions, _ = CASES["drifting cell, drift not removed"].make(0)
     assert collective_diffusion_coefficient(positions, 0.05).D_cm2_s > 1e-3
 
 
