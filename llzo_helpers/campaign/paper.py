@@ -305,9 +305,12 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
     """
     if comparison.empty:
         return ["No number of the paper has a counterpart in this campaign."]
-    counts = comparison["agreement"].value_counts()
+    in_range = comparison["lowest"].notna() & (comparison["deviation_sigma"] == 0)
+    kinds = comparison["agreement"].mask(in_range & (comparison["agreement"] == "agrees"), "range")
+    counts = kinds.value_counts()
     words = {
         "agrees": f"within {AGREES_WITHIN_SIGMA:g} standard errors of the paper",
+        "range": "with the paper's value in the range over definitions",
         "differs": "further from it",
         "bound": "with only an upper bound, which allows the paper's value",
         "undecided": f"known to no better than {100 * DECISIVE:.0f} %, which decides nothing",
@@ -323,7 +326,7 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
     differing = comparison[comparison["agreement"] == "differs"]
     factor = np.abs(np.log(differing["ratio"].clip(lower=1e-12))).sort_values(ascending=False)
     for row in differing.loc[factor.index].to_dict("records"):
-        name = COMPARED[row["quantity"]].head.split(" (")[0]
+        name = COMPARED[row["quantity"]].head.split(" (")[0].replace("back", "fraction of back")
         at = "" if np.isnan(row["temperature_K"]) else f" at {row['temperature_K']:g} K"
         size = f"{row['ratio']:.2g} times the paper's"
         if row["upper_bound"]:

@@ -59,8 +59,9 @@ SECTIONS = (
                 "Each number of the paper that has a counterpart here. σ: the difference in "
                 "standard errors of this work; the paper gives none of its own. In brackets: the "
                 "range over definitions, which the paper's value lies in or out of. ✓ agrees "
-                "within 2 σ; ✗ differs; ≤ an upper bound that allows the paper's value; ? too "
-                "uncertain to decide. Short runs and small cells have systematic errors besides.",
+                "within 2 σ, or in that range; ✗ differs; ≤ an upper bound that allows the paper's "
+                "value; ? too uncertain to decide. Short runs and small cells have systematic "
+                "errors besides.",
             ),
         ),
     ),
