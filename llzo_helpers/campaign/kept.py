@@ -95,10 +95,7 @@ def _found(
         result = analyse(campaign, item)
         store(path, result)
         return result
-    remedy = (
-        f"if it came with the project, delete {campaign.directory} to unpack it again; or make the "
-        f"run again: delete its folder, and llzo run {campaign.name}"
-    )
+    remedy = "delete the campaign's results if they were unpacked, else the run, and run it again"
     if not path.is_file():
         raise InputError(f"{path}: not found, nor the frames; {remedy}")
     return load(path, remedy)

@@ -195,7 +195,7 @@ class TestArchive:
         shutil.rmtree(campaign.directory / "kept" / run.name)
         for folder in campaign.run_directory(run).glob("segment_*"):
             shutil.rmtree(folder)
-        with pytest.raises(InputError, match=r"npz: not found, nor the frames; if it came with"):
+        with pytest.raises(InputError, match=r"npz: not found, nor the frames"):
             analyse_diffusion(campaign)
 
     def test_nothing_to_pack(self, campaign):
