@@ -14,7 +14,7 @@ from llzo_helpers.campaign.paper import (
     paper_values_for,
     verdict,
 )
-from llzo_helpers.campaign.verdicts import UNDECIDED
+from llzo_helpers.campaign.verdicts import DISAGREES, UNDECIDED
 from llzo_helpers.errors import InputError
 from llzo_helpers.jobs.report_tables import printed
 
@@ -27,6 +27,8 @@ class ClaimsPart:
     ----------
     summary
         How many claims agree.
+    disagreeing
+        Those that do not.
     decided, undecided
         Tables as HTML.
     n_undecided
@@ -38,6 +40,7 @@ class ClaimsPart:
     """
 
     summary: str
+    disagreeing: list[str]
     decided: str
     undecided: str
     n_undecided: int
@@ -54,6 +57,7 @@ def claims_part(campaign: Campaign) -> ClaimsPart | None:
     absent = _absent(campaign)
     return ClaimsPart(
         summary=count_claims(claims),
+        disagreeing=claims.loc[claims["verdict"] == DISAGREES, "claim"].to_list(),
         decided=claims_html(claims[~open_ones]),
         undecided=claims_html(claims[open_ones]),
         n_undecided=int(open_ones.sum()),

@@ -117,6 +117,12 @@ def test_claims_are_told_with_their_numbers_and_what_is_not_there_is_listed(camp
     assert "26 of the paper's numbers are not in this campaign" in page
     assert "<td>no such run in this campaign</td>" in page
     assert (campaign.directory / "claims.csv").is_file()
+    assert "Claims that disagree" not in page
+    # a crystal that is slower than the glass
+    slow = table.assign(tracer_D_cm2_s=[5e-7, 1e-7], tracer_D_std_cm2_s=1e-9)
+    save_table(campaign.directory / "diffusion.csv", slow)
+    page = write_report(campaign).read_text()
+    assert "<p>Claims that disagree:</p><ul><li>With CIP, glass is almost two orders" in page
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
