@@ -35,8 +35,8 @@ reproduce: setup
 # Report and figures of what is shipped in data/, or was run; SVG and PDF need a Chromium or Chrome
 figures: CAMPAIGN = reference
 figures: setup
-	@$(BIN)/llzo report $(CAMPAIGN)
 	-@$(BIN)/llzo figures $(CAMPAIGN)
+	@$(BIN)/llzo report $(CAMPAIGN)
 
 plan: setup
 	@$(BIN)/llzo plan $(CAMPAIGN) $(if $(CORES),--cores $(CORES)) \

@@ -30,20 +30,25 @@ def running_slurm(cpus: int | None = None) -> Iterator[None]:
         raise NoSlurmError("starting a Slurm needs root on Debian or Ubuntu")
     with Path("/tmp/llzo-slurm.lock").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if lock.tell():
+        # not where the file ended when it was opened: another process may have been at work then
+        if os.fstat(lock.fileno()).st_size:
             subprocess.run([SCRIPTS / "stop.sh"], check=False)
             lock.truncate(0)
         print(f"Slurm of process {os.getpid()}", file=lock, flush=True)
         start = subprocess.run(
             [SCRIPTS / "start.sh", *([str(cpus)] if cpus else [])], capture_output=True, text=True
         )
+        if "answers already" in start.stdout:
+            # somebody's, not to be ended whatever becomes of this process
+            lock.truncate(0)
+            yield
+            return
         try:
             if start.returncode:
                 raise NoSlurmError((start.stderr or start.stdout).strip().splitlines()[-1])
             yield
         finally:
-            if "answers already" not in start.stdout:
-                subprocess.run([SCRIPTS / "stop.sh"], check=False)
+            subprocess.run([SCRIPTS / "stop.sh"], check=False)
             lock.truncate(0)
 
 

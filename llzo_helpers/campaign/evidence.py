@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from llzo_helpers.analysis.diffusion import combine_replicas
+from llzo_helpers.campaign.labels import size_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import accessible_over_static, paper_label
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, read_table, with_error
@@ -273,18 +274,17 @@ def _nearest_lithium(rows: pd.DataFrame, expected: float | None) -> tuple[pd.Dat
 
 def _most_replicas(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Keep the supercell and protocol with most replicas, and say which, if there are several."""
-    columns = [column for column in ("supercell", "melt_quench") if column in rows]
+    columns = ["supercell", "melt_quench"]
     systems = [group for _, group in rows.groupby(columns, dropna=False, sort=False)]
     if len(systems) == 1:
         return rows, ""
     kept = max(systems, key=len)
-    told = (kept[c].iloc[0] for c in columns if rows[c].nunique(dropna=False) > 1)
-    return kept, f" ({', '.join(map(_system_word, told))})"
-
-
-def _system_word(value: Any) -> str:
-    """Return a supercell as n×n×n, a protocol by its name."""
-    return value if isinstance(value, str) else "×".join([f"{value:g}"] * 3)
+    told = []
+    if rows["supercell"].nunique() > 1:
+        told.append(size_label(kept["supercell"].iloc[0]).strip() or "one cell")
+    if rows["melt_quench"].nunique() > 1:
+        told.append(kept["melt_quench"].iloc[0])
+    return kept, f" ({', '.join(told)})"
 
 
 def read_evidence(campaign: Campaign) -> Evidence:

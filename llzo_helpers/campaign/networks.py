@@ -29,7 +29,7 @@ from llzo_helpers.analysis.sites import (
     network_diffusion,
     percolation,
 )
-from llzo_helpers.analysis.sites.kinetics import ANGSTROM2_PER_PS
+from llzo_helpers.analysis.sites.kinetics import ANGSTROM2_PER_PS, exchange_frequencies
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.kept import kept_path, of_each
 from llzo_helpers.campaign.labels import run_labels
@@ -167,9 +167,8 @@ def network_diffusivity(network: SiteNetwork) -> Callable[[JumpStatistics], floa
     vectors = hop_vectors(centres, network.cell, connected | connected.T)
 
     def diffusivity(statistics: JumpStatistics) -> float:
-        jumps = statistics.n_ij - np.diag(np.diag(statistics.n_ij))
-        exchange = (jumps + jumps.T) / (2 * statistics.time_at_site_ps.sum())
-        return float(np.trace(network_diffusion(exchange, vectors)[0]) / 3 * ANGSTROM2_PER_PS)
+        tensor = network_diffusion(exchange_frequencies(statistics), vectors)[0]
+        return float(np.trace(tensor) / 3 * ANGSTROM2_PER_PS)
 
     return diffusivity
 

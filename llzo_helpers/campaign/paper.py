@@ -89,8 +89,8 @@ COMPARED = {
     ),
     "E_a_eV": Compared("arrhenius", "E_a_eV", "E_a_std_eV", "Eₐ (eV)"),
     "back_jump_fraction": Compared(
-        "sites", "back_jump_fraction", "back_jump_fraction_std", "back-jumps (%)", 100.0,
-        ("back_jump_lowest", "back_jump_highest"),
+        "sites", "back_jump_fraction", "back_jump_fraction_std",
+        "fraction of back-jumps (%)", 100.0, ("back_jump_lowest", "back_jump_highest"),
     ),
     "accessible_over_static": Compared(
         "site_definitions", "value", "value_std",
@@ -326,7 +326,7 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
     differing = comparison[comparison["agreement"] == "differs"]
     factor = np.abs(np.log(differing["ratio"].clip(lower=1e-12))).sort_values(ascending=False)
     for row in differing.loc[factor.index].to_dict("records"):
-        name = COMPARED[row["quantity"]].head.split(" (")[0].replace("back", "fraction of back")
+        name = COMPARED[row["quantity"]].head.split(" (")[0]
         at = "" if np.isnan(row["temperature_K"]) else f" at {row['temperature_K']:g} K"
         size = f"{row['ratio']:.2g} times the paper's"
         if row["upper_bound"]:

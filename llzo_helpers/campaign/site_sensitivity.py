@@ -22,7 +22,6 @@ from llzo_helpers.campaign.sites import (
     find_sites,
     garnet_sites,
     garnet_types,
-    pooled_residence_time,
 )
 from llzo_helpers.md.trajectory import Trajectory
 
@@ -103,7 +102,7 @@ def sensitivity(
         errors = {}
         for kind in ("24d", "48g"):
             name = f"residence time {kind} (ps)"
-            values[name], errors[name] = pooled_residence_time(statistics, kinds == kind)
+            values[name], errors[name] = statistics.pooled_residence_time_ps(kinds == kind)
         explored = explored_positions(trajectory, system.mobile, sites).displacements
         hulls = [
             np.nanmean([hull_volume(explored[site]) for site in np.flatnonzero(kinds == kind)])

@@ -16,7 +16,7 @@ from llzo_helpers.analysis.sites import (
 from llzo_helpers.analysis.stationarity import Drift, drift
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.paper import paper_value
-from llzo_helpers.campaign.sites import RunSites, jumps_between, pooled_residence_time
+from llzo_helpers.campaign.sites import RunSites
 from llzo_helpers.campaign.tables import against_volume, run_columns
 from llzo_helpers.errors import InputError
 
@@ -105,7 +105,7 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
                 "rearranged_fraction": float(system.analysis.rearranged.mean()),
                 "unassigned_fraction": system.analysis.unassigned_fraction,
                 "multiple_occupancies": system.analysis.multiple_occupancy_count,
-                "n_jumps": int(jumps_between(system.statistics).sum()),
+                "n_jumps": int(system.statistics.jumps.sum()),
                 "jump_distance_A": _mean_distance(system.network),
                 "back_jump_fraction": system.returns.fraction,
                 "back_jump_fraction_std": system.returns.standard_error,
@@ -209,7 +209,7 @@ def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
     for system in systems:
         for kind in np.unique(system.kinds):
             these = system.kinds == kind
-            residence, residence_error = pooled_residence_time(system.statistics, these)
+            residence, residence_error = system.statistics.pooled_residence_time_ps(these)
             accessible = system.accessible.fixed_samples[these]
             rows.append(
                 {

@@ -269,7 +269,7 @@ def ranges_over_definitions(
             continue
         statistics = jump_statistics(stays, step * frame_interval_ps)
         for kind, values in times.items():
-            values.append(pooled_residence_time(statistics, kinds == kind)[0])
+            values.append(statistics.pooled_residence_time_ps(kinds == kind)[0])
     return DefinitionRanges(
         _range(fractions), {kind: _range(values) for kind, values in times.items()}
     )
@@ -279,20 +279,6 @@ def _range(values: list[float]) -> tuple[float, float]:
     if np.isnan(values).all():
         return np.nan, np.nan
     return float(np.nanmin(values)), float(np.nanmax(values))
-
-
-def jumps_between(statistics: JumpStatistics) -> FloatArray:
-    """Return the jumps [from, to] without the stays on the diagonal."""
-    return np.asarray(statistics.n_ij - np.diag(np.diag(statistics.n_ij)))
-
-
-def pooled_residence_time(statistics: JumpStatistics, these: BoolArray) -> tuple[float, float]:
-    """Return the residence time of pooled sites and its error, ps; NaN if nobody left them."""
-    departures = jumps_between(statistics)[these].sum()
-    if not departures:
-        return np.nan, np.nan
-    residence = float(statistics.time_at_site_ps[these].sum() / departures)
-    return residence, residence / float(np.sqrt(departures))
 
 
 _LITHIUM_OXYGEN_CUTOFF_A = 2.9

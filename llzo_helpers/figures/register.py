@@ -58,11 +58,15 @@ def save_figure(directory: Path, figure: go.Figure, *, of: str = "") -> None:
     write_text(directory / "figures" / file, figure.to_json())
 
 
+def figure_paths(directory: Path, name: str) -> list[Path]:
+    """Return the files that `save_figure` wrote under a name, in the order of their subjects."""
+    folder = directory / "figures"
+    return [*folder.glob(f"{name}.json"), *sorted(folder.glob(f"{name}-*.json"))]
+
+
 def load_figures(directory: Path, name: str) -> list[go.Figure]:
     """Return what `save_figure` wrote under a name, in the order of their subjects."""
-    folder = directory / "figures"
-    paths = [*folder.glob(f"{name}.json"), *sorted(folder.glob(f"{name}-*.json"))]
-    return [load_figure(path) for path in paths]
+    return [load_figure(path) for path in figure_paths(directory, name)]
 
 
 def load_figure(path: Path) -> go.Figure:

@@ -22,7 +22,7 @@ from llzo_helpers.campaign.labels import glass_label, run_label
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.tables import read_table
 from llzo_helpers.errors import InputError
-from llzo_helpers.figures.register import load_figures
+from llzo_helpers.figures.register import figure_paths, load_figure
 from llzo_helpers.figures.style import ion_name
 from llzo_helpers.files import read_record, write_text
 from llzo_helpers.generate.settings import MeltQuench
@@ -236,11 +236,12 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
     labels |= {name: short_name(name) for name in campaign.potentials}
     for name in section.figures:
         try:
-            found = load_figures(campaign.directory, name)
+            paths = figure_paths(campaign.directory, name)
+            found = [load_figure(path) for path in paths]
         except InputError as error:
             faults.append(str(error))
             continue
-        for number, figure in enumerate(found):
+        for number, (path, figure) in enumerate(zip(paths, found, strict=True)):
             figures.append(
                 {
                     "id": f"{name}-{number}",
@@ -249,7 +250,7 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
                     "width": figure.layout.width,
                     "height": figure.layout.height,
                     "caption": (figure.layout.meta or {}).get("caption", ""),
-                    "files": _files_of(campaign, name),
+                    "files": _files_beside(path),
                     **_preview(campaign, name, figure),
                 }
             )
@@ -276,10 +277,10 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
     }
 
 
-def _files_of(campaign: Campaign, name: str) -> list[str]:
+def _files_beside(figure: Path) -> list[str]:
     """Return the files that hold a figure for print, and its data, relative to the report."""
-    found = (campaign.directory / "figures").glob(f"{name}.*")
-    return [f"figures/{path.name}" for path in sorted(found) if path.suffix != ".json"]
+    found = sorted(figure.parent.glob(f"{figure.stem}.*"))
+    return [f"figures/{path.name}" for path in found if path != figure]
 
 
 def _preview(campaign: Campaign, name: str, figure: go.Figure) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def claims_html(claims: pd.DataFrame) -> str:
 
 def _unbroken(text: str) -> str:
     """Return text for a page, in which numbers keep their signs and units."""
-    for sign in (" %", " ±", "± ", "< ", "> "):
+    for sign in (" %", "< ", "> "):
         text = text.replace(sign, sign.replace(" ", "\N{NO-BREAK SPACE}"))
     return printed(escape(text))
 

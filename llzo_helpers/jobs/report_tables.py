@@ -207,8 +207,8 @@ def _without_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 
 def _html(table: pd.DataFrame) -> str:
-    names = table.iloc[:, 0] if table.columns[0] in {"system", "run", "glass"} else [" " * 100]
-    short = len(table) and max(map(len, names)) <= _LONGEST_LINE
+    names = table[[c for c in table.columns[:1] if c in {"system", "run", "glass"}]]
+    short = len(names.columns) and names.iloc[:, 0].str.len().max() <= _LONGEST_LINE
     classes = "in-one-line" if short else None
     return printed(table.to_html(index=False, na_rep="", border=0, escape=False, classes=classes))
 

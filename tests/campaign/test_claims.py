@@ -246,7 +246,7 @@ def test_of_several_supercells_and_protocols_that_with_most_replicas_counts():
         "D", "A-CIP 112 %", SYSTEMS["A-CIP 112 %"], 1100.0
     )
     assert glass.value == pytest.approx(1.5e-6)
-    assert glass.note == " (1×1×1, cip)"
+    assert glass.note == " (one cell, cip)"
 
 
 @pytest.mark.parametrize(

@@ -159,14 +159,17 @@ def test_each_number_of_the_paper_is_compared_or_listed_with_the_reason(tmp_path
     listed = not_compared(campaign, comparison, compared_tables(campaign))
     assert comparison["paper_row"].nunique() + len(listed) == len(paper_values()) == 28
     reasons = {
-        (row["quantity"].split()[0], row["system"], row["T (K)"]): row["reason"]
+        (row["quantity"].split(" (")[0], row["system"], row["T (K)"]): row["reason"]
         for row in listed.to_dict("records")
     }
     assert reasons["D", "C-Li7 100 % ML", "1100"] == "not finished: 0 of 1 runs"
     assert reasons["D", "A 112 % ML on CIP", "700"] == "no such run in this campaign"
     assert reasons["Eₐ", "C-Li6.25 86 % CIP", ""] == "too few temperatures: 1 of at least 3"
     assert reasons["Eₐ", "C-Li6.25 112 % CIP", ""] == "not finished: 1 of 3 temperatures"
-    assert reasons["back-jumps", "C-Li6.25 112 % CIP", "1100"] == "no sites.csv: run its notebook"
+    assert (
+        reasons["fraction of back-jumps", "C-Li6.25 112 % CIP", "1100"]
+        == "no sites.csv: run its notebook"
+    )
     save_table(campaign.directory / "sites.csv", pd.DataFrame({"run": ["x"], "volume_ratio": [1]}))
     listed = not_compared(campaign, comparison, compared_tables(campaign))
     assert listed["reason"].str.contains("sites.csv is of an older version").sum() == 3

@@ -125,6 +125,19 @@ def test_claims_are_told_with_their_numbers_and_what_is_not_there_is_listed(camp
     assert "<p>Claims that disagree:</p><ul><li>With CIP, glass is almost two orders" in page
 
 
+def test_files_for_print_are_linked_beside_their_figure(campaign: Campaign):
+    """Of two figures of one name, each has its own."""
+    tetrahedron = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    surface = Surface(np.array(tetrahedron, float), np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3]]))
+    figure = figure_2([DensityPanel("a", surface, np.ones(4), np.eye(3), 4.0)])
+    for subject, ending in (("first", "svg"), ("second", "pdf")):
+        save_figure(campaign.directory, figure, of=subject)
+        (campaign.directory / f"figures/figure_2-{subject}.{ending}").touch()
+    page = write_report(campaign).read_text()
+    for link in ("figure_2-first.svg", "figure_2-second.pdf"):
+        assert page.count(f'href="figures/{link}"') == 1
+
+
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
 def test_the_page_fits_a_small_window_and_a_scene_is_a_picture_until_asked_for(campaign: Campaign):
     """In a real browser: nothing scrolls sideways, figures are drawn, no error is logged."""

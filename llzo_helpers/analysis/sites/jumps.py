@@ -182,6 +182,19 @@ class JumpStatistics:
     occupancy: FloatArray
     time_at_site_ps: FloatArray
 
+    @property
+    def jumps(self) -> FloatArray:
+        """Jumps without the stays on the diagonal [from, to]."""
+        return np.asarray(self.n_ij - np.diag(np.diag(self.n_ij)))
+
+    def pooled_residence_time_ps(self, sites: BoolArray) -> tuple[float, float]:
+        """Return the residence time of pooled sites and its error; NaN if nobody left them."""
+        departures = self.jumps[sites].sum()
+        if not departures:
+            return np.nan, np.nan
+        residence = float(self.time_at_site_ps[sites].sum() / departures)
+        return residence, residence / float(np.sqrt(departures))
+
 
 def jump_statistics(
     stays: Stays,

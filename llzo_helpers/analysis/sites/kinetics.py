@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 
-from llzo_helpers.analysis.sites.jumps import Stays, jump_statistics
+from llzo_helpers.analysis.sites.jumps import JumpStatistics, Stays, jump_statistics
 from llzo_helpers.analysis.sites.network import hop_vectors
 from llzo_helpers.arrays import FloatArray
 
@@ -78,8 +78,7 @@ def jump_diffusion(
 
     def flux(ion_weights: FloatArray | None) -> FloatArray:
         statistics = jump_statistics(stays, frame_interval_ps, ion_weights=ion_weights)
-        jumps = statistics.n_ij - np.diag(np.diag(statistics.n_ij))
-        return np.asarray((jumps + jumps.T) / (2 * statistics.time_at_site_ps.sum()))
+        return exchange_frequencies(statistics)
 
     exchange = flux(None)
     vectors = hop_vectors(centres, cell, exchange > 0)
@@ -100,6 +99,12 @@ def jump_diffusion(
         network_correlation=coefficient / float(uncorrelated) if uncorrelated > 0 else np.nan,
         net_flux=net_flux,
     )
+
+
+def exchange_frequencies(statistics: JumpStatistics) -> FloatArray:
+    """Return how often an ion jumps between two sites, mean of both directions, 1/ps [from, to]."""
+    jumps = statistics.jumps
+    return np.asarray((jumps + jumps.T) / (2 * statistics.time_at_site_ps.sum()))
 
 
 def network_diffusion(exchange: FloatArray, vectors: FloatArray) -> tuple[FloatArray, FloatArray]:
