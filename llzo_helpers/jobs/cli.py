@@ -43,7 +43,12 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="run what is missing of a campaign, and write its report")
     run.add_argument("--profile", default="local", help="folder of workflow/profiles")
     run.add_argument("--cores", type=int, help="cores to use (profile local; default: all)")
-    run.add_argument("--only", nargs="+", default=[], help="names of runs to do, without analyses")
+    run.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        help="names of runs to do (vibration/NAME: for a spectrum), without analyses",
+    )
 
     plan = commands.add_parser("plan", help="predict core-hours and disk space, from a benchmark")
     plan.add_argument("--cores", type=int, help="cores working at once; default: all usable here")

@@ -55,7 +55,8 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     cores
         Cores to use on this machine; all that this process may use by default.
     only
-        Names of the only runs to make; all runs and analyses by default.
+        Names of the only runs to make (`vibration/NAME` for the spectrum of one); all runs and
+        analyses by default.
 
     Returns
     -------
@@ -78,8 +79,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if not profile_directory.is_dir():
         known = ", ".join(sorted(path.name for path in profile_directory.parent.iterdir()))
         raise InputError(f"{profile_directory}: no such profile; available: {known}")
-    if unknown := set(only) - {run.name for run in campaign.runs}:
-        raise InputError(f"{name}: no run {unknown.pop()}; see the campaign's report")
+    wanted = _folders_of(only, campaign)
     if _profile(profile_directory).get("executor", "local") != "local":
         _require_plain_path(campaign.directory)
         _require_plain_path(ROOT)
@@ -108,7 +108,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         if cores is None and _profile(profile_directory).get("cores") == "all":
             cores = usable_cpus()
         command = _snakemake(campaign, profile_directory, cores)
-        command += [f"runs/{run}/summary.json" for run in only]
+        command += [f"{folder}/summary.json" for folder in wanted]
         _run_beside_earlier_jobs(command, campaign, lock)
         status = _watch(command, campaign, lock)
         if status:
@@ -123,6 +123,17 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if not only:
         print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
     return 1 if status else 0
+
+
+def _folders_of(names: Sequence[str], campaign: Campaign) -> list[str]:
+    """Folders of runs, relative to the campaign's."""
+    known = {run.name: f"runs/{run.name}" for run in campaign.runs}
+    known |= {
+        folder: folder for folder in (f"vibration/{run.name}" for run in campaign.vibration_runs)
+    }
+    if unknown := set(names) - set(known):
+        raise InputError(f"{campaign.name}: no run {unknown.pop()}; see the campaign's report")
+    return [known[name] for name in names]
 
 
 @contextmanager
