@@ -1,8 +1,10 @@
 """Mean squared displacements: over all time origins, and how they change along a run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
@@ -13,6 +15,12 @@ _BLOCK_BYTES = 1e6
 """Of the positions processed at once: what fits into a cache."""
 _IONS_COPIED, _FRAMES_COPIED = 16, 512
 """Brought into order at once: few enough to stay in a cache, enough to use whole lines of it."""
+_WORTH_THREADS = 3_000_000
+"""Coordinates; below, starting threads takes longer than they save."""
+
+Block = tuple[slice, FloatArray]
+"""Which ions, and a copy of their positions, [ion, axis, frame]."""
+Result = TypeVar("Result")
 
 
 def mean_squared_displacement(
@@ -50,30 +58,48 @@ def mean_squared_displacement(
     chosen = np.arange(n_frames) if lags is None else np.asarray(lags, dtype=np.intp)
     if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n_frames:
         raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames minus one")
-    result = np.zeros((n_ions if per_ion else 1, len(chosen)))
-    for ions, block in _blocks(trajectory):
-        msd = _msd_of_block(block, chosen)
-        if per_ion:
-            result[ions] = msd
-        else:
-            result[0] += msd.sum(axis=0) / n_ions
-    return result if per_ion else result[0]
+    of_ions = np.empty((n_ions if per_ion else 0, len(chosen)))
+
+    def keep(blocks: Iterator[Block]) -> None:
+        for ions, block in blocks:
+            of_ions[ions] = _msd_of_block(block, chosen)
+
+    def add(blocks: Iterator[Block]) -> FloatArray:
+        return sum((_msd_of_block(block, chosen).sum(axis=0) for _, block in blocks), start=none)
+
+    if per_ion:
+        _in_threads(keep, trajectory)
+        return of_ions
+    none = np.zeros(len(chosen))
+    return sum(_in_threads(add, trajectory), start=none) / n_ions
 
 
-def _blocks(trajectory: NDArray[np.generic]) -> Iterator[tuple[slice, FloatArray]]:
-    """Yield copies of the positions of a few ions, [ion, axis, frame], and which ions they are."""
+def _in_threads(
+    work: Callable[[Iterator[Block]], Result], trajectory: NDArray[np.generic]
+) -> list[Result]:
+    """Return what `work` gives for the blocks of each few ions, in their order."""
     n_frames, n_ions, n_axes = trajectory.shape
     step = max(1, int(_BLOCK_BYTES / (8 * max(n_axes, 1) * n_frames)))
-    copied = max(step, _IONS_COPIED)
-    for first in range(0, n_ions, copied):
-        part = np.moveaxis(trajectory[:, first : first + copied], 0, -1)
-        ordered = np.empty(part.shape)
-        for frame in range(0, n_frames, _FRAMES_COPIED):
-            frames = slice(frame, frame + _FRAMES_COPIED)
-            ordered[..., frames] = part[..., frames]
-        for begin in range(0, len(ordered), step):
-            block = ordered[begin : begin + step]
-            yield slice(first + begin, first + begin + len(block)), block
+    groups = range(0, n_ions, copied := max(step, _IONS_COPIED))
+    threads = -1 if trajectory.size > _WORTH_THREADS else 1
+    return list(
+        Parallel(n_jobs=threads, require="sharedmem")(
+            delayed(work)(_blocks(trajectory, range(first, min(first + copied, n_ions)), step))
+            for first in groups
+        )
+    )
+
+
+def _blocks(trajectory: NDArray[np.generic], ions: range, step: int) -> Iterator[Block]:
+    """Yield the positions of some ions, a few at a time."""
+    part = np.moveaxis(trajectory[:, ions.start : ions.stop], 0, -1)
+    ordered = np.empty(part.shape)
+    for frame in range(0, len(trajectory), _FRAMES_COPIED):
+        frames = slice(frame, frame + _FRAMES_COPIED)
+        ordered[..., frames] = part[..., frames]
+    for begin in range(0, len(ions), step):
+        chosen = ions[begin : begin + step]
+        yield slice(chosen.start, chosen.stop), ordered[begin : begin + step]
 
 
 def _msd_of_block(block: FloatArray, lags: NDArray[np.intp]) -> FloatArray:
@@ -83,7 +109,11 @@ def _msd_of_block(block: FloatArray, lags: NDArray[np.intp]) -> FloatArray:
     # zeros enough that no lag wanted wraps around
     size = fft.next_fast_len(n_frames + int(lags.max(initial=0)), real=True)
     spectrum = fft.rfft(block, size)
-    power = (spectrum.real**2 + spectrum.imag**2).sum(axis=1)
+    # real and imaginary parts in turn
+    parts = spectrum.view(np.float64)
+    np.square(parts, out=parts)
+    squared = parts.sum(axis=1)
+    power = squared[:, ::2] + squared[:, 1::2]
     correlation = fft.irfft(power, size)
     squares = np.zeros((len(block), n_frames + 1))
     np.cumsum(np.square(block).sum(axis=1), axis=1, out=squares[:, 1:])
@@ -120,15 +150,29 @@ def origin_modes(
     trajectory = np.asarray(positions)
     n_frames, n_ions, _ = trajectory.shape
     modes = np.empty((n_modes + 1, n_ions, len(lags)))
-    for ions, block in _blocks(trajectory):
-        for column, lag in enumerate(lags):
-            n_origins = n_frames - lag
-            edges = np.unique(np.linspace(0, n_origins, n_bins + 1).round().astype(np.intp))
-            centres = (edges[1:] + edges[:-1]) / (2 * n_origins)
-            basis = np.cos(np.pi * np.outer(np.arange(n_modes + 1), centres))
-            basis[1:] *= np.sqrt(2)
-            squares = block[..., lag:] - block[..., :-lag]
-            np.square(squares, out=squares)
-            sums = np.add.reduceat(squares, edges[:-1], axis=-1).sum(axis=1)
-            modes[:, ions, column] = basis @ sums.T / n_origins
+    bins = [_cosines_in_bins(n_frames - lag, n_modes, n_bins) for lag in lags]
+
+    def keep(blocks: Iterator[Block]) -> None:
+        for ions, block in blocks:
+            # one array for all lags: a new one each time costs as much as what is done in it
+            space = np.empty_like(block)
+            for column, (lag, (begins, basis)) in enumerate(zip(lags, bins, strict=True)):
+                squares = space[..., lag:]
+                np.subtract(block[..., lag:], block[..., :-lag], out=squares)
+                np.square(squares, out=squares)
+                sums = np.add.reduceat(squares, begins, axis=-1).sum(axis=1)
+                modes[:, ions, column] = basis @ sums.T / (n_frames - lag)
+
+    _in_threads(keep, trajectory)
     return modes
+
+
+def _cosines_in_bins(
+    n_origins: int, n_modes: int, n_bins: int
+) -> tuple[NDArray[np.intp], FloatArray]:
+    """First origin of each bin, [bin], and the modes' cosines at its centre, [mode, bin]."""
+    edges = np.unique(np.linspace(0, n_origins, n_bins + 1).round().astype(np.intp))
+    centres = (edges[1:] + edges[:-1]) / (2 * n_origins)
+    basis = np.cos(np.pi * np.outer(np.arange(n_modes + 1), centres))
+    basis[1:] *= np.sqrt(2)
+    return edges[:-1], basis

@@ -13,6 +13,7 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.figures.finish import numbers, resized
 from llzo_helpers.figures.register import load_figure
 from llzo_helpers.files import write_text
+from llzo_helpers.jobs.cpus import usable_cpus
 
 FORMATS = ("svg", "pdf", "png")
 WIDTHS_CM = {1: 8.5, 2: 17.8}
@@ -135,8 +136,10 @@ def _draw(pictures: list[dict[str, Any]]) -> None:
     import kaleido
     from kaleido.errors import ChromeNotFoundError
 
+    # a page on each core; without `mathjax` each would wait for a server that has it
+    options = {"n": min(usable_cpus(), len(pictures)), "mathjax": False}
     try:
-        kaleido.write_fig_from_object_sync(pictures)
+        kaleido.write_fig_from_object_sync(pictures, kopts=options)
     except ChromeNotFoundError:
         raise InputError(
             "no Chromium or Chrome found, which draws the figures; install one, or name its "
