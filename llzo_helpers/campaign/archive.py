@@ -34,7 +34,7 @@ _OF_A_RUN = (
     "kept/{}/*.npz",
 )
 _OF_THE_CAMPAIGN = (
-    *("*.csv", "figures/*.json", "figures/*.png"),
+    *("*.csv", "figures/*.json", "figures/*.webp"),
     *("structures/*/provenance.json", "structures/*/structure.lmp"),
     *("glasses/*/provenance.json", "glasses/*/quench/summary.json"),
     *("glasses/*/as_quenched/provenance.json", "glasses/*/as_quenched/structure.lmp"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.kept import of_each_run
 from llzo_helpers.campaign.labels import run_labels
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
@@ -61,10 +62,19 @@ def _sites_or_reason(campaign: Campaign, run: AnyRun) -> RunSites | str:
     except InputError as error:
         return str(error)
     save_sites(campaign, system)
-    # these would be most of what is kept: confidences are in a file, a surface needs no digits
+    # these would be most of what is kept; confidences are in a file
     analysis = replace(system.analysis, confidences=system.analysis.confidences[:0])
-    density = replace(system.density, values=system.density.values.astype(np.float16))
+    density = replace(system.density, values=_for_surfaces(system.density.values))
     return replace(system, analysis=analysis, density=density)
+
+
+def _for_surfaces(density: FloatArray) -> FloatArray:
+    """Return a density as surfaces at its mean and above need it: it compresses to a third.
+
+    With six significant bits, and zero where it is below a tenth of the mean.
+    """
+    mantissa, exponent = np.frexp(np.where(density < 0.1 * density.mean(), 0, density))
+    return np.ldexp(np.round(mantissa * 64) / 64, exponent)
 
 
 def _order(run: AnyRun) -> tuple[Any, ...]:

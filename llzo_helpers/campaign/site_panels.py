@@ -1,7 +1,7 @@
 """The data of each run that the figures of sites show."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,7 @@ def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPa
     relative_level
         Density at the isosurface, divided by the mean density of the ions.
     """
-    density = replace(system.density, values=system.density.values.astype(float))
+    density = system.density
     surface = isosurface(density, relative_level * float(density.values.mean()))
     times = value_of_nearest_site(
         surface.vertices,

@@ -83,7 +83,8 @@ class RunSites:
     """Mean similarity of the ions at each site to it, 0 to 1 [site]."""
     seeded: bool
     """Whether the sites are the garnet's known ones; else they are clusters."""
-    stays: Stays
+    minimum_stay_frames: int
+    """Shorter stays count as spent at the site before."""
     statistics: JumpStatistics
     returns: BackJumps
     ranges: DefinitionRanges
@@ -99,6 +100,15 @@ class RunSites:
     density: ProbabilityDensity
     """Of the ions; in an intact garnet, folded into one cell of the crystal."""
     network: "nx.DiGraph[int]"
+
+    @cached_property
+    def stays(self) -> Stays:
+        """Of the ions, from their assignments."""
+        return find_stays(
+            self.analysis.assignments,
+            self.analysis.n_sites,
+            minimum_frames=self.minimum_stay_frames,
+        )
 
     @property
     def mobile(self) -> BoolArray:
@@ -166,11 +176,8 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
         # a seeded site is what its seed is, however far an expanded crystal draws its centre
         places = sites.centres if seeds is None else seeds
         kinds = garnet_types(places, cell, run.structure.supercell)
-    stays = find_stays(
-        sites.assignments,
-        sites.n_sites,
-        minimum_frames=max(1, round(settings.minimum_stay_ps / interval)),
-    )
+    minimum_frames = max(1, round(settings.minimum_stay_ps / interval))
+    stays = find_stays(sites.assignments, sites.n_sites, minimum_frames=minimum_frames)
     statistics = jump_statistics(stays, interval)
     static = surroundings.static_volumes()
     explored = explored_positions(trajectory, mobile, sites)
@@ -184,7 +191,7 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
         analysis=sites,
         certainty=sites.certainty,
         seeded=seeded,
-        stays=stays,
+        minimum_stay_frames=minimum_frames,
         statistics=statistics,
         returns=back_jumps(stays),
         ranges=ranges_over_definitions(

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import written_aside
 
-LARGE = 10_000
+LARGE = 1000
 """Numbers of an array, above which they are stored in single precision."""
 _PACKAGE = __name__.partition(".")[0]
 DAMAGES = (

@@ -111,13 +111,19 @@ def is_scene(figure: go.Figure) -> bool:
     return any(trace.type in ("mesh3d", "scatter3d") for trace in figure.data)
 
 
-def picture_of(figure: go.Figure, path: Path) -> bytes | None:
-    """Return a figure as PNG, drawn into a file; None if there is no browser to draw it."""
+def picture_of(figure: go.Figure, source: Path) -> bytes | None:
+    """Return a figure as WebP, beside the file that it is from; None if no browser draws it.
+
+    A picture that is there is taken unless the figure has changed since.
+    """
+    path = source.with_suffix(".webp")
+    if path.is_file() and path.stat().st_mtime >= source.stat().st_mtime:
+        return path.read_bytes()
     return path.read_bytes() if draw_pictures({path: figure}) else None
 
 
 def draw_pictures(figures: Mapping[Path, go.Figure]) -> bool:
-    """Draw figures into PNG files, all with one browser; return whether there is one."""
+    """Draw figures into files (PNG or WebP), all with one browser; return whether there is one."""
     try:
         _draw([_picture(figure, path, 2) for path, figure in figures.items()])
     except InputError:

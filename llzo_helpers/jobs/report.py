@@ -27,7 +27,7 @@ from llzo_helpers.figures.style import ion_name
 from llzo_helpers.files import read_record, write_text
 from llzo_helpers.generate.settings import MeltQuench
 from llzo_helpers.jobs.executed import notebook_error
-from llzo_helpers.jobs.export import is_scene, picture_of
+from llzo_helpers.jobs.export import FORMATS, is_scene, picture_of
 from llzo_helpers.jobs.report_claims import claims_part, comparison_verdict
 from llzo_helpers.jobs.report_tables import report_table
 from llzo_helpers.md.folder import read_summary
@@ -251,7 +251,7 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
                     "height": figure.layout.height,
                     "caption": (figure.layout.meta or {}).get("caption", ""),
                     "files": _files_beside(path),
-                    **_preview(campaign, name, figure),
+                    **_preview(figure, path),
                 }
             )
     for name, caption in section.tables:
@@ -279,15 +279,15 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
 
 def _files_beside(figure: Path) -> list[str]:
     """Return the files that hold a figure for print, and its data, relative to the report."""
-    found = sorted(figure.parent.glob(f"{figure.stem}.*"))
-    return [f"figures/{path.name}" for path in found if path != figure]
+    beside = (figure.with_suffix(f".{kind}") for kind in ("csv", *FORMATS))
+    return [f"figures/{path.name}" for path in beside if path.is_file()]
 
 
-def _preview(campaign: Campaign, name: str, figure: go.Figure) -> dict[str, Any]:
+def _preview(figure: go.Figure, path: Path) -> dict[str, Any]:
     """Say how a figure is shown before it is drawn: a scene as a picture, if there is one."""
     if not is_scene(figure):
         return {"scene": False, "picture": None}
-    picture = picture_of(figure, campaign.directory / "figures" / f"{name}.png")
+    picture = picture_of(figure, path)
     return {"scene": True, "picture": picture and base64.b64encode(picture).decode()}
 
 

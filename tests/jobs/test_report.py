@@ -1,11 +1,15 @@
 """Every part of the report is optional; what is absent is named, with the reason."""
 
+import base64
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 import pytest
 import yaml
 from playwright.sync_api import sync_playwright
@@ -125,11 +129,16 @@ def test_claims_are_told_with_their_numbers_and_what_is_not_there_is_listed(camp
     assert "<p>Claims that disagree:</p><ul><li>With CIP, glass is almost two orders" in page
 
 
+def scene() -> go.Figure:
+    """Figure 2 with a tetrahedron."""
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], float)
+    surface = Surface(corners, np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3]]))
+    return figure_2([DensityPanel("a", surface, np.ones(4), np.eye(3), 4.0)])
+
+
 def test_files_for_print_are_linked_beside_their_figure(campaign: Campaign):
     """Of two figures of one name, each has its own."""
-    tetrahedron = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
-    surface = Surface(np.array(tetrahedron, float), np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3]]))
-    figure = figure_2([DensityPanel("a", surface, np.ones(4), np.eye(3), 4.0)])
+    figure = scene()
     for subject, ending in (("first", "svg"), ("second", "pdf")):
         save_figure(campaign.directory, figure, of=subject)
         (campaign.directory / f"figures/figure_2-{subject}.{ending}").touch()
@@ -139,13 +148,24 @@ def test_files_for_print_are_linked_beside_their_figure(campaign: Campaign):
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
+def test_a_scene_is_drawn_once_and_again_when_it_has_changed(campaign: Campaign):
+    figure = scene()
+    save_figure(campaign.directory, figure)
+    source = campaign.directory / "figures/figure_2.json"
+    picture = source.with_suffix(".webp")
+    picture.write_bytes(b"drawn before")
+    assert base64.b64encode(b"drawn before").decode() in write_report(campaign).read_text()
+    os.utime(source, (time.time() + 9, time.time() + 9))
+    page = write_report(campaign).read_text()
+    assert picture.read_bytes().startswith(b"RIFF")
+    assert base64.b64encode(picture.read_bytes()).decode() in page
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
 def test_the_page_fits_a_small_window_and_a_scene_is_a_picture_until_asked_for(campaign: Campaign):
     """In a real browser: nothing scrolls sideways, figures are drawn, no error is logged."""
     folder = campaign.directory
-    tetrahedron = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
-    surface = Surface(np.array(tetrahedron, float), np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3]]))
-    panel = DensityPanel("a", surface, np.ones(4), np.eye(3), 4.0)
-    save_figure(folder, figure_2([panel]))
+    save_figure(folder, scene())
     glass = {"glass": campaign.glasses[0].name, "verdict": "glass"}
     elements = [f"{stage}: {element}" for stage in ("melt", "glass") for element in ("La", "Zr")]
     rows = [
