@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy  # stats is loaded at first use: it is slow
 
 from llzo_helpers.analysis.diffusion import combine_replicas
-from llzo_helpers.campaign.labels import system_label
+from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label, system_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
@@ -301,7 +302,8 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
     Returns
     -------
     list of str
-        Sentences: first the counts, then what differs, and by how much, the largest factor first.
+        Sentences: first the counts, then curves that differ as a whole, then numbers that differ,
+        and by how much, the largest factor first.
     """
     if comparison.empty:
         return ["No number of the paper has a counterpart in this campaign."]
@@ -321,7 +323,8 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
     )
     sentences = [
         f"{comparison['paper_row'].nunique()} of the paper's {n_paper} numbers for these "
-        f"potentials have a counterpart here{several}: {'; '.join(told)}."
+        f"potentials have a counterpart here{several}: {'; '.join(told)}.",
+        *_common_factors(comparison),
     ]
     differing = comparison[comparison["agreement"] == "differs"]
     factor = np.abs(np.log(differing["ratio"].clip(lower=1e-12))).sort_values(ascending=False)
@@ -337,6 +340,32 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         why = "; the reason is open." if row["why"] == "open" else f". {row['why']}."
         name = name[0].upper() + name[1:]
         sentences.append(f"{name} of {system_label(row)}{at} is {size}{why}")
+    return sentences
+
+
+def _common_factors(comparison: pd.DataFrame) -> list[str]:
+    """Return a sentence for each curve of three points or more that is off by a common factor."""
+    known = comparison[~comparison["upper_bound"] & (comparison["this_work"] > 0)]
+    known = known[known["lowest"].isna() & (known["this_work_std"] > 0)]
+    sentences = []
+    for (quantity, *_), rows in known.groupby(["quantity", *CURVE_COLUMNS], dropna=False):
+        relative_error = rows["this_work_std"] / rows["this_work"]
+        weights = 1 / relative_error**2
+        logarithms = np.log(rows["ratio"])
+        logarithm = float(np.average(logarithms, weights=weights))
+        error = float(1 / np.sqrt(weights.sum()))
+        scatter = float((weights * (logarithms - logarithm) ** 2).sum())
+        # as the errors explain it, at 5 %
+        common = scatter < scipy.stats.chi2.ppf(0.95, len(rows) - 1)
+        if len(rows) < 3 or not common or abs(logarithm) < AGREES_WITHIN_SIGMA * error:
+            continue
+        name = COMPARED[str(quantity)].head.split(" (")[0]
+        sigma = f"{logarithm / error:+.1f}".replace("-", "−")
+        sentences.append(
+            f"Taken together, the {len(rows)} values of {name} of {curve_label(rows.iloc[0].to_dict())} are "
+            f"{np.exp(logarithm):.2f} ± {np.exp(logarithm) * error:.2f} times the paper's "
+            f"({sigma} σ)."
+        )
     return sentences
 
 

@@ -77,6 +77,21 @@ def test_the_verdict_counts_all_and_names_what_differs_the_worst_first():
     assert "No number of the paper" in nothing
 
 
+def test_a_curve_that_is_off_by_one_factor_is_named_as_a_whole():
+    paper = {0.86: 1.82e-5, 1.01: 2.88e-5, 1.07: 2.94e-5}
+    lower = [row(volume, 0.8 * D, 0.08 * D) for volume, D in paper.items()]
+    _, together, *_ = verdict(compare_with_paper({"diffusion": pd.DataFrame(lower)}), 28)
+    # 0.8 +- 0.08 / sqrt(3); ln 0.8 = -0.223
+    assert together == (
+        "Taken together, the 3 values of D of C-Li6.25 CIP are 0.80 ± 0.05 times the paper's "
+        "(−3.9 σ)."
+    )
+    # one high and two low: no common factor
+    mixed = [*lower[:2], row(1.07, 2 * 2.94e-5, 0.2 * 2.94e-5)]
+    _, *others = verdict(compare_with_paper({"diffusion": pd.DataFrame(mixed)}), 28)
+    assert not [sentence for sentence in others if "together" in sentence]
+
+
 def test_replicas_are_one_number():
     twice = pd.DataFrame([row(1.01, 2.6e-5, 1e-7), row(1.01, 3.0e-5, 1e-7, replica=2)])
     (mean,) = compare_with_paper({"diffusion": twice}).to_dict("records")
