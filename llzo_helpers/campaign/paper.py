@@ -362,9 +362,9 @@ def _common_factors(comparison: pd.DataFrame) -> list[str]:
         name = COMPARED[str(quantity)].head.split(" (")[0]
         sigma = f"{logarithm / error:+.1f}".replace("-", "−")
         sentences.append(
-            f"Taken together, the {len(rows)} values of {name} of {curve_label(rows.iloc[0].to_dict())} are "
-            f"{np.exp(logarithm):.2f} ± {np.exp(logarithm) * error:.2f} times the paper's "
-            f"({sigma} σ)."
+            f"Taken together, the {len(rows)} values of {name} of "
+            f"{curve_label(rows.iloc[0].to_dict())} are {np.exp(logarithm):.2f} ± "
+            f"{np.exp(logarithm) * error:.2f} times the paper's ({sigma} σ)."
         )
     return sentences
 

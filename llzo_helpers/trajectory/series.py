@@ -19,12 +19,11 @@ from llzo_helpers.trajectory.readers import (
     Reader,
     repeated_frames,
 )
+from llzo_helpers.trajectory.unwrapping import Unwrapping
 
 Species = str | Sequence[str] | NDArray[np.integer]
 """Atoms by element, by several elements, or by their indices."""
 
-_LARGEST_STEP = 0.4
-"""Of a cell vector, between two frames: beyond it the nearest image may be the wrong one."""
 _INTERVAL_TOLERANCE = 1e-3
 """Of the time between frames."""
 _CONSTANT_CELL = 1e-6
@@ -357,7 +356,7 @@ class AnyTrajectory:
         stride = chosen.step if reader.unwrapped else 1
         read = self._frames[chosen.start : chosen.stop : stride]
         check = stride == 1 and not self._follow_on
-        unwrap = _Unwrapping(reader.name, nearest_image=not reader.unwrapped, check=check)
+        unwrap = Unwrapping(reader.name, nearest_image=not reader.unwrapped, check=check)
         inverse = np.linalg.inv(self.cell)
         keep = chosen.step // stride
         for start in range(0, len(read), BLOCK_FRAMES):
@@ -526,70 +525,3 @@ class AnyTrajectory:
 def _same_cells(cells: FloatArray) -> bool:
     scale = np.abs(cells[0]).max()
     return bool(np.all(np.abs(cells - cells[0]) <= _CONSTANT_CELL * scale))
-
-
-class _Unwrapping:
-    """Follows atoms from frame to frame.
-
-    Parameters
-    ----------
-    name
-        The trajectory's name in messages.
-    nearest_image
-        Whether to take the nearest image; else positions must not need it.
-    check
-        Whether long jumps are an error: frames are consecutive, and images may have been lost.
-    """
-
-    def __init__(self, name: str, *, nearest_image: bool, check: bool) -> None:
-        self.name, self.nearest_image, self.check = name, nearest_image, check
-        self.crossings = 0
-        self._before: FloatArray | None = None
-        self._images: FloatArray | None = None
-
-    def __call__(self, scaled: FloatArray, first: int) -> FloatArray | None:
-        """Return what to add to scaled positions [frame, atom, axis]; None if nothing.
-
-        `first` is the number of the first of these frames.
-        """
-        if not np.isfinite(scaled).all():
-            frame, atom, _ = np.argwhere(~np.isfinite(scaled))[0]
-            raise InputError(
-                f"{self.name}: frame {first + frame}: position of atom {atom} is not a number; "
-                "leave out the frames from there on"
-            )
-        if self._before is None:
-            self._before = scaled[:1]
-            self._images = np.zeros(scaled.shape[1:])
-        assert self._images is not None
-        steps = np.diff(np.concatenate([self._before, scaled]), axis=0)
-        self._before = scaled[-1:].copy()
-        if not self.nearest_image:
-            if self.check and np.abs(steps).max() > 0.5:
-                self._refuse(steps, first, 0.5)
-            return None
-        largest = np.abs(steps).max()
-        if largest <= _LARGEST_STEP:
-            return None if not self.crossings else self._images
-        crossed = -np.rint(steps)
-        steps += crossed
-        if np.abs(steps).max() > _LARGEST_STEP:
-            self._refuse(steps, first, _LARGEST_STEP)
-        self.crossings += int(np.count_nonzero(crossed))
-        images: FloatArray = np.cumsum(crossed, axis=0) + self._images
-        self._images = images[-1]
-        return images
-
-    def _refuse(self, steps: FloatArray, first: int, limit: float) -> None:
-        frame, atom, axis = np.argwhere(np.abs(steps) > limit)[0]
-        remedy = (
-            "the nearest image may be the wrong one; give unwrapped positions, or frames closer "
-            "together"
-            if self.nearest_image
-            else "were its images lost at a restart? Give wrapped positions, or closer frames"
-        )
-        raise InputError(
-            f"{self.name}: frame {first + frame}: atom {atom} moves by "
-            f"{abs(steps[frame, atom, axis]):.2f} of cell vector {'abc'[axis]} since the frame "
-            f"before: {remedy}"
-        )

@@ -8,7 +8,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from llzo_helpers.analysis.frames import CHUNK_FRAMES
-from llzo_helpers.analysis.sites.landmarks import LandmarkVectors
+from llzo_helpers.analysis.sites.landmark_vectors import LandmarkVectors
 from llzo_helpers.errors import InputError
 
 

@@ -19,7 +19,8 @@ from llzo_helpers.analysis.sites.clustering import (
     markov_clustering,
     seeded_clustering,
 )
-from llzo_helpers.analysis.sites.landmarks import Landmarks, LandmarkVectors, framework_landmarks
+from llzo_helpers.analysis.sites.landmark_vectors import LandmarkVectors
+from llzo_helpers.analysis.sites.landmarks import Landmarks, framework_landmarks
 from llzo_helpers.analysis.sites.places import Epoch, settled_framework
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.errors import InputError

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from llzo_helpers.analysis.frames import ArrayFrames
 from llzo_helpers.analysis.periodic import nearest_image
 from llzo_helpers.analysis.sites import Landmarks, landmark_analysis
-from llzo_helpers.analysis.sites.landmarks import LandmarkVectors
+from llzo_helpers.analysis.sites.landmark_vectors import LandmarkVectors
 from llzo_helpers.analysis.sites.places import settled_framework
 from llzo_helpers.errors import InputError
 
