@@ -193,6 +193,13 @@ class Structure(Model):
                 raise ValueError(f"{key}: a crystal is built from its symmetry; remove this key")
             if not given and self.phase == "amorphous":
                 raise ValueError(f"{key}: missing; an amorphous structure needs it")
+        protocol = self.melt_quench
+        if protocol and self.li_per_formula > protocol.li_per_formula and not protocol.sites_ps:
+            raise ValueError(
+                f"li_per_formula = {self.li_per_formula:g}: more than the melt's "
+                f"{protocol.li_per_formula:g}, and its empty sites are not known; set sites_ps of "
+                "melt_quench above 0"
+            )
         return self
 
     @property

@@ -240,6 +240,15 @@ def test_impossible_protocols_are_refused(changes, message):
             "melt_quench: missing; an amorphous structure needs it",
         ),
         ({"melt_quench": "quick"}, "melt_quench: a crystal is built from its symmetry"),
+        (
+            {
+                "phase": "amorphous",
+                "structure_potential": "wang2014",
+                "melt_quench": "quick",
+                "li_per_formula": 7,
+            },
+            "li_per_formula = 7: more than the melt's 6.25, and its empty sites are not known",
+        ),
     ],
 )
 def test_phase_decides_what_a_structure_needs(values, message):
