@@ -43,7 +43,7 @@ plan: setup
 	    $(if $(STEPS_PER_SECOND),--steps-per-second $(STEPS_PER_SECOND))
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 fuzz: setup
 	PYTHONPATH=tests $(BIN)/python -m fuzz

@@ -1,6 +1,7 @@
 """What several tests share: a small structure, short settings, a finished run of real LAMMPS."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ from llzo_helpers.structures import write_structure
 
 # analyses of several runs stay in the process whose folder of results a test has changed
 os.environ["LOKY_MAX_CPU_COUNT"] = "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files whose tests take longest, so that no process is left with one."""
+    long = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -long[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -61,9 +61,9 @@ class Look:
 
     @property
     def pale(self) -> dict[str, Any]:
-        """Marker of an upper bound."""
-        line = {"width": 1.5, "color": self.colour}
-        return self.marker | {"color": shade(self.colour, -1, part=0.8), "line": line}
+        """Marker of an upper bound: large enough to be seen around a value at the same place."""
+        outline = {"size": self.size + 5, "line": {"width": 1.5, "color": self.colour}}
+        return self.marker | {"color": shade(self.colour, -1, part=0.8)} | outline
 
     @property
     def open(self) -> dict[str, Any]:
