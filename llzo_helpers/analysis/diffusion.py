@@ -285,8 +285,10 @@ def _variance(trajectory: NDArray[np.floating], first: int, last: int) -> _Varia
     freedom are Satterthwaite's, with the scatter's from the kurtosis of s_i.
     """
     # half the lags of the fit: a ratio of variances needs no more
-    lags = spread_lags(first, last, 16)
-    modes = origin_modes(trajectory, lags, _LONG_MODES) @ line_weights(lags)[1]
+    windows = [spread_lags(first, last, 16), spread_lags(max(1, first // 4), max(2, first), 8)]
+    displacements = origin_modes(trajectory, np.concatenate(windows), _LONG_MODES)
+    over_window, before = np.split(displacements, [len(windows[0])], axis=2)
+    modes = over_window @ line_weights(windows[0])[1]
     n_ions = modes.shape[1]
     together, alone = _of_sum_and_ions(modes[1:])
     if not (alone > 0).all():  # ions that do not move at all
@@ -296,8 +298,7 @@ def _variance(trajectory: NDArray[np.floating], first: int, last: int) -> _Varia
     kurtosis = float(scipy.stats.kurtosis(modes[0], fisher=False))
     of_scatter = max((kurtosis - 1) / n_ions, 2 / (n_ions - 1)) + 2 / _LONG_MODES
 
-    lags = spread_lags(max(1, first // 4), max(2, first), 8)
-    modes = origin_modes(trajectory, lags, _FAST_MODES) @ line_weights(lags)[1]
+    modes = before[: _FAST_MODES + 1] @ line_weights(windows[1])[1]
     together, alone = _of_sum_and_ions(modes[1:])
     excess = (together - alone) / n_ions**2
     slow = max(float(excess[:_SLOW_MODES].mean()), 0.0)
