@@ -1,12 +1,16 @@
 """Runs made elsewhere: their trajectories, and what the files do not say."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ase.data import atomic_numbers
 from pydantic import Field, model_validator
 
+from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, window_in_frames
+from llzo_helpers.errors import InputError
 from llzo_helpers.schema import FilePath, Model, OneOrMore, Positive, Temperature
 
 if TYPE_CHECKING:
@@ -77,10 +81,29 @@ class ObservedRun(Model):
         # imported here: it is slow, and reading a campaign does without
         from llzo_helpers.md.trajectory import Trajectory
 
-        trajectory = Trajectory.read(
-            self.file,
-            frame_interval_ps=self.frame_interval_ps,
-            elements=self.elements,
-            topology=self.topology,
-        )
-        return trajectory.without_drift(self.mobile)
+        with self._named():
+            trajectory = Trajectory.read(
+                self.file,
+                frame_interval_ps=self.frame_interval_ps,
+                elements=self.elements,
+                topology=self.topology,
+            )
+            return trajectory.without_drift(self.mobile)
+
+    def require_analysable(self, fit_window: tuple[float, float] | None) -> None:
+        """Read all frames, and raise InputError unless they can be analysed."""
+        with self._named():
+            trajectory = self.trajectory()
+            window_in_frames(fit_window or DEFAULT_WINDOW, len(trajectory))
+            for _ in trajectory.chunks():
+                pass
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Begin errors of the block with the file, unless they name it."""
+        try:
+            yield
+        except InputError as error:
+            if any(path.name in str(error) for path in self.file):
+                raise
+            raise InputError(f"{self.file[0]}: {error}") from None

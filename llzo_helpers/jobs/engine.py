@@ -19,6 +19,7 @@ from typing import Any
 
 from llzo_helpers import slurm
 from llzo_helpers.campaign.archive import open_campaign
+from llzo_helpers.campaign.kept import kept_path
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder
@@ -95,6 +96,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         require_capabilities(lmp, campaign.md, load_potential(potential))
     for glass in campaign.glasses:
         require_capabilities(lmp, glass.melt_quench, load_potential(glass.structure_potential))
+    _require_trajectories(campaign)
     require_disk_space(campaign)
 
     began = time.monotonic()
@@ -123,6 +125,19 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if not only:
         print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
     return 1 if status else 0
+
+
+def _require_trajectories(campaign: Campaign) -> None:
+    """Read runs made elsewhere, except those analysed since: a bad one would end all analyses."""
+    for run in campaign.trajectories:
+        kept = kept_path(campaign, "diffusion", run)
+        files = [*run.file, *([run.topology] if run.topology else [])]
+        if kept.is_file() and all(
+            path.is_file() and path.stat().st_mtime < kept.stat().st_mtime for path in files
+        ):
+            continue
+        print(f"reading {run.title}", flush=True)
+        run.require_analysable(campaign.diffusion.fit_window)
 
 
 def _folders_of(names: Sequence[str], campaign: Campaign) -> list[str]:

@@ -32,6 +32,7 @@ from llzo_helpers.figures.diffusion import arrhenius_figure, msd_figure
 from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.figure3 import figure_3a
 from llzo_helpers.figures.style import diffusivity_axis, ion_name
+from llzo_helpers.jobs.engine import run_campaign
 
 TEMPERATURES_K = (700, 800, 900)
 
@@ -232,8 +233,29 @@ def test_a_run_that_cannot_be_read_says_which(folder):
     campaign = campaign_of(folder, entry(file="nothing.dump"))
     with pytest.raises(InputError, match=r"nothing\.dump: not found"):
         analyse_diffusion(campaign)
-    with pytest.raises(InputError, match="mobile = "):
+    with pytest.raises(InputError, match=r"700\.dump: mobile = "):
         analyse_diffusion(campaign_of(folder, entry(mobile="Na")))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"file": "nothing.dump"}, r"nothing\.dump: not found"),
+        ({"mobile": "Na"}, r"700\.dump: mobile = "),
+        ({"file": "short.dump"}, r"short\.dump: fit_window = .* holds too few of 2 frames"),
+        ({"file": "blown.dump"}, r"blown\.dump: frame 70: position of atom 3 is not a number"),
+    ],
+)
+def test_a_bad_file_is_refused_before_work_starts(changes, message, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("llzo_helpers.campaign.model.RESULTS", tmp_path)
+    dump(folder / "short.dump", made_run(2))
+    blown = made_run(80)
+    blown.positions[70, 3] = np.nan
+    dump(folder / "blown.dump", blown)
+    campaign_of(folder, entry(label="good"), entry(group=None, **changes))
+    with pytest.raises(InputError, match=message):
+        run_campaign(str(folder / "mine.yaml"), "local", None)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_example_that_ships_is_read(monkeypatch):
