@@ -169,6 +169,9 @@ def _describe(error: Any, model: type[BaseModel]) -> str:
     if error["type"] == "missing":
         return f"{key}: missing; add it"
     message = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    if error["type"] == "string_pattern_mismatch":
+        signs = ". _ -" if error["ctx"]["pattern"].endswith("-]*$") else ". _"
+        message = f"names folders: letters, digits and {signs} only, a letter or digit first"
     value = error["input"]
     if isinstance(value, dict):
         # a rule over several keys has the whole mapping as input: its message names the key

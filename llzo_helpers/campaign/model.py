@@ -382,7 +382,7 @@ def by_volume(runs: Iterable[RunType]) -> list[RunType]:
     return sorted(runs, key=order)
 
 
-def load_campaign(name: str) -> Campaign:
+def load_campaign(name: str | Path) -> Campaign:
     """Read a campaign.
 
     Parameters
@@ -396,6 +396,7 @@ def load_campaign(name: str) -> Campaign:
     InputError
         In one line: file, key, value and remedy.
     """
+    name = str(name)
     path = Path(name) if name.endswith((".yaml", ".yml")) else PARAMETERS / f"{name}.yaml"
     if len(path.name) <= 100 and (RESULTS / name / "run.json").is_file():
         # imported here: it is a campaign itself

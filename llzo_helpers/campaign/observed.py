@@ -31,7 +31,7 @@ class ObservedRun(Model):
     """Symbols by atom type, or one per atom, where the file has none."""
     topology: FilePath | None = None
     """A file with the same atoms, where the trajectory holds positions only."""
-    label: str | None = Field(default=None, min_length=1)
+    label: str | None = Field(default=None, min_length=1, max_length=100)
     """Its name in figures; that of the file by default."""
     group: str | None = Field(default=None, min_length=1)
     """Runs of one group at several temperatures give one Arrhenius fit."""

@@ -255,3 +255,12 @@ def test_segments_cover_the_run_without_gap_or_overlap(equilibration, production
     assert sum(s.n_frames for s in segments if s.stage == "production") == 5 * production
     assert sum(s.n_frames for s in segments if s.stage == "jumps") == 20 * jumps
     assert all(s.n_frames == 0 for s in segments if s.stage == "equilibration")
+
+
+def test_a_file_is_named_so_that_folders_can_be(tmp_path: Path):
+    path = tmp_path / "na cl.yaml"
+    path.write_text((PARAMETERS / "smoke.yaml").read_text())
+    with pytest.raises(
+        InputError, match=r"name = 'na cl': names folders: letters, digits and \. _ -"
+    ):
+        load_campaign(path)
