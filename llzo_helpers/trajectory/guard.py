@@ -9,7 +9,7 @@ from llzo_helpers.errors import InputError
 FRAMES = frozenset(
     {"aims-output", "castep-castep", "castep-geom", "castep-md", "dlp-history", "dmol-arc"}
     | {"espresso-out", "extxyz", "gpaw-out", "json", "nwchem-out", "onetep-out"}
-    | {"proteindatabank", "qbox", "traj", "vasp-out", "vasp-xdatcar", "vasp-xml", "xsf", "xtd"}
+    | {"proteindatabank", "qbox", "traj", "vasp-out", "vasp-xdatcar", "vasp-xml", "xsf"}
 )
 """ASE's names of formats that may hold frames of molecular dynamics."""
 STRUCTURES = FRAMES | frozenset(

@@ -28,11 +28,11 @@ def ordered_frames(reader: Reader) -> IntArray:
         return np.setdiff1d(np.arange(len(reader)), repeated_frames(reader))
     kept: list[int] = []
     for frame, time in enumerate(clock):
-        before = len(kept)
         # what a killed run wrote after its last restart file was computed again
         while kept and clock[kept[-1]] >= time:
             kept.pop()
-        if before > 1 and not kept:
+        # a first frame may be there twice
+        if not kept and frame > 1:
             unit = "times" if reader.steps is None else "steps"
             raise InputError(
                 f"{reader.name}: frame {frame}: {unit} begin anew at {time:g}; if they were reset, "
@@ -51,7 +51,9 @@ def frame_interval_ps(reader: Reader, frames: IntArray, given: float | None) -> 
         If it is neither told nor given, or not the same throughout.
     """
     # a YAML file, or a form, may give text
-    number = isinstance(given, int | float | np.integer | np.floating) and not isinstance(given, bool)
+    number = isinstance(given, int | float | np.integer | np.floating) and not isinstance(
+        given, bool
+    )
     if given is not None and not (number and 0 < given < np.inf):
         raise InputError(f"frame_interval_ps = {given!r}: must be a positive time in ps")
     for unit, values in (("steps", reader.steps), ("times", reader.times_ps)):
@@ -69,7 +71,8 @@ def frame_interval_ps(reader: Reader, frames: IntArray, given: float | None) -> 
                     "frames at one interval"
                 )
     times = reader.times_ps
-    if times is None or len(frames) < 2:
+    # a file can be full of zeros for times
+    if times is None or times[frames[-1]] <= times[frames[0]]:
         if given is None:
             raise InputError(
                 f"{reader.name}: does not state the time between frames; give frame_interval_ps"

@@ -195,8 +195,10 @@ def _require_later(before: Reader, reader: Reader) -> None:
 
     After a restart it begins later: otherwise all of that piece would be left out.
     """
-    for unit in ("steps", "times_ps"):
-        earlier, later = getattr(before, unit), getattr(reader, unit)
+    for unit, earlier, later in (
+        ("steps", before.steps, reader.steps),
+        ("times", before.times_ps, reader.times_ps),
+    ):
         if earlier is not None and later is not None and later[0] <= earlier[0]:
             raise InputError(
                 f"{reader.name}: {unit} begin at {later[0]:g}, those of {before.name} at "

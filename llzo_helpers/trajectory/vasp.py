@@ -122,17 +122,15 @@ def read_vasprun(path: Path) -> ArrayReader:
         try:
             for _, element in ElementTree.iterparse(file):
                 if element.tag == "array" and element.get("name") == "atoms":
-                    symbols = [
-                        (name.text or "").strip() for name in element.iterfind("set/rc/c[1]")
-                    ]
+                    symbols = [_word(name) for name in element.iterfind("set/rc/c[1]")]
                 elif element.tag == "incar":
                     settings = {each.get("name", ""): _word(each) for each in element}
                 elif element.tag == "calculation":
                     structure = element.find("structure")
                     if structure is not None:
                         frame = f"{path}: frame {len(positions)}"
-                        positions.append(_vectors(structure, "varray", len(symbols), frame))
-                        cells.append(_vectors(structure, "crystal/varray[@name='basis']", 3, frame))
+                        positions.append(_vectors(structure, "positions", len(symbols), frame))
+                        cells.append(_vectors(structure, "basis", 3, frame))
                     element.clear()
         except (ElementTree.ParseError, EOFError):
             # a run that is unfinished, or was killed
@@ -152,7 +150,8 @@ def read_vasprun(path: Path) -> ArrayReader:
         # every step is in it, whatever NBLOCK says of XDATCAR
         with reading(f"{path}: POTIM", "is it a vasprun.xml?"):
             interval_ps = float(settings["POTIM"]) / 1000
-        reader.times_ps = np.arange(len(reader), dtype=np.float64) * interval_ps
+        if interval_ps > 0:
+            reader.times_ps = np.arange(len(reader), dtype=np.float64) * interval_ps
     return reader
 
 
@@ -164,13 +163,13 @@ def _word(element: ElementTree.Element) -> str:
     return (element.text or "").strip()
 
 
-def _vectors(structure: ElementTree.Element, place: str, n_rows: int, frame: str) -> FloatArray:
+def _vectors(structure: ElementTree.Element, name: str, n_rows: int, frame: str) -> FloatArray:
     """Return the rows of an array [row, axis]."""
-    array = structure.find(place)
+    array = structure.find(f".//varray[@name='{name}']")
     rows = [] if array is None else [(row.text or "").split() for row in array.iterfind("v")]
     if [len(row) for row in rows] != [3] * n_rows:
         raise InputError(
-            f"{frame}: {place}: not {n_rows} rows of three numbers; give frames of the same atoms"
+            f"{frame}: {name}: not {n_rows} rows of three numbers; give frames of the same atoms"
         )
     with reading(frame, "is it a vasprun.xml?"):
         return np.array(rows, dtype=np.float64)

@@ -21,6 +21,7 @@ from trajectory.writers import (
     mdanalysis,
     topology,
     traj,
+    vasprun,
     ways,
     xdatcar,
 )
@@ -464,35 +465,10 @@ def test_a_data_file_without_masses_needs_a_map(tmp_path, short):
 
 
 def test_vasprun_says_its_time_step(tmp_path, short):
-    def vectors(name: str, rows: Any) -> str:
-        lines = "".join(f"<v>{' '.join(f'{x:.12f}' for x in row)}</v>" for row in rows)
-        return f'<varray name="{name}">{lines}</varray>'
-
-    def structure(atoms: ase.Atoms, name: str = "") -> str:
-        crystal = f"<crystal>{vectors('basis', atoms.cell.array)}</crystal>"
-        positions = vectors("positions", atoms.get_scaled_positions())
-        return f"<structure{name}>{crystal}{positions}</structure>"
-
-    images = short.images
-    atoms = "".join(f"<rc><c>{symbol}</c><c>1</c></rc>" for symbol in short.symbols)
-    names = ("e_fr_energy", "e_wo_entrp", "e_0_energy")
-    energies = "".join(f'<i name="{name}">0</i>' for name in names)
-    energy = f"<energy>{energies}</energy>"
-    calculations = "".join(
-        f"<calculation><scstep>{energy}</scstep>{structure(image)}"
-        f"{vectors('forces', np.zeros((96, 3)))}{energy}</calculation>"
-        for image in images
-    )
-    start = structure(images[0], ' name="initialpos"')
-    (tmp_path / "vasprun.xml").write_text(
-        '<?xml version="1.0"?><modeling><generator><i name="version">6</i></generator>'
-        '<incar><i type="int" name="IBRION">0</i><i name="POTIM">2.0</i></incar>'
-        f'<atominfo><array name="atoms"><set>{atoms}</set></array></atominfo>'
-        f"{start}{calculations}</modeling>"
-    )
+    vasprun(tmp_path / "vasprun.xml", short)
     trajectory = Trajectory.read(tmp_path / "vasprun.xml")
     assert trajectory.frame_interval_ps == pytest.approx(0.002)
-    assert len(trajectory) == len(images)
+    assert len(trajectory) == len(short.positions)
     assert trajectory.positions() - trajectory.positions()[0] == pytest.approx(
         short.positions - short.positions[0], abs=1e-6
     )
