@@ -31,8 +31,11 @@ class ExtxyzReader:
         self._scan(cells)
         if not self._rows:
             raise InputError(f"{path}: holds no complete frame; give a file that has some")
-        self.cells = np.array(cells)
         self._columns, self._n_columns = _places(self._properties, str(path))
+        if len(cells) > 1 and self._read_table(len(cells) - 1) is None:
+            self._leave_out_last()
+            del self._rows[-1], cells[-1]
+        self.cells = np.array(cells)
         self._by_id = IdOrder(self._table(0)[:, 3], self.name) if "id" in self._columns else None
         self._words = self._species(0, self._rows_by_id(self._table(0), 0))
         self.symbols = checked_symbols(self._words.tolist(), str(path))
@@ -61,13 +64,13 @@ class ExtxyzReader:
                 stop, line = next(lines, (0, b""))
                 start = start if row else stop - len(line)
                 if not line.endswith(b"\n"):
-                    self.notes.append(
-                        f"{self.name}: its last frame ends without a newline, as if cut short: "
-                        "left out"
-                    )
+                    self._leave_out_last()
                     return
             cells.append(self._header(comment.decode(errors="replace"), frame))
             self._rows.append((start, stop))
+
+    def _leave_out_last(self) -> None:
+        self.notes.append(f"{self.name}: its last frame is cut short: left out")
 
     def _lines(self) -> Any:
         """Yield where each line ends, and the line."""
@@ -103,17 +106,20 @@ class ExtxyzReader:
 
     def _table(self, frame: int) -> FloatArray:
         """Return positions, and ids where there are some, [atom, column], as in the file."""
-        pos = self._columns["pos"]
-        ids = [self._columns["id"]] if "id" in self._columns else []
-        columns = np.array([pos, pos + 1, pos + 2, *ids])
-        text = self._text.read(*self._rows[frame])
-        table = numbers(text, self._n_atoms, columns, self._n_columns)
+        table = self._read_table(frame)
         if table is None:
             raise InputError(
                 f"{self.name}: frame {frame}: its lines are not those that Properties="
                 f"{self._properties} tell; write all frames the same"
             )
         return table
+
+    def _read_table(self, frame: int) -> FloatArray | None:
+        """Return the same; None if rows have other numbers of columns."""
+        pos = self._columns["pos"]
+        ids = [self._columns["id"]] if "id" in self._columns else []
+        columns = np.array([pos, pos + 1, pos + 2, *ids])
+        return numbers(self._text.read(*self._rows[frame]), self._n_atoms, columns, self._n_columns)
 
     def _rows_by_id(self, table: FloatArray, frame: int) -> IntArray | slice:
         return slice(None) if self._by_id is None else self._by_id(table[:, 3], frame)

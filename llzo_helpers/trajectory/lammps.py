@@ -104,7 +104,7 @@ class DumpReader:
         cut = [
             number
             for number in np.flatnonzero(suspicious)
-            if self._text.read(self._rows[number], self._end[number]).count(b"\n") < self._n_atoms
+            if self._columns_of(number, np.arange(0)) is None
         ]
         if cut:
             self.notes.append(
@@ -137,17 +137,17 @@ class DumpReader:
     def _table(self, frame: int, columns: IntArray | None = None) -> FloatArray:
         """Return columns [atom, column] of a frame, rows in the order of the file."""
         number = self._frames[frame]
-        table = numbers(
-            self._text.read(self._rows[number], self._end[number]),
-            self._n_atoms,
-            self._wanted if columns is None else columns,
-            len(self._columns),
-        )
+        table = self._columns_of(number, self._wanted if columns is None else columns)
         if table is None:
             raise InputError(
                 f"{self.name}: frame {number}: lines are missing or cut; delete it from the file"
             )
         return table
+
+    def _columns_of(self, number: int, columns: IntArray) -> FloatArray | None:
+        """Return columns of a frame of the file; None if it is not whole."""
+        text = self._text.read(self._rows[number], self._end[number])
+        return numbers(text, self._n_atoms, columns, len(self._columns))
 
     def _symbols(self, elements: Elements | None, topology: Path | None) -> NDArray[np.str_]:
         order = self._by_id(self._table(0)[:, -1], 0) if self._by_id is not None else slice(None)

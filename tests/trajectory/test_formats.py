@@ -245,16 +245,40 @@ def test_repeated_frames_are_found_where_no_step_says_so(write, run, tmp_path):
     assert any("repeated at a restart" in note for note in trajectory.notes)
 
 
+def cut_in_a_number(text: bytes) -> bytes:
+    return text[: text.rindex(b".") + 3]
+
+
+def cut_between_columns(text: bytes) -> bytes:
+    return text[: text.rindex(b" ")]
+
+
+def cut_between_rows(text: bytes) -> bytes:
+    return text[: text.rindex(b"\n", 0, -2000) + 1]
+
+
 @pytest.mark.parametrize("write", [dump, xdatcar, extxyz])
-@pytest.mark.parametrize("cut", [3, 2000])
+@pytest.mark.parametrize("cut", [cut_in_a_number, cut_between_columns, cut_between_rows])
 def test_a_last_frame_cut_short_is_dropped(write, cut, run, tmp_path):
     name = {dump: "r.dump", xdatcar: "XDATCAR", extxyz: "r.xyz"}[write]
     path = write(tmp_path / name, MadeRun(run.positions[:50], run.symbols, run.cell))
-    path.write_bytes(path.read_bytes()[:-cut])
+    path.write_bytes(cut(path.read_bytes()))
     arguments = TYPES if write is dump else {"frame_interval_ps": INTERVAL_PS}
     trajectory = Trajectory.read(path, **arguments)
     assert len(trajectory) == 49
     assert "cut short: left out" in trajectory.notes[0]
+
+
+@pytest.mark.parametrize("write", [dump, xdatcar, extxyz])
+def test_a_last_line_without_newline_is_kept(write, run, tmp_path):
+    name = {dump: "r.dump", xdatcar: "XDATCAR", extxyz: "r.xyz"}[write]
+    path = write(tmp_path / name, MadeRun(run.positions[:50], run.symbols, run.cell))
+    arguments = TYPES if write is dump else {"frame_interval_ps": INTERVAL_PS}
+    expected = Trajectory.read(path, **arguments).positions()
+    path.write_bytes(path.read_bytes().rstrip())
+    trajectory = Trajectory.read(path, **arguments)
+    assert np.array_equal(trajectory.positions(), expected)
+    assert not any("cut short" in note for note in trajectory.notes)
 
 
 def test_a_frame_cut_in_the_middle_of_a_dump_is_dropped(run, tmp_path):
