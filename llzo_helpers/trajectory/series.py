@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.errors import InputError
-from llzo_helpers.trajectory.elements import Elements, checked_symbols
+from llzo_helpers.trajectory.elements import Elements, check_elements, checked_symbols
 from llzo_helpers.trajectory.opening import frame_interval_ps as interval
 from llzo_helpers.trajectory.opening import mean_cell, ordered_frames
 from llzo_helpers.trajectory.readers import BLOCK_FRAMES, ArrayReader, ChainReader, Reader
@@ -88,7 +88,7 @@ class AnyTrajectory:
         """Read a file, or several consecutive ones as one.
 
         LAMMPS dumps (text, also gzip), DCD, XTC, TRR, NetCDF, XDATCAR, vasprun.xml, extended XYZ,
-        ASE's .traj, and any other ASE format that holds several frames.
+        ASE's .traj, and formats of ASE that may hold molecular dynamics, such as OUTCAR.
 
         Parameters
         ----------
@@ -107,7 +107,6 @@ class AnyTrajectory:
             If a file cannot be read, or lacks something that must be known.
         """
         # imported here: readers load numba and ASE's formats, and our own runs do without
-        from llzo_helpers.trajectory.elements import check_elements
         from llzo_helpers.trajectory.formats import open_reader
 
         several = path if isinstance(path, Iterable) and not isinstance(path, str) else [path]
@@ -145,7 +144,6 @@ class AnyTrajectory:
         elements
             Symbols by atom type, or one per atom.
         """
-        from llzo_helpers.trajectory.elements import check_elements
         from llzo_helpers.trajectory.mdanalysis import read_universe
 
         check_elements(elements)
