@@ -34,7 +34,7 @@ def reading(name: str, remedy: str) -> Iterator[None]:
 def ase_format(path: Path, known: frozenset[str]) -> str | None:
     """Return ASE's name of a file's format; None if it is not among those `known`.
 
-    ASE goes by names such as `*.restart`, and reads some files for ever that are something else.
+    ASE goes by names such as ``*.restart``, and never ends with files that are something else.
     """
     # imported here: it is slow, and most formats do without
     from ase.io.formats import filetype

@@ -173,12 +173,13 @@ def read_mdanalysis(
     path: Path, elements: Elements | None, topology: Path | None
 ) -> MDAnalysisReader:
     """Read DCD, XTC, TRR or NetCDF."""
-    with reading(str(path), "is it complete, and is its extension right?"), _quietly():
+    remedy = "is it complete, and is its extension right?"
+    with reading(str(path), remedy), _quietly():
         kind = get_reader_for(str(path))
         trajectory = {XTCReader: _XTC, TRRReader: _TRR}.get(kind, kind)(str(path))
     symbols = symbols_given(elements, topology, trajectory.n_atoms, str(path))
     cell = topology_cell(topology) if topology is not None else None
-    with _quietly():
+    with reading(str(path), remedy), _quietly():
         reader = MDAnalysisReader(trajectory, symbols, str(path), (path,), cell)
     if path.suffix.lower() == ".dcd":
         told = _dcd_frames(path)

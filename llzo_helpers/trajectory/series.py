@@ -384,9 +384,10 @@ class AnyTrajectory:
             # lists of different lengths
             chosen = np.empty(())
         found = False
-        if chosen.ndim == 1 and chosen.dtype.kind == "U":
-            found = bool(np.isin(chosen, self.symbols).all())
-            mask[np.isin(self.symbols, chosen)] = True
+        if chosen.ndim == 1 and chosen.dtype.kind in "UO":
+            wanted = chosen.astype(str)
+            found = bool(np.isin(wanted, self.symbols).all())
+            mask[self.atoms(*wanted)] = True
         elif chosen.ndim == 1 and chosen.dtype.kind in "iu":
             found = 0 <= chosen.min(initial=0) <= chosen.max(initial=0) < len(mask)
             if found:

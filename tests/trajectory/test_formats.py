@@ -184,7 +184,8 @@ def test_any_ions_relative_to_any_reference(expected, run):
     assert expected.relative_to_framework(few, reference="Ba") == pytest.approx(
         ions[:, :5], abs=1e-9
     )
-    assert expected.mask(["F"]).sum() == len(expected.atoms("F"))
+    for species in (["F"], np.array(["F"]), np.array(["F"], dtype=object)):
+        assert expected.mask(species).sum() == len(expected.atoms("F"))
 
 
 # ------------------------------------------------------------------ changing cells
