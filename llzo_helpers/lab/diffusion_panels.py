@@ -90,7 +90,7 @@ def compare_runs(campaign: Campaign) -> widgets.VBox:
 
 _NAMES_OF_TRAJECTORIES = (
     *("*.dump*", "*.lammpstrj*", "XDATCAR*", "*.xyz", "*.extxyz", "*.traj"),
-    *("*.dcd", "*.xtc", "*.trr", "*.nc", "*.ncdf", "vasprun*.xml"),
+    *("*.dcd", "*.xtc", "*.trr", "*.nc", "*.ncdf", "vasprun*.xml*"),
 )
 
 

@@ -1,14 +1,17 @@
 """Which element each atom is: from the user, from a topology, or by its mass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import ase
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
+from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
+from llzo_helpers.trajectory.guard import STRUCTURES, ase_format, reading
 
 Elements = Mapping[Any, str] | Sequence[str]
 """Symbols by atom type, or one per atom."""
@@ -17,12 +20,23 @@ _MASS_TOLERANCE = 0.05
 """u; neighbouring elements differ by more, except for Co and Ni, which differ by 0.24."""
 
 
-def checked_symbols(symbols: Sequence[str], source: str) -> NDArray[np.str_]:
+def checked_symbols(symbols: Iterable[str], source: str) -> NDArray[np.str_]:
     """Return chemical symbols as an array; InputError if one of them is invalid."""
-    for symbol in dict.fromkeys(symbols):
-        if atomic_numbers.get(symbol, 0) == 0:
+    if not isinstance(symbols, Iterable):
+        raise InputError(f"{source} = {symbols!r}: give chemical symbols, as ['Na', 'Cl']")
+    found = list(symbols)
+    for symbol in found:
+        if not isinstance(symbol, str) or atomic_numbers.get(symbol, 0) == 0:
             raise InputError(f"{source}: {symbol!r} is not a chemical symbol; give one, as 'Na'")
-    return np.array(list(symbols), dtype=np.str_)
+    return np.array(found, dtype=np.str_)
+
+
+def check_elements(elements: Elements | None) -> None:
+    """Raise InputError unless all are chemical symbols, needed or not."""
+    if elements is not None:
+        checked_symbols(
+            elements.values() if isinstance(elements, Mapping) else elements, "elements"
+        )
 
 
 def symbols_of_types(types: ArrayLike, elements: Mapping[Any, str], source: str) -> NDArray[Any]:
@@ -68,7 +82,7 @@ def symbols_given(
         The trajectory's name in messages.
     """
     if elements is not None and not isinstance(elements, Mapping):
-        symbols = checked_symbols(list(elements), f"{source}: elements")
+        symbols = checked_symbols(elements, f"{source}: elements")
     elif topology is not None:
         symbols = topology_symbols(topology, elements)
     else:
@@ -86,37 +100,48 @@ def symbols_given(
 
 def topology_symbols(path: Path, elements: Mapping[Any, str] | None) -> NDArray[np.str_]:
     """Return the symbols [atom] of any structure file that ASE or MDAnalysis reads."""
-    if not path.is_file():
-        raise InputError(f"{path}: not found; check topology")
-    if path.suffix.lower() in (".data", ".lmp"):
+    if _is_lammps_data(path):
         return _lammps_data_symbols(path, elements)
-    try:
-        # imported here: it is slow, and most formats do without
-        from ase.io import read
-
-        return np.array(read(path).get_chemical_symbols(), dtype=np.str_)
-    except Exception:
-        return _mdanalysis_symbols(path, elements)
-
-
-def _mdanalysis_symbols(path: Path, elements: Mapping[Any, str] | None) -> NDArray[np.str_]:
+    atoms = _structure(path)
+    if atoms is not None:
+        return np.array(atoms.get_chemical_symbols(), dtype=np.str_)
+    # imported here: it is slow, and most formats do without
     import MDAnalysis
 
-    try:
+    with reading(str(path), "give a topology that ASE or MDAnalysis reads, or elements"):
         # nothing is guessed: names like CA are calcium to one program, carbon to another
         universe = MDAnalysis.Universe(str(path), to_guess=())
-    except Exception as error:
-        raise InputError(
-            f"{path}: not a topology that ASE or MDAnalysis reads ({_line(error)}); give elements"
-        ) from None
     return universe_symbols(universe, elements, str(path))
 
 
-def universe_symbols(
-    universe: Any, elements: Mapping[Any, str] | None, source: str
-) -> NDArray[np.str_]:
+def topology_cell(path: Path) -> FloatArray | None:
+    """Return the cell of a topology, rows are vectors, Å, [3, 3]; None if it has none."""
+    atoms = _structure(path)
+    return np.asarray(atoms.cell.array) if atoms is not None and atoms.cell.rank == 3 else None
+
+
+def _structure(path: Path) -> ase.Atoms | None:
+    """Return what ASE reads from a file; None if it is not for ASE."""
+    from ase.io import read
+
+    kind = "lammps-data" if _is_lammps_data(path) else ase_format(path, STRUCTURES)
+    if kind is None:
+        return None
+    try:
+        return read(path, format=kind)
+    except Exception:
+        return None
+
+
+def _is_lammps_data(path: Path) -> bool:
+    return path.suffix.lower() in (".data", ".lmp") or path.name.lower().startswith("data.")
+
+
+def universe_symbols(universe: Any, elements: Elements | None, source: str) -> NDArray[np.str_]:
     """Return the symbols of a universe's atoms: from a map of types, elements or masses."""
     atoms = universe.atoms
+    if elements is not None and not isinstance(elements, Mapping):
+        return symbols_given(elements, None, len(atoms), source)
     if elements is not None and hasattr(atoms, "types"):
         return symbols_of_types(atoms.types, elements, source)
     if hasattr(atoms, "elements") and all(atoms.elements):
@@ -167,7 +192,3 @@ def _sections(path: Path) -> dict[str, list[list[str]]]:
         elif words := line.partition("#")[0].split():
             sections.setdefault(title, []).append(words)
     return sections
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -3,18 +3,13 @@
 from pathlib import Path
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.trajectory.ase_files import AseTrajectoryReader, read_with_ase
 from llzo_helpers.trajectory.elements import Elements
 from llzo_helpers.trajectory.extxyz import ExtxyzReader
 from llzo_helpers.trajectory.lammps import DumpReader
-from llzo_helpers.trajectory.libraries import (
-    AseTrajectoryReader,
-    read_mdanalysis,
-    read_vasprun,
-    read_with_ase,
-)
 from llzo_helpers.trajectory.readers import Reader
 from llzo_helpers.trajectory.text import TextFile
-from llzo_helpers.trajectory.vasp import XdatcarReader
+from llzo_helpers.trajectory.vasp import XdatcarReader, read_vasprun
 
 _BINARY = (".dcd", ".xtc", ".trr", ".nc", ".ncdf", ".netcdf")
 _DUMP = (".dump", ".lammpstrj", ".lammpsdump")
@@ -27,9 +22,14 @@ def open_reader(path: Path, elements: Elements | None, topology: Path | None) ->
         raise InputError(f"{path}: not found; check the name")
     if not path.stat().st_size:
         raise InputError(f"{path}: empty; give a file that has frames")
+    if topology is not None and not topology.is_file():
+        raise InputError(f"{topology}: not found; check topology")
     name = path.name.lower().removesuffix(".gz")
     suffix = Path(name).suffix
     if suffix in _BINARY:
+        # imported here: it is slow, and other formats do without
+        from llzo_helpers.trajectory.mdanalysis import read_mdanalysis
+
         return read_mdanalysis(path, elements, topology)
     if suffix == ".traj":
         return AseTrajectoryReader(path)

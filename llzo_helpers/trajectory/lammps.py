@@ -1,5 +1,6 @@
 """LAMMPS text dumps: any order of atoms and columns, with or without image flags."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from llzo_helpers.trajectory.elements import (
     symbols_of_masses,
     symbols_of_types,
 )
+from llzo_helpers.trajectory.readers import IdOrder, require_periodic
 from llzo_helpers.trajectory.text import TextFile, numbers
 
 MARK = b"ITEM: TIMESTEP"
@@ -52,12 +54,12 @@ class DumpReader:
         self._columns: list[str] = []
         n_atoms = 0
         for place, before, head in self._text.marks(MARK):
-            header = _Header.read(head, f"{path}: frame {len(places)}")
+            header = _Header.read(before, head, f"{path}: frame {len(places)}")
             if header is None:
                 # the file ends inside this header
                 continue
             if not places:
-                n_atoms, self._columns, units = header.n_atoms, header.columns, _units(before)
+                n_atoms, self._columns, units = header.n_atoms, header.columns, header.units
                 if units not in (None, *_PS):
                     raise InputError(f"{path}: units {units}: lengths are not in Å; convert it")
             if header.n_atoms != n_atoms:
@@ -73,7 +75,7 @@ class DumpReader:
             places.append((place, place + header.length))
             steps.append(header.step)
             cells.append((header.origin, header.cell))
-            times.append(_time(before))
+            times.append(header.time)
         if not places:
             raise InputError(f"{path}: holds no frame; give a dump that has some")
         marks = np.array([place for place, _ in places] + [self._text.size])
@@ -102,7 +104,7 @@ class DumpReader:
         cut = [
             number
             for number in np.flatnonzero(suspicious)
-            if self._text.read(self._rows[number], self._end[number]).count(b"\n") < self._n_atoms
+            if self._columns_of(number, np.arange(0)) is None
         ]
         if cut:
             self.notes.append(
@@ -130,33 +132,25 @@ class DumpReader:
             self.notes.append(f"{self.name}: no column id: atoms are assumed to keep their order")
         if self._with_images:
             self.notes.append(f"{self.name}: positions unwrapped by their image flags ix iy iz")
-        self._order: IntArray | None = None
-        self._ids: FloatArray | None = None
-        if "id" in columns:
-            ids = self._table(0)[:, -1]
-            self._sorted_ids = np.sort(ids)
-            if (np.diff(self._sorted_ids) == 0).any():
-                raise InputError(
-                    f"{self.name}: an id is given twice in frame 0; write each atom once"
-                )
+        self._by_id = IdOrder(self._table(0)[:, -1], self.name) if "id" in columns else None
 
     def _table(self, frame: int, columns: IntArray | None = None) -> FloatArray:
         """Return columns [atom, column] of a frame, rows in the order of the file."""
         number = self._frames[frame]
-        table = numbers(
-            self._text.read(self._rows[number], self._end[number]),
-            self._n_atoms,
-            self._wanted if columns is None else columns,
-            len(self._columns),
-        )
+        table = self._columns_of(number, self._wanted if columns is None else columns)
         if table is None:
             raise InputError(
                 f"{self.name}: frame {number}: lines are missing or cut; delete it from the file"
             )
         return table
 
+    def _columns_of(self, number: int, columns: IntArray) -> FloatArray | None:
+        """Return columns of a frame of the file; None if it is not whole."""
+        text = self._text.read(self._rows[number], self._end[number])
+        return numbers(text, self._n_atoms, columns, len(self._columns))
+
     def _symbols(self, elements: Elements | None, topology: Path | None) -> NDArray[np.str_]:
-        order = np.argsort(self._table(0)[:, -1]) if "id" in self._columns else slice(None)
+        order = self._by_id(self._table(0)[:, -1], 0) if self._by_id is not None else slice(None)
         if isinstance(elements, Mapping) and "type" in self._columns:
             return symbols_of_types(self._words("type")[order], elements, self.name)
         if elements is not None or topology is not None:
@@ -183,8 +177,8 @@ class DumpReader:
         cells = self.cells[frames]
         for row, frame in enumerate(frames):
             table = self._table(frame)
-            if "id" in self._columns:
-                table = table[self._row_order(table[:, -1], frame)]
+            if self._by_id is not None:
+                table = table[self._by_id(table[:, -1], self._frames[frame])]
             positions[row] = table[:, :3]
             if not self.scaled:
                 positions[row] -= self._origins[self._frames[frame]]
@@ -193,23 +187,13 @@ class DumpReader:
                 positions[row] += images if self.scaled else images @ cells[row]
         return positions, cells
 
-    def _row_order(self, ids: FloatArray, frame: int) -> IntArray:
-        """Return the rows in the order of ids, usually the same as in the previous frame."""
-        if self._order is None or self._ids is None or not np.array_equal(ids, self._ids):
-            order = np.argsort(ids, kind="stable")
-            if not np.array_equal(ids[order], self._sorted_ids):
-                raise InputError(
-                    f"{self.name}: frame {self._frames[frame]}: other ids than in frame 0; give "
-                    "frames of the same atoms"
-                )
-            self._order, self._ids = order, ids
-        return self._order
-
 
 class _Header:
     """What precedes the atoms of a frame."""
 
     step: int
+    time: float | None
+    units: str | None
     n_atoms: int
     origin: FloatArray
     cell: FloatArray
@@ -217,8 +201,8 @@ class _Header:
     length: int
 
     @classmethod
-    def read(cls, head: bytes, source: str) -> "_Header | None":
-        """Return the header; None if it is incomplete."""
+    def read(cls, before: bytes, head: bytes, source: str) -> "_Header | None":
+        """Return the header, from what stands before its mark and after; None if incomplete."""
         body = head.find(b"ITEM: ATOMS")
         end = head.find(b"\n", body)
         if body < 0 or end < 0:
@@ -227,18 +211,25 @@ class _Header:
                     f"{source}: no 'ITEM: ATOMS' after 'ITEM: TIMESTEP'; is it a dump?"
                 )
             return None
-        lines = head[:end].decode(errors="replace").splitlines()
+        above, lines = _lines(before), _lines(head[:end])
+        time = above[-1] if above[-2:-1] == ["ITEM: TIME"] else None
         header = cls()
         try:
+            header.units = _after("ITEM: UNITS", above)
+            header.time = float(time) if time is not None else None
             header.step = int(lines[1])
             header.n_atoms = int(lines[lines.index("ITEM: NUMBER OF ATOMS") + 1])
             box = next(i for i, line in enumerate(lines) if line.startswith("ITEM: BOX BOUNDS"))
             bounds = np.array([line.split() for line in lines[box + 1 : box + 4]], dtype=float)
             header.origin, header.cell = _box(bounds)
         except (ValueError, StopIteration, IndexError):
+            shown = [*(above[-2:] if time is not None else []), *lines[:5]]
             raise InputError(
-                f"{source}: its header is not that of a dump: {' | '.join(lines[:5])[:100]}"
+                f"{source}: its header is not that of a dump: {' | '.join(shown)[:100]}"
             ) from None
+        # such as pp pp ss; old dumps do not say
+        kinds = [word for word in lines[box].split() if re.fullmatch("[pfsm]{2}", word)]
+        require_periodic([kind == "pp" for kind in kinds], source, " ".join(kinds))
         header.columns = lines[-1].split()[2:]
         header.length = end + 1
         return header
@@ -260,11 +251,9 @@ def _box(bounds: FloatArray) -> tuple[FloatArray, FloatArray]:
     return low, cell
 
 
-def _units(before: bytes) -> str | None:
-    lines = before.decode(errors="replace").splitlines()
-    return lines[lines.index("ITEM: UNITS") + 1] if "ITEM: UNITS" in lines else None
+def _lines(text: bytes) -> list[str]:
+    return [line.rstrip() for line in text.decode(errors="replace").splitlines()]
 
 
-def _time(before: bytes) -> float | None:
-    lines = before.decode(errors="replace").splitlines()
-    return float(lines[-1]) if len(lines) > 1 and lines[-2] == "ITEM: TIME" else None
+def _after(title: str, lines: list[str]) -> str | None:
+    return lines[lines.index(title) + 1] if title in lines else None

@@ -1,12 +1,13 @@
 """What a reader provides of a file's frames; frames in memory; several files as one."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
@@ -82,6 +83,47 @@ def repeated_frames(reader: Reader) -> IntArray:
     return np.concatenate(repeats) if repeats else np.empty(0, dtype=np.int64)
 
 
+class IdOrder:
+    """Brings atoms that are written in any order into that of their ids.
+
+    Parameters
+    ----------
+    ids
+        Of the first frame, in the order of the file, [atom].
+    name
+        The file's name in messages.
+    """
+
+    def __init__(self, ids: NDArray[Any], name: str) -> None:
+        self._name, self._sorted = name, np.sort(ids)
+        self._ids, self._order = ids, np.argsort(ids, kind="stable")
+        if (np.diff(self._sorted) == 0).any():
+            raise InputError(f"{name}: an id is given twice in frame 0; write each atom once")
+
+    def __call__(self, ids: NDArray[Any], frame: int) -> IntArray:
+        """Return the rows of a frame in the order of ids, mostly those of the frame before."""
+        if not np.array_equal(ids, self._ids):
+            self._ids, self._order = ids, np.argsort(ids, kind="stable")
+            if not np.array_equal(ids[self._order], self._sorted):
+                raise InputError(
+                    f"{self._name}: frame {frame}: other ids than in frame 0; give frames of the "
+                    "same atoms"
+                )
+        return self._order
+
+
+def require_periodic(periodic: ArrayLike, source: str, said: str) -> None:
+    """Raise InputError unless the cell repeats along all its vectors.
+
+    A box that is not periodic follows its atoms, or has nothing beyond it.
+    """
+    if not np.all(periodic):
+        raise InputError(
+            f"{source}: its cell is not periodic in all directions ({said}); give a run in a "
+            "periodic cell, or mend this if it was one"
+        )
+
+
 @dataclass
 class ArrayReader:
     """Frames in memory; see `Reader`."""
@@ -121,6 +163,8 @@ class ChainReader:
                     f"{reader.name}: its positions are of another kind than those of {first.name} "
                     "(wrapped, unwrapped or scaled); give files written in the same way"
                 )
+        for before, reader in itertools.pairwise(readers):
+            _require_later(before, reader)
         self.name = f"{first.name} and {len(readers) - 1} more"
         self.files = tuple(path for reader in readers for path in reader.files)
         self.symbols = first.symbols
@@ -144,6 +188,23 @@ class ChainReader:
         ]
         positions, cells = zip(*parts, strict=True)
         return np.concatenate(positions), np.concatenate(cells)
+
+
+def _require_later(before: Reader, reader: Reader) -> None:
+    """Raise InputError if a piece begins where or before the one ahead of it began.
+
+    After a restart it begins later: otherwise all of that piece would be left out.
+    """
+    for unit, earlier, later in (
+        ("steps", before.steps, reader.steps),
+        ("times", before.times_ps, reader.times_ps),
+    ):
+        if earlier is not None and later is not None and later[0] <= earlier[0]:
+            raise InputError(
+                f"{reader.name}: {unit} begin at {later[0]:g}, those of {before.name} at "
+                f"{earlier[0]:g}: give the pieces in order; if {unit} were reset, read each piece "
+                "as a run of its own"
+            )
 
 
 _Array = TypeVar("_Array", FloatArray, IntArray)

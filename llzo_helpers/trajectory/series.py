@@ -1,7 +1,8 @@
 """A trajectory: frames in order, unwrapped, in a constant cell, at a constant interval."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,25 +10,16 @@ import ase
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
+from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.errors import InputError
-from llzo_helpers.trajectory.elements import Elements, checked_symbols
-from llzo_helpers.trajectory.readers import (
-    BLOCK_FRAMES,
-    ArrayReader,
-    ChainReader,
-    Reader,
-    repeated_frames,
-)
+from llzo_helpers.trajectory.elements import Elements, check_elements, checked_symbols
+from llzo_helpers.trajectory.opening import frame_interval_ps as interval
+from llzo_helpers.trajectory.opening import mean_cell, ordered_frames
+from llzo_helpers.trajectory.readers import BLOCK_FRAMES, ArrayReader, ChainReader, Reader
 from llzo_helpers.trajectory.unwrapping import Unwrapping
 
 Species = str | Sequence[str] | NDArray[np.integer]
 """Atoms by element, by several elements, or by their indices."""
-
-_INTERVAL_TOLERANCE = 1e-3
-"""Of the time between frames."""
-_CONSTANT_CELL = 1e-6
-"""Relative; a file's digits, not a barostat."""
 
 
 class AnyTrajectory:
@@ -69,13 +61,16 @@ class AnyTrajectory:
         self.symbols: NDArray[np.str_] = reader.symbols
         if not len(reader) or not len(reader.symbols):
             raise InputError(f"{reader.name}: holds no frame; give a file that has some")
-        self._frames, self._selected = self._ordered_frames(), slice(None)
+        self._frames, self._selected = ordered_frames(reader), slice(None)
+        if dropped := len(reader) - len(self._frames):
+            self.notes.append(f"{reader.name}: {dropped} frame(s) repeated at a restart: left out")
         self._reference: NDArray[np.intp] | None = None
-        self._cells_change, self.cell = self._mean_cell()
-        self.frame_interval_ps: float = self._interval(frame_interval_ps)
-        if self._cells_change:
+        self.cell, volume_spread = mean_cell(reader, self._frames)
+        self._cells_change = volume_spread is not None
+        self.frame_interval_ps: float = interval(reader, self._frames, frame_interval_ps)
+        if volume_spread is not None:
             self.notes.append(
-                f"{reader.name}: the cell changes (its volume by {100 * self._volume_spread:.2g} % "
+                f"{reader.name}: the cell changes (its volume by {100 * volume_spread:.2g} % "
                 "rms): positions are its scaled coordinates in the mean cell"
             )
 
@@ -93,7 +88,7 @@ class AnyTrajectory:
         """Read a file, or several consecutive ones as one.
 
         LAMMPS dumps (text, also gzip), DCD, XTC, TRR, NetCDF, XDATCAR, vasprun.xml, extended XYZ,
-        ASE's .traj, and any other ASE format that holds several frames.
+        ASE's .traj, and formats of ASE that may hold molecular dynamics, such as OUTCAR.
 
         Parameters
         ----------
@@ -114,17 +109,19 @@ class AnyTrajectory:
         # imported here: readers load numba and ASE's formats, and our own runs do without
         from llzo_helpers.trajectory.formats import open_reader
 
-        paths = [path] if isinstance(path, str | Path) else list(path)
+        several = path if isinstance(path, Iterable) and not isinstance(path, str) else [path]
+        paths = [_path(each, "path") for each in several]
         if not paths:
             raise InputError("path: no file; give one or several")
-        known = Path(topology) if topology is not None else None
-        readers = [open_reader(Path(each), elements, known) for each in paths]
+        known = _path(topology, "topology") if topology is not None else None
+        check_elements(elements)
+        readers = [open_reader(each, elements, known) for each in paths]
         return cls._of(readers[0] if len(readers) == 1 else ChainReader(readers), frame_interval_ps)
 
     @classmethod
-    def from_ase(cls, images: Sequence[ase.Atoms], *, frame_interval_ps: float) -> Self:
-        """Take a list of structures, one per frame."""
-        from llzo_helpers.trajectory.libraries import read_ase
+    def from_ase(cls, images: Iterable[ase.Atoms], *, frame_interval_ps: float) -> Self:
+        """Take structures, one per frame."""
+        from llzo_helpers.trajectory.ase_files import read_ase
 
         return cls._of(read_ase(images, "list of Atoms"), frame_interval_ps)
 
@@ -134,7 +131,7 @@ class AnyTrajectory:
         universe: Any,
         *,
         frame_interval_ps: float | None = None,
-        elements: Mapping[Any, str] | None = None,
+        elements: Elements | None = None,
     ) -> Self:
         """Take the trajectory of a `MDAnalysis.Universe`.
 
@@ -145,15 +142,12 @@ class AnyTrajectory:
         frame_interval_ps
             Time between frames; needed except for XTC, TRR and NetCDF.
         elements
-            Symbols by atom type.
+            Symbols by atom type, or one per atom.
         """
-        from llzo_helpers.trajectory.elements import universe_symbols
-        from llzo_helpers.trajectory.libraries import MDAnalysisReader
+        from llzo_helpers.trajectory.mdanalysis import read_universe
 
-        symbols = universe_symbols(universe, elements, "universe")
-        return cls._of(
-            MDAnalysisReader(universe.trajectory, symbols, "universe"), frame_interval_ps
-        )
+        check_elements(elements)
+        return cls._of(read_universe(universe, elements), frame_interval_ps)
 
     @classmethod
     def from_arrays(
@@ -177,99 +171,20 @@ class AnyTrajectory:
         frame_interval_ps
             Time between frames.
         """
-        array = np.asarray(positions, dtype=np.float64)
-        if array.ndim != 3 or array.shape[2] != 3 or array.shape[1] != len(symbols):
+        array, cells = _numbers(positions, "positions"), _numbers(cell, "cell")
+        known = checked_symbols(symbols, "symbols")
+        if array.ndim != 3 or array.shape[2] != 3 or array.shape[1] != len(known):
             raise InputError(
-                f"positions: shape {array.shape}; give [frame, atom, axis] for {len(symbols)} atoms"
+                f"positions: shape {array.shape}; give [frame, atom, axis] for {len(known)} atoms"
             )
-        cells = np.asarray(cell, dtype=np.float64)
         if cells.shape not in ((3, 3), (len(array), 3, 3)):
             raise InputError(f"cell: shape {cells.shape}; give [3, 3] or [frame, 3, 3], Å")
-        reader = ArrayReader(
-            array,
-            np.broadcast_to(cells, (len(array), 3, 3)),
-            checked_symbols(list(symbols), "symbols"),
-        )
+        reader = ArrayReader(array, np.broadcast_to(cells, (len(array), 3, 3)), known)
         return cls._of(reader, frame_interval_ps)
 
     @classmethod
     def _of(cls, reader: Reader, frame_interval_ps: float | None) -> Self:
         return cls(reader, frame_interval_ps)
-
-    # ------------------------------------------------------------------ opening
-
-    def _ordered_frames(self) -> IntArray:
-        """Return the reader's frames without those that were written again after a restart."""
-        reader = self._reader
-        steps = reader.steps if reader.steps is not None else reader.times_ps
-        if steps is None:
-            repeats = repeated_frames(reader)
-            frames = np.setdiff1d(np.arange(len(reader)), repeats)
-        else:
-            kept: list[int] = []
-            for frame, step in enumerate(steps):
-                # what a killed run wrote after its last restart file was computed again
-                while kept and steps[kept[-1]] >= step:
-                    kept.pop()
-                kept.append(frame)
-            frames = np.array(kept)
-        if dropped := len(reader) - len(frames):
-            self.notes.append(f"{reader.name}: {dropped} frame(s) repeated at a restart: left out")
-        return frames
-
-    def _mean_cell(self) -> tuple[bool, FloatArray]:
-        """Return whether the cell changes, and the mean cell."""
-        reader, frames = self._reader, self._frames
-        if reader.cells is not None:
-            cells = reader.cells[frames]
-        else:
-            # a few frames suffice to reveal a barostat
-            few = np.unique(np.linspace(0, len(frames) - 1, 5).astype(int))
-            cells = reader.read(frames[few])[1]
-            if not _same_cells(cells):
-                parts = np.array_split(frames, -(-len(frames) // BLOCK_FRAMES))
-                cells = np.concatenate([reader.read(part)[1] for part in parts])
-        volumes = np.abs(np.linalg.det(cells))
-        if not np.all(volumes > 1e-3):
-            number = frames[int(np.argmin(np.nan_to_num(volumes)))] if len(cells) > 5 else 0
-            raise InputError(
-                f"{reader.name}: frame {number}: its cell has no volume; give frames with a cell, "
-                "or a topology that has it"
-            )
-        self._volume_spread = float(volumes.std() / volumes.mean())
-        if _same_cells(cells):
-            return False, cells[0].copy()
-        return True, cells.mean(axis=0)
-
-    def _interval(self, given: float | None) -> float:
-        """Return the time between frames, ps, from the file or as given."""
-        reader, frames = self._reader, self._frames
-        if given is not None and not 0 < given < np.inf:
-            raise InputError(f"frame_interval_ps = {given}: must be a positive time in ps")
-        for unit, values in (("steps", reader.steps), ("times", reader.times_ps)):
-            if values is not None and len(frames) > 2:
-                gaps = np.diff(values[frames])
-                uneven = np.abs(gaps - np.median(gaps)) > _INTERVAL_TOLERANCE * np.median(gaps)
-                if uneven.any():
-                    first = int(np.flatnonzero(uneven)[0])
-                    raise InputError(
-                        f"{reader.name}: {unit} {values[frames[first]]:g} and "
-                        f"{values[frames[first + 1]]:g} of frames {first} and {first + 1} are not "
-                        f"{np.median(gaps):g} apart like others; give frames at one interval"
-                    )
-        if reader.times_ps is None or len(frames) < 2:
-            if given is None:
-                raise InputError(
-                    f"{reader.name}: does not state the time between frames; give frame_interval_ps"
-                )
-            return float(given)
-        told = float(np.mean(np.diff(reader.times_ps[frames])))
-        if given is not None and abs(given - told) > _INTERVAL_TOLERANCE * told:
-            raise InputError(
-                f"frame_interval_ps = {given:g}: {reader.name} says {told:g}; leave it out, or "
-                "correct it"
-            )
-        return float(given) if given is not None else told
 
     # ------------------------------------------------------------------ what it holds
 
@@ -278,6 +193,8 @@ class AnyTrajectory:
 
     def __getitem__(self, frames: slice) -> Self:
         """Return a part of the frames: `trajectory[100:]`, `trajectory[::10]`."""
+        if not isinstance(frames, slice):
+            raise InputError(f"frames {frames!r}: give a slice, such as [100:] or [::10]")
         chosen = range(len(self._frames))[self._selected][frames]
         if chosen.step < 1 or not len(chosen):
             raise InputError(
@@ -461,19 +378,20 @@ class AnyTrajectory:
             If there is no such atom, or no other atom.
         """
         mask = np.zeros(len(self.symbols), dtype=bool)
-        if isinstance(species, str) or (len(species) and isinstance(species[0], str)):
-            wanted = [species] if isinstance(species, str) else [str(each) for each in species]
+        try:
+            chosen = np.asarray([species] if isinstance(species, str) else species)
+        except ValueError:
+            # lists of different lengths
+            chosen = np.empty(())
+        found = False
+        if chosen.ndim == 1 and chosen.dtype.kind in "UO":
+            wanted = chosen.astype(str)
+            found = bool(np.isin(wanted, self.symbols).all())
             mask[self.atoms(*wanted)] = True
-            found = all(len(self.atoms(symbol)) for symbol in wanted)
-        else:
-            indices = np.asarray(species)
-            found = (
-                indices.ndim == 1
-                and np.issubdtype(indices.dtype, np.integer)
-                and 0 <= indices.min(initial=0) <= indices.max(initial=0) < len(mask)
-            )
+        elif chosen.ndim == 1 and chosen.dtype.kind in "iu":
+            found = 0 <= chosen.min(initial=0) <= chosen.max(initial=0) < len(mask)
             if found:
-                mask[indices] = True
+                mask[chosen] = True
         if not found or not 0 < mask.sum() < len(mask):
             present = ", ".join(sorted(set(self.symbols.tolist())))
             raise InputError(
@@ -522,6 +440,14 @@ class AnyTrajectory:
         return positions
 
 
-def _same_cells(cells: FloatArray) -> bool:
-    scale = np.abs(cells[0]).max()
-    return bool(np.all(np.abs(cells - cells[0]) <= _CONSTANT_CELL * scale))
+def _path(value: Any, name: str) -> Path:
+    if not isinstance(value, str | os.PathLike):
+        raise InputError(f"{name} = {value!r}: give the name of a file")
+    return Path(value)
+
+
+def _numbers(value: ArrayLike, name: str) -> FloatArray:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (ValueError, TypeError):
+        raise InputError(f"{name}: not an array of numbers; give one, rows of one length") from None

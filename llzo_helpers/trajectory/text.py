@@ -5,6 +5,7 @@ once for that, and again for the frames.
 """
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ from llzo_helpers.errors import InputError
 _BLOCK = 1 << 22
 _BEFORE = 1024
 """Bytes before a mark that a format may inspect, for what it writes ahead of each frame."""
+
+_WHOLE_ENOUGH = re.compile(rb"\.[0-9]{3,}[ \t\r]*\Z")
+"""A last number that has no newline: if it is cut short, then by digits that do not matter."""
 
 
 class TextFile:
@@ -52,19 +56,24 @@ class TextFile:
         self._open()
 
     def read(self, start: int, stop: int) -> bytes:
-        """Return the bytes from `start` to `stop`."""
+        """Return the bytes from `start` to `stop`, with a newline at the end as in `blocks`."""
         self._file.seek(start)
         try:
-            return self._file.read(stop - start)
+            text = self._file.read(stop - start)
+            return text + b"\n" if len(text) == stop - start - 1 else text
         except (EOFError, OSError, zlib.error) as error:
             raise self._damaged(error) from None
 
     def blocks(self) -> Iterator[bytes]:
-        """Go through the whole file."""
+        """Go through the whole file; a last line that is whole ends with a newline."""
         self._file.seek(0)
+        last = b""
         try:
             while block := self._file.read(_BLOCK):
                 yield block
+                last = (last + block[-_BEFORE:])[-_BEFORE:]
+            if _WHOLE_ENOUGH.search(last):
+                yield b"\n"
         except (EOFError, OSError, zlib.error) as error:
             raise self._damaged(error) from None
 

@@ -64,8 +64,8 @@ class Unwrapping:
     def _refuse(self, steps: FloatArray, first: int, limit: float) -> None:
         frame, atom, axis = np.argwhere(np.abs(steps) > limit)[0]
         remedy = (
-            "the nearest image may be the wrong one; give unwrapped positions, or frames closer "
-            "together"
+            "the nearest image may be the wrong one; give frames closer together, or a LAMMPS "
+            "dump with image flags"
             if self.nearest_image
             else "were its images lost at a restart? Give wrapped positions, or closer frames"
         )

@@ -1,12 +1,17 @@
-"""XDATCAR of VASP, with a constant or a changing cell."""
+"""XDATCAR of VASP, with a constant or a changing cell, and vasprun.xml."""
 
+import gzip
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
 from llzo_helpers.trajectory.elements import checked_symbols
+from llzo_helpers.trajectory.guard import reading
+from llzo_helpers.trajectory.readers import ArrayReader
 from llzo_helpers.trajectory.text import TextFile, numbers
 
 MARK = b"Direct configuration"
@@ -101,3 +106,70 @@ def _read_header(
             f"{path}: no cell, elements and numbers of atoms before its frames; is it an XDATCAR?"
         ) from None
     return species, counts, scale * cell
+
+
+def read_vasprun(path: Path) -> ArrayReader:
+    """Read vasprun.xml, which also states the time between its frames.
+
+    ASE keeps the whole tree of its elements; here only positions and cells are kept.
+    """
+    symbols: list[str] = []
+    positions: list[FloatArray] = []
+    cells: list[FloatArray] = []
+    settings: dict[str, str] = {}
+    notes: list[str] = []
+    with reading(str(path), "is it a vasprun.xml?"), _opened(path) as file:
+        try:
+            for _, element in ElementTree.iterparse(file):
+                if element.tag == "array" and element.get("name") == "atoms":
+                    symbols = [_word(name) for name in element.iterfind("set/rc/c[1]")]
+                elif element.tag == "incar":
+                    settings = {each.get("name", ""): _word(each) for each in element}
+                elif element.tag == "calculation":
+                    structure = element.find("structure")
+                    if structure is not None:
+                        frame = f"{path}: frame {len(positions)}"
+                        positions.append(_vectors(structure, "positions", len(symbols), frame))
+                        cells.append(_vectors(structure, "basis", 3, frame))
+                    element.clear()
+        except (ElementTree.ParseError, EOFError):
+            # a run that is unfinished, or was killed
+            notes.append(f"{path}: its end is missing: read up to the last complete frame")
+    if not symbols or not positions:
+        raise InputError(f"{path}: holds no frame; give a vasprun.xml of molecular dynamics")
+    reader = ArrayReader(
+        np.array(positions),
+        np.array(cells),
+        checked_symbols(symbols, str(path)),
+        str(path),
+        (path,),
+    )
+    reader.scaled = True
+    reader.notes = notes
+    if settings.get("IBRION") == "0" and "POTIM" in settings:
+        # every step is in it, whatever NBLOCK says of XDATCAR
+        with reading(f"{path}: POTIM", "is it a vasprun.xml?"):
+            interval_ps = float(settings["POTIM"]) / 1000
+        if interval_ps > 0:
+            reader.times_ps = np.arange(len(reader), dtype=np.float64) * interval_ps
+    return reader
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _word(element: ElementTree.Element) -> str:
+    return (element.text or "").strip()
+
+
+def _vectors(structure: ElementTree.Element, name: str, n_rows: int, frame: str) -> FloatArray:
+    """Return the rows of an array [row, axis]."""
+    array = structure.find(f".//varray[@name='{name}']")
+    rows = [] if array is None else [(row.text or "").split() for row in array.iterfind("v")]
+    if [len(row) for row in rows] != [3] * n_rows:
+        raise InputError(
+            f"{frame}: {name}: not {n_rows} rows of three numbers; give frames of the same atoms"
+        )
+    with reading(frame, "is it a vasprun.xml?"):
+        return np.array(rows, dtype=np.float64)

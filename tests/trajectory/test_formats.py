@@ -21,6 +21,7 @@ from trajectory.writers import (
     mdanalysis,
     topology,
     traj,
+    vasprun,
     ways,
     xdatcar,
 )
@@ -183,7 +184,8 @@ def test_any_ions_relative_to_any_reference(expected, run):
     assert expected.relative_to_framework(few, reference="Ba") == pytest.approx(
         ions[:, :5], abs=1e-9
     )
-    assert expected.mask(["F"]).sum() == len(expected.atoms("F"))
+    for species in (["F"], np.array(["F"]), np.array(["F"], dtype=object)):
+        assert expected.mask(species).sum() == len(expected.atoms("F"))
 
 
 # ------------------------------------------------------------------ changing cells
@@ -244,16 +246,40 @@ def test_repeated_frames_are_found_where_no_step_says_so(write, run, tmp_path):
     assert any("repeated at a restart" in note for note in trajectory.notes)
 
 
+def cut_in_a_number(text: bytes) -> bytes:
+    return text[: text.rindex(b".") + 3]
+
+
+def cut_between_columns(text: bytes) -> bytes:
+    return text[: text.rindex(b" ")]
+
+
+def cut_between_rows(text: bytes) -> bytes:
+    return text[: text.rindex(b"\n", 0, -2000) + 1]
+
+
 @pytest.mark.parametrize("write", [dump, xdatcar, extxyz])
-@pytest.mark.parametrize("cut", [3, 2000])
+@pytest.mark.parametrize("cut", [cut_in_a_number, cut_between_columns, cut_between_rows])
 def test_a_last_frame_cut_short_is_dropped(write, cut, run, tmp_path):
     name = {dump: "r.dump", xdatcar: "XDATCAR", extxyz: "r.xyz"}[write]
     path = write(tmp_path / name, MadeRun(run.positions[:50], run.symbols, run.cell))
-    path.write_bytes(path.read_bytes()[:-cut])
+    path.write_bytes(cut(path.read_bytes()))
     arguments = TYPES if write is dump else {"frame_interval_ps": INTERVAL_PS}
     trajectory = Trajectory.read(path, **arguments)
     assert len(trajectory) == 49
     assert "cut short: left out" in trajectory.notes[0]
+
+
+@pytest.mark.parametrize("write", [dump, xdatcar, extxyz])
+def test_a_last_line_without_newline_is_kept(write, run, tmp_path):
+    name = {dump: "r.dump", xdatcar: "XDATCAR", extxyz: "r.xyz"}[write]
+    path = write(tmp_path / name, MadeRun(run.positions[:50], run.symbols, run.cell))
+    arguments = TYPES if write is dump else {"frame_interval_ps": INTERVAL_PS}
+    expected = Trajectory.read(path, **arguments).positions()
+    path.write_bytes(path.read_bytes().rstrip())
+    trajectory = Trajectory.read(path, **arguments)
+    assert np.array_equal(trajectory.positions(), expected)
+    assert not any("cut short" in note for note in trajectory.notes)
 
 
 def test_a_frame_cut_in_the_middle_of_a_dump_is_dropped(run, tmp_path):
@@ -464,35 +490,10 @@ def test_a_data_file_without_masses_needs_a_map(tmp_path, short):
 
 
 def test_vasprun_says_its_time_step(tmp_path, short):
-    def vectors(name: str, rows: Any) -> str:
-        lines = "".join(f"<v>{' '.join(f'{x:.12f}' for x in row)}</v>" for row in rows)
-        return f'<varray name="{name}">{lines}</varray>'
-
-    def structure(atoms: ase.Atoms, name: str = "") -> str:
-        crystal = f"<crystal>{vectors('basis', atoms.cell.array)}</crystal>"
-        positions = vectors("positions", atoms.get_scaled_positions())
-        return f"<structure{name}>{crystal}{positions}</structure>"
-
-    images = short.images
-    atoms = "".join(f"<rc><c>{symbol}</c><c>1</c></rc>" for symbol in short.symbols)
-    names = ("e_fr_energy", "e_wo_entrp", "e_0_energy")
-    energies = "".join(f'<i name="{name}">0</i>' for name in names)
-    energy = f"<energy>{energies}</energy>"
-    calculations = "".join(
-        f"<calculation><scstep>{energy}</scstep>{structure(image)}"
-        f"{vectors('forces', np.zeros((96, 3)))}{energy}</calculation>"
-        for image in images
-    )
-    start = structure(images[0], ' name="initialpos"')
-    (tmp_path / "vasprun.xml").write_text(
-        '<?xml version="1.0"?><modeling><generator><i name="version">6</i></generator>'
-        '<incar><i type="int" name="IBRION">0</i><i name="POTIM">2.0</i></incar>'
-        f'<atominfo><array name="atoms"><set>{atoms}</set></array></atominfo>'
-        f"{start}{calculations}</modeling>"
-    )
+    vasprun(tmp_path / "vasprun.xml", short)
     trajectory = Trajectory.read(tmp_path / "vasprun.xml")
     assert trajectory.frame_interval_ps == pytest.approx(0.002)
-    assert len(trajectory) == len(images)
+    assert len(trajectory) == len(short.positions)
     assert trajectory.positions() - trajectory.positions()[0] == pytest.approx(
         short.positions - short.positions[0], abs=1e-6
     )

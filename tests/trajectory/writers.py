@@ -13,6 +13,7 @@ import numpy as np
 from ase.io import write
 from ase.io.trajectory import TrajectoryWriter
 from numpy.typing import NDArray
+from scipy.io import netcdf_file
 
 INTERVAL_PS = 0.05
 
@@ -123,16 +124,72 @@ def dump(
     return path
 
 
-def mdanalysis(path: Path, run: MadeRun, *, wrap: bool) -> Path:
+def mdanalysis(path: Path, run: MadeRun, *, wrap: bool, start_ps: float = 0.0) -> Path:
     """Write DCD, XTC, TRR or NetCDF."""
     universe = MDAnalysis.Universe.empty(len(run.symbols), trajectory=True)
-    with MDAnalysis.Writer(str(path), len(run.symbols), dt=INTERVAL_PS) as writer:
+    # of DCD, which holds no times; elsewhere it would replace them
+    dt = {"dt": INTERVAL_PS} if path.suffix == ".dcd" else {}
+    with MDAnalysis.Writer(str(path), len(run.symbols), **dt) as writer:
         for number, (atoms, positions) in enumerate(zip(run.images, run.positions, strict=True)):
             universe.atoms.positions = atoms.positions if wrap else positions
             universe.dimensions = atoms.cell.cellpar()
             universe.trajectory.ts.frame = number
-            universe.trajectory.ts.time = number * INTERVAL_PS
+            universe.trajectory.ts.time = start_ps + number * INTERVAL_PS
             writer.write(universe.atoms)
+    return path
+
+
+def any_order(run: MadeRun) -> NDArray[np.intp]:
+    """Return orders of atoms [frame, row] in which two anions trade places now and then."""
+    rng = np.random.default_rng(7)
+    anions = np.flatnonzero(np.array(run.symbols) == "F")
+    orders = np.tile(np.arange(len(run.symbols)), (len(run.positions), 1))
+    for frame in range(5, len(orders), 5):
+        one, other = rng.choice(anions, size=2, replace=False)
+        orders[frame:, [one, other]] = orders[frame:, [other, one]]
+    return orders
+
+
+def lammps_netcdf(path: Path, run: MadeRun) -> Path:
+    """Write NetCDF as LAMMPS does: atoms in any order, with their ids."""
+    n_atoms = len(run.symbols)
+    sizes = {"frame": None, "spatial": 3, "atom": n_atoms, "cell_spatial": 3, "cell_angular": 3}
+    columns: dict[str, tuple[str, tuple[str, ...], str]] = {
+        "time": ("d", ("frame",), "picosecond"),
+        "coordinates": ("d", ("frame", "atom", "spatial"), "angstrom"),
+        "cell_lengths": ("d", ("frame", "cell_spatial"), "angstrom"),
+        "cell_angles": ("d", ("frame", "cell_angular"), "degree"),
+        "id": ("i", ("frame", "atom"), ""),
+    }
+    with netcdf_file(str(path), "w", version=2) as file:
+        file.Conventions, file.ConventionVersion = b"AMBER", b"1.0"
+        file.program, file.programVersion = b"LAMMPS", b"2"
+        for name, size in sizes.items():
+            file.createDimension(name, size)
+        for name, (kind, dimensions, unit) in columns.items():
+            variable = file.createVariable(name, kind, dimensions)
+            if unit:
+                variable.units = unit.encode()
+        into = file.variables
+        for frame, (atoms, order) in enumerate(zip(run.images, any_order(run), strict=True)):
+            into["time"][frame] = frame * INTERVAL_PS
+            into["coordinates"][frame] = atoms.positions[order]
+            into["cell_lengths"][frame] = atoms.cell.cellpar()[:3]
+            into["cell_angles"][frame] = atoms.cell.cellpar()[3:]
+            into["id"][frame] = order + 1
+    return path
+
+
+def ovito_xyz(path: Path, run: MadeRun) -> Path:
+    """Write extended XYZ as OVITO does: atoms in any order, with their ids."""
+    text = io.StringIO()
+    lattice = " ".join(f"{value:.12g}" for value in run.cell.ravel())
+    for atoms, order in zip(run.images, any_order(run), strict=True):
+        text.write(f'{len(atoms)}\nLattice="{lattice}" Properties=id:I:1:species:S:1:pos:R:3\n')
+        for atom in order:
+            place = " ".join(f"{x:.9f}" for x in atoms.positions[atom])
+            text.write(f"{atom + 1} {run.symbols[atom]} {place}\n")
+    path.write_text(text.getvalue())
     return path
 
 
@@ -165,6 +222,38 @@ def traj(path: Path, run: MadeRun) -> Path:
     with TrajectoryWriter(str(path)) as writer:
         for atoms in run.images:
             writer.write(atoms)
+    return path
+
+
+def vasprun(path: Path, run: MadeRun) -> Path:
+    """Write what is read of a vasprun.xml, with a time step of 2 fs."""
+
+    def vectors(name: str, rows: Any) -> str:
+        lines = "".join(f"<v>{' '.join(f'{x:.12f}' for x in row)}</v>" for row in rows)
+        return f'<varray name="{name}">{lines}</varray>'
+
+    def structure(atoms: ase.Atoms, name: str = "") -> str:
+        crystal = f"<crystal>{vectors('basis', atoms.cell.array)}</crystal>"
+        positions = vectors("positions", atoms.get_scaled_positions())
+        return f"<structure{name}>{crystal}{positions}</structure>"
+
+    images = run.images
+    atoms = "".join(f"<rc><c>{symbol}</c><c>1</c></rc>" for symbol in run.symbols)
+    names = ("e_fr_energy", "e_wo_entrp", "e_0_energy")
+    energies = "".join(f'<i name="{name}">0</i>' for name in names)
+    energy = f"<energy>{energies}</energy>"
+    calculations = "".join(
+        f"<calculation><scstep>{energy}</scstep>{structure(image)}"
+        f"{vectors('forces', np.zeros_like(image.positions))}{energy}</calculation>"
+        for image in images
+    )
+    start = structure(images[0], ' name="initialpos"')
+    path.write_text(
+        '<?xml version="1.0"?><modeling><generator><i name="version">6</i></generator>'
+        '<incar><i type="int" name="IBRION">0</i><i name="POTIM">2.0</i></incar>'
+        f'<atominfo><array name="atoms"><set>{atoms}</set></array></atominfo>'
+        f"{start}{calculations}</modeling>"
+    )
     return path
 
 
