@@ -1,7 +1,5 @@
 """Checks of the numbers, masks and positions that analyses are given."""
 
-from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -11,25 +9,28 @@ from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.errors import InputError, clipped
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
 def check_number(name: str, value: Any, sensible: str, *, low: float, high: float) -> None:
     """Refuse what is not a number from low to high, for `sensible` reasons in words."""
-    if isinstance(value, bool) or not (isinstance(value, Real) and low <= value <= high):
+    if not (_is_number(value) and low <= value <= high):
         raise InputError(
-            f"{name}: {clipped(value, quote=isinstance(value, str))}; give {sensible}, "
-            f"{low:g} to {high:g}"
+            f"{name}: {clipped(value, quote=False)}; give {sensible}, {low:g} to {high:g}"
         )
 
 
 def check_whole(name: str, value: Any, sensible: str, *, low: int, high: int) -> None:
     """Refuse what is not a whole number from low to high, see `check_number`."""
-    whole = isinstance(value, Integral)
-    check_number(name, value if whole else str(value), sensible, low=low, high=high)
+    if not isinstance(value, int | np.integer):
+        value = str(value)
+    check_number(name, value, f"{sensible}, a whole number", low=low, high=high)
 
 
 def check_frame_interval(frame_interval_ps: Any) -> None:
     """Refuse what is not a time, ps."""
-    positive = isinstance(frame_interval_ps, Real) and 0 < frame_interval_ps < np.inf
-    if isinstance(frame_interval_ps, bool) or not positive:
+    if not (_is_number(frame_interval_ps) and 0 < frame_interval_ps < np.inf):
         raise InputError(
             f"frame_interval_ps: {clipped(frame_interval_ps)}; give the time between frames in ps"
         )
@@ -68,7 +69,7 @@ def check_finite(chunk: NDArray[Any], first_frame: int) -> None:
         )
 
 
-def checked_points(name: str, points: ArrayLike | Sequence[Any]) -> FloatArray:
+def checked_points(name: str, points: ArrayLike) -> FloatArray:
     """Return positions [point, axis], Å, or raise InputError if they aren't finite."""
     try:
         array = np.asarray(points, dtype=float)
