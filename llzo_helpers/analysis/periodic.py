@@ -7,6 +7,7 @@ from typing import Any
 import numba
 import numpy as np
 from ase.geometry import minkowski_reduce
+from ase.neighborlist import primitive_neighbor_list
 from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.arrays import FloatArray, IntArray
@@ -15,7 +16,10 @@ from llzo_helpers.errors import InputError
 
 def checked_cell(cell: ArrayLike) -> FloatArray:
     """Return the cell [vector, axis] in Å as float64, or raise InputError if it has no volume."""
-    matrix = np.asarray(cell, dtype=float)
+    try:
+        matrix = np.asarray(cell, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError("cell: not numbers; give its three vectors as rows, 3x3, in Å") from None
     if matrix.shape != (3, 3):
         raise InputError(f"cell: shape {matrix.shape}; give its three vectors as rows, 3x3, in Å")
     if not np.all(np.isfinite(matrix)) or abs(np.linalg.det(matrix)) < 1e-6:
@@ -63,6 +67,21 @@ def _reduced(content: bytes) -> FloatArray:
 def largest_distance(cell: FloatArray) -> float:
     """Return half the smallest height of the reduced cell, Å: closer there is only one image."""
     return float(0.5 / np.linalg.norm(np.linalg.inv(reduced_cell(cell)), axis=0).max())
+
+
+def close_pairs(
+    points: FloatArray, cell: FloatArray, within_A: float
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return the points [point, axis] that are near one another, in pairs, the closest first.
+
+    Each pair is there twice, once from either of its points: first and second point, and their
+    distance, Å [pair].
+    """
+    first, second, distance = primitive_neighbor_list(
+        "ijd", (True, True, True), cell, points, within_A, self_interaction=False
+    )
+    order = np.argsort(distance, kind="stable")
+    return first[order], second[order], distance[order]
 
 
 def check_cutoff(cutoff_A: float, cell: FloatArray) -> None:
