@@ -6,7 +6,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from ase.geometry import minkowski_reduce
+from ase.geometry import find_mic, minkowski_reduce
 from ase.neighborlist import primitive_neighbor_list
 from numpy.typing import ArrayLike, NDArray
 
@@ -120,13 +120,20 @@ def atoms_of(species: Sequence[str], element: str) -> IntArray:
     return atoms
 
 
-def nearest_image(displacements: NDArray[Any], cell: FloatArray) -> FloatArray:
+def nearest_image(
+    displacements: NDArray[Any], cell: FloatArray, *, however_long: bool = False
+) -> FloatArray:
     """Return displacements [..., axis] brought to their nearest image, in a cell of any shape.
 
-    It is the nearest if it is shorter than half the smallest height of the reduced cell; for
-    longer vectors use `ase.geometry.find_mic`.
+    It is the nearest if it is shorter than half the smallest height of the reduced cell; longer
+    ones may not be, in an oblique cell, unless other images are tried for them (`however_long`).
     """
     cell = reduced_cell(cell)
     fractional = displacements @ np.linalg.inv(cell)
     fractional -= np.round(fractional)
-    return np.asarray(fractional @ cell)
+    nearest = np.asarray(fractional @ cell)
+    if however_long:
+        long = np.linalg.norm(nearest, axis=-1) > largest_distance(cell)
+        if long.any():
+            nearest[long] = find_mic(nearest[long], cell)[0]
+    return nearest

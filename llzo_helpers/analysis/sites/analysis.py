@@ -399,7 +399,7 @@ def _site_centres(
         present, first = np.unique(site, return_index=True)
         new = np.isnan(reference[present, 0])
         reference[present[new]] = ions[first[new]]
-        displacement = nearest_image(ions - reference[site], stream.cell)
+        displacement = nearest_image(ions - reference[site], stream.cell, however_long=True)
         weight += np.bincount(site, confidence, n_sites)
         for axis in range(3):
             total[:, axis] += np.bincount(site, confidence * displacement[:, axis], n_sites)

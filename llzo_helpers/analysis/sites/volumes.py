@@ -216,8 +216,9 @@ def explored_positions(
         site = assignments[assigned]
         ions = chunk[:, mobile][assigned]
         sites.append(site)
+        from_centres = ions - analysis.centres[site]
         displacements.append(
-            nearest_image(ions - analysis.centres[site], analysis.cell).astype(np.float32)
+            nearest_image(from_centres, analysis.cell, however_long=True).astype(np.float32)
         )
         start += len(chunk)
     site = np.concatenate(sites)
