@@ -254,11 +254,12 @@ def landmark_analysis(
                 )
             sites, assignments, confidences = _occupied(assigning, sites, minimum_site_occupancy)
         exists = _exists(sites, landmarks, RECOGNISED)
+        changing = np.asarray(~_exists(sites, landmarks, STEADY).all(axis=0))
         steady = landmarks.without(framework.restless)
         rearranged = np.asarray(~_exists(sites, steady, STEADY).all(axis=0))
-        if known is None and rearranged.any():
-            centres = _site_centres(stream, assignments, confidences, len(rearranged))
-            site_of = _followed(centres, rearranged, reduced)
+        if known is None and changing.any():
+            centres = _site_centres(stream, assignments, confidences, len(changing))
+            site_of = _followed(centres, changing, reduced)
             assignments = np.append(site_of, UNASSIGNED)[assignments].astype(np.int32)
             exists = np.array([np.bincount(site_of, there) > 0 for there in exists])
             rearranged = np.asarray(np.bincount(site_of, rearranged) > 0)
