@@ -243,7 +243,7 @@ def ranges_over_definitions(
     higher_threshold: float,
     kinds: NDArray[np.str_],
     frame_interval_ps: float,
-    minimum_stay_frames: int = 1,
+    minimum_stay_frames: int,
 ) -> DefinitionRanges:
     """Return the smallest and largest values over definitions, one changed at a time.
 

@@ -226,6 +226,13 @@ class TestTables:
             time, _ = statistics.pooled_residence_time_ps(system.kinds == kind)
             assert shortest <= time <= longest
 
+    def test_a_run_with_a_minimum_stay_reports_what_is_in_its_range(self, system, trajectory):
+        short = replace(trajectory, positions=trajectory.positions[:300])
+        settings = SiteSettings(hull_samples=20, minimum_stay_ps=1.0)
+        found = analyse_run(system.run, short, settings)
+        low, high = found.ranges.back_jumps
+        assert low <= found.returns.fraction <= high
+
     def test_missed_jumps_are_bounded_by_the_network(self):
         assert missed_jumps(2e-6, 8e-6) == pytest.approx(0.75)
         assert missed_jumps(2e-5, 8e-6) == 0.0

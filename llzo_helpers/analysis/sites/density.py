@@ -155,6 +155,7 @@ def isosurface(density: ProbabilityDensity, level: float) -> Surface:
     InputError
         A level that the density doesn't cross.
     """
+    check_number("level", level, "a density per Å3", low=0, high=float(density.values.max()))
     if not density.values.min() < level < density.values.max():
         raise InputError(
             f"level: {level:g}; give a density between {density.values.min():.3g} "

@@ -355,12 +355,13 @@ def back_jumps(
     Raises
     ------
     InputError
-        Fewer than two resamplings.
+        Fewer than two resamplings, or a limit that is no number of frames.
     """
     check_whole("n_bootstrap", n_bootstrap, "a number of resamplings", low=2, high=10**6)
     through = stays.complete
     returned = through & (stays.previous == stays.following)
     if within_frames is not None:
+        check_whole("within_frames", within_frames, "a number of frames", low=1, high=10**9)
         returned &= stays.n_frames <= within_frames
     per_ion = np.bincount(stays.ion[through], minlength=stays.n_ions)
     returned_per_ion = np.bincount(stays.ion[returned], minlength=stays.n_ions)

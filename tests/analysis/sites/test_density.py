@@ -125,7 +125,7 @@ class TestIsosurface:
         assert np.abs(radius - 2).max() < 0.03
         assert len(np.unique(np.round(offset), axis=0)) == 8
 
-    @pytest.mark.parametrize("level", [-1.0, 2.0])
+    @pytest.mark.parametrize("level", [-1.0, 2.0, np.nan, "a"])
     def test_level_out_of_range_is_refused(self, level):
         with pytest.raises(InputError, match="level"):
             isosurface(gaussian_ball(CELLS[0], 0.5), level)

@@ -236,6 +236,12 @@ def test_a_minimum_that_is_no_number_of_frames_is_refused(minimum):
         find_stays(np.zeros((5, 1), dtype=int), 1, minimum_frames=minimum)
 
 
+@pytest.mark.parametrize("limit", [0, -1, 1.5])
+def test_a_limit_that_is_no_number_of_frames_is_refused(limit):
+    with pytest.raises(InputError, match="within_frames"):
+        back_jumps(TestByHand.stays, within_frames=limit)
+
+
 def test_one_ion_does_not_tell_the_spread_between_ions():
     back_and_forth = np.tile([0, 1], 20)[:, None]
     found = back_jumps(find_stays(back_and_forth, 2))
