@@ -53,12 +53,19 @@ def as_frames(positions: ArrayLike | Frames, *, at_least: int = 1) -> Frames:
     Raises
     ------
     InputError
-        An array of another shape, or too few frames.
+        An array of another shape or not of real numbers, or too few frames.
     """
     if isinstance(positions, Frames):
         frames = positions
     else:
-        array = np.asarray(positions)
+        try:
+            array = np.asarray(positions)
+        except ValueError:
+            raise InputError(
+                "positions: frames differ in shape; give as many atoms in each"
+            ) from None
+        if array.dtype.kind not in "fiu":
+            raise InputError(f"positions: {array.dtype}; give real numbers, Å")
         if array.ndim != 3 or array.shape[2] != 3:
             raise InputError(
                 f"positions: shape {array.shape}; give [frame, atom, axis] with three axes"

@@ -6,7 +6,8 @@ from typing import Any
 
 import numba
 import numpy as np
-from ase.geometry import minkowski_reduce
+from ase.geometry import find_mic, minkowski_reduce
+from ase.neighborlist import primitive_neighbor_list
 from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.arrays import FloatArray, IntArray
@@ -15,7 +16,10 @@ from llzo_helpers.errors import InputError
 
 def checked_cell(cell: ArrayLike) -> FloatArray:
     """Return the cell [vector, axis] in Å as float64, or raise InputError if it has no volume."""
-    matrix = np.asarray(cell, dtype=float)
+    try:
+        matrix = np.asarray(cell, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError("cell: not numbers; give its three vectors as rows, 3x3, in Å") from None
     if matrix.shape != (3, 3):
         raise InputError(f"cell: shape {matrix.shape}; give its three vectors as rows, 3x3, in Å")
     if not np.all(np.isfinite(matrix)) or abs(np.linalg.det(matrix)) < 1e-6:
@@ -65,6 +69,21 @@ def largest_distance(cell: FloatArray) -> float:
     return float(0.5 / np.linalg.norm(np.linalg.inv(reduced_cell(cell)), axis=0).max())
 
 
+def close_pairs(
+    points: FloatArray, cell: FloatArray, within_A: float
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return the points [point, axis] that are near one another, in pairs, the closest first.
+
+    Each pair is there twice, once from either of its points: first and second point, and their
+    distance, Å [pair].
+    """
+    first, second, distance = primitive_neighbor_list(
+        "ijd", (True, True, True), cell, points, within_A, self_interaction=False
+    )
+    order = np.argsort(distance, kind="stable")
+    return first[order], second[order], distance[order]
+
+
 def check_cutoff(cutoff_A: float, cell: FloatArray) -> None:
     """Refuse a cutoff, Å, within which an atom may have two images."""
     limit = largest_distance(cell)
@@ -101,13 +120,20 @@ def atoms_of(species: Sequence[str], element: str) -> IntArray:
     return atoms
 
 
-def nearest_image(displacements: NDArray[Any], cell: FloatArray) -> FloatArray:
+def nearest_image(
+    displacements: NDArray[Any], cell: FloatArray, *, however_long: bool = False
+) -> FloatArray:
     """Return displacements [..., axis] brought to their nearest image, in a cell of any shape.
 
-    It is the nearest if it is shorter than half the smallest height of the reduced cell; for
-    longer vectors use `ase.geometry.find_mic`.
+    It is the nearest if it is shorter than half the smallest height of the reduced cell; longer
+    ones may not be, in an oblique cell, unless other images are tried for them (`however_long`).
     """
     cell = reduced_cell(cell)
     fractional = displacements @ np.linalg.inv(cell)
     fractional -= np.round(fractional)
-    return np.asarray(fractional @ cell)
+    nearest = np.asarray(fractional @ cell)
+    if however_long:
+        long = np.linalg.norm(nearest, axis=-1) > largest_distance(cell)
+        if long.any():
+            nearest[long] = find_mic(nearest[long], cell)[0]
+    return nearest

@@ -76,7 +76,8 @@ def run_framework(run: AnyRun, trajectory: Trajectory) -> FrameworkState:
         frames,
         trajectory.cell,
         trajectory.symbols[framework].tolist(),
-        duration_ps / (len(frames) - 1),
+        # a single frame has no interval, and is refused there
+        duration_ps / max(1, len(frames) - 1),
         **known,
     )
     return FrameworkState(run, history)

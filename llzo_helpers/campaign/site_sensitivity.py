@@ -92,7 +92,9 @@ def sensitivity(
         if changes.pop("seeded", False) and isinstance(system.run, Run):
             seeds = garnet_sites(system.run, cell)
         sites = find_sites(trajectory, settings, system.mobile, seeds=seeds, **changes)
-        stays = find_stays(sites.assignments, sites.n_sites)
+        stays = find_stays(
+            sites.assignments, sites.n_sites, minimum_frames=system.minimum_stay_frames
+        )
         statistics = jump_statistics(stays, interval)
         returns = back_jumps(stays)
         diffusion = jump_diffusion(stays, sites.centres, cell, interval)

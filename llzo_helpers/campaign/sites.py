@@ -207,6 +207,7 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
             settings.assignment_threshold + THRESHOLD_STEP,
             kinds,
             interval,
+            minimum_frames,
         ),
         coordination=coordination,
         kinds=kinds,
@@ -242,11 +243,14 @@ def ranges_over_definitions(
     higher_threshold: float,
     kinds: NDArray[np.str_],
     frame_interval_ps: float,
+    minimum_stay_frames: int,
 ) -> DefinitionRanges:
     """Return the smallest and largest values over definitions, one changed at a time.
 
-    The threshold of assignment (0.1 less, as given, 0.1 more), the minimum stay that counts (one,
-    two or four frames), and the interval between frames (one, two or four times as long).
+    The threshold of assignment (0.1 less, as given, 0.1 more), the minimum stay that counts (as
+    given, two and four times as long), and the interval between frames (as given, two and four
+    times as long, the minimum stay being the same time). What is reported, everything as given, is
+    one of them.
 
     Parameters
     ----------
@@ -260,11 +264,14 @@ def ranges_over_definitions(
         Of the sites.
     frame_interval_ps : float
         Time between frames, ps.
+    minimum_stay_frames : int
+        The minimum stay, in frames.
     """
+    least = minimum_stay_frames
     higher = np.where(confidences >= higher_threshold, assignments, UNASSIGNED)
-    variants = [(assignments, 1, 1), (lower, 1, 1), (higher, 1, 1)]
-    variants += [(assignments, frames, 1) for frames in (2, 4)]
-    variants += [(assignments[::step], 1, step) for step in (2, 4)]
+    variants = [(assignments, least, 1), (lower, least, 1), (higher, least, 1)]
+    variants += [(assignments, times * least, 1) for times in (2, 4)]
+    variants += [(assignments[::step], max(1, round(least / step)), step) for step in (2, 4)]
     fractions: list[float] = []
     times: dict[str, list[float]] = {str(kind): [] for kind in np.unique(kinds)}
     for sites, frames, step in variants:

@@ -284,12 +284,14 @@ def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
     )
     for name, drawn, rows in _curves(table):
         value, error = rows["back_jump_fraction"], rows["back_jump_fraction_std"]
+        # the range is known also where the error is not
+        reach = error.fillna(0.0)
         figure.add_scatter(
             x=100 * rows["volume_ratio"],
             y=100 * value,
             error_y={
-                "array": 100 * (rows["back_jump_highest"] - value + error),
-                "arrayminus": 100 * (value - rows["back_jump_lowest"] + error),
+                "array": 100 * (rows["back_jump_highest"] - value + reach),
+                "arrayminus": 100 * (value - rows["back_jump_lowest"] + reach),
                 "thickness": 1,
                 "width": 7,
                 "color": GREY,

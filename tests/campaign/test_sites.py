@@ -13,7 +13,12 @@ import pytest
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from llzo_helpers.analysis.sites import jump_table
+from llzo_helpers.analysis.sites import (
+    back_jumps,
+    find_stays,
+    jump_statistics,
+    jump_table,
+)
 from llzo_helpers.campaign.model import Campaign, Run, load_campaign
 from llzo_helpers.campaign.paper import paper_values
 from llzo_helpers.campaign.paper_sites import definitions_of_run
@@ -37,7 +42,7 @@ from llzo_helpers.campaign.site_tables import (
     strongest_flux,
     warning_table,
 )
-from llzo_helpers.campaign.sites import RunSites, analyse_run
+from llzo_helpers.campaign.sites import RunSites, analyse_run, ranges_over_definitions
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.figure4 import figure_4
@@ -201,6 +206,33 @@ class TestTables:
         assert high - low > system.returns.standard_error
         assert table["back_jump_lowest"].item() == low
 
+    @pytest.mark.parametrize("minimum_stay", [1, 4, 20])
+    def test_the_range_is_around_the_minimum_stay_as_given(self, system, minimum_stay):
+        sites = system.analysis
+        stays = find_stays(sites.assignments, sites.n_sites, minimum_frames=minimum_stay)
+        ranges = ranges_over_definitions(
+            sites.assignments,
+            sites.confidences,
+            sites.assignments,
+            0.9,
+            system.kinds,
+            system.frame_interval_ps,
+            minimum_stay,
+        )
+        low, high = ranges.back_jumps
+        assert low <= back_jumps(stays).fraction <= high
+        statistics = jump_statistics(stays, system.frame_interval_ps)
+        for kind, (shortest, longest) in ranges.residence_ps.items():
+            time, _ = statistics.pooled_residence_time_ps(system.kinds == kind)
+            assert shortest <= time <= longest
+
+    def test_a_run_with_a_minimum_stay_reports_what_is_in_its_range(self, system, trajectory):
+        short = replace(trajectory, positions=trajectory.positions[:300])
+        settings = SiteSettings(hull_samples=20, minimum_stay_ps=1.0)
+        found = analyse_run(system.run, short, settings)
+        low, high = found.ranges.back_jumps
+        assert low <= found.returns.fraction <= high
+
     def test_missed_jumps_are_bounded_by_the_network(self):
         assert missed_jumps(2e-6, 8e-6) == pytest.approx(0.75)
         assert missed_jumps(2e-5, 8e-6) == 0.0
@@ -225,6 +257,13 @@ class TestTables:
         assert warning_table([system], {}, table).empty
         melted = warning_table([], {"a run": "it melted"}, table)
         assert melted.to_dict("records") == [{"run": "a run", "warning": "it melted"}]
+
+
+@pytest.mark.parametrize("n_frames", [1, 2])
+def test_too_few_frames_are_refused(system, trajectory, n_frames):
+    short = replace(trajectory, positions=trajectory.positions[:n_frames])
+    with pytest.raises(InputError, match="give at least 24 frames"):
+        analyse_run(system.run, short, SiteSettings())
 
 
 class TestFiles:
@@ -316,6 +355,13 @@ class TestFigures:
             assert figure.layout.meta["caption"].endswith((".", ")"))
             assert any(axis.title.text for axis in figure.select_xaxes())
             assert figure.layout.yaxis.title.text or figure.layout.annotations
+
+    def test_a_fraction_of_unknown_error_is_drawn_with_its_range(self, table):
+        figure = back_jump_figure(table.assign(back_jump_fraction_std=np.nan), paper_values())
+        spread, value = figure.data[0], figure.data[1]
+        assert np.isfinite(spread.error_y.array).all()
+        assert np.isfinite(value.y).all()
+        assert np.isnan(value.error_y.array).all()
 
     def test_the_threshold_changes_residence_times(self, system, trajectory):
         loose, strict = sensitivity(

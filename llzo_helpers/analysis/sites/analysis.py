@@ -6,13 +6,18 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from ase.neighborlist import primitive_neighbor_list
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames, as_frames
-from llzo_helpers.analysis.periodic import checked_cell, nearest_image, reduced_cell
+from llzo_helpers.analysis.periodic import checked_cell, close_pairs, nearest_image, reduced_cell
 from llzo_helpers.analysis.sites._sitator import run_sitator
+from llzo_helpers.analysis.sites.arguments import (
+    check_parameters,
+    check_size,
+    checked_division,
+    checked_seeds,
+)
 from llzo_helpers.analysis.sites.clustering import (
     assign,
     leader_clustering,
@@ -58,8 +63,8 @@ class SiteAnalysis:
     exists : ndarray of bool, shape [epoch, site]
         Whether the framework has the site in each epoch.
     rearranged : ndarray of bool, shape [site]
-        Whether the framework beside the site rearranges during the run: its jumps are less
-        certain.
+        Whether the framework beside the site rearranges during the run, or an atom of it goes to
+        and fro too fast for its places to be told: its jumps are less certain.
     """
 
     assignments: NDArray[np.int32]
@@ -180,34 +185,27 @@ def landmark_analysis(
     ------
     InputError
         Arrays of the wrong shape or not finite, no mobile ions or no framework, fewer than two
-        frames, parameters out of range, or a framework that melted.
+        frames, parameters out of range, a cell that cannot be that of a solid, seeds at the same
+        place or where no ion is, or a framework that melted.
     """
     frames = as_frames(positions, at_least=2)
     cell = checked_cell(cell)
-    mobile = _checked_mask(mobile)
-    _check_choice("clustering", clustering, ("dotprod", "mcl"))
-    _check_choice("engine", engine, ("native", "sitator"))
-    for name, value in (
-        ("clustering_threshold", clustering_threshold),
-        ("assignment_threshold", assignment_threshold),
-    ):
-        if not 0 < value <= 1:
-            raise InputError(f"{name}: {value!r}; give a similarity above 0 and up to 1")
-    if not 0 <= minimum_site_occupancy < 1:
-        raise InputError(
-            f"minimum_site_occupancy: {minimum_site_occupancy!r}; give a fraction of frames, "
-            "0 or more and less than 1"
-        )
-    for name, value in (
-        ("cutoff_midpoint", cutoff_midpoint),
-        ("cutoff_steepness", cutoff_steepness),
-        ("place_distance_A", place_distance_A),
-        ("window_frames", window_frames),
-    ):
-        if not 0 < value < np.inf:
-            raise InputError(f"{name}: {value!r}; give a positive number")
-
+    mobile = checked_division(mobile)
+    check_parameters(
+        clustering=clustering,
+        engine=engine,
+        cutoff_midpoint=cutoff_midpoint,
+        cutoff_steepness=cutoff_steepness,
+        clustering_threshold=clustering_threshold,
+        assignment_threshold=assignment_threshold,
+        minimum_site_occupancy=minimum_site_occupancy,
+        expansion=expansion,
+        inflation=inflation,
+        place_distance_A=place_distance_A,
+        window_frames=window_frames,
+    )
     reduced = reduced_cell(cell)
+    check_size(reduced, int((~mobile).sum()))
     framework = settled_framework(
         frames,
         reduced,
@@ -215,11 +213,11 @@ def landmark_analysis(
         place_distance_A=place_distance_A,
         window_frames=window_frames,
     )
+    known = None if seeds is None else checked_seeds(seeds, framework.positions, reduced)
     landmarks = framework_landmarks(framework, reduced)
     stream = LandmarkVectors(
         frames, reduced, mobile, framework, landmarks, cutoff_midpoint, cutoff_steepness
     )
-    known = None if seeds is None else _checked_seeds(seeds)
     if engine == "sitator":
         specific = (
             {"clustering_threshold": clustering_threshold}
@@ -242,6 +240,11 @@ def landmark_analysis(
         if known is not None:
             sites = seeded_clustering(((ions, rows) for _, ions, rows in stream), known, reduced)
             assignments, confidences = assigning(sites)
+            if np.all(assignments == UNASSIGNED):
+                raise InputError(
+                    "seeds: no ion is ever recognised at one; give the positions of all sites in "
+                    "Å, or lower assignment_threshold"
+                )
         else:
             if clustering == "dotprod":
                 sites = leader_clustering(_VectorsOnly(stream), clustering_threshold)
@@ -251,10 +254,12 @@ def landmark_analysis(
                 )
             sites, assignments, confidences = _occupied(assigning, sites, minimum_site_occupancy)
         exists = _exists(sites, landmarks, RECOGNISED)
-        rearranged = np.asarray(~_exists(sites, landmarks, STEADY).all(axis=0))
-        if known is None and rearranged.any():
-            centres = _site_centres(stream, assignments, confidences, len(rearranged))
-            site_of = _followed(centres, rearranged, reduced)
+        changing = np.asarray(~_exists(sites, landmarks, STEADY).all(axis=0))
+        steady = landmarks.without(framework.restless)
+        rearranged = np.asarray(~_exists(sites, steady, STEADY).all(axis=0))
+        if known is None and changing.any():
+            centres = _site_centres(stream, assignments, confidences, len(changing))
+            site_of = _followed(centres, changing, reduced)
             assignments = np.append(site_of, UNASSIGNED)[assignments].astype(np.int32)
             exists = np.array([np.bincount(site_of, there) > 0 for there in exists])
             rearranged = np.asarray(np.bincount(site_of, rearranged) > 0)
@@ -272,35 +277,6 @@ def landmark_analysis(
         exists=exists,
         rearranged=rearranged,
     )
-
-
-def _checked_seeds(seeds: ArrayLike) -> FloatArray:
-    known = np.asarray(seeds, dtype=float)
-    if known.ndim != 2 or known.shape[1] != 3 or not len(known) or not np.isfinite(known).all():
-        raise InputError(f"seeds: shape {known.shape}; give finite positions [site, axis] in Å")
-    return known
-
-
-def _checked_mask(mobile: ArrayLike) -> BoolArray:
-    mask = np.asarray(mobile)
-    if mask.ndim != 1 or mask.dtype != np.bool_:
-        raise InputError(
-            f"mobile: {mask.dtype} of shape {mask.shape}; give one boolean per atom, "
-            "such as numbers == 3"
-        )
-    if not mask.any():
-        raise InputError("mobile: no mobile ion; set the mask True for the diffusing species")
-    if (~mask).sum() < 4:
-        raise InputError(
-            f"mobile: leaves {(~mask).sum()} framework atom(s); landmarks need at least 4, "
-            "so set the mask False for what stays in place"
-        )
-    return mask
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"{name}: {value!r}; give one of {', '.join(map(repr, choices))}")
 
 
 @dataclass(frozen=True)
@@ -384,12 +360,10 @@ def _followed(centres: FloatArray, rearranged: BoolArray, cell: FloatArray) -> I
     What a rearrangement beside a site makes of it are clusters at one place, each with the
     landmarks of its time: within `FOLLOWED_A` of one another. The nearest are joined first.
     """
-    first, second, distance = primitive_neighbor_list(
-        "ijd", (True, True, True), cell, centres, FOLLOWED_A, self_interaction=False
-    )
+    first, second, _ = close_pairs(centres, cell, FOLLOWED_A)
     near = set(zip(first.tolist(), second.tolist(), strict=True))
     members = [[cluster] for cluster in range(len(centres))]
-    for pair in np.argsort(distance, kind="stable"):
+    for pair in range(len(first)):
         ours, theirs = members[first[pair]], members[second[pair]]
         if (
             ours is not theirs
@@ -426,7 +400,7 @@ def _site_centres(
         present, first = np.unique(site, return_index=True)
         new = np.isnan(reference[present, 0])
         reference[present[new]] = ions[first[new]]
-        displacement = nearest_image(ions - reference[site], stream.cell)
+        displacement = nearest_image(ions - reference[site], stream.cell, however_long=True)
         weight += np.bincount(site, confidence, n_sites)
         for axis in range(3):
             total[:, axis] += np.bincount(site, confidence * displacement[:, axis], n_sites)

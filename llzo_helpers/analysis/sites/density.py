@@ -5,10 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames, as_frames
+from llzo_helpers.analysis.checks import (
+    check_finite,
+    check_number,
+    check_repeats,
+    checked_mask,
+)
+from llzo_helpers.analysis.frames import Frames, as_frames, frame_chunks
 from llzo_helpers.analysis.periodic import checked_cell, nearest_image
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.errors import InputError
+
+MOST_VOXELS = 100_000_000
+"""Of a density; its smoothing takes about 80 bytes for each."""
 
 
 @dataclass(frozen=True)
@@ -65,17 +74,27 @@ def probability_density(
     Raises
     ------
     InputError
-        A spacing that is not positive.
+        A grid that is too fine or too coarse, positions that are not finite, or another mask.
     """
-    if not spacing > 0:
-        raise InputError(f"spacing: {spacing!r}; give the distance between grid points in Å")
+    check_number("spacing", spacing, "the distance between grid points in Å", low=1e-3, high=10)
+    check_number("smoothing", smoothing, "a standard deviation in Å", low=0, high=10)
+    check_repeats(repeats)
+    mobile = checked_mask(mobile)
     frames = as_frames(positions)
     small = checked_cell(cell) / np.array(repeats)[:, None]
     lengths = np.linalg.norm(small, axis=1)
     shape = np.ceil(lengths / spacing).astype(int)
+    if (n_voxels := float(np.prod(lengths / spacing))) > MOST_VOXELS:
+        raise InputError(
+            f"spacing: {spacing:g} Å makes {n_voxels:.1g} grid points, more than "
+            f"{MOST_VOXELS:.0e}; give a larger one"
+        )
     inverse = np.linalg.inv(small)
     counts = np.zeros(shape.prod())
-    for chunk in frames.chunks(frames=CHUNK_FRAMES):
+    n_frames = 0
+    for chunk in frame_chunks(frames, len(mobile)):
+        check_finite(chunk[:, mobile], n_frames)
+        n_frames += len(chunk)
         fractions = chunk[:, mobile].reshape(-1, 3).astype(float) @ inverse % 1.0
         voxel = np.minimum((fractions * shape).astype(int), shape - 1)
         counts += np.bincount(
@@ -136,6 +155,7 @@ def isosurface(density: ProbabilityDensity, level: float) -> Surface:
     InputError
         A level that the density doesn't cross.
     """
+    check_number("level", level, "a density per Å3", low=0, high=float(density.values.max()))
     if not density.values.min() < level < density.values.max():
         raise InputError(
             f"level: {level:g}; give a density between {density.values.min():.3g} "
@@ -193,7 +213,7 @@ def value_of_nearest_site(
     *,
     repeats: tuple[int, int, int] = (1, 1, 1),
 ) -> FloatArray:
-    """Return at each point the value of the nearest site.
+    """Return at each point the residence time of the nearest site, or another time.
 
     Parameters
     ----------
@@ -202,17 +222,19 @@ def value_of_nearest_site(
     centres : ndarray, shape [site, axis]
         Å.
     values : ndarray, shape [site]
-        Such as residence times.
+        Times, infinite ones included.
     cell : array_like, shape [vector, axis]
         Of the simulation, Å.
     repeats : tuple of int
-        Equal cells along each vector: the value is then the mean over as many nearest sites,
-        one in each cell, all brought to the same cell.
+        Equal cells along each vector: the value is then that of the mean rate of as many nearest
+        sites, one in each cell, all brought to the same cell. A site that nobody left is a rate
+        of zero among others.
 
     Returns
     -------
     ndarray, shape [point]
     """
+    check_repeats(repeats)
     small = checked_cell(cell) / np.array(repeats)[:, None]
     n_nearest = min(int(np.prod(repeats)), len(centres))
     result = np.empty(len(points))
@@ -221,5 +243,6 @@ def value_of_nearest_site(
         offsets = nearest_image(points[part, None] - centres[None], small)
         distance = np.einsum("psx,psx->ps", offsets, offsets)
         nearest = np.argpartition(distance, n_nearest - 1, axis=1)[:, :n_nearest]
-        result[part] = values[nearest].mean(axis=1)
+        with np.errstate(divide="ignore"):
+            result[part] = 1 / (1 / values[nearest]).mean(axis=1)
     return result

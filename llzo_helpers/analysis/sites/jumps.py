@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from llzo_helpers.analysis.checks import check_frame_interval, check_whole
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.errors import InputError
 
@@ -72,13 +73,16 @@ def find_stays(assignments: ArrayLike, n_sites: int, *, minimum_frames: int = 1)
     Raises
     ------
     InputError
-        Wrong shape, a site beyond `n_sites`, or fewer than two frames.
+        Wrong shape, a site beyond `n_sites`, fewer than two frames, no ion, or a minimum that is
+        no number of frames.
     """
+    check_whole("minimum_frames", minimum_frames, "a number of frames", low=1, high=10**9)
     sites = np.asarray(assignments)
-    if sites.ndim != 2 or len(sites) < 2 or not np.issubdtype(sites.dtype, np.integer):
+    n_frames, n_ions = sites.shape if sites.ndim == 2 else (0, 0)
+    if n_frames < 2 or n_ions < 1 or not np.issubdtype(sites.dtype, np.integer):
         raise InputError(
             f"assignments: {sites.dtype} of shape {sites.shape}; "
-            "give integers [frame, ion] with at least two frames"
+            "give integers [frame, ion] with at least two frames and one ion"
         )
     if sites.max() >= n_sites or sites.min() < UNASSIGNED:
         raise InputError(
@@ -225,10 +229,7 @@ def jump_statistics(
     InputError
         A frame interval that is not positive.
     """
-    if not 0 < frame_interval_ps < np.inf:
-        raise InputError(
-            f"frame_interval_ps: {frame_interval_ps!r}; give the time between frames in ps"
-        )
+    check_frame_interval(frame_interval_ps)
     if sitator_compat:
         return _sitator_statistics(stays, frame_interval_ps)
     weight = np.ones(len(stays)) if ion_weights is None else ion_weights[stays.ion].astype(float)
@@ -327,7 +328,7 @@ class BackJumps:
     fraction : float
         Of the jumps whose next jump was seen.
     standard_error : float
-        Bootstrap over ions.
+        Bootstrap over ions; NaN where a single ion has jumped.
     n_jumps : int
         Jumps whose next jump was seen.
     """
@@ -350,10 +351,17 @@ def back_jumps(
         Count a return only after a stay of at most this many frames.
     n_bootstrap, seed : int
         Resamplings of the ions for the standard error.
+
+    Raises
+    ------
+    InputError
+        Fewer than two resamplings, or a limit that is no number of frames.
     """
+    check_whole("n_bootstrap", n_bootstrap, "a number of resamplings", low=2, high=10**6)
     through = stays.complete
     returned = through & (stays.previous == stays.following)
     if within_frames is not None:
+        check_whole("within_frames", within_frames, "a number of frames", low=1, high=10**9)
         returned &= stays.n_frames <= within_frames
     per_ion = np.bincount(stays.ion[through], minlength=stays.n_ions)
     returned_per_ion = np.bincount(stays.ion[returned], minlength=stays.n_ions)
@@ -363,9 +371,11 @@ def back_jumps(
     draws = np.random.default_rng(seed).integers(stays.n_ions, size=(n_bootstrap, stays.n_ions))
     totals = per_ion[draws].sum(axis=1)
     fractions = returned_per_ion[draws].sum(axis=1)[totals > 0] / totals[totals > 0]
+    # the spread between ions is not known from one
+    known = (per_ion > 0).sum() > 1 and len(fractions) > 1
     return BackJumps(
         fraction=float(returned.sum() / n_jumps),
-        standard_error=float(np.std(fractions, ddof=1)),
+        standard_error=float(np.std(fractions, ddof=1)) if known else np.nan,
         n_jumps=n_jumps,
     )
 
@@ -407,8 +417,9 @@ def kaplan_meier(
     Raises
     ------
     InputError
-        No stay with an observed beginning.
+        No stay with an observed beginning, or a frame interval that is not positive.
     """
+    check_frame_interval(frame_interval_ps)
     used = stays.previous != UNASSIGNED
     if sites is not None:
         used &= sites[stays.site]

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 
+from llzo_helpers.analysis.checks import check_whole, checked_points
 from llzo_helpers.analysis.sites.jumps import JumpStatistics, Stays, jump_statistics
 from llzo_helpers.analysis.sites.network import hop_vectors
 from llzo_helpers.arrays import FloatArray
+from llzo_helpers.errors import InputError
 
 ANGSTROM2_PER_PS = 1e-4  # cm2/s
 
@@ -30,7 +32,7 @@ class JumpDiffusion:
     D_cm2_s : float
         A third of its trace, D_jump.
     D_std_cm2_s : float
-        Standard error, by bootstrap over ions.
+        Standard error, by bootstrap over ions; NaN with a single ion.
     uncorrelated_D_cm2_s : float
         Of independent jumps, sum of rate times distance squared over 6.
     network_correlation : float
@@ -74,7 +76,17 @@ def jump_diffusion(
         Time between frames, ps.
     n_bootstrap, seed : int
         Resamplings of the ions for the standard error.
+
+    Raises
+    ------
+    InputError
+        Not a finite centre for each site, a frame interval that is not positive, or fewer than
+        two resamplings.
     """
+    check_whole("n_bootstrap", n_bootstrap, "a number of resamplings", low=2, high=10**6)
+    centres = checked_points("centres", centres)
+    if len(centres) != stays.n_sites:
+        raise InputError(f"centres: {len(centres)}; give one for each of {stays.n_sites} sites")
 
     def flux(ion_weights: FloatArray | None) -> FloatArray:
         statistics = jump_statistics(stays, frame_interval_ps, ion_weights=ion_weights)
@@ -94,7 +106,10 @@ def jump_diffusion(
     return JumpDiffusion(
         tensor_cm2_s=tensor * ANGSTROM2_PER_PS,
         D_cm2_s=coefficient * ANGSTROM2_PER_PS,
-        D_std_cm2_s=float(np.std(resampled, ddof=1)) * ANGSTROM2_PER_PS,
+        # the spread between ions is not known from one
+        D_std_cm2_s=float(np.std(resampled, ddof=1)) * ANGSTROM2_PER_PS
+        if stays.n_ions > 1
+        else np.nan,
         uncorrelated_D_cm2_s=float(uncorrelated) * ANGSTROM2_PER_PS,
         network_correlation=coefficient / float(uncorrelated) if uncorrelated > 0 else np.nan,
         net_flux=net_flux,

@@ -1,6 +1,6 @@
 """Landmarks: the Voronoi nodes of the framework, which the positions of ions refer to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,11 @@ class Landmarks:
 
     def __len__(self) -> int:
         return len(self.centres)
+
+    def without(self, atoms: BoolArray) -> "Landmarks":
+        """Return them as if those with one of these atoms [framework atom] were never there."""
+        touched = np.any(atoms[self.vertices] & (self.vertices >= 0), axis=1)
+        return replace(self, present=self.present & ~touched)
 
 
 SAME_NODE = 1e-3
@@ -112,8 +117,12 @@ def voronoi_landmarks(
     heights = 1 / np.linalg.norm(inverse, axis=0)
     # The published package passes the framework on in a CIF file, with five decimals, and
     # reads back nodes with six digits. That decides about 4 in 100 000 assignments; rounding in
-    # the same way reproduces its assignments exactly.
-    rounded = np.round(framework @ inverse % 1.0, 5) @ cell
+    # the same way reproduces its assignments exactly. In an oblique cell, what is rounded depends
+    # on the vectors that describe it, and is not.
+    metric = cell @ cell.T
+    right_angled = np.abs(metric - np.diag(np.diag(metric))).max() < 1e-6 * metric.max()
+    fractions = framework @ inverse % 1.0
+    rounded = (np.round(fractions, 5) if right_angled else fractions) @ cell
 
     # A node is correct if the images around the cell reach as far as its empty sphere.
     margin = 6.0
@@ -146,8 +155,9 @@ def voronoi_landmarks(
     n_vertices = max(len(corners[node]) for node in kept)
     vertices = np.full((len(kept), n_vertices), -1)
     offsets = np.zeros((len(kept), n_vertices, 3))
-    turn = _standard_orientation(cell)
-    centres = _six_digits(centres @ turn) @ turn.T
+    if right_angled:
+        turn = _standard_orientation(cell)
+        centres = _six_digits(centres @ turn) @ turn.T
     rounding = nearest_image(framework - rounded, cell)
     for landmark, node in enumerate(kept):
         members = sorted(corners[node])

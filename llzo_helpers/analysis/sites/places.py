@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llzo_helpers.analysis.checks import check_finite
 from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames
-from llzo_helpers.analysis.periodic import nearest_image
+from llzo_helpers.analysis.periodic import close_pairs, nearest_image
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.errors import InputError
 
@@ -26,6 +27,12 @@ MELTED = 0.1
 """Changes of place per atom and window from which on a framework counts as melted. In windows of
 2.5 ps glasses at 1100 K have 0.02, a crystal that is amorphising 0.08, melts at 3000 K 0.2 (the
 classical potential) and 1.5 (the network; measured)."""
+RESTLESS = 0.6
+"""Root mean square distance of an atom from its place, over the distance between two places, from
+which on it does not keep to it: shared evenly, two places alone make 0.5. In 100 ps at 1100 K
+atoms of crystals have up to 0.33, and in glasses 0 to 8 of 130 exceed it (measured)."""
+LEAST_DISTANCE_A = 0.5
+"""Å; atoms, or sites, are never as near as this."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +68,14 @@ class Framework:
         In the order of time; a single one if every atom keeps its place.
     largest_displacement : ndarray, shape [framework atom]
         Largest distance of each atom from its place in any frame, Å.
+    restless : ndarray of bool, shape [framework atom]
+        Which atoms do not keep to a place, although none of their windows shows it: they go to and
+        fro within one, and are too far from their mean (`RESTLESS`).
     """
 
     epochs: tuple[Epoch, ...]
     largest_displacement: FloatArray
+    restless: BoolArray
 
     @property
     def positions(self) -> FloatArray:
@@ -107,7 +118,8 @@ def settled_framework(
     Raises
     ------
     InputError
-        Positions that are not finite, a framework that drifts as a whole, or one that melted.
+        Positions that are not finite, atoms at the same place, a framework that drifts as a whole,
+        or one that melted.
     """
     n_windows = max(1, len(frames) // window_frames, min(LEAST_WINDOWS, len(frames) // 2))
     edges = np.linspace(0, len(frames), n_windows + 1).astype(int)
@@ -127,10 +139,16 @@ def settled_framework(
     n_steps = max(n_windows - 1, 1) * float(weights.mean()) / window_frames
     rate = n_changes / (means.shape[1] * n_steps)
     if rate > MELTED:
+        # atoms that move once each are a high rate where there is little time
+        short = len(frames) < LEAST_WINDOWS * window_frames
         raise InputError(
             f"positions: the framework melted: its atoms change their place {rate:.2g} times each "
             f"in {window_frames} frames (a solid: less than {MELTED:g}), so that no site lasts; "
-            "analyse a solid stretch of the run"
+            + (
+                f"{len(frames)} frames are few to tell: analyse a longer or a solid stretch"
+                if short
+                else "analyse a solid stretch of the run"
+            )
         )
     changed = np.flatnonzero(np.any(places[1:] != places[:-1], axis=1)) + 1
     bounds = [0, *changed.tolist(), n_windows]
@@ -138,7 +156,8 @@ def settled_framework(
         Epoch(int(edges[first]), int(edges[last]), positions[first], places[first])
         for first, last in pairwise(bounds)
     )
-    return Framework(epochs, _largest_displacements(frames, cell, mobile, epochs))
+    largest, mean_square = _displacements(frames, cell, mobile, epochs)
+    return Framework(epochs, largest, mean_square > (RESTLESS * place_distance_A) ** 2)
 
 
 def _window_means(
@@ -154,15 +173,11 @@ def _window_means(
                 f"positions: {chunk.shape[1]} atoms, but the mask `mobile` has {len(mobile)}; "
                 "give one entry per atom"
             )
-        finite = np.isfinite(chunk).all(axis=(1, 2))
-        if not finite.all():
-            raise InputError(
-                f"positions: not finite in frame {n_frames + int(np.argmin(finite))}; "
-                "cut the trajectory before the simulation failed"
-            )
+        check_finite(chunk, n_frames)
         framework = chunk[:, ~mobile].astype(float)
         if last is None:
             last = framework[0]
+            _refuse_overlap(last, cell)
         # atoms may go farther than half the cell, but not from one frame to the next
         steps = np.diff(framework, axis=0, prepend=last[None])
         unwrapped = last + np.cumsum(nearest_image(steps, cell), axis=0)
@@ -172,6 +187,15 @@ def _window_means(
         last = unwrapped[-1]
         n_frames += len(chunk)
     return np.asarray(sums / np.diff(edges)[:, None, None])
+
+
+def _refuse_overlap(framework: FloatArray, cell: FloatArray) -> None:
+    first, second, distance = close_pairs(framework, cell, LEAST_DISTANCE_A)
+    if len(distance):
+        raise InputError(
+            f"cell: brings framework atoms {first[0]} and {second[0]} as near as "
+            f"{distance[0]:.2f} Å in the first frame; give the vectors of the whole cell in Å"
+        )
 
 
 def _refuse_drift(means: FloatArray, place_distance_A: float) -> None:
@@ -240,13 +264,16 @@ def epoch_chunks(frames: Frames, epochs: tuple[Epoch, ...]) -> Iterator[tuple[in
             epoch += start == epochs[epoch].stop
 
 
-def _largest_displacements(
+def _displacements(
     frames: Frames, cell: FloatArray, mobile: BoolArray, epochs: tuple[Epoch, ...]
-) -> FloatArray:
-    largest = np.zeros(int((~mobile).sum()))
+) -> tuple[FloatArray, FloatArray]:
+    """Return the largest distance of each atom from its place, and the mean square one, Å, Å^2."""
+    largest, total = np.zeros(int((~mobile).sum())), np.zeros(int((~mobile).sum()))
     for epoch, chunk in epoch_chunks(frames, epochs):
         displacement = nearest_image(
             chunk[:, ~mobile].astype(float) - epochs[epoch].positions, cell
         )
-        np.maximum(largest, np.linalg.norm(displacement, axis=2).max(axis=0), out=largest)
-    return largest
+        square = (displacement**2).sum(axis=2)
+        np.maximum(largest, np.sqrt(square.max(axis=0)), out=largest)
+        total += square.sum(axis=0)
+    return largest, total / len(frames)

@@ -7,6 +7,7 @@ from ase.spacegroup import Spacegroup
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
+from llzo_helpers.analysis.checks import check_repeats, checked_points
 from llzo_helpers.analysis.periodic import check_cutoff, checked_cell, nearest_image
 from llzo_helpers.arrays import FloatArray, IntArray
 
@@ -35,8 +36,10 @@ def oxygen_coordination(
     Raises
     ------
     InputError
-        A cell so flat or small that an oxygen may have two images within the cutoff.
+        Positions that are not finite, or a cell so flat or small that an oxygen may have two
+        images within the cutoff.
     """
+    centres, oxygens = checked_points("centres", centres), checked_points("oxygens", oxygens)
     check_cutoff(cutoff, checked_cell(cell))
     bonds = nearest_image(oxygens[None] - centres[:, None], checked_cell(cell))
     return np.asarray((np.linalg.norm(bonds, axis=2) < cutoff).sum(axis=1))
@@ -69,7 +72,13 @@ def wyckoff_positions(
     fractions : ndarray, shape [site, vector]
         Of the whole cell.
     names : ndarray of str, shape [site]
+
+    Raises
+    ------
+    InputError
+        Repeats that are not three numbers of cells.
     """
+    check_repeats(repeats)
     symmetry = Spacegroup(space_group)
     shifts = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), axis=-1).reshape(-1, 3)
     fractions, names = [], []

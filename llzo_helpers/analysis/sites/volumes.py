@@ -15,7 +15,13 @@ import pyvoro2
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames, as_frames
+from llzo_helpers.analysis.checks import (
+    check_number,
+    check_whole,
+    checked_mask,
+    checked_points,
+)
+from llzo_helpers.analysis.frames import Frames, as_frames, frame_chunks
 from llzo_helpers.analysis.periodic import (
     check_cutoff,
     checked_cell,
@@ -50,17 +56,18 @@ def radical_voronoi_volumes(points: ArrayLike, radii: ArrayLike, cell: ArrayLike
     Raises
     ------
     InputError
-        Mismatched shapes, negative radii, or two points at the same place.
+        Mismatched shapes, positions or radii that are not finite, negative radii, no point, or two
+        at the same place.
     """
     cell = reduced_cell(cell)
-    points, radii = np.asarray(points, dtype=float), np.asarray(radii, dtype=float)
-    if points.ndim != 2 or points.shape[1] != 3 or radii.shape != (len(points),):
+    points, radii = checked_points("points", points), np.asarray(radii, dtype=float)
+    if radii.shape != (len(points),) or not len(points):
         raise InputError(
             f"radii: shape {radii.shape} for points of shape {points.shape}; "
             "give points [point, axis] and one radius each"
         )
-    if not np.all(radii >= 0):
-        raise InputError("radii: negative or not a number; give lengths in Å")
+    if not np.all((radii >= 0) & np.isfinite(radii)):
+        raise InputError("radii: negative or not finite; give lengths in Å")
     domain = pyvoro2.PeriodicCell(vectors=tuple(map(tuple, cell)))
     try:
         cells = pyvoro2.compute(
@@ -152,8 +159,10 @@ def polyhedron_volumes(
     Raises
     ------
     InputError
-        A cell so flat or small that an oxygen may have two images within the cutoff.
+        Positions that are not finite, or a cell so flat or small that an oxygen may have two
+        images within the cutoff.
     """
+    centres, oxygens = checked_points("centres", centres), checked_points("oxygens", oxygens)
     check_cutoff(cutoff, checked_cell(cell))
     bonds = nearest_image(oxygens[None] - centres[:, None], checked_cell(cell))
     near = np.linalg.norm(bonds, axis=2) < cutoff
@@ -186,17 +195,30 @@ def explored_positions(
         As given to `landmark_analysis`.
     analysis : SiteAnalysis
         Its result.
+
+    Raises
+    ------
+    InputError
+        Not the mask or not the frames that were analysed.
     """
+    mobile, frames = checked_mask(mobile), as_frames(positions)
+    given, analysed = (len(frames), int(mobile.sum())), analysis.assignments.shape
+    if given != analysed:
+        raise InputError(
+            f"positions: {given[0]} frames of {given[1]} ions; give the {analysed[0]} frames of "
+            f"{analysed[1]} ions that were analysed"
+        )
     sites, displacements = [], []
     start = 0
-    for chunk in as_frames(positions).chunks(frames=CHUNK_FRAMES):
+    for chunk in frame_chunks(frames, len(mobile)):
         assignments = analysis.assignments[start : start + len(chunk)]
         assigned = assignments != UNASSIGNED
         site = assignments[assigned]
         ions = chunk[:, mobile][assigned]
         sites.append(site)
+        from_centres = ions - analysis.centres[site]
         displacements.append(
-            nearest_image(ions - analysis.centres[site], analysis.cell).astype(np.float32)
+            nearest_image(from_centres, analysis.cell, however_long=True).astype(np.float32)
         )
         start += len(chunk)
     site = np.concatenate(sites)
@@ -261,12 +283,13 @@ def accessible_volumes(
     Raises
     ------
     InputError
-        Fewer than five samples, or a fraction out of range.
+        Fewer than five samples, two draws or two blocks, or a fraction out of range.
     """
-    if n_samples < 5:
-        raise InputError(f"n_samples: {n_samples}; a hull needs at least 5")
-    if not 0 < fraction <= 1:
-        raise InputError(f"fraction: {fraction!r}; give a number above 0 and up to 1")
+    check_whole("n_samples", n_samples, "positions in each hull", low=5, high=10**9)
+    check_number("fraction", fraction, "a fraction of the positions", low=0.01, high=1)
+    # one draw or block has no spread
+    check_whole("n_draws", n_draws, "a number of draws", low=2, high=10**6)
+    check_whole("n_blocks", n_blocks, "a number of blocks", low=2, high=10**6)
     rng = np.random.default_rng(seed)
 
     def mean_hull(samples: NDArray[np.float32], draws: int) -> float:
@@ -288,7 +311,7 @@ def accessible_volumes(
             for _ in range(n_draws)
         ]
         hulls = [mean_hull(sample, 4) for sample in resampled if len(sample) >= n_samples]
-        error[site] = np.std(hulls, ddof=1)
+        error[site] = np.std(hulls, ddof=1) if len(hulls) > 1 else np.nan
     return AccessibleVolumes(fixed, error, central, everything, n_samples, fraction)
 
 

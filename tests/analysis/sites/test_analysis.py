@@ -280,11 +280,80 @@ class TestBadInput:
         self.refused("3x3", cell=[12.0, 12.0, 12.0])
 
     @pytest.mark.parametrize(
-        "name", ["clustering_threshold", "assignment_threshold", "minimum_site_occupancy"]
+        ("cell", "words"),
+        [
+            ([[12, 0, 0], [0, 12, 0], [12, 12, 1e-3]], r"smallest height is 0\.001 Å"),
+            (np.diag([12.0, 12.0, 1.5]), r"smallest height is 1\.5 Å"),
+            (1000 * np.eye(3), "Å3 for each framework atom"),
+            # of a lattice of 3x3x3, the half folds each atom on others
+            (np.diag([12.0, 12.0, 4.0]), "as near as"),
+            ("abc", "not numbers"),
+        ],
     )
-    @pytest.mark.parametrize("value", [-0.1, 1.5, np.nan])
+    def test_a_cell_that_cannot_be_that_of_a_solid(self, cell, words):
+        self.refused(words, cell=cell)
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "clustering_threshold",
+            "assignment_threshold",
+            "minimum_site_occupancy",
+            "cutoff_midpoint",
+            "cutoff_steepness",
+            "place_distance_A",
+            "window_frames",
+            "expansion",
+            "inflation",
+        ],
+    )
+    @pytest.mark.parametrize("value", [-0.1, 1e12, np.nan, np.inf, 1e-12 - 1, "a", None, True])
     def test_parameter_out_of_range(self, name, value):
         self.refused(name, **{name: value})
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("clustering_threshold", 1.5),
+            ("assignment_threshold", 1.5),
+            ("minimum_site_occupancy", 1.5),
+            ("window_frames", 2.5),
+            ("window_frames", 1.0),
+            ("expansion", 1),
+            ("expansion", 2.0),
+            ("inflation", 1.0),
+            ("cutoff_steepness", 1e-12),
+        ],
+    )
+    def test_parameter_that_is_not_sensible(self, name, value):
+        self.refused(name, **{name: value})
+
+    @pytest.mark.parametrize(
+        ("seeds", "words"),
+        [
+            (np.full((2, 3), 2.0), "0 and 1 are 0 Å apart"),
+            ([[2.0, 2, 2], [2, 2, 13.9]], r"0 and 1 are 0\.1 Å apart"),
+            (np.zeros((0, 3)), "at least one site"),
+            (np.full((1, 3), np.nan), "finite positions"),
+            ("x", "finite positions"),
+            # the framework atoms
+            (lattice(3)[:5] @ CELLS["cubic"], "5 of 5 are at framework atoms"),
+            # one for all sites: the mean of their vectors is nothing's
+            ([[2.0, 2, 2]], "no ion is ever recognised at one"),
+        ],
+    )
+    def test_seeds_that_are_no_sites(self, seeds, words):
+        self.refused(words, seeds=seeds)
+
+    @pytest.mark.parametrize(
+        ("positions", "words"),
+        [("abc", "real numbers"), ([[[1, 2, 3]], [[1, 2]]], "differ in shape")],
+    )
+    def test_positions_that_are_no_array(self, positions, words):
+        self.refused(words, positions=positions)
+
+    def test_complex_positions(self):
+        self.refused("real numbers", positions=self.system.positions + 0j)
 
     def test_unknown_clustering(self):
         self.refused("'dotprod', 'mcl'", clustering="kmeans")

@@ -81,6 +81,55 @@ def test_the_description_of_the_cell_does_not_matter(garnet, usual, name):
         np.testing.assert_allclose(found.values[quantity], values, rtol=1e-6, err_msg=quantity)
 
 
+OBLIQUE = {
+    "triclinic": np.array([[9.0, 0, 0], [3.0, 8.5, 0], [-2.0, 2.5, 9.2]]),
+    "hexagonal": np.array([[10.0, 0, 0], [5.0, 5 * 3**0.5, 0], [0, 0, 11.0]]),
+    "face-centred": 8 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]]),
+}
+
+
+@pytest.mark.parametrize("basis", ["skewed", "left-handed"])
+@pytest.mark.parametrize("name", OBLIQUE)
+def test_nor_in_an_oblique_cell(name, basis):
+    """Ions that wander in a disordered framework, where a site may be as wide as the cell."""
+    rng = np.random.default_rng(3)
+    cell, places = OBLIQUE[name], np.empty((0, 3))
+    while len(places) < 40:
+        drawn = rng.random(3)
+        apart = nearest_image((places - drawn) @ OBLIQUE["triclinic"], OBLIQUE["triclinic"])
+        if np.linalg.norm(apart, axis=1).min(initial=np.inf) > 1.8:
+            places = np.concatenate([places, drawn[None]])
+    framework = places @ cell + 0.1 * rng.standard_normal((N_FRAMES, 40, 3))
+    walks = np.cumsum(0.35 * rng.standard_normal((N_FRAMES, 6, 3)), axis=0)
+    positions = np.concatenate([framework, rng.random((6, 3)) @ cell + walks], axis=1)
+    mobile = np.arange(46) >= 40
+
+    def analysed_in(cell: NDArray) -> tuple[SiteAnalysis, NDArray]:
+        sites = landmark_analysis(positions, cell, mobile, assignment_threshold=0.6)
+        symbols = np.full(40, "O")
+        radii = {"O": 1.4, "Li": 0.6}
+        return sites, static_site_volumes(
+            sites.centres, sites.framework, symbols, cell, ion="Li", radii_A=radii
+        )
+
+    usual, volumes = analysed_in(cell)
+    found, same_volumes = analysed_in(np.asarray(DESCRIPTIONS[basis][0]) @ cell)
+    assert np.array_equal(found.assignments, usual.assignments)
+    assert np.abs(nearest_image(found.centres - usual.centres, cell)).max() < 1e-6
+    np.testing.assert_allclose(same_volumes, volumes, rtol=1e-6)
+
+
+def test_the_nearest_image_of_long_vectors_in_an_oblique_cell():
+    cell = OBLIQUE["face-centred"]
+    vectors = np.random.default_rng(0).random((500, 3)) @ cell
+    shifts = np.stack(np.meshgrid(*[np.arange(-3, 4)] * 3), axis=-1).reshape(-1, 3) @ cell
+    shortest = np.linalg.norm(vectors[:, None] + shifts, axis=2).min(axis=1)
+    rounded = np.linalg.norm(nearest_image(vectors, cell), axis=1)
+    assert (rounded > shortest + 1e-9).any()
+    found = np.linalg.norm(nearest_image(vectors, cell, however_long=True), axis=1)
+    np.testing.assert_allclose(found, shortest)
+
+
 def test_a_reduced_cell_is_returned_as_it_is(garnet):
     assert np.array_equal(reduced_cell(garnet.cell), garnet.cell)
     turned = garnet.cell @ TURN

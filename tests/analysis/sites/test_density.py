@@ -52,9 +52,36 @@ class TestDensity:
         # a Gaussian of 0.3 Å, smoothed by 0.4 Å, has 0.5 Å along every axis
         np.testing.assert_allclose(np.sqrt(np.linalg.eigvalsh(covariance)), 0.5, rtol=0.02)
 
-    def test_bad_spacing_is_refused(self, garnet):
-        with pytest.raises(InputError, match="spacing"):
-            probability_density(garnet.positions, garnet.cell, garnet.mobile, spacing=0)
+    @pytest.mark.parametrize(
+        ("name", "values"),
+        [
+            ("spacing", [0, -1, np.nan, np.inf, "a", 1e-2]),
+            ("smoothing", [-1, np.nan, np.inf, None]),
+            ("repeats", [(0, 1, 1), (-1, 1, 1), (1, 1), (1.5, 1, 1), (2.0, 2.0, 2.0), None]),
+        ],
+    )
+    def test_a_senseless_grid_is_refused(self, garnet, name, values):
+        for value in values:
+            with pytest.raises(InputError, match=name) as caught:
+                probability_density(
+                    garnet.positions[:2], garnet.cell, garnet.mobile, **{name: value}
+                )
+            assert "\n" not in str(caught.value)
+
+    def test_indices_or_another_mask_are_refused(self, garnet):
+        frames, mask = garnet.positions[:2], garnet.mobile
+        with pytest.raises(InputError, match="one boolean per atom"):
+            probability_density(frames, garnet.cell, mask.astype(int))
+        with pytest.raises(InputError, match="no mobile ion"):
+            probability_density(frames, garnet.cell, np.zeros_like(mask))
+        with pytest.raises(InputError, match="for 191 atoms"):
+            probability_density(frames, garnet.cell, mask[:-1])
+
+    def test_positions_that_are_not_finite_are_refused(self, garnet):
+        frames = garnet.positions[:70].copy()
+        frames[66, np.flatnonzero(garnet.mobile)[3], 1] = np.nan
+        with pytest.raises(InputError, match="not finite in frame 66"):
+            probability_density(frames, garnet.cell, garnet.mobile)
 
 
 def gaussian_ball(cell, middle, n=40):
@@ -98,7 +125,7 @@ class TestIsosurface:
         assert np.abs(radius - 2).max() < 0.03
         assert len(np.unique(np.round(offset), axis=0)) == 8
 
-    @pytest.mark.parametrize("level", [-1.0, 2.0])
+    @pytest.mark.parametrize("level", [-1.0, 2.0, np.nan, "a"])
     def test_level_out_of_range_is_refused(self, level):
         with pytest.raises(InputError, match="level"):
             isosurface(gaussian_ball(CELLS[0], 0.5), level)
@@ -109,6 +136,18 @@ def test_value_of_the_nearest_site():
     points = np.array([[2.0, 0, 0], [5.0, 1, 0], [9.9, 0, 0]])
     found = value_of_nearest_site(points, centres, values, 10 * np.eye(3))
     assert found.tolist() == [10.0, 20.0, 10.0]
-    # two equal cells along x: both sites are the same place
+    # two equal cells along x: both sites are the same place, left at the mean of both rates
     folded = value_of_nearest_site(points, centres, values, 10 * np.eye(3), repeats=(2, 1, 1))
-    assert folded.tolist() == [15.0, 15.0, 15.0]
+    assert folded.tolist() == pytest.approx([1 / np.mean(1 / values)] * 3)
+
+
+def test_an_image_that_nobody_leaves_does_not_colour_all_of_them():
+    images = 5 * np.stack(np.meshgrid(*[[0, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    times = np.ones(8)
+    times[3] = np.inf
+    points, cell = np.full((1, 3), 1.2), 10 * np.eye(3)
+    # of eight images, seven are left once a ps
+    found = value_of_nearest_site(points, images + 1.25, times, cell, repeats=(2, 2, 2))
+    assert found.tolist() == pytest.approx([8 / 7])
+    never = value_of_nearest_site(points, images + 1.25, np.full(8, np.inf), cell)
+    assert never.tolist() == [np.inf]

@@ -215,6 +215,7 @@ def test_an_ion_that_never_jumps_has_an_infinite_residence_time():
         (np.zeros((5, 2)), "integers"),
         (np.full((5, 2), 7), "n_sites"),
         (np.full((5, 2), -2), "-1"),
+        (np.zeros((5, 0), dtype=int), "one ion"),
     ],
 )
 def test_bad_assignments_are_refused(sites, words):
@@ -222,7 +223,30 @@ def test_bad_assignments_are_refused(sites, words):
         find_stays(sites, 3)
 
 
-@pytest.mark.parametrize("interval", [0.0, -1.0, np.nan])
-def test_bad_frame_interval_is_refused(interval):
+@pytest.mark.parametrize("interval", [0.0, -1.0, np.nan, np.inf, "a", None])
+@pytest.mark.parametrize("analyse", [jump_statistics, kaplan_meier])
+def test_bad_frame_interval_is_refused(analyse, interval):
     with pytest.raises(InputError, match="frame_interval"):
-        jump_statistics(TestByHand.stays, interval)
+        analyse(TestByHand.stays, interval)
+
+
+@pytest.mark.parametrize("minimum", [0, -3, np.nan, 1.5, "a"])
+def test_a_minimum_that_is_no_number_of_frames_is_refused(minimum):
+    with pytest.raises(InputError, match="minimum_frames"):
+        find_stays(np.zeros((5, 1), dtype=int), 1, minimum_frames=minimum)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5])
+def test_a_limit_that_is_no_number_of_frames_is_refused(limit):
+    with pytest.raises(InputError, match="within_frames"):
+        back_jumps(TestByHand.stays, within_frames=limit)
+
+
+def test_one_ion_does_not_tell_the_spread_between_ions():
+    back_and_forth = np.tile([0, 1], 20)[:, None]
+    found = back_jumps(find_stays(back_and_forth, 2))
+    assert found.fraction == 1.0
+    assert np.isnan(found.standard_error)
+    # nor do several, where only one of them jumps
+    beside = np.concatenate([back_and_forth, np.full((40, 3), 2)], axis=1)
+    assert np.isnan(back_jumps(find_stays(beside, 3)).standard_error)

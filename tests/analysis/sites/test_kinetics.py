@@ -11,6 +11,7 @@ from llzo_helpers.analysis.sites import (
     jump_statistics,
     network_diffusion,
 )
+from llzo_helpers.errors import InputError
 
 
 def kinetic_monte_carlo(
@@ -133,6 +134,27 @@ class TestFromTrajectory:
         assert found.uncorrelated_D_cm2_s == pytest.approx(
             departures.mean() * 2.5**2 / 6 * 1e-4, rel=0.02
         )
+
+
+class TestInput:
+    stays = find_stays(np.tile([[0, 1], [1, 0]], (20, 1)), 2)
+    centres = np.array([[1.0, 1, 1], [3.0, 1, 1]])
+
+    def test_one_ion_does_not_tell_the_spread_between_ions(self):
+        one = find_stays(np.tile([0, 1], 20)[:, None], 2)
+        found = jump_diffusion(one, self.centres, 8 * np.eye(3), 0.05)
+        assert found.uncorrelated_D_cm2_s > 0
+        assert np.isnan(found.D_std_cm2_s)
+
+    @pytest.mark.parametrize("centres", [centres * np.nan, centres[:1], centres[0], "ab"])
+    def test_centres_that_do_not_fit_are_refused(self, centres):
+        with pytest.raises(InputError, match="centres"):
+            jump_diffusion(self.stays, centres, 8 * np.eye(3), 0.05)
+
+    @pytest.mark.parametrize("n", [0, 1, 2.0])
+    def test_a_spread_of_less_than_two_is_refused(self, n):
+        with pytest.raises(InputError, match="n_bootstrap"):
+            jump_diffusion(self.stays, self.centres, 8 * np.eye(3), 0.05, n_bootstrap=n)
 
 
 def test_garnet(garnet, garnet_sites):

@@ -154,3 +154,31 @@ def test_a_melt_is_refused_with_the_reason():
     positions = np.concatenate([grid(0.0) + walk, np.full((N_FRAMES, 1, 3), 2.0)], axis=1)
     with pytest.raises(InputError, match=r"melted: its atoms change their place .* in 50 frames"):
         landmark_analysis(positions, CELL, np.arange(65) == 64)
+
+
+def test_a_short_run_with_many_changes_may_need_a_longer_one():
+    rng = np.random.default_rng(0)
+    positions = grid(0.0) + 0.1 * rng.standard_normal((100, 64, 3))
+    for atom in range(0, 64, 4):
+        positions[rng.integers(15, 85) :, atom] += [0.0, 2.4, 0.0]
+    positions = np.concatenate([positions, np.full((100, 1, 3), 2.0)], axis=1)
+    with pytest.raises(InputError, match="100 frames are few to tell: analyse a longer"):
+        landmark_analysis(positions, CELL, np.arange(65) == 64)
+
+
+@pytest.mark.parametrize("period", [3, 13, 50])
+def test_sites_beside_an_atom_that_goes_to_and_fro_are_marked(period):
+    system = rearranging("hop", 0.0)
+    positions = system.positions.copy()
+    away = np.arange(N_FRAMES) // period % 2 == 1
+    positions[away, 21] += [0.0, 2.4, 0.0]
+    found = landmark_analysis(positions, CELL, system.mobile)
+    distance = np.linalg.norm(nearest_image(found.centres - grid(0.0)[21], CELL), axis=1)
+    assert len(found.epochs) == 1
+    assert found.rearranged[distance < 3.6].all()
+    assert not found.rearranged[distance > 7].any()
+    # all others are found as without it
+    match = known_sites(system, found)
+    where = np.append(match, -1)[found.assignments]
+    far = np.linalg.norm(nearest_image(system.sites - grid(0.0)[21], CELL), axis=1) > 7
+    assert np.array_equal(where[far[system.truth]], system.truth[far[system.truth]])

@@ -11,6 +11,7 @@ from llzo_helpers.analysis.sites import (
     ExploredPositions,
     accessible_volumes,
     explored_positions,
+    oxygen_coordination,
     polyhedron_volumes,
     radical_voronoi_volumes,
     static_site_volumes,
@@ -71,6 +72,10 @@ class TestRadicalVoronoi:
             radical_voronoi_volumes(np.zeros((2, 3)), [1.0], np.eye(3))
         with pytest.raises(InputError, match="negative"):
             radical_voronoi_volumes(np.zeros((1, 3)), [-1.0], np.eye(3))
+        with pytest.raises(InputError, match="finite positions"):
+            radical_voronoi_volumes(np.full((1, 3), np.nan), [1.0], np.eye(3))
+        with pytest.raises(InputError, match="radii: negative or not finite"):
+            radical_voronoi_volumes(np.zeros((1, 3)), [np.inf], np.eye(3))
         with pytest.raises(InputError, match="same place"):
             radical_voronoi_volumes(np.zeros((2, 3)), [1.0, 1.0], np.eye(3))
         with pytest.raises(InputError, match="none for La, Zr"):
@@ -84,7 +89,23 @@ class TestRadicalVoronoi:
             )
 
 
+class TestExplored:
+    def test_indices_and_other_frames_are_refused(self, garnet, garnet_sites):
+        with pytest.raises(InputError, match="one boolean per atom"):
+            explored_positions(garnet.positions, garnet.mobile.astype(int), garnet_sites)
+        with pytest.raises(InputError, match="that were analysed"):
+            explored_positions(garnet.positions[:50], garnet.mobile, garnet_sites)
+
+
 class TestPolyhedra:
+    @pytest.mark.parametrize("measure", [polyhedron_volumes, oxygen_coordination])
+    def test_positions_that_are_not_finite_are_refused(self, measure):
+        nowhere, oxygens = np.full((1, 3), np.nan), np.eye(3)
+        with pytest.raises(InputError, match=r"centres: shape .* finite positions"):
+            measure(nowhere, oxygens, 10 * np.eye(3))
+        with pytest.raises(InputError, match=r"oxygens: shape .* finite positions"):
+            measure(oxygens, nowhere, 10 * np.eye(3))
+
     def test_octahedron_across_a_face_of_the_cell(self):
         oxygens = np.concatenate([2 * np.eye(3), -2 * np.eye(3), [[5.0, 5, 5]]]) % 10
         volumes = polyhedron_volumes(np.array([[0.0, 0, 0], [5, 5, 4]]), oxygens, 10 * np.eye(3))
@@ -144,7 +165,19 @@ class TestAccessible:
         assert volumes.all_samples[0] > 0
         assert np.isnan(volumes.all_samples[1:]).all()
 
-    @pytest.mark.parametrize(("name", "value"), [("n_samples", 4), ("fraction", 0.0)])
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("n_samples", 4),
+            ("n_samples", 5.5),
+            ("fraction", 0.0),
+            ("fraction", np.nan),
+            ("n_draws", 0),
+            ("n_draws", 1),
+            ("n_blocks", 0),
+            ("n_blocks", 1),
+        ],
+    )
     def test_bad_parameters_are_refused(self, name, value):
         with pytest.raises(InputError, match=name):
             accessible_volumes(ExploredPositions(()), **{name: value})
