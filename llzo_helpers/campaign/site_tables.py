@@ -174,9 +174,9 @@ def warning_table(
             texts.append(f"{analysis.n_sites} lithium sites where the garnet has {expected}")
         if analysis.rearranged.any():
             texts.append(
-                f"the framework rearranges: {len(analysis.epochs)} epochs; "
-                f"{analysis.rearranged.sum()} of {analysis.n_sites} sites lie beside a change and "
-                "are less certain"
+                f"the framework moves: {len(analysis.epochs)} epoch(s); "
+                f"{analysis.rearranged.sum()} of {analysis.n_sites} sites lie beside atoms that "
+                "change their place or go to and fro, and are less certain"
             )
         if analysis.unassigned_fraction > UNASSIGNED_LIMIT:
             texts.append(
