@@ -22,6 +22,8 @@ WIDTHS_CM = {1: 8.5, 2: 17.8}
 _PIXELS_PER_CM = 96 / 2.54
 _NARROW = (350, 270)
 """Pixels that a figure is laid out in for one column; its letters are then at least 6 pt high."""
+_PATIENCE_S = 300
+"""For one figure; a scene takes ten seconds on a machine with nothing else to do."""
 _DOTS_PER_PIXEL = 300 / 96
 """Of PNG, at 300 dots per inch."""
 
@@ -143,14 +145,24 @@ def _draw(pictures: list[dict[str, Any]]) -> None:
     from kaleido.errors import ChromeNotFoundError
 
     # a page on each core; without `mathjax` each would wait for a server that has it
-    options = {"n": min(usable_cpus(), len(pictures)), "mathjax": False}
+    options = {
+        "n": min(usable_cpus(), len(pictures)),
+        "mathjax": False,
+        "timeout": _PATIENCE_S,
+    }
     try:
-        kaleido.write_fig_from_object_sync(pictures, kopts=options)
+        failed = kaleido.write_fig_from_object_sync(pictures, kopts=options)
     except ChromeNotFoundError:
         raise InputError(
             "no Chromium or Chrome found, which draws the figures; install one, or name its "
             "program in BROWSER_PATH"
         ) from None
+    if failed:
+        words = " ".join(str(failed[0]).split())[:80] or type(failed[0]).__name__
+        raise InputError(
+            f"{len(failed)} of {len(pictures)} figures could not be drawn ({words}); try again "
+            "when the machine has less to do"
+        )
 
 
 def figure_data(figure: go.Figure) -> pd.DataFrame:

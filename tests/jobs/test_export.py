@@ -13,6 +13,7 @@ from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.figure1 import figure_1b
 from llzo_helpers.figures.register import save_figure
+from llzo_helpers.jobs import export
 from llzo_helpers.jobs.export import export_figures, figure_data
 
 
@@ -83,3 +84,15 @@ def test_without_a_browser_it_says_what_to_install(campaign: Campaign, monkeypat
     monkeypatch.setenv("BROWSER_PATH", "/nowhere")
     with pytest.raises(InputError, match="no Chromium or Chrome found"):
         export_figures(campaign, ["svg"])
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
+def test_figures_that_are_not_drawn_are_told(
+    campaign: Campaign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As on a machine that is too busy: a real browser, and no time for it."""
+    monkeypatch.setattr(export, "_PATIENCE_S", 1e-3)
+    save_figure(campaign.directory, drawn())
+    with pytest.raises(InputError, match="2 of 2 figures could not be drawn"):
+        export_figures(campaign, ["svg", "png"])
+    assert export.picture_of(drawn(), tmp_path / "quick/figures/figure_1b.json") is None
