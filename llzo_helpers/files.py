@@ -91,8 +91,10 @@ def read_record(path: Path, keys: Mapping[str, Kinds]) -> dict[str, Any]:
         If the file is missing, damaged or changed, or a key is missing or has another type.
     """
     content = read_json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: no mapping; damaged: restore it, or run its stage again")
     for key, kind in keys.items():
-        value = content.get(key) if isinstance(content, dict) else None
+        value = content.get(key)
         wrong = isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value))
         if wrong or not isinstance(value, kind):
             raise InputError(

@@ -27,7 +27,7 @@ def project_folder() -> Path:
         If LLZO_PROJECT names a folder without them, or no such folder exists.
     """
     if chosen := os.environ.get(PROJECT_VARIABLE):
-        folder = Path(chosen).expanduser().absolute()
+        folder = _named_by(PROJECT_VARIABLE, chosen)
         if missing := _missing(folder):
             raise InputError(
                 f"{PROJECT_VARIABLE} = {chosen}: holds no folder {missing}/; name the project's "
@@ -60,9 +60,20 @@ def results_folder(project: Path) -> Path:
     """
     default = Path.cwd() if project == _PACKAGED else project
     chosen = os.environ.get(RESULTS_VARIABLE)
-    folder = Path(chosen).expanduser().absolute() if chosen else default / "results"
+    folder = _named_by(RESULTS_VARIABLE, chosen) if chosen else default / "results"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: not a folder; remove it, or set {RESULTS_VARIABLE} to another")
+    return folder
+
+
+def _named_by(variable: str, value: str) -> Path:
+    """Return the folder that a variable names; InputError if there can be none."""
+    try:
+        folder = Path(value).expanduser().absolute()
+        folder.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        # too long, below a folder that cannot be searched, or at the home of nobody
+        raise InputError(f"{variable} = {value[:80]}: {str(error)[:80]}; name a folder") from None
     return folder
 
 

@@ -1,5 +1,6 @@
 """Activation energies: the Arrhenius law fitted to diffusion coefficients and their bounds."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,6 +138,13 @@ def _checked(
     for name, values in arrays.items():
         if not np.isfinite(values).all():
             raise InputError(f"{name}: {values[~np.isfinite(values)][0]}; must be finite")
+    for name in ("D_cm2_s", "D_std_cm2_s"):
+        size = np.abs(arrays[name])
+        unlikely = (size != 0) & ((size < 1e-30) | (size > 1e10))
+        if unlikely.any():
+            raise InputError(
+                f"{name}: {arrays[name][unlikely][0]:g}; must be 0, or from 1e-30 to 1e10 cm2/s"
+            )
     for name in ("temperature_K", "D_std_cm2_s"):
         if (arrays[name] <= 0).any():
             raise InputError(f"{name}: {arrays[name].min():g}; must be positive")
@@ -192,7 +200,7 @@ def _with_bounds(
     drop = max(0.0, (ln_D - np.log(np.maximum(D, 0) + std)).max())
     x = np.linalg.solve(axes, np.array([0.0, -drop]))
     # what is too far up to be a number is too far up
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"), suppress(np.linalg.LinAlgError):
         for _ in range(_MOST_STEPS):
             gradient, hessian = derivatives(x)
             step = -np.linalg.solve(hessian, gradient)

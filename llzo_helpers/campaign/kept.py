@@ -91,13 +91,12 @@ def _found(
     here: bool,
     path: Path,
 ) -> Result:
-    if here:
-        result = analyse(campaign, item)
-        store(path, result)
-        return result
     remedy = "delete the campaign's results if they were unpacked, else the run, and run it again"
-    if not path.is_file():
+    if here:
+        store(path, analyse(campaign, item))
+    elif not path.is_file():
         raise InputError(f"{path}: not found, nor the frames; {remedy}")
+    # also what was just found: an archived campaign has the same tables to the last digit
     return load(path, remedy)
 
 

@@ -157,7 +157,8 @@ def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
         return None
     record = read_record(provenance, {})
     # earlier versions did not record them
-    for name, expected in record.get("sha256", {}).items():
+    recorded = read_record(provenance, {"sha256": dict})["sha256"] if "sha256" in record else {}
+    for name, expected in recorded.items():
         require_sha256(directory / name, expected, _REMEDY)
     network, assigned = directory / "network.json", directory / "assignments.npz"
     try:

@@ -9,6 +9,7 @@ package.
 import dataclasses
 import importlib
 import json
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -27,7 +28,8 @@ LARGE = 1000
 _PACKAGE = __name__.partition(".")[0]
 DAMAGES = (
     *(OSError, ValueError, TypeError, LookupError, AttributeError, EOFError, ImportError),
-    *(zipfile.BadZipFile, zlib.error),
+    # of zip: another version, method, or encrypted; of JSON: too deep; of arrays: too large
+    *(RuntimeError, MemoryError, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
 )
 """What a damaged file, or one of another version, raises."""
 

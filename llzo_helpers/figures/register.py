@@ -78,8 +78,11 @@ def load_figure(path: Path) -> go.Figure:
         If the file is damaged.
     """
     try:
-        return plotly.io.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        figure = plotly.io.from_json(path.read_text(encoding="utf-8"))
+        if not isinstance(figure.layout.meta or {}, dict):
+            raise TypeError("its layout.meta is no mapping")
+        return figure
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path}: not a figure ({str(error)[:60]}); delete it and run its notebook again"
         ) from None

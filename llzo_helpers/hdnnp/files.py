@@ -214,13 +214,15 @@ def _check_element(keywords: Keywords, line: int, symbol: str, symbols: tuple[st
 
 
 def _read_atom_energies(keywords: Keywords, symbols: tuple[str, ...]) -> dict[str, float]:
-    energies = dict.fromkeys(symbols, 0.0)
+    energies: dict[str, float] = {}
     for line, words in keywords.all("atom_energy"):
         if len(words) != 2:
             raise keywords.error(line, "atom_energy takes an element and a number")
         _check_element(keywords, line, words[0], symbols)
+        if words[0] in energies:
+            raise keywords.error(line, f"atom_energy of {words[0]} is given twice")
         energies[words[0]] = keywords.to_float(line, "atom_energy", words[1])
-    return energies
+    return dict.fromkeys(symbols, 0.0) | energies
 
 
 def _read_normalisation(keywords: Keywords) -> tuple[float, float]:
@@ -424,6 +426,11 @@ def _read_scaling(
     scaling = {}
     for symbol in symbols:
         minimum, maximum, mean = statistics[symbol].T[:3]
+        if (minimum > maximum).any():
+            raise InputError(
+                f"{path}: element {symbol}: a minimum above its maximum; is the file of this "
+                "potential?"
+            )
         origin = mean if centered or by_sigma else minimum if by_range else np.zeros_like(mean)
         scale = np.ones_like(mean)
         offset = 0.0

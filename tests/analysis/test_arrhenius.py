@@ -160,6 +160,12 @@ def test_what_is_not_positive_is_a_bound():
         ({"temperature_K": [900.0] * 4}, "needs two temperatures"),
         ({"upper_bound": [True, True, True, False]}, "needs two temperatures"),
         ({"upper_bound": [True]}, "must be equal"),
+        ({"D_cm2_s": [1e-320, 1e-6, 1e-5, 1e-5]}, "must be 0, or from 1e-30 to 1e10"),
+        ({"D_std_cm2_s": [1e-6, 1e300, 1e-6, 1e-6]}, "must be 0, or from 1e-30 to 1e10"),
+        (
+            {"D_cm2_s": [1e-5, 0, 1e-5, 1e-5], "D_std_cm2_s": [1e-30] * 4},
+            "look for a D or an error that is far off",
+        ),
     ],
 )
 def test_what_cannot_be_fitted_is_refused_in_one_line(change, message):

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import networkx as nx
@@ -110,6 +111,33 @@ class TestStorage:
         monkeypatch.setattr("llzo_helpers.campaign.storage.Old", new)
         with pytest.raises(InputError, match="make it again"):
             load(tmp_path / "a.npz", "make it again")
+
+    @pytest.mark.parametrize(("place", "byte"), [(6, 99), (8, 1), (8, 0x20), (10, 99)], ids=str)
+    def test_a_byte_changed_in_the_directory_of_the_archive(self, tmp_path, place, byte):
+        """Another version, encryption, another method: zipfile raises something else for each."""
+        path = tmp_path / "a.npz"
+        store(path, [np.arange(10.0)])
+        content = bytearray(path.read_bytes())
+        content[content.index(b"PK\x01\x02") + place] = byte
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="make it again"):
+            load(path, "make it again")
+
+    @pytest.mark.parametrize("shape", ["(5,", "(99999999999999,)"])
+    def test_an_array_whose_header_is_damaged(self, tmp_path, shape):
+        path = tmp_path / "a.npz"
+        header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+        content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("tree.npy", content)
+        with pytest.raises(InputError, match="make it again"):
+            load(path, "make it again")
+
+    def test_too_deep_a_tree(self, tmp_path):
+        path = tmp_path / "a.npz"
+        np.savez(path, tree=np.frombuffer(b"[" * 100_000, dtype=np.uint8))
+        with pytest.raises(InputError, match="make it again"):
+            load(path, "make it again")
 
     @pytest.mark.parametrize("end", [0, 10, 200, -30])
     def test_a_file_cut_short(self, tmp_path, end):

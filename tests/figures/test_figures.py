@@ -19,7 +19,7 @@ from llzo_helpers.figures.crossover import crossover_figure, effects_figure
 from llzo_helpers.figures.figure1 import figure_1a, figure_1b
 from llzo_helpers.figures.figure4 import figure_4
 from llzo_helpers.figures.figure5 import figure_5
-from llzo_helpers.figures.register import load_figures, save_figure
+from llzo_helpers.figures.register import load_figure, load_figures, save_figure
 from llzo_helpers.figures.residence_colour import ResidenceColour
 from llzo_helpers.figures.structure import structure_figure
 from llzo_helpers.figures.thermo import thermo_figure
@@ -189,3 +189,11 @@ def test_figures_are_saved_under_their_names_and_others_refused(tmp_path):
     ]
     with pytest.raises(InputError, match="not registered"):
         save_figure(tmp_path, structure_figure(crystal(li_per_formula=6.25, seed=1)))
+
+
+@pytest.mark.parametrize("text", ['{"layout":{"meta":5},"data":[]}', "[" * 100_000, "5"])
+def test_a_damaged_figure_says_what_to_do(tmp_path, text):
+    path = tmp_path / "figure_1a.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"figure_1a\.json: not a figure .*run its notebook again"):
+        load_figure(path)
