@@ -1,7 +1,7 @@
 """Build the documentation: `make docs` runs this. The pages are in build/docs.
 
 They show the campaign that the environment variable CAMPAIGN names, if its notebooks were run here;
-else the shipped results of `reference`, for which notebooks 03 to 06 are run now (about a minute),
+else the shipped results of `reference`, for which notebooks 03 to 06 are run now (some minutes),
 into build/shipped. They are run again when a notebook, the library or what is shipped has changed.
 """
 

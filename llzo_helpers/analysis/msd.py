@@ -58,19 +58,20 @@ def mean_squared_displacement(
     chosen = np.arange(n_frames) if lags is None else np.asarray(lags, dtype=np.intp)
     if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n_frames:
         raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames minus one")
-    of_ions = np.empty((n_ions if per_ion else 0, len(chosen)))
+    if per_ion:
+        of_ions = np.empty((n_ions, len(chosen)))
 
-    def keep(blocks: Iterator[Block]) -> None:
-        for ions, block in blocks:
-            of_ions[ions] = _msd_of_block(block, chosen)
+        def keep(blocks: Iterator[Block]) -> None:
+            for ions, block in blocks:
+                of_ions[ions] = _msd_of_block(block, chosen)
+
+        _in_threads(keep, trajectory)
+        return of_ions
+    none = np.zeros(len(chosen))
 
     def add(blocks: Iterator[Block]) -> FloatArray:
         return sum((_msd_of_block(block, chosen).sum(axis=0) for _, block in blocks), start=none)
 
-    if per_ion:
-        _in_threads(keep, trajectory)
-        return of_ions
-    none = np.zeros(len(chosen))
     return sum(_in_threads(add, trajectory), start=none) / n_ions
 
 

@@ -17,7 +17,7 @@ from llzo_helpers.campaign.site_tables import site_table
 from llzo_helpers.campaign.sites import RunSites
 from llzo_helpers.campaign.storage import DAMAGES
 from llzo_helpers.campaign.tables import save_table
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, clipped
 from llzo_helpers.files import (
     read_json,
     read_record,
@@ -157,7 +157,9 @@ def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
         return None
     record = read_record(provenance, {})
     # earlier versions did not record them
-    recorded = read_record(provenance, {"sha256": dict})["sha256"] if "sha256" in record else {}
+    recorded = record.get("sha256", {})
+    if not isinstance(recorded, dict):
+        raise InputError(f"{provenance}: sha256 = {clipped(recorded)}: damaged; {_REMEDY}")
     for name, expected in recorded.items():
         require_sha256(directory / name, expected, _REMEDY)
     network, assigned = directory / "network.json", directory / "assignments.npz"

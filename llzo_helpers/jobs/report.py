@@ -18,7 +18,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from llzo_helpers.campaign.labels import glass_label, run_label
+from llzo_helpers.campaign.labels import glass_label, run_label, run_labels
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.tables import read_table
 from llzo_helpers.errors import InputError
@@ -231,7 +231,7 @@ Absent = list[tuple[str, str]]
 def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, Any] | None:
     """Return a section's content; None if it is empty. What is missing is added to `absent`."""
     figures, tables, faults = [], [], []
-    labels = {run.name: run_label(run) for run in campaign.analysed_runs}
+    labels = run_labels(campaign.analysed_runs)
     labels |= {glass.name: glass_label(glass) for glass in campaign.glasses}
     labels |= {name: short_name(name) for name in campaign.potentials}
     for name in section.figures:
