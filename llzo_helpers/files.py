@@ -59,7 +59,7 @@ def _seal(content: dict[str, Any]) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; InputError says which file is missing, damaged or changed."""
+    """Read what `write_json` wrote; InputError says which file is missing, damaged or changed."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -70,8 +70,7 @@ def read_json(path: Path) -> Any:
         raise InputError(
             f"{path}: not valid JSON ({str(error)[:80]}); delete it and run again"
         ) from None
-    # files written by earlier versions have none
-    if isinstance(content, dict) and content.pop(_SEAL, None) not in (None, _seal(content)):
+    if isinstance(content, dict) and content.pop(_SEAL, None) != _seal(content):
         raise InputError(
             f"{path}: changed since it was written; restore it, or run its stage again"
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 import ase
 import numpy as np
 
+from llzo_helpers.arguments import check_number, check_whole
 from llzo_helpers.errors import InputError
 from llzo_helpers.paths import DATA
 
@@ -14,6 +15,8 @@ ELEMENTS = ("Li", "La", "Zr", "O")
 FORMAL_CHARGES = {"Li": 1.0, "La": 3.0, "Zr": 4.0, "O": -2.0}
 FORMULA_UNITS_PER_CELL = 8
 LI_PER_FORMULA_RANGE = (5.5, 7.5)
+LARGEST_SUPERCELL = 8
+"""Cells along an axis: 98,000 atoms."""
 _CIF = DATA / "llzo_cubic.cif"
 
 SPACE_GROUP = 230  # Ia-3d
@@ -27,8 +30,8 @@ SITE_RADII_A = {"Li": 0.59, "O": 1.24, "Zr": 0.86, "La": 1.30}
 def lithium_count(li_per_formula: float, supercell: int) -> int:
     """Return the number of Li ions in the supercell; InputError if X does not fit."""
     low, high = LI_PER_FORMULA_RANGE
-    if not low <= li_per_formula <= high:
-        raise InputError(f"li_per_formula = {li_per_formula}: must be from {low} to {high}")
+    check_number("li_per_formula", li_per_formula, "the Li per formula unit", low=low, high=high)
+    check_whole("supercell", supercell, "a number of cells", low=1, high=LARGEST_SUPERCELL)
     formula_units = FORMULA_UNITS_PER_CELL * supercell**3
     n_li = li_per_formula * formula_units
     if abs(n_li - round(n_li)) > 1e-6:

@@ -160,9 +160,9 @@ def load_potential(name: str, folder: Path = POTENTIALS) -> Potential:
     InputError
         If there is no such folder, or its `potential.yaml` is wrong.
     """
-    directory = folder / name
+    directory = folder / str(name)
     path = directory / "potential.yaml"
-    if len(name) > _LONGEST_NAME or not path.is_file():
+    if len(directory.name) > _LONGEST_NAME or not path.is_file():
         available = sorted(p.parent.name for p in folder.glob("*/potential.yaml"))
         raise InputError(
             f"{folder}: no potential {clipped(name)}; available: {', '.join(available) or 'none'}"

@@ -81,7 +81,6 @@ def write_structure(atoms: ase.Atoms, directory: Path, provenance: Mapping[str, 
     write_text(directory / "structure.cif", cif.getvalue().decode())
     with written_aside(directory / "structure.extxyz") as aside:
         write(aside, atoms, format="extxyz")
-    names = ("structure.lmp", "structure.cif", "structure.extxyz")
     write_json(
         directory / "provenance.json",
         {
@@ -91,7 +90,7 @@ def write_structure(atoms: ase.Atoms, directory: Path, provenance: Mapping[str, 
             "li_per_formula": li_per_formula(atoms),
             "volume_ratio": volume_ratio(atoms),
             "cell_angstrom": atoms.cell.array.tolist(),
-            "sha256": {name: sha256(directory / name) for name in names},
+            "sha256": {name: sha256(directory / name) for name in _FILES},
         },
     )
 
@@ -143,10 +142,10 @@ def read_structure(directory: Path) -> ase.Atoms:
 
 def require_unchanged(directory: Path) -> None:
     """Raise InputError if a structure's files are not those that `write_structure` wrote."""
-    provenance = directory / "provenance.json"
-    if provenance.is_file():
-        for name, expected in read_record(provenance, {"sha256": dict})["sha256"].items():
-            require_sha256(directory / name, str(expected), _REMEDY)
+    recorded = read_record(directory / "provenance.json", {"sha256": dict})["sha256"]
+    for name in _FILES:
+        require_sha256(directory / name, str(recorded.get(name)), _REMEDY)
 
 
+_FILES = ("structure.lmp", "structure.cif", "structure.extxyz")
 _REMEDY = "restore it, or generate the structure again (notebook 01)"

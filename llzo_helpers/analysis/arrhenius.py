@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import constants, special
 
+from llzo_helpers.arguments import checked_flags, checked_numbers
 from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.errors import InputError
 
@@ -121,14 +122,17 @@ def _checked(
 ) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
     """Return the arguments of `fit_arrhenius` as arrays, or raise InputError."""
     arrays = {
-        "temperature_K": np.asarray(temperature_K, dtype=float),
-        "D_cm2_s": np.asarray(D_cm2_s, dtype=float),
-        "D_std_cm2_s": np.asarray(D_std_cm2_s, dtype=float),
+        name: checked_numbers(name, values).astype(float)
+        for name, values in (
+            ("temperature_K", temperature_K),
+            ("D_cm2_s", D_cm2_s),
+            ("D_std_cm2_s", D_std_cm2_s),
+        )
     }
     temperature, D, std = arrays.values()
     bound = np.zeros(D.shape, dtype=bool)
     if upper_bound is not None:
-        bound = np.asarray(upper_bound, dtype=bool)
+        bound = checked_flags("upper_bound", upper_bound)
     lengths = [array.shape for array in (*arrays.values(), bound)]
     if D.ndim != 1 or len(set(lengths)) > 1:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy  # stats is loaded at first use: it is slow, and only confidence intervals need it
@@ -18,6 +19,13 @@ from llzo_helpers.analysis.plateau import (
     search_window,
     spread_lags,
     standard_error,
+)
+from llzo_helpers.arguments import (
+    check_frame_interval,
+    check_number,
+    checked_flags,
+    checked_numbers,
+    checked_trajectory,
 )
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
@@ -159,13 +167,12 @@ def tracer_diffusion_coefficient(
     """
     trajectory = check_positions(positions, frame_interval_ps)
     n_frames, n_ions, n_axes = trajectory.shape
-    if jump_length_A is not None and not 0 < jump_length_A < np.inf:
-        raise InputError(
-            f"jump_length_A = {jump_length_A:g}: must be positive; give the distance between "
-            "sites in Å"
-        )
+    if jump_length_A is not None:
+        check_number("jump_length_A", jump_length_A, "a distance of sites in Å", low=0.01, high=100)
     first, last = window_in_frames(
-        fit_window or DEFAULT_WINDOW, n_frames, frame_interval_ps if in_ps and fit_window else None
+        DEFAULT_WINDOW if fit_window is None else fit_window,
+        n_frames,
+        frame_interval_ps if in_ps and fit_window is not None else None,
     )
     msd_of_ions = mean_squared_displacement(trajectory, np.arange(last + 1), per_ion=True)
     if fit_window is None:
@@ -217,27 +224,15 @@ def tracer_diffusion_coefficient(
     )
 
 
-def check_positions(positions: ArrayLike, frame_interval_ps: float) -> NDArray[np.floating]:
+def check_positions(positions: ArrayLike, frame_interval_ps: float) -> NDArray[Any]:
     """Return positions as an array, or raise InputError if they cannot give a D."""
-    trajectory = np.asarray(positions)
-    if trajectory.ndim != 3 or trajectory.shape[1] < 2 or not 1 <= trajectory.shape[2] <= 3:
+    trajectory = checked_trajectory(positions)
+    if trajectory.shape[1] < 2 or not 1 <= trajectory.shape[2] <= 3:
         raise InputError(
             f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with two ions or "
             "more and one to three axes"
         )
-    if not 0 < frame_interval_ps < np.inf:
-        raise InputError(
-            f"frame_interval_ps = {frame_interval_ps:g}: must be positive; give the time between "
-            "frames"
-        )
-    # sums reveal values that are not finite without an array of flags as large as the positions
-    with np.errstate(invalid="ignore", over="ignore"):
-        finite = np.isfinite(trajectory.sum(axis=(1, 2), dtype=np.float64))
-    if not finite.all():
-        raise InputError(
-            f"positions: not finite in {(~finite).sum()} frame(s), first in frame "
-            f"{int(np.argmin(finite))}; check for a run that blew up or a damaged file"
-        )
+    check_frame_interval(frame_interval_ps)
     return trajectory
 
 
@@ -429,13 +424,18 @@ def combine_replicas(
     InputError
         For no replicas, unequal lengths, or numbers that are not finite.
     """
-    value, std = np.asarray(values, dtype=float), np.asarray(stds, dtype=float)
-    bounds = np.zeros(len(value), bool) if upper_bounds is None else np.asarray(upper_bounds, bool)
-    n = len(value)
-    if n == 0 or std.shape != (n,) or bounds.shape != (n,):
+    value = checked_numbers("values", values).astype(float)
+    std = checked_numbers("stds", stds).astype(float)
+    bounds = (
+        np.zeros(value.shape, bool)
+        if upper_bounds is None
+        else checked_flags("upper_bounds", upper_bounds)
+    )
+    n = value.size
+    if n == 0 or not value.shape == std.shape == bounds.shape == (n,):
         raise InputError(
-            f"values, stds, upper_bounds: {n}, {len(std)}, {len(bounds)} values; give one of each "
-            "per replica, for one replica or more"
+            f"values, stds, upper_bounds: shapes {value.shape}, {std.shape}, {bounds.shape}; give "
+            "one of each per replica, for one replica or more"
         )
     if not np.isfinite(value).all() or not (np.isfinite(std) & (std >= 0)).all():
         raise InputError(

@@ -1,6 +1,7 @@
 """The window of lags of the fit of D, in fractions of a run or in ps, and the frames it needs."""
 
-from llzo_helpers.errors import InputError
+from llzo_helpers.arguments import checked_numbers
+from llzo_helpers.errors import InputError, clipped
 
 DEFAULT_WINDOW = (0.1, 0.5)
 """Fractions of the run."""
@@ -44,12 +45,13 @@ def window_in_frames(
 
 
 def _checked(fit_window: tuple[float, float], longest: float, limit: str) -> tuple[float, float]:
-    if len(fit_window) != 2 or not 0 <= fit_window[0] < fit_window[1] < longest:
+    ends = checked_numbers("fit_window", fit_window)
+    if ends.shape != (2,) or not 0 <= ends[0] < ends[1] < longest:
         raise InputError(
-            f"fit_window = {list(fit_window)}: must be two increasing numbers, at least 0 and "
-            f"below {limit}; use [0.1, 0.5] of the run"
+            f"fit_window = {clipped(ends.tolist())}: must be two increasing numbers, at least 0 "
+            f"and below {limit}; use [0.1, 0.5] of the run"
         )
-    return fit_window[0], fit_window[1]
+    return float(ends[0]), float(ends[1])
 
 
 def _rounded(first: float, last: float) -> tuple[int, int]:

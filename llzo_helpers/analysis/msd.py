@@ -8,8 +8,9 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
+from llzo_helpers.arguments import checked_numbers, checked_trajectory
 from llzo_helpers.arrays import FloatArray
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, clipped
 
 _BLOCK_BYTES = 1e6
 """Of the positions processed at once: what fits into a cache."""
@@ -49,15 +50,9 @@ def mean_squared_displacement(
     O(N log N) (Kneller et al., Comput. Phys. Commun. 91, 191 (1995); Calandrini et al., Collection
     SFN 12, 201 (2011)). For precision, the mean position of each ion is subtracted first.
     """
-    trajectory = np.asarray(positions)
-    if trajectory.ndim != 3 or len(trajectory) == 0:
-        raise InputError(
-            f"positions: shape {trajectory.shape}; must be [frame, ion, axis] with a frame or more"
-        )
+    trajectory = checked_trajectory(positions)
     n_frames, n_ions, _ = trajectory.shape
-    chosen = np.arange(n_frames) if lags is None else np.asarray(lags, dtype=np.intp)
-    if len(chosen) and not 0 <= chosen.min() <= chosen.max() < n_frames:
-        raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames minus one")
+    chosen = np.arange(n_frames) if lags is None else _checked_lags(lags, n_frames)
     if per_ion:
         of_ions = np.empty((n_ions, len(chosen)))
 
@@ -73,6 +68,15 @@ def mean_squared_displacement(
         return sum((_msd_of_block(block, chosen).sum(axis=0) for _, block in blocks), start=none)
 
     return sum(_in_threads(add, trajectory), start=none) / n_ions
+
+
+def _checked_lags(lags: ArrayLike, n_frames: int) -> NDArray[np.intp]:
+    chosen = checked_numbers("lags", lags)
+    if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
+        raise InputError(f"lags: {clipped(lags)}; give whole numbers of frames, [lag]")
+    if chosen.size and not 0 <= chosen.min() <= chosen.max() < n_frames:
+        raise InputError(f"lags: must lie between 0 and {n_frames - 1}, the frames minus one")
+    return chosen.astype(np.intp)
 
 
 def _in_threads(

@@ -17,6 +17,7 @@ from llzo_helpers.analysis.periodic import (
     largest_distance,
     reduced_cell,
 )
+from llzo_helpers.arguments import check_number, checked_species
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
 
@@ -150,13 +151,16 @@ def pair_distributions(
     """
     box = reduced_cell(cell)
     limit = largest_distance(box)
+    check_number("bin_width_A", bin_width_A, "a distance in Å", low=1e-4, high=limit / 2)
     reach = limit if r_max_A is None else r_max_A
-    if not bin_width_A < reach <= limit * (1 + 1e-12):
-        raise InputError(
-            f"r_max_A: {reach:g} Å; give more than a bin of {bin_width_A:g} Å and at most half the "
-            f"smallest height of the cell, {limit:.3f} Å"
-        )
-    names, kinds = np.unique(np.asarray(species), return_inverse=True)
+    check_number(
+        "r_max_A",
+        reach,
+        "two bins or more, and at most half the smallest height of the cell",
+        low=2 * bin_width_A,
+        high=limit * (1 + 1e-12),
+    )
+    names, kinds = np.unique(checked_species(species), return_inverse=True)
     n_bins = int(np.floor(reach / bin_width_A * (1 + 1e-12)))
     counts, n_frames = [], []
     for chunk in frame_chunks(positions, len(kinds), at_least=blocks):

@@ -10,19 +10,20 @@ from ase.geometry import find_mic, minkowski_reduce
 from ase.neighborlist import primitive_neighbor_list
 from numpy.typing import ArrayLike, NDArray
 
+from llzo_helpers.arguments import checked_numbers, checked_species
 from llzo_helpers.arrays import FloatArray, IntArray
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, clipped
+
+_LONGEST_VECTOR_A = 1e7
+"""Of a cell; beyond, double precision has less than 1e-9 Å left."""
 
 
 def checked_cell(cell: ArrayLike) -> FloatArray:
     """Return the cell [vector, axis] in Å as float64, or raise InputError if it has no volume."""
-    try:
-        matrix = np.asarray(cell, dtype=float)
-    except (TypeError, ValueError):
-        raise InputError("cell: not numbers; give its three vectors as rows, 3x3, in Å") from None
+    matrix = checked_numbers("cell", cell).astype(float)
     if matrix.shape != (3, 3):
         raise InputError(f"cell: shape {matrix.shape}; give its three vectors as rows, 3x3, in Å")
-    if not np.all(np.isfinite(matrix)) or abs(np.linalg.det(matrix)) < 1e-6:
+    if not np.all(np.abs(matrix) < _LONGEST_VECTOR_A) or abs(np.linalg.det(matrix)) < 1e-6:
         raise InputError("cell: its vectors don't span a volume; give three independent rows in Å")
     return matrix
 
@@ -114,9 +115,12 @@ def image_vector(a, b, cell):  # type: ignore[no-untyped-def]
 
 def atoms_of(species: Sequence[str], element: str) -> IntArray:
     """Return the indices of the atoms of an element, or raise InputError if there are none."""
-    atoms = np.flatnonzero(np.asarray(species) == element)
+    present = checked_species(species)
+    atoms = np.flatnonzero(present == element) if isinstance(element, str) else []
     if not len(atoms):
-        raise InputError(f"species: no {element}; present: {', '.join(sorted(set(species)))}")
+        raise InputError(
+            f"species: no {clipped(element)}; present: {', '.join(np.unique(present).tolist())}"
+        )
     return atoms
 
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.constants import Avogadro, Boltzmann, speed_of_light
 from scipy.fft import next_fast_len, rfft, rfftfreq
 
+from llzo_helpers.arguments import check_number, checked_numbers, checked_trajectory
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 
@@ -16,6 +17,7 @@ THZ_TO_WAVENUMBER = 1e12 / (100 * speed_of_light)  # 1 THz in cm^-1
 BOLTZMANN = Boltzmann * Avogadro / 10  # u Å2/ps2 per K
 HANN_BANDWIDTH = 1.5  # equivalent noise bandwidth of a Hann window, in 1/duration
 ATOMS_AT_ONCE = 16
+_LARGEST_MASS = 500.0  # u
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,8 @@ def vibrational_density_of_states_from_positions(
     InputError
         As `vibrational_density_of_states`.
     """
-    if positions.ndim != 3:
-        raise InputError(f"positions: shape {positions.shape}; give [frame, atom, axis]")
+    check_number("time_step_fs", time_step_fs, "the time between frames in fs", low=1e-3, high=1e4)
+    positions = checked_trajectory(positions)
     frequencies_THz, spectra = _power_spectra(
         np.diff(positions, axis=0) / np.float32(time_step_fs * 1e-3),
         masses,
@@ -163,18 +165,18 @@ def _power_spectra(
     highest_frequency_THz: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Return frequencies [frequency], THz, and spectra [segment, frequency] in units of k T."""
-    mass = np.asarray(masses, dtype=float)
-    if velocities.ndim != 3 or velocities.shape[1:] != (len(mass), 3):
+    velocities = checked_trajectory(velocities, "velocities")
+    mass = checked_numbers("masses", masses).astype(float)
+    if velocities.shape[1:] != (mass.size, 3):
         raise InputError(
-            f"velocities: shape {velocities.shape}; give [frame, atom, axis] for {len(mass)} masses"
+            f"velocities: shape {velocities.shape}; give [frame, atom, axis] for {mass.size} masses"
         )
-    for name, value in (
-        ("time_step_fs", time_step_fs),
-        ("temperature_K", temperature_K),
-        ("resolution_THz", resolution_THz),
-    ):
-        if value <= 0:
-            raise InputError(f"{name}: {value:g}; give a positive number")
+    if not ((mass > 0) & (mass < _LARGEST_MASS)).all():
+        raise InputError(f"masses: {mass.min():g} to {mass.max():g} u; give those of the atoms")
+    check_number("time_step_fs", time_step_fs, "the time between frames in fs", low=1e-3, high=1e4)
+    check_number("temperature_K", temperature_K, "the temperature of the run", low=1e-3, high=1e6)
+    check_number("resolution_THz", resolution_THz, "a width of peaks", low=1e-4, high=1e3)
+    check_number("highest_frequency_THz", highest_frequency_THz, "a frequency", low=1e-3, high=1e6)
     interval = time_step_fs * 1e-3  # ps
     if 0.5 / interval < highest_frequency_THz:
         raise InputError(

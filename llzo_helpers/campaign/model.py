@@ -16,7 +16,7 @@ from llzo_helpers.campaign.settings import (
     VibrationSettings,
 )
 from llzo_helpers.errors import InputError, clipped
-from llzo_helpers.generate.settings import Glass, Protocol, Structure
+from llzo_helpers.generate.settings import Glass, Protocol, Structure, Supercell
 from llzo_helpers.md.settings import MDSettings
 from llzo_helpers.paths import PARAMETERS, RESULTS
 from llzo_helpers.potentials import PotentialName
@@ -83,7 +83,7 @@ class System(Model):
     volume_ratio: OneOrMore[float]
     md_potential: OneOrMore[PotentialName]
     temperature_K: OneOrMore[Temperature]
-    supercell: Annotated[int, Field(ge=1, le=8)] = 1
+    supercell: Supercell = 1
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     """Independent structures and runs of each, from different seeds."""
     md: dict[str, Any] = Field(default_factory=dict)

@@ -17,7 +17,7 @@ from llzo_helpers.campaign.site_tables import site_table
 from llzo_helpers.campaign.sites import RunSites
 from llzo_helpers.campaign.storage import DAMAGES
 from llzo_helpers.campaign.tables import save_table
-from llzo_helpers.errors import InputError, clipped
+from llzo_helpers.errors import InputError
 from llzo_helpers.files import (
     read_json,
     read_record,
@@ -27,6 +27,8 @@ from llzo_helpers.files import (
     write_text,
     written_aside,
 )
+
+_FILES = ("sites.csv", "network.json", "assignments.npz")
 
 
 def save_sites(campaign: Campaign, system: RunSites) -> None:
@@ -51,7 +53,6 @@ def save_sites(campaign: Campaign, system: RunSites) -> None:
             frame_interval_ps=system.frame_interval_ps,
             cell=system.analysis.cell,
         )
-    files = ("sites.csv", "network.json", "assignments.npz")
     write_json(
         directory / "provenance.json",
         {
@@ -60,7 +61,7 @@ def save_sites(campaign: Campaign, system: RunSites) -> None:
             "n_frames": system.n_frames,
             "frame_interval_ps": system.frame_interval_ps,
             "settings": campaign.sites.model_dump(),
-            "sha256": {name: sha256(directory / name) for name in files},
+            "sha256": {name: sha256(directory / name) for name in _FILES},
             "versions": {name: version(name) for name in ("llzo-notebooks", "numpy", "scipy")},
         },
     )
@@ -155,13 +156,9 @@ def load_network(campaign: Campaign, run: AnyRun) -> SiteNetwork | None:
     directory = provenance.parent
     if not provenance.is_file():
         return None
-    record = read_record(provenance, {})
-    # earlier versions did not record them
-    recorded = record.get("sha256", {})
-    if not isinstance(recorded, dict):
-        raise InputError(f"{provenance}: sha256 = {clipped(recorded)}: damaged; {_REMEDY}")
-    for name, expected in recorded.items():
-        require_sha256(directory / name, expected, _REMEDY)
+    record = read_record(provenance, {"sha256": dict})
+    for name in _FILES:
+        require_sha256(directory / name, str(record["sha256"].get(name)), _REMEDY)
     network, assigned = directory / "network.json", directory / "assignments.npz"
     try:
         graph: nx.DiGraph[int] = nx.DiGraph(nx.node_link_graph(read_json(network), edges="edges"))

@@ -6,6 +6,7 @@ import scipy  # spatial and special are loaded at first use
 from ase.geometry import find_mic
 from numpy.typing import NDArray
 
+from llzo_helpers.arguments import check_number, check_whole
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 from llzo_helpers.garnet import FORMAL_CHARGES, garnet, lithium_count
@@ -56,8 +57,9 @@ def crystal(
         For a lithium content outside the range, or one that needs a fraction of an ion.
     """
     n_li = lithium_count(li_per_formula, supercell)
-    if volume_ratio <= 0:
-        raise InputError(f"volume_ratio = {volume_ratio}: must be greater than 0 (1.0 is V_exp)")
+    check_number("volume_ratio", volume_ratio, "a volume, 1 is V_exp", low=0.1, high=10)
+    check_whole("seed", seed, "a seed", low=0, high=2**63)
+    check_whole("draws", draws, "a number of draws", low=1, high=10_000)
     framework, li_sites = garnet(supercell)
     rng = np.random.default_rng(seed)
     neighbours = _sites_too_close(li_sites)

@@ -5,10 +5,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from llzo_helpers.errors import clipped
-from llzo_helpers.garnet import lithium_count
+from llzo_helpers.garnet import LARGEST_SUPERCELL, lithium_count
 from llzo_helpers.md.settings import ChainSettings
 from llzo_helpers.potentials import PotentialName
 from llzo_helpers.schema import LONGEST_PS, Duration, Model, PositiveDuration, Temperature
+
+Supercell = Annotated[int, Field(ge=1, le=LARGEST_SUPERCELL)]
+"""Cubic cells along each axis."""
 
 
 class MeltQuench(ChainSettings):
@@ -144,7 +147,7 @@ class Glass(Model):
     structure_potential: PotentialName
     """The potential that it is made with."""
     melt_quench: Protocol
-    supercell: Annotated[int, Field(ge=1, le=8)] = 1
+    supercell: Supercell = 1
     """Cubic cells along each axis."""
     replica: Annotated[int, Field(ge=1, le=1000)] = 1
 
@@ -176,7 +179,7 @@ class Structure(Model):
     """X in Li_X La3 Zr2 O12."""
     volume_ratio: Annotated[float, Field(ge=0.5, le=2.0)] = 1.0
     """Volume over the experimental volume V_exp."""
-    supercell: Annotated[int, Field(ge=1, le=8)] = 1
+    supercell: Supercell = 1
     """Cubic cells along each axis."""
     replica: Annotated[int, Field(ge=1, le=1000)] = 1
     structure_potential: PotentialName | None = None

@@ -9,6 +9,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from llzo_helpers.arguments import check_number, check_whole, checked_path
 from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp import kernels
 from llzo_helpers.hdnnp.files import read_potential
@@ -21,6 +22,9 @@ from llzo_helpers.hdnnp.threads import Threads
 
 _LARGEST_CUTOFF = 15.0
 """Å; the usual 6 Å have 80 neighbours, these 1200."""
+_LARGEST_SKIN = 10.0
+"""Å; 1 Å is rebuilt about every dozen steps."""
+_MOST_THREADS = 1024
 _LARGEST_COORDINATE = 1e7
 """Å; beyond, double precision has less than 1e-9 Å left."""
 
@@ -85,11 +89,18 @@ class HDNNP:
         skin: float = 1.0,
         threads: int = 1,
     ) -> None:
-        self.directory = Path(directory)
+        for name, unit in (("length_unit", length_unit), ("energy_unit", energy_unit)):
+            if unit is not None:
+                check_number(name, unit, "the unit's size in Å or eV", low=1e-3, high=1e3)
+        check_number("skin", skin, "a margin in Å", low=0, high=_LARGEST_SKIN)
+        check_whole("threads", threads, "a number of threads", low=1, high=_MOST_THREADS)
+        self.directory = checked_path("directory", directory)
         potential = read_potential(self.directory)
         self.pair_style = style = read_pair_style(self.directory)
-        length_unit = length_unit or (style.length_unit if style else 1.0)
-        energy_unit = energy_unit or (style.energy_unit if style else 1.0)
+        if length_unit is None:
+            length_unit = style.length_unit if style else 1.0
+        if energy_unit is None:
+            energy_unit = style.energy_unit if style else 1.0
         self.symbols = tuple(element.symbol for element in potential.elements)
         self.cutoff_radius = potential.cutoff_radius * length_unit
         self._tables = build_tables(potential, length_unit, energy_unit)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from llzo_helpers.errors import InputError
 from llzo_helpers.hdnnp.keywords import Keywords, read_keywords
-from llzo_helpers.hdnnp.text import read_text, shown, to_number
+from llzo_helpers.hdnnp.text import read_rows, shown, to_number
 
 ACTIVATIONS = "tlpsSrgche"
 COMPACT_SUBTYPES = ("p1", "p1a", "p2", "p2a", "p3", "p3a", "p4", "p4a", "e")
@@ -364,6 +364,7 @@ def _read_networks(
 
 
 def _read_network(path: Path, sizes: list[int], activations: str, normalise: bool) -> Network:
+    _check_order(path)
     values = np.array([row[0] for row in _read_table(path, 1)])
     expected = sum((n + 1) * m for n, m in pairwise(sizes))
     if len(values) != expected:
@@ -382,13 +383,23 @@ def _read_network(path: Path, sizes: list[int], activations: str, normalise: boo
     return Network(tuple(weights), tuple(biases), activations)
 
 
+def _check_order(path: Path) -> None:
+    """Refuse weights in another order, where the file numbers them: `a` weights, `b` biases."""
+    counts = {"a": 0, "b": 0}
+    for number, words in read_rows(path):
+        if len(words) > 2 and words[1] in counts:
+            counts[words[1]] += 1
+            if to_number(words[2]) != counts[words[1]]:
+                raise InputError(
+                    f"{path}, line {number}: '{shown(words[1:])}' where {words[1]} "
+                    f"{counts[words[1]]} is due; put the lines back in order"
+                )
+
+
 def _read_table(path: Path, columns: int) -> list[list[float]]:
     """Rows of numbers, the first ``columns`` of each row, comments left out."""
     rows = []
-    for number, text in enumerate(read_text(path).split("\n"), start=1):
-        words = text.split("#")[0].split()
-        if not words:
-            continue
+    for number, words in read_rows(path):
         row = [to_number(word) for word in words[:columns]]
         if any(math.isnan(value) for value in row):
             raise InputError(f"{path}, line {number}: numbers expected, found '{shown(words)}'")

@@ -39,6 +39,24 @@ def read_text(path: Path) -> str:
         return content.decode("latin-1")
 
 
+def read_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the number and the words of each row of a table, comments (``#``) left out.
+
+    Raises
+    ------
+    InputError
+        As `read_text`; also if the last row has no end, so that its last number may be cut.
+    """
+    lines = read_text(path).split("\n")
+    # programs end every line
+    if lines[-1].strip():
+        raise InputError(
+            f"{path}, line {len(lines)}: has no end; if nothing is cut off, add a line break"
+        )
+    rows = [(number, line.split("#")[0].split()) for number, line in enumerate(lines, start=1)]
+    return [(number, words) for number, words in rows if words]
+
+
 def to_number(word: str) -> float:
     """Return the number that a word represents; NaN if it is not a number.
 

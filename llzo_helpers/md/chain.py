@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from llzo_helpers import slurm
-from llzo_helpers.errors import InputError, OutOfTimeError, SimulationError
+from llzo_helpers.arguments import check_number, check_whole, checked_path
+from llzo_helpers.errors import InputError, OutOfTimeError, SimulationError, clipped
 from llzo_helpers.files import flush_to_disk, make_folder, sha256, write_json
 from llzo_helpers.md import STOPPED_FRAME, launch
 from llzo_helpers.md.dcd import dcd_bytes, erase_creation_time
@@ -45,6 +46,9 @@ from llzo_helpers.md.segments import Segment, Stage, nvt_schedule, plan_segments
 from llzo_helpers.md.settings import ChainSettings, MDSettings
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import read_structure
+
+_LARGEST_SEED = 2**31 - 1
+"""Of LAMMPS."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,13 @@ def run_md(
     OutOfTimeError
         If this is a Slurm job too close to its time limit for the next segment.
     """
+    check_number("temperature_K", temperature_K, "a temperature", low=1, high=10_000)
+    for name, value, kind in (
+        ("potential", potential, Potential),
+        ("settings", settings, MDSettings),
+    ):
+        if not isinstance(value, kind):
+            raise InputError(f"{name}: {clipped(value)}; give a {kind.__name__}")
     # production_ps does not define a run: a longer one continues a shorter one
     identity = {"temperature_K": temperature_K, "equilibration_ps": settings.equilibration_ps}
     schedule = nvt_schedule(temperature_K, settings)
@@ -159,6 +170,9 @@ def _run(
     identity: dict[str, Any],
     on_progress: Callable[[Progress], None],
 ) -> dict[str, Any]:
+    directory = checked_path("directory", directory)
+    structure = checked_path("structure", structure)
+    check_whole("seed", seed, "a seed", low=1, high=_LARGEST_SEED)
     end_of_job = _end_of_job()
     lmp = launch.find_lammps()
     launch.require_capabilities(lmp, settings, potential)

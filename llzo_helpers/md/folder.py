@@ -12,6 +12,7 @@ import ase
 import pandas as pd
 
 import llzo_helpers
+from llzo_helpers.arguments import checked_path
 from llzo_helpers.errors import InputError, clipped
 from llzo_helpers.files import (
     NUMBER,
@@ -369,6 +370,7 @@ def read_thermo(directory: Path, stage: str | None = "production") -> pd.DataFra
     InputError
         If there are no rows yet, or a file is missing, damaged or changed.
     """
+    directory = checked_path("directory", directory)
     finished_segments(directory)
     return _thermo(directory, stage)
 
@@ -387,9 +389,7 @@ def _thermo(directory: Path, stage: str | None) -> pd.DataFrame:
 
 def _segment_thermo(directory: Path, record: dict[str, Any]) -> pd.DataFrame:
     path = directory / segment_name(record["index"]) / "thermo.csv"
-    # not recorded by earlier versions
-    if expected := record["sha256"].get("thermo.csv"):
-        require_sha256(path, expected, _REPEAT)
+    require_sha256(path, str(record["sha256"].get("thermo.csv")), _REPEAT)
     try:
         table = pd.read_csv(path)
         steps = table["step"].to_list()

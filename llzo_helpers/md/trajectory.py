@@ -6,8 +6,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from llzo_helpers.arguments import checked_path
 from llzo_helpers.arrays import FloatArray, IntArray
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, clipped
 from llzo_helpers.md.dcd import dcd_bytes
 from llzo_helpers.md.folder import finished_segments, read_run, read_start, require_frames
 from llzo_helpers.md.segments import segment_name
@@ -44,8 +45,8 @@ class Trajectory(AnyTrajectory):
         *,
         frame_interval_ps: float | None = None,
     ) -> None:
-        if isinstance(source, Path | str):
-            run = RunReader(Path(source), stage)
+        if isinstance(source, Path | str) or not hasattr(source, "symbols"):
+            run = RunReader(checked_path("source", source), stage)
             source, frame_interval_ps = run, run.frame_interval_ps
             # in a small cell at 6000 K, lithium crosses half of it from one frame to the next
             self._follow_on = True
@@ -79,6 +80,8 @@ class RunReader:
                 f"{directory}: not found; give the folder of a run, or read a file of another "
                 "program with Trajectory.read"
             )
+        if not isinstance(stage, str):
+            raise InputError(f"stage: {clipped(stage)}; give its name, such as production")
         records = finished_segments(directory)
         if stage == "jumps" and not any(record["stage"] == "jumps" for record in records):
             stage = "production"

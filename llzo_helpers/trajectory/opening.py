@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llzo_helpers.arguments import check_frame_interval
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
 from llzo_helpers.trajectory.readers import BLOCK_FRAMES, Reader, repeated_frames
@@ -50,12 +51,8 @@ def frame_interval_ps(reader: Reader, frames: IntArray, given: float | None) -> 
     InputError
         If it is neither told nor given, or not the same throughout.
     """
-    # a YAML file, or a form, may give text
-    number = isinstance(given, int | float | np.integer | np.floating) and not isinstance(
-        given, bool
-    )
-    if given is not None and not (number and 0 < given < np.inf):
-        raise InputError(f"frame_interval_ps = {given!r}: must be a positive time in ps")
+    if given is not None:
+        check_frame_interval(given)
     for unit, values in (("steps", reader.steps), ("times", reader.times_ps)):
         if values is not None and len(frames) > 2:
             clock = values[frames].astype(np.float64)

@@ -1,7 +1,6 @@
 """A trajectory: frames in order, unwrapped, in a constant cell, at a constant interval."""
 
 import copy
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +9,7 @@ import ase
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from llzo_helpers.arguments import checked_numbers, checked_path
 from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.errors import InputError
 from llzo_helpers.trajectory.elements import Elements, check_elements, checked_symbols
@@ -110,10 +110,10 @@ class AnyTrajectory:
         from llzo_helpers.trajectory.formats import open_reader
 
         several = path if isinstance(path, Iterable) and not isinstance(path, str) else [path]
-        paths = [_path(each, "path") for each in several]
+        paths = [checked_path("path", each) for each in several]
         if not paths:
             raise InputError("path: no file; give one or several")
-        known = _path(topology, "topology") if topology is not None else None
+        known = checked_path("topology", topology) if topology is not None else None
         check_elements(elements)
         readers = [open_reader(each, elements, known) for each in paths]
         return cls._of(readers[0] if len(readers) == 1 else ChainReader(readers), frame_interval_ps)
@@ -171,7 +171,8 @@ class AnyTrajectory:
         frame_interval_ps
             Time between frames.
         """
-        array, cells = _numbers(positions, "positions"), _numbers(cell, "cell")
+        array = checked_numbers("positions", positions).astype(np.float64)
+        cells = checked_numbers("cell", cell).astype(np.float64)
         known = checked_symbols(symbols, "symbols")
         if array.ndim != 3 or array.shape[2] != 3 or array.shape[1] != len(known):
             raise InputError(
@@ -438,16 +439,3 @@ class AnyTrajectory:
             np.subtract(chunk[:, ions], (centre - origin)[:, None], out=part)
             begin += len(chunk)
         return positions
-
-
-def _path(value: Any, name: str) -> Path:
-    if not isinstance(value, str | os.PathLike):
-        raise InputError(f"{name} = {value!r}: give the name of a file")
-    return Path(value)
-
-
-def _numbers(value: ArrayLike, name: str) -> FloatArray:
-    try:
-        return np.asarray(value, dtype=np.float64)
-    except (ValueError, TypeError):
-        raise InputError(f"{name}: not an array of numbers; give one, rows of one length") from None

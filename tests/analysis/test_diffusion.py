@@ -216,13 +216,13 @@ def test_a_window_in_ps_is_the_same_as_in_fractions():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"frame_interval_ps": 0.0}, "frame_interval_ps = 0: must be positive"),
-        ({"frame_interval_ps": -1.0}, "frame_interval_ps = -1: must be positive"),
-        ({"frame_interval_ps": np.nan}, "frame_interval_ps = nan: must be positive"),
-        ({"positions": np.full((100, 4, 3), np.nan)}, "not finite in 100 frame"),
+        ({"frame_interval_ps": 0.0}, "frame_interval_ps: 0.0; give the time between frames"),
+        ({"frame_interval_ps": -1.0}, "frame_interval_ps: -1.0; give"),
+        ({"frame_interval_ps": np.nan}, "frame_interval_ps: nan; give"),
+        ({"positions": np.full((100, 4, 3), np.nan)}, "beyond 1e\\+07, in 100 frame"),
         ({"fit_window": (0.5, 0.1)}, "must be two increasing numbers"),
         ({"fit_window": (0.1, 0.101)}, "too few of 100 frames"),
-        ({"jump_length_A": -2.0}, "jump_length_A = -2: must be positive"),
+        ({"jump_length_A": -2.0}, "jump_length_A: -2.0; give a distance"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(change, message):
@@ -238,7 +238,7 @@ def test_bad_input_is_refused_in_one_line(change, message):
         ((100, 3), (0.1, 0.5), r"must be \[frame, ion, axis\]"),
         ((100, 1, 3), (0.1, 0.5), "with two ions or more"),
         ((4, 5, 3), (0.1, 0.5), "holds too few of 4 frames"),
-        ((0, 5, 3), (0.1, 0.5), "holds too few of 0 frames"),
+        ((0, 5, 3), (0.1, 0.5), "one of each or more"),
     ],
 )
 def test_unusable_trajectories_are_refused(shape, window, message):

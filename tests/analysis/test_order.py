@@ -223,7 +223,7 @@ def test_no_minimum_in_a_gas_that_ends_too_soon():
         ({"positions": np.zeros((2, 3))}, "shape"),
         ({"positions": []}, "shape"),
         ({"positions": np.zeros((0, 2, 3))}, "give at least 1"),
-        ({"r_max_A": 5.1}, "5.000 Å"),
+        ({"r_max_A": 5.1}, "half the smallest height of the cell, 0.04 to 5"),
     ],
 )
 def test_bad_input(change, message):
@@ -234,7 +234,7 @@ def test_bad_input(change, message):
 
 def test_bad_neighbours():
     good = {"positions": np.zeros((1, 2, 3)), "cell": np.eye(3) * 10, "species": ["H", "O"]}
-    with pytest.raises(InputError, match="no Zr; present: H, O"):
+    with pytest.raises(InputError, match="no 'Zr'; present: H, O"):
         coordination_numbers(**good, central="Zr", neighbour="O", cutoff_A=2)
     with pytest.raises(InputError, match="cutoff: 6"):
         coordination_numbers(**good, central="H", neighbour="O", cutoff_A=6)

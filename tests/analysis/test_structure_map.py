@@ -185,7 +185,7 @@ def test_map_is_that_of_the_covariance():
 
 def test_bad_input():
     positions, cell, species = cluster()
-    with pytest.raises(InputError, match="no Ta"):
+    with pytest.raises(InputError, match="no 'Ta'"):
         local_environments(positions, cell, species, central="Ta")
     with pytest.raises(InputError, match="cutoff: 8 Å"):
         local_environments(positions, cell, species, central="Zr", cutoff_A=8)

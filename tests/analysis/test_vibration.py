@@ -137,10 +137,10 @@ def test_frames_too_far_apart_are_refused():
     ("velocities", "options", "message"),
     [
         (np.zeros((100, 2, 3)), {}, "for 1 masses"),
-        (np.zeros((100, 3)), {}, "for 1 masses"),
-        (np.zeros((100, 1, 3)), {"time_step_fs": 0.0}, "time_step_fs: 0; give a positive"),
-        (np.zeros((100, 1, 3)), {"temperature_K": 0.0}, "temperature_K: 0; give a positive"),
-        (np.zeros((100, 1, 3)), {"resolution_THz": -1.0}, "positive"),
+        (np.zeros((100, 3)), {}, "frame, ion, axis"),
+        (np.zeros((100, 1, 3)), {"time_step_fs": 0.0}, "time_step_fs: 0.0; give the time"),
+        (np.zeros((100, 1, 3)), {"temperature_K": 0.0}, "temperature_K: 0.0; give the temperature"),
+        (np.zeros((100, 1, 3)), {"resolution_THz": -1.0}, "resolution_THz: -1.0; give"),
     ],
 )
 def test_bad_input(velocities, options, message):

@@ -47,7 +47,7 @@ def changed(**changes):
         ),
         (
             changed(systems__0__li_per_formula=9),
-            "systems[0]: li_per_formula = 9.0: must be from 5.5 to 7.5",
+            "systems[0]: li_per_formula: 9.0; give the Li per formula unit, 5.5 to 7.5",
         ),
         (changed(systems__1__volume_ratio=3), "volume_ratio"),
         (

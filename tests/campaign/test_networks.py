@@ -4,6 +4,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from site_records import record_sites
 
 from llzo_helpers.analysis.networks.gop import graph_order_parameter
 from llzo_helpers.analysis.sites import find_stays, jump_statistics, site_network
@@ -70,8 +71,7 @@ def campaign(tmp_path, monkeypatch):
             frame_interval_ps=0.05,
             cell=atoms.cell.array,
         )
-        record = {"run": run.name, "n_frames": len(assignments), "frame_interval_ps": 0.05}
-        write_json(found / "provenance.json", record)
+        record_sites(found, run=run.name, n_frames=len(assignments), frame_interval_ps=0.05)
     return campaign.model_copy(
         update={"order": campaign.order.model_copy(update={"resamples": 10})}
     )

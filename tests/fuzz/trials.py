@@ -19,12 +19,13 @@ import pandas as pd
 import yaml
 from fuzz.mutations import mutate_file, mutated_text, mutated_values
 from hdnnp_reference import DATA, read_structure
+from site_records import record_sites
 
 from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.campaign.site_files import load_network, network_as_json
 from llzo_helpers.campaign.tables import read_table, save_table
 from llzo_helpers.errors import InputError
-from llzo_helpers.files import sha256, write_json
+from llzo_helpers.files import write_json
 from llzo_helpers.hdnnp import HDNNPCalculator
 from llzo_helpers.md.folder import read_summary, read_thermo
 from llzo_helpers.md.segments import nvt_schedule, plan_segments
@@ -221,10 +222,7 @@ def make_results(folder: Path, run: Path) -> Path:
         frame_interval_ps=np.float64(0.01),
         cell=np.diag([13.0, 13.0, 13.0]),
     )
-    files = ("network.json", "assignments.npz")
-    record = {"run": name, "n_frames": 40, "frame_interval_ps": 0.01}
-    record["sha256"] = {file: sha256(sites / file) for file in files}
-    write_json(sites / "provenance.json", record)
+    record_sites(sites, run=name, n_frames=40, frame_interval_ps=0.01)
     table = pd.DataFrame({"run": [name], "tracer_D_cm2_s": [1.25e-5], "warnings": [None]})
     save_table(results / "diffusion.csv", table)
     return results

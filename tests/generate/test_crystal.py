@@ -139,9 +139,9 @@ def test_another_structure_is_not_overwritten(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"li_per_formula": 5.0}, "li_per_formula = 5.0: must be from 5.5 to 7.5"),
+        ({"li_per_formula": 5.0}, "li_per_formula: 5.0; give the Li per formula unit, 5.5 to 7.5"),
         ({"li_per_formula": 6.3}, "give a multiple of 0.125"),
-        ({"li_per_formula": 7.0, "volume_ratio": -1.0}, "volume_ratio = -1.0: must be greater"),
+        ({"li_per_formula": 7.0, "volume_ratio": -1.0}, "volume_ratio: -1.0; give a volume"),
     ],
 )
 def test_bad_arguments_are_refused_in_one_line(arguments, message):

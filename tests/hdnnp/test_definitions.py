@@ -83,10 +83,10 @@ def write_potential(folder, seed, cutoff_type, alpha):
         n_weights = (n + 1) * first + (first + 1) * 3 + 4
         weights = 0.4 * rng.normal(size=n_weights)
         (folder / f"weights.{NUMBERS[symbol]:03d}.data").write_text(
-            "\n".join(f"{w:.17g}" for w in weights)
+            "".join(f"{w:.17g}\n" for w in weights)
         )
     (folder / "input.nn").write_text("\n".join(lines))
-    (folder / "scaling.data").write_text("\n".join(scaling))
+    (folder / "scaling.data").write_text("\n".join(scaling) + "\n")
 
 
 @st.composite
@@ -225,9 +225,9 @@ def test_moments_of_chosen_functions(tmp_path, n_elements):
         lines += [f"symfunction_short {function}" for function in chosen]
         scaling += [f"{i + 1} {function} 0 5 1 0.5" for function in range(1, n + 1)]
         weights = 0.2 * rng.normal(size=3 * (n + 1) + 4)
-        (tmp_path / f"weights.{number:03d}.data").write_text("\n".join(map(str, weights)))
+        (tmp_path / f"weights.{number:03d}.data").write_text("".join(f"{w}\n" for w in weights))
     (tmp_path / "input.nn").write_text("\n".join(lines))
-    (tmp_path / "scaling.data").write_text("\n".join(scaling))
+    (tmp_path / "scaling.data").write_text("\n".join(scaling) + "\n")
     atoms = ase.Atoms(2 * symbols, rng.uniform(0, 6, (2 * n_elements, 3)), cell=[6] * 3, pbc=True)
     energy, inputs = hdnnp_direct.evaluate(read_potential(tmp_path), atoms)
     network = HDNNP(tmp_path)

@@ -42,9 +42,9 @@ def test_missing_file(folder, name):
 def test_truncated_weights(folder):
     path = folder / "weights.008.data"
     lines = path.read_text().splitlines()
-    path.write_text("\n".join(lines[:-5]))
+    path.write_text("\n".join(lines[:-5]) + "\n")
     refuse(folder, "weights.008.data", str(len(lines) - 5), str(len(lines)))
-    path.write_text("\n".join(["0.1"] * (len(lines) + 3)))
+    path.write_text("0.1\n" * (len(lines) + 3))
     refuse(folder, "weights.008.data", str(len(lines) + 3), str(len(lines)))
 
 
@@ -111,10 +111,28 @@ def test_bad_setting(folder, old, new, words):
     refuse(folder, "input.nn", *words)
 
 
+@pytest.mark.parametrize("name", ["weights.003.data", "scaling.data"])
+def test_a_table_cut_in_its_last_number(folder, name):
+    path = folder / name
+    path.write_text(path.read_text()[:-3])
+    refuse(folder, name, "has no end")
+
+
+def test_numbered_weights_in_another_order(folder):
+    path = folder / "weights.003.data"
+    values = [line.split()[0] for line in path.read_text().splitlines() if line[:1] != "#"]
+    numbered = [f"{value} a {n} 0 1 1 1\n" for n, value in enumerate(values, start=1)]
+    path.write_text("".join(numbered))
+    read_potential(folder)
+    numbered[3:5] = reversed(numbered[3:5])
+    path.write_text("".join(numbered))
+    refuse(folder, "weights.003.data, line 4", "a 5", "a 4 is due")
+
+
 def test_scaling_that_does_not_fit(folder):
     path = folder / "scaling.data"
     lines = path.read_text().splitlines()
-    path.write_text("\n".join(lines[:-1]))
+    path.write_text("\n".join(lines[:-1]) + "\n")
     refuse(folder, "scaling.data", "La")
 
 
@@ -123,7 +141,7 @@ def test_function_without_range_is_named(folder):
     lines = path.read_text().splitlines()
     words = lines[0].split()
     lines[0] = " ".join([*words[:5], "0.0"])
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join(lines) + "\n")
     refuse(folder, "scaling.data", "Li 2 Li", "no range")
 
 

@@ -18,12 +18,14 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from site_records import record_sites
 from snakemake.utils import format as snakemake_format
 
 from llzo_helpers.campaign import model
 from llzo_helpers.campaign.model import load_campaign
 from llzo_helpers.campaign.site_files import load_network
 from llzo_helpers.errors import InputError
+from llzo_helpers.files import write_json
 from llzo_helpers.jobs import control
 from llzo_helpers.jobs.engine import run_campaign
 from llzo_helpers.md.lock import holder, local_process, locked, slurm_job
@@ -361,9 +363,9 @@ def test_results_are_read_without_running_what_they_hold(tmp_path: Path, monkeyp
     run = campaign.runs[0]
     sites = campaign.directory / "sites" / run.name
     sites.mkdir(parents=True)
-    (sites / "provenance.json").write_text("{}")
     np.savez(sites / "assignments.npz", assignments=np.array([Pwn(tmp_path / "pwned")]))
-    (sites / "network.json").write_text('{"nodes": [], "edges": []}')
+    write_json(sites / "network.json", {"nodes": [], "edges": []})
+    record_sites(sites)
     with pytest.raises(ValueError, match="allow_pickle=False"):
         load_network(campaign, run)
 

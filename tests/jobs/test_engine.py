@@ -208,7 +208,7 @@ def papermill(
     ("parameters", "message"),
     [
         ({"temperatur": 900}, "notebook parameters: temperatur: unknown key"),
-        ({"li_per_formula": 9.0}, "li_per_formula = 9.0: must be from 5.5 to 7.5"),
+        ({"li_per_formula": 9.0}, "li_per_formula: 9.0; give the Li per formula unit, 5.5 to 7.5"),
     ],
 )
 def test_a_notebook_refuses_bad_parameters(tmp_path: Path, parameters, message):

@@ -337,7 +337,7 @@ def test_what_the_file_leaves_open_is_asked_for(tmp_path, short):
     refused("holds no elements; give elements by type", path, frame_interval_ps=1)
     refused("elements: none for type 2", path, elements={1: "Ba"}, frame_interval_ps=1)
     refused("'Xx' is not a chemical symbol", path, elements={1: "Ba", 2: "Xx"}, frame_interval_ps=1)
-    refused("must be a positive time in ps", path, elements=ELEMENTS, frame_interval_ps=0)
+    refused("give the time between frames in ps", path, elements=ELEMENTS, frame_interval_ps=0)
     dcd = mdanalysis(tmp_path / "r.dcd", short, wrap=True)
     refused("holds no elements; give topology", dcd, frame_interval_ps=1)
     small = topology(tmp_path / "s.cif", made_run(1))

@@ -185,7 +185,7 @@ def test_elements_that_are_none(run, tmp_path):
 
 @pytest.mark.parametrize("path", [None, 5, [None], [5]])
 def test_paths_that_are_none(path):
-    refused("path = (None|5): give the name of a file", path)
+    refused("path: (None|5); give the path of a file", path)
 
 
 def test_structures_that_are_none(run):

@@ -27,6 +27,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from llzo_helpers.analysis.networks.resampling import Dependence
+from llzo_helpers.arguments import check_whole, checked_numbers
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
 
@@ -103,10 +104,9 @@ def graph_order_parameter(
         A matrix that isn't square, a probability outside 0..1, no edge, an exponent below
         1, fewer than 2 bins.
     """
-    if exponent < 1:
-        raise InputError(f"exponent: {exponent}; give a positive whole number, such as 1 or 3")
-    if bins is not None and bins < 2:
-        raise InputError(f"bins: {bins}; give at least 2, or None for no binning")
+    check_whole("exponent", exponent, "a power, such as 1 or 3", low=1, high=100)
+    if bins is not None:
+        check_whole("bins", bins, "None for no binning, or their number", low=2, high=10**6)
     return _order_of_weights(_checked_weights(network), exponent, bins)
 
 
@@ -254,7 +254,7 @@ def _checked_weights(network: ArrayLike | nx.DiGraph[Any]) -> FloatArray:
             )
         matrix = nx.to_numpy_array(network, weight="probability")
     else:
-        matrix = np.array(network, dtype=float)
+        matrix = checked_numbers("network", network).astype(float)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise InputError(f"probabilities: shape {matrix.shape}; give a square matrix [site, site]")
     # a sum of counted fractions may exceed 1 by a rounding error

@@ -5,16 +5,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from llzo_helpers.analysis.checks import (
+from llzo_helpers.analysis.periodic import close_pairs, largest_distance
+from llzo_helpers.analysis.sites.places import LEAST_DISTANCE_A
+from llzo_helpers.arguments import (
+    check_choice,
     check_number,
     check_whole,
     checked_mask,
     checked_points,
 )
-from llzo_helpers.analysis.periodic import close_pairs, largest_distance
-from llzo_helpers.analysis.sites.places import LEAST_DISTANCE_A
 from llzo_helpers.arrays import BoolArray, FloatArray
-from llzo_helpers.errors import InputError, clipped
+from llzo_helpers.errors import InputError
 
 LEAST_HEIGHT_A, MOST_VOLUME_A3 = 2.0, 1000.0
 """Of a cell, Å, and per framework atom, Å^3: beyond, it is not that of a solid."""
@@ -39,9 +40,7 @@ def check_parameters(**parameters: Any) -> None:
     """Refuse parameters of `landmark_analysis` that are out of range."""
     for name, value in parameters.items():
         if name in CHOICES:
-            if value not in CHOICES[name]:
-                choices = ", ".join(map(repr, CHOICES[name]))
-                raise InputError(f"{name}: {clipped(value)}; give one of {choices}")
+            check_choice(name, value, CHOICES[name])
         elif name in WHOLE_NUMBERS:
             meaning, least, most = WHOLE_NUMBERS[name]
             check_whole(name, value, meaning, low=least, high=most)

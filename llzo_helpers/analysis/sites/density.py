@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from llzo_helpers.analysis.checks import (
+from llzo_helpers.analysis.frames import Frames, as_frames, frame_chunks
+from llzo_helpers.analysis.periodic import checked_cell, nearest_image
+from llzo_helpers.arguments import (
     check_finite,
     check_number,
     check_repeats,
     checked_mask,
 )
-from llzo_helpers.analysis.frames import Frames, as_frames, frame_chunks
-from llzo_helpers.analysis.periodic import checked_cell, nearest_image
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.errors import InputError
 

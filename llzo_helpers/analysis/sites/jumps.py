@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from llzo_helpers.analysis.checks import check_frame_interval, check_whole
+from llzo_helpers.arguments import check_frame_interval, check_whole
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.errors import InputError
 

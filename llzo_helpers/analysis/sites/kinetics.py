@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 
-from llzo_helpers.analysis.checks import check_whole, checked_points
 from llzo_helpers.analysis.sites.jumps import JumpStatistics, Stays, jump_statistics
 from llzo_helpers.analysis.sites.network import hop_vectors
+from llzo_helpers.arguments import check_whole, checked_points
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llzo_helpers.analysis.checks import check_finite
 from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames
 from llzo_helpers.analysis.periodic import close_pairs, nearest_image
+from llzo_helpers.arguments import check_finite
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.errors import InputError
 

@@ -7,8 +7,8 @@ from ase.spacegroup import Spacegroup
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linear_sum_assignment
 
-from llzo_helpers.analysis.checks import check_repeats, checked_points
 from llzo_helpers.analysis.periodic import check_cutoff, checked_cell, nearest_image
+from llzo_helpers.arguments import check_repeats, checked_points
 from llzo_helpers.arrays import FloatArray, IntArray
 
 

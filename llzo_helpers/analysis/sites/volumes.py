@@ -15,12 +15,6 @@ import pyvoro2
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-from llzo_helpers.analysis.checks import (
-    check_number,
-    check_whole,
-    checked_mask,
-    checked_points,
-)
 from llzo_helpers.analysis.frames import Frames, as_frames, frame_chunks
 from llzo_helpers.analysis.periodic import (
     check_cutoff,
@@ -29,6 +23,12 @@ from llzo_helpers.analysis.periodic import (
     reduced_cell,
 )
 from llzo_helpers.analysis.sites.analysis import UNASSIGNED, SiteAnalysis
+from llzo_helpers.arguments import (
+    check_number,
+    check_whole,
+    checked_mask,
+    checked_points,
+)
 from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.errors import InputError
 
