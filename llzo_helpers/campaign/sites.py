@@ -270,7 +270,7 @@ def ranges_over_definitions(
     least = minimum_stay_frames
     higher = np.where(confidences >= higher_threshold, assignments, UNASSIGNED)
     variants = [(assignments, least, 1), (lower, least, 1), (higher, least, 1)]
-    variants += [(assignments, times * least, 1) for times in (2, 4)]
+    variants += [(assignments, factor * least, 1) for factor in (2, 4)]
     variants += [(assignments[::step], max(1, round(least / step)), step) for step in (2, 4)]
     fractions: list[float] = []
     times: dict[str, list[float]] = {str(kind): [] for kind in np.unique(kinds)}

@@ -1,6 +1,7 @@
 """Figures of a campaign as files for a manuscript, with their data: `llzo figures CAMPAIGN`."""
 
 import re
+import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from llzo_helpers.figures.finish import numbers, resized
 from llzo_helpers.figures.register import load_figure
 from llzo_helpers.files import write_text
 from llzo_helpers.jobs.cpus import usable_cpus
+from llzo_helpers.jobs.pdf import print_drawings
 
 FORMATS = ("svg", "pdf", "png")
 WIDTHS_CM = {1: 8.5, 2: 17.8}
@@ -68,13 +70,22 @@ def export_figures(
         folder = campaign.directory / "figures"
         raise InputError(f"{folder}: no figures; run the campaign's notebooks first")
     figures = {path.with_suffix(""): load_figure(path) for path in paths}
-    tables = []
-    for path, figure in figures.items():
-        tables.append(path.with_suffix(".csv"))
-        write_text(tables[-1], figure_data(figure).to_csv(index=False))
+    tables = [path.with_suffix(".csv") for path in figures]
+    for table, figure in zip(tables, figures.values(), strict=True):
+        write_text(table, figure_data(figure).to_csv(index=False))
     pictures = [path.with_suffix(f".{name}") for path in figures for name in formats]
-    # one start of the browser for all of them
-    _draw([_at_width(figures[path.with_suffix("")], path, columns) for path in pictures])
+    drawn = {path: figures[path.with_suffix("")] for path in pictures if path.suffix != ".pdf"}
+    with tempfile.TemporaryDirectory() as elsewhere:
+        printed = {}
+        for path in pictures:
+            if path.suffix == ".pdf":
+                svg = path.with_suffix(".svg")
+                printed[path] = svg if "svg" in formats else Path(elsewhere) / svg.name
+                drawn[printed[path]] = figures[path.with_suffix("")]
+        # one start of the browser for all of them
+        _draw([_at_width(figure, path, columns) for path, figure in drawn.items()])
+        if printed:
+            print_drawings(printed)
     for path in pictures:
         if path.suffix == ".svg":
             _state_width(path)

@@ -69,6 +69,14 @@ def test_figures_are_as_wide_as_columns_of_a_journal(campaign: Campaign, columns
     assert min(sizes) * points[0] / float(view[1]) >= 6
 
 
+@pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
+def test_a_pdf_alone_leaves_no_drawing_behind(campaign: Campaign):
+    save_figure(campaign.directory, drawn())
+    _, pdf = export_figures(campaign, ["pdf"])
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert not pdf.with_suffix(".svg").exists()
+
+
 def test_what_cannot_be_written_is_refused(campaign: Campaign):
     with pytest.raises(InputError, match="figures: no figures; run the campaign's notebooks"):
         export_figures(campaign)
