@@ -44,14 +44,14 @@ _SEAL = "seal"
 """Key of a JSON file's own checksum: the SHA-256 of everything else in it."""
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write `content` to `path` as indented JSON, completely or not at all.
+def write_json(path: Path, content: Any, *, indent: int | None = 2) -> None:
+    """Write `content` to `path` as JSON, completely or not at all.
 
     A mapping gets the key `seal`, by which `read_json` detects later changes.
     """
     if isinstance(content, dict):
         content = content | {_SEAL: _seal(json.loads(json.dumps(content)))}
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(content, indent=indent, ensure_ascii=False) + "\n")
 
 
 def _seal(content: dict[str, Any]) -> str:

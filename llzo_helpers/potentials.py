@@ -118,7 +118,7 @@ def make_calculator(potential: Potential) -> "Calculator":
     module, _, name = potential.calculator.rpartition(".")
     try:
         factory = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise InputError(
             f"{source}: calculator = {potential.calculator}: {error}; install its package, or "
             "correct the name"
@@ -130,9 +130,15 @@ def make_calculator(potential: Potential) -> "Calculator":
         for key, value in potential.calculator_options.items()
     }
     try:
-        return factory(**options)
-    except (TypeError, ValueError, OSError) as error:
+        calculator = factory(**options)
+    except (Exception, SystemExit) as error:  # whatever another package raises
         raise InputError(f"{source}: calculator_options: {error}") from None
+    if not hasattr(calculator, "get_potential_energy"):
+        raise InputError(
+            f"{source}: calculator = {clipped(potential.calculator)}: makes a "
+            f"{type(calculator).__name__}; name the class of a calculator of ASE"
+        )
+    return calculator
 
 
 def short_name(potential: str, folder: Path = POTENTIALS) -> str:

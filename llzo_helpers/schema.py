@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from llzo_helpers.arguments import checked_path
 from llzo_helpers.errors import InputError, clipped
 
 
@@ -202,7 +203,11 @@ def _not_frozen(value: float) -> float:
     return value
 
 
-FilePath = Annotated[Path, Field(strict=False)]
+def _possible_path(path: Path) -> Path:
+    return checked_path("path", path)
+
+
+FilePath = Annotated[Path, Field(strict=False), AfterValidator(_possible_path)]
 """Of a file, from text."""
 Temperature = Annotated[float, Field(gt=0, le=10_000), AfterValidator(_not_frozen)]
 """K"""

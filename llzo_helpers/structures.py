@@ -65,6 +65,7 @@ def write_structure(atoms: ase.Atoms, directory: Path, provenance: Mapping[str, 
     """
     from ase.io import write
 
+    _require_possible(atoms, directory)
     data = io.StringIO()
     write(
         data,
@@ -93,6 +94,18 @@ def write_structure(atoms: ase.Atoms, directory: Path, provenance: Mapping[str, 
             "sha256": {name: sha256(directory / name) for name in _FILES},
         },
     )
+
+
+def _require_possible(atoms: ase.Atoms, directory: Path) -> None:
+    """Raise InputError for what cannot be a structure of this project."""
+    if other := sorted(set(atoms.get_chemical_symbols()) - set(ELEMENTS)):
+        raise InputError(f"{directory}: {other[0]}: must consist of {', '.join(ELEMENTS)}")
+    if not atoms.pbc.all() or not atoms.cell.volume > 0:
+        raise InputError(
+            f"{directory}: must be periodic along three cell vectors; set cell and pbc"
+        )
+    if not np.isfinite(atoms.positions).all():
+        raise InputError(f"{directory}: positions that are not finite; correct them")
 
 
 def require_unoccupied(directory: Path, parameters: Mapping[str, Any]) -> None:

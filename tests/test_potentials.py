@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from llzo_helpers.errors import InputError
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.md import launch
 from llzo_helpers.paths import POTENTIALS
-from llzo_helpers.potentials import load_potential, short_name
+from llzo_helpers.potentials import load_potential, make_calculator, short_name
 from llzo_helpers.structures import write_structure
 
 TUNED, PLAIN = "bush1994_woodley1999", "bush1994_woodley1999_10A"
@@ -51,3 +53,34 @@ def test_short_names_are_unique(tmp_path: Path):
     for name in ("one", "two"):
         shutil.copytree(POTENTIALS / TUNED, tmp_path / name)
     assert short_name("one", tmp_path) == "one"
+
+
+@pytest.mark.parametrize(
+    "calculator", ["builtins.dict", "builtins.print", "sys.exit", "math.pi", "os", "x.Y", "...", ""]
+)
+def test_calculators_that_are_none(tmp_path: Path, calculator: str):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "potential.lmp").write_text("pair_style zero 5.0\n")
+    values = {"description": "x", "citation": ["x"], "licence": "x", "units": "metal"}
+    values |= {"elements": ["Li"], "kind": "ase"}
+    (folder / "potential.yaml").write_text(yaml.safe_dump(values | {"calculator": calculator}))
+    with pytest.raises(InputError, match=r"potential\.yaml: calculator"):
+        make_calculator(load_potential("own", tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda atoms: atoms.set_pbc(False), "must be periodic"),
+        (lambda atoms: atoms.set_cell(np.zeros((3, 3))), "must be periodic"),
+        (lambda atoms: atoms.symbols.__setitem__(0, "Na"), "Na: must consist of Li, La, Zr, O"),
+        (lambda atoms: atoms.positions.__setitem__(0, np.nan), "not finite"),
+    ],
+)
+def test_structures_that_are_none_are_not_written(tmp_path: Path, change, words: str):
+    atoms = crystal(li_per_formula=6.25, seed=1, draws=1)
+    change(atoms)
+    with pytest.raises(InputError, match=words):
+        write_structure(atoms, tmp_path / "structure", {"made by": "tests"})
+    assert not (tmp_path / "structure").exists()

@@ -96,7 +96,7 @@ def gallery() -> str:
     pictures = {name: DOCS / "tutorials" / f"{name}.png" for name in sources}
     (DOCS / "tutorials").mkdir(exist_ok=True)
     stale = {
-        picture: load_figure(sources[name])
+        picture: load_figure(sources[name], load_campaign(CAMPAIGN))
         for name, picture in pictures.items()
         if not picture.is_file() or picture.stat().st_mtime < sources[name].stat().st_mtime
     }

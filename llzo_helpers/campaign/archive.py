@@ -5,21 +5,26 @@ since, one for the rest, and `manifest.json`, with the SHA-256 of each, what mad
 missing.
 """
 
+import lzma
 import os
 import platform
 import shutil
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib.metadata import version
-from pathlib import Path
-from typing import IO
+from pathlib import Path, PurePosixPath
 
+from llzo_helpers.campaign.kept import kept_path
 from llzo_helpers.campaign.model import Campaign, load_campaign
-from llzo_helpers.errors import InputError
+from llzo_helpers.campaign.provenance import require_made_with
+from llzo_helpers.campaign.storage import load
+from llzo_helpers.campaign.tables import read_table
+from llzo_helpers.errors import InputError, clipped
 from llzo_helpers.files import (
     make_folder,
+    read_json,
     read_record,
     require_sha256,
     sha256,
@@ -29,12 +34,13 @@ from llzo_helpers.files import (
 from llzo_helpers.paths import DATA
 
 MANIFEST = "manifest.json"
+_OF_ALL = "campaign.tar.xz"
 _OF_A_RUN = (
     *(f"{kind}/{{}}/{name}.json" for kind in ("runs", "vibration") for name in ("run", "summary")),
     "kept/{}/*.npz",
 )
 _OF_THE_CAMPAIGN = (
-    *("*.csv", "figures/*.json", "figures/*.webp"),
+    *("*.csv", ".*.csv.json", "figures/*.json", "figures/*.webp"),
     *("structures/*/provenance.json", "structures/*/structure.lmp"),
     *("glasses/*/provenance.json", "glasses/*/quench/summary.json"),
     *("glasses/*/as_quenched/provenance.json", "glasses/*/as_quenched/structure.lmp"),
@@ -59,32 +65,35 @@ def write_archive(campaign: Campaign, folder: Path | None = None) -> dict[str, l
     Raises
     ------
     InputError
-        If no run is finished, or notebooks 03 to 06 have not been run since.
+        If no run is finished, notebooks 03 to 06 have not been run since, a result is damaged, or
+        the folder has anything else, or runs that the results lack.
     """
     folder = folder or DATA / campaign.name
     finished = [run.name for run in campaign.finished_runs]
     if not finished:
         raise InputError(f"{campaign.directory}: no finished run; llzo run {campaign.name}")
-    if not (campaign.directory / "kept").is_dir():
-        raise InputError(
-            f"{campaign.directory / 'kept'}: not found; run notebooks 03 to 06 of the campaign"
-        )
+    for run in campaign.finished_runs:
+        if not (path := kept_path(campaign, "diffusion", run)).is_file():
+            raise InputError(f"{path}: not found; run notebooks 03 to 06 of the campaign")
     vibration = [
         run.name
         for run in campaign.vibration_runs
         if (campaign.vibration_directory(run) / "summary.json").is_file()
     ]
-    make_folder(folder / "runs")
+    before = _archived_before(folder, finished)
     packed = {}
     for name in dict.fromkeys([*finished, *vibration]):
         patterns = [pattern.format(name) for pattern in _OF_A_RUN]
         packed[f"runs/{name}.tar.xz"] = _files(campaign.directory, patterns)
     rest = [*_OF_THE_CAMPAIGN, *(f"kept/{glass.name}/*.npz" for glass in campaign.glasses)]
-    packed["campaign.tar.xz"] = _files(campaign.directory, rest)
+    packed[_OF_ALL] = _files(campaign.directory, rest)
+    for path in {path for files in packed.values() for path in files}:
+        _require_intact(campaign, path)
+    make_folder(folder / "runs")
     for archive, files in packed.items():
         _pack(folder / archive, campaign.directory, files)
-    for stale in set(folder.glob("runs/*.tar.xz")) - {folder / archive for archive in packed}:
-        stale.unlink()
+    for stale in before - set(packed):
+        (folder / stale).unlink(missing_ok=True)
     contents = {
         "runs": finished,
         "missing": [run.name for run in campaign.runs if run.name not in finished],
@@ -104,6 +113,33 @@ def write_archive(campaign: Campaign, folder: Path | None = None) -> dict[str, l
     return contents
 
 
+def _archived_before(folder: Path, finished: Collection[str]) -> set[str]:
+    """Return the names of the archives in a folder, to be replaced."""
+    if not (folder / MANIFEST).is_file():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise InputError(f"{folder}: holds other files; give an empty folder (--output)")
+        return set()
+    record = read_record(folder / MANIFEST, {"sha256": dict, "runs": list})
+    if lost := sorted(set(record["runs"]) - set(finished)):
+        raise InputError(
+            f"{folder}: has {len(lost)} run(s) that the results lack, such as {clipped(lost[0])}; "
+            "delete it first, or give another folder (--output)"
+        )
+    return set(record["sha256"])
+
+
+def _require_intact(campaign: Campaign, path: Path) -> None:
+    """Raise InputError if a result that is to be packed is damaged, or of other settings."""
+    remedy = "delete it and run its notebook again"
+    if path.suffix == ".npz":
+        _, record = load(path, remedy)
+        require_made_with(campaign, record.get("made_with", {}), path)
+    elif path.suffix == ".json":
+        read_json(path)
+    elif path.suffix == ".csv":
+        read_table(campaign, path.stem)
+
+
 def open_campaign(name: str) -> Campaign:
     """Load a campaign, as `load_campaign` does, with the results that are shipped with it.
 
@@ -111,7 +147,7 @@ def open_campaign(name: str) -> Campaign:
     """
     campaign = load_campaign(name)
     archive = DATA / campaign.name
-    if not campaign.directory.exists() and (archive / MANIFEST).is_file():
+    if not campaign.directory.exists() and (archive / "runs").is_dir():
         unpack(archive, campaign.directory)
     return campaign
 
@@ -131,16 +167,24 @@ def unpack(archive: Path, directory: Path) -> None:
     InputError
         If a file of the archive is missing or was changed.
     """
-    record = read_record(archive / MANIFEST, {"sha256": dict})
     remedy = f"restore it: git checkout -- {archive}"
+    if not (archive / MANIFEST).is_file():
+        raise InputError(f"{archive / MANIFEST}: not found; {remedy}")
+    record = read_record(archive / MANIFEST, {"sha256": dict, "runs": list})
+    for name in (_OF_ALL, *(f"runs/{run}.tar.xz" for run in record["runs"])):
+        if name not in record["sha256"]:
+            raise InputError(f"{archive / MANIFEST}: does not have {clipped(name)}; {remedy}")
     make_folder(directory.parent)
     aside = Path(tempfile.mkdtemp(prefix=f".{directory.name}.", dir=directory.parent))
     try:
         for name, expected in record["sha256"].items():
-            require_sha256(archive / name, expected, remedy)
-            with tarfile.open(archive / name) as packed:
-                for entry in packed:
-                    _write(aside / entry.name, packed.extractfile(entry))
+            require_sha256(archive / name, str(expected), remedy)
+            try:
+                _extract(archive / name, name, aside)
+            except (tarfile.TarError, lzma.LZMAError, EOFError, LookupError, ValueError) as error:
+                raise InputError(
+                    f"{archive / name}: cannot be unpacked ({str(error)[:60]}); {remedy}"
+                ) from None
         now = time.time()
         for path in aside.rglob("*"):
             # all of one age: to the workflow, nothing is out of date
@@ -158,10 +202,20 @@ def unpack(archive: Path, directory: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _write(path: Path, content: IO[bytes] | None) -> None:
-    if content is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.read())
+def _extract(file: Path, name: str, folder: Path) -> None:
+    """Unpack one archive; ValueError for what it cannot have from `write_archive`."""
+    run = name.removeprefix("runs/").removesuffix(".tar.xz")
+    with tarfile.open(file) as packed:
+        for entry in packed:
+            parts = PurePosixPath(entry.name).parts
+            inside = parts and ".." not in parts and not entry.name.startswith("/")
+            if name != _OF_ALL:
+                inside = inside and len(parts) > 2 and parts[1] == run
+            path, content = folder / entry.name, packed.extractfile(entry)
+            if not inside or not entry.isreg() or content is None or path.exists():
+                raise ValueError(f"{entry.name} does not belong there")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.read())
 
 
 def _files(directory: Path, patterns: Iterable[str]) -> list[Path]:

@@ -121,7 +121,7 @@ def update_claims(campaign: Campaign) -> pd.DataFrame:
     if paper_values_for(campaign).empty:
         return pd.DataFrame(columns=COLUMNS)
     table = judge_claims(read_evidence(campaign))
-    save_table(campaign.directory / "claims.csv", table)
+    save_table(campaign, "claims", table)
     return table
 
 

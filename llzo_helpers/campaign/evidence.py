@@ -11,7 +11,7 @@ from llzo_helpers.analysis.diffusion import combine_replicas
 from llzo_helpers.campaign.labels import size_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import accessible_over_static, paper_label
-from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, read_table, with_error
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, read_table, table_path, with_error
 from llzo_helpers.errors import InputError
 from llzo_helpers.schema import Model
 
@@ -291,10 +291,9 @@ def read_evidence(campaign: Campaign) -> Evidence:
     """Read the tables of a campaign, as far as there are any, and derive further ones."""
     tables, faults = {}, {}
     for name, columns in TABLES.items():
-        path = campaign.directory / f"{name}.csv"
         try:
-            if path.is_file():
-                tables[name] = read_table(path, columns)
+            if table_path(campaign, name).is_file():
+                tables[name] = read_table(campaign, name, columns)
         except InputError as error:
             faults[name] = str(error)
     run_ps = {}

@@ -10,8 +10,9 @@ from typing import Protocol, TypeVar
 from llzo_helpers.campaign.model import AnyRun, Campaign
 from llzo_helpers.campaign.observed import ObservedRun
 from llzo_helpers.campaign.parallel import on_all_cores
+from llzo_helpers.campaign.provenance import made_with, require_made_with
 from llzo_helpers.campaign.storage import load, store
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, clipped
 
 
 class Named(Protocol):
@@ -92,12 +93,18 @@ def _found(
     path: Path,
 ) -> Result:
     remedy = "delete the campaign's results if they were unpacked, else the run, and run it again"
+    subject = f"{path.stem} of {item.name}"
     if here:
-        store(path, analyse(campaign, item))
+        made = {"subject": subject, "made_with": made_with(campaign)}
+        store(path, analyse(campaign, item), made)
     elif not path.is_file():
         raise InputError(f"{path}: not found, nor the frames; {remedy}")
     # also what was just found: an archived campaign has the same tables to the last digit
-    return load(path, remedy)
+    result, record = load(path, remedy)
+    if record.get("subject") != subject:
+        raise InputError(f"{path}: holds {clipped(record.get('subject'))}, not {subject}; {remedy}")
+    require_made_with(campaign, record.get("made_with", {}), path)
+    return result
 
 
 def has_frames(folder: Path) -> bool:

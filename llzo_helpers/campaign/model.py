@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
+from llzo_helpers.arguments import checked_path
 from llzo_helpers.campaign.observed import ObservedRun
 from llzo_helpers.campaign.settings import (
     DiffusionSettings,
@@ -397,6 +398,7 @@ def load_campaign(name: str | Path) -> Campaign:
         In one line: file, key, value and remedy.
     """
     name = str(name)
+    checked_path("campaign", name)
     path = Path(name) if name.endswith((".yaml", ".yml")) else PARAMETERS / f"{name}.yaml"
     if len(path.name) <= 100 and (RESULTS / name / "run.json").is_file():
         # imported here: it is a campaign itself

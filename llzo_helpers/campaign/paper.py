@@ -16,6 +16,7 @@ from llzo_helpers.campaign.tables import (
     against_volume,
     read_table,
     save_table,
+    table_path,
     value_or_bound,
     with_error,
 )
@@ -145,14 +146,16 @@ def update_comparison(campaign: Campaign) -> pd.DataFrame:
     To be called wherever one of these tables was written.
     """
     comparison = compare_with_paper(compared_tables(campaign))
-    save_table(campaign.directory / "comparison.csv", comparison)
+    save_table(campaign, "comparison", comparison)
     return comparison
 
 
 def compared_tables(campaign: Campaign) -> dict[str, pd.DataFrame]:
     """Return those tables of `COMPARED` that the campaign has."""
-    paths = {one.table: campaign.directory / f"{one.table}.csv" for one in COMPARED.values()}
-    tables = {name: read_table(path) for name, path in paths.items() if path.is_file()}
+    names = sorted({one.table for one in COMPARED.values()})
+    tables = {
+        name: read_table(campaign, name) for name in names if table_path(campaign, name).is_file()
+    }
     if {"sites", "site_definitions"} <= set(tables):
         tables["site_definitions"] = accessible_over_static(
             tables["site_definitions"], tables["sites"]

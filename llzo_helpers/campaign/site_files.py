@@ -16,7 +16,6 @@ from llzo_helpers.campaign.site_exports import network_as_graphml, sites_as_cif,
 from llzo_helpers.campaign.site_tables import site_table
 from llzo_helpers.campaign.sites import RunSites
 from llzo_helpers.campaign.storage import DAMAGES
-from llzo_helpers.campaign.tables import save_table
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import (
     read_json,
@@ -40,7 +39,7 @@ def save_sites(campaign: Campaign, system: RunSites) -> None:
     in it, their occupancy and residence time.
     """
     directory = campaign.directory / "sites" / system.run.name
-    save_table(directory / "sites.csv", site_table(system))
+    write_text(directory / "sites.csv", site_table(system).to_csv(index=False))
     write_json(directory / "network.json", network_as_json(system.network))
     write_text(directory / "network.graphml", network_as_graphml(system.network))
     write_text(directory / "sites.cif", sites_as_cif(system))

@@ -7,17 +7,20 @@ package.
 """
 
 import dataclasses
+import hashlib
 import importlib
 import json
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from llzo_helpers.errors import InputError
@@ -34,7 +37,7 @@ DAMAGES = (
 """What a damaged file, or one of another version, raises."""
 
 
-def store(path: Path, result: Any) -> None:
+def store(path: Path, result: Any, record: Mapping[str, Any]) -> None:
     """Write a result: numbers, texts, arrays, tables, networks, dataclasses, and nests of these.
 
     Parameters
@@ -43,22 +46,27 @@ def store(path: Path, result: Any) -> None:
         Of the file, which is written completely or not at all.
     result
         What `load` returns, with arrays of more than `LARGE` numbers in single precision.
+    record
+        What it is of, in words of JSON.
     """
-    arrays: dict[str, Any] = {}
-    tree = json.dumps(_encoded(result, arrays))
+    arrays: dict[str, NDArray[Any]] = {}
+    arrays["tree"] = _as_bytes(json.dumps(_encoded(result, arrays)))
+    arrays["record"] = _as_bytes(json.dumps(dict(record)))
+    arrays["seal"] = _as_bytes(_seal(arrays))
     with written_aside(path) as aside, aside.open("wb") as file:
-        np.savez(file, tree=np.frombuffer(tree.encode(), dtype=np.uint8), **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
-def load(path: Path, remedy: str) -> Any:
-    """Return what `store` wrote.
+def load(path: Path, remedy: str) -> tuple[Any, dict[str, Any]]:
+    """Return the result and the record that `store` wrote.
 
     Parameters
     ----------
     path
         Of the file.
     remedy
-        What to do if it is missing, damaged, or made by another version; part of the error.
+        What to do if it is missing, damaged, changed, or made by another version; part of the
+        error.
 
     Raises
     ------
@@ -66,12 +74,28 @@ def load(path: Path, remedy: str) -> Any:
         In these cases.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return _decoded(json.loads(arrays["tree"].tobytes()), arrays)
+        with np.load(path, allow_pickle=False) as packed:
+            arrays = dict(packed)
+        if arrays.pop("seal").tobytes().decode() != _seal(arrays):
+            raise ValueError("changed since it was written")
+        record: dict[str, Any] = json.loads(arrays["record"].tobytes())
+        return _decoded(json.loads(arrays["tree"].tobytes()), arrays), record
     except DAMAGES as error:
         raise InputError(
             f"{path}: cannot be read ({str(error).splitlines()[0][:60]}); {remedy}"
         ) from None
+
+
+def _as_bytes(text: str) -> NDArray[np.uint8]:
+    return np.frombuffer(text.encode(), dtype=np.uint8)
+
+
+def _seal(arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _encoded(value: Any, arrays: dict[str, Any]) -> Any:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from llzo_helpers.campaign.model import AnyRun
+from llzo_helpers.campaign.model import AnyRun, Campaign
 from llzo_helpers.campaign.observed import ObservedRun
+from llzo_helpers.campaign.provenance import made_with, require_made_with
 from llzo_helpers.errors import InputError
-from llzo_helpers.files import require_sha256, write_text
+from llzo_helpers.files import read_record, require_sha256, write_json, write_text
 
 SYSTEM_COLUMNS = [
     "phase",
@@ -96,28 +97,39 @@ def with_error(value: float, std: float) -> str:
     return f"{round(value, digits) + 0.0:.{places}f} ± {round(std, digits):.{places}f}"
 
 
-def save_table(path: Path, table: pd.DataFrame, *, index: bool = False) -> None:
-    """Write a table as CSV, completely or not at all, and its SHA-256 next to it."""
+def save_table(campaign: Campaign, name: str, table: pd.DataFrame, *, index: bool = False) -> None:
+    """Write a table of a campaign, `NAME.csv`, and a record of what it is made with next to it."""
+    path = table_path(campaign, name)
     text = table.to_csv(index=index)
-    write_text(_checksum(path), hashlib.sha256(text.encode()).hexdigest() + "\n")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    write_json(_record(path), {"sha256": digest, "made_with": made_with(campaign)})
     write_text(path, text)
 
 
-def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+def table_path(campaign: Campaign, name: str) -> Path:
+    """Return the file of a table."""
+    return campaign.directory / f"{name}.csv"
+
+
+def read_table(campaign: Campaign, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
     """Read what `save_table` wrote; an empty table may not even have columns.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged or changed since, or has rows without one of `columns`.
+        If the file is missing, damaged or changed since, was made with other settings than the
+        campaign now has, or has rows without one of `columns`.
     """
+    path = table_path(campaign, name)
     if not path.is_file():
-        notebook = _WRITTEN_BY.get(path.name, "the notebook that writes it")
+        notebook = _WRITTEN_BY.get(name, "the notebook that writes it")
         raise InputError(f"{path}: not found; run {notebook} first")
     remedy = "delete it and run its notebook again"
-    if _checksum(path).is_file():
-        expected = _checksum(path).read_text(encoding="utf-8", errors="replace").strip()
-        require_sha256(path, expected, remedy)
+    if not _record(path).is_file():
+        raise InputError(f"{path}: without a record of what made it; {remedy}")
+    record = read_record(_record(path), {"sha256": str, "made_with": dict})
+    require_sha256(path, record["sha256"], remedy)
+    require_made_with(campaign, record["made_with"], path)
     try:
         table = pd.read_csv(path)
     except pd.errors.EmptyDataError:
@@ -129,9 +141,9 @@ def read_table(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     return table
 
 
-_WRITTEN_BY = {"diffusion.csv": "notebook 03"}
+_WRITTEN_BY = {"diffusion": "notebook 03"}
 """The tables that other notebooks start from."""
 
 
-def _checksum(path: Path) -> Path:
-    return path.with_name(f".{path.name}.sha256")
+def _record(path: Path) -> Path:
+    return path.with_name(f".{path.name}.json")

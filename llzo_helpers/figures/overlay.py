@@ -26,7 +26,7 @@ def with_other(figure: go.Figure, other: Campaign | None) -> go.Figure:
     if other is None:
         return figure
     name = figure.layout.meta["name"]
-    saved = load_figures(other.directory, name)
+    saved = load_figures(other, name)
     if not saved:
         raise InputError(
             f"{other.directory / 'figures' / name}.json: not found; run the campaign "

@@ -1,16 +1,18 @@
 """The figures of the report: each registers under a name, by which it is saved and shown."""
 
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec
 
 import plotly.graph_objects as go
-import plotly.io
 
+from llzo_helpers.campaign.model import Campaign
+from llzo_helpers.campaign.provenance import made_with, require_made_with
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.finish import finish
-from llzo_helpers.files import write_text
+from llzo_helpers.files import read_record, write_json
 
 Arguments = ParamSpec("Arguments")
 
@@ -39,13 +41,13 @@ def registered(
     return decorate
 
 
-def save_figure(directory: Path, figure: go.Figure, *, of: str = "") -> None:
-    """Write a registered figure as plotly's JSON to `directory/figures`, for the report.
+def save_figure(campaign: Campaign, figure: go.Figure, *, of: str = "") -> None:
+    """Write a registered figure as plotly's JSON to the campaign's `figures`, for the report.
 
     Parameters
     ----------
-    directory
-        Folder of the campaign.
+    campaign
+        Whose figure it is.
     figure
         Drawn by a function of `REGISTERED`.
     of
@@ -55,7 +57,9 @@ def save_figure(directory: Path, figure: go.Figure, *, of: str = "") -> None:
     if name not in REGISTERED:
         raise InputError(f"figure {name!r}: not registered; decorate its function with @registered")
     file = f"{name}-{of}.json" if of else f"{name}.json"
-    write_text(directory / "figures" / file, figure.to_json())
+    content = json.loads(figure.to_json())
+    content["layout"]["meta"]["made_with"] = made_with(campaign)
+    write_json(campaign.directory / "figures" / file, content, indent=None)
 
 
 def figure_paths(directory: Path, name: str) -> list[Path]:
@@ -64,25 +68,28 @@ def figure_paths(directory: Path, name: str) -> list[Path]:
     return [*folder.glob(f"{name}.json"), *sorted(folder.glob(f"{name}-*.json"))]
 
 
-def load_figures(directory: Path, name: str) -> list[go.Figure]:
+def load_figures(campaign: Campaign, name: str) -> list[go.Figure]:
     """Return what `save_figure` wrote under a name, in the order of their subjects."""
-    return [load_figure(path) for path in figure_paths(directory, name)]
+    return [load_figure(path, campaign) for path in figure_paths(campaign.directory, name)]
 
 
-def load_figure(path: Path) -> go.Figure:
-    """Return the figure in a file of `save_figure`.
+def load_figure(path: Path, campaign: Campaign) -> go.Figure:
+    """Return the figure of a campaign in a file of `save_figure`.
 
     Raises
     ------
     InputError
-        If the file is damaged.
+        If the file is damaged or changed since, or was made with other settings than the campaign
+        now has.
     """
+    content = read_record(path, {"data": list, "layout": dict})
     try:
-        figure = plotly.io.from_json(path.read_text(encoding="utf-8"))
-        if not isinstance(figure.layout.meta or {}, dict):
-            raise TypeError("its layout.meta is no mapping")
-        return figure
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        figure = go.Figure(content)
+        require_made_with(campaign, figure.layout.meta["made_with"], path)
+    except (ValueError, TypeError, LookupError) as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             f"{path}: not a figure ({str(error)[:60]}); delete it and run its notebook again"
         ) from None
+    return figure

@@ -68,13 +68,19 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     archive = commands.add_parser("archive", help="pack results without frames into data/")
-    archive.add_argument("--output", type=Path, help="folder; default: data/ and the name")
+    archive.add_argument("--output", type=_folder, help="folder; default: data/ and the name")
 
     acts = ((run, _run), (plan, _plan), (report, _report), (figures, _figures), (archive, _archive))
     for command, act in acts:
         command.add_argument("campaign", help="name of a file in parameters/, or a path")
         command.set_defaults(act=act)
     return parser
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("give the path of a folder")
+    return Path(text)
 
 
 # What a command needs is imported when it is called: some of it is slow to load, and the project's

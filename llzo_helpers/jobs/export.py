@@ -69,7 +69,7 @@ def export_figures(
     if not paths:
         folder = campaign.directory / "figures"
         raise InputError(f"{folder}: no figures; run the campaign's notebooks first")
-    figures = {path.with_suffix(""): load_figure(path) for path in paths}
+    figures = {path.with_suffix(""): load_figure(path, campaign) for path in paths}
     tables = [path.with_suffix(".csv") for path in figures]
     for table, figure in zip(tables, figures.values(), strict=True):
         write_text(table, figure_data(figure).to_csv(index=False))

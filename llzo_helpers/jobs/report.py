@@ -20,7 +20,7 @@ from plotly.offline import get_plotlyjs
 
 from llzo_helpers.campaign.labels import glass_label, run_label, run_labels
 from llzo_helpers.campaign.model import Campaign, Run
-from llzo_helpers.campaign.tables import read_table
+from llzo_helpers.campaign.tables import read_table, table_path
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.register import figure_paths, load_figure
 from llzo_helpers.figures.style import ion_name
@@ -237,7 +237,7 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
     for name in section.figures:
         try:
             paths = figure_paths(campaign.directory, name)
-            found = [load_figure(path) for path in paths]
+            found = [load_figure(path, campaign) for path in paths]
         except InputError as error:
             faults.append(str(error))
             continue
@@ -255,10 +255,9 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
                 }
             )
     for name, caption in section.tables:
-        path = campaign.directory / f"{name}.csv"
         try:
-            if path.is_file() and len(table := read_table(path)):
-                tables.append((report_table(name, table, labels), caption, path.name))
+            if table_path(campaign, name).is_file() and len(table := read_table(campaign, name)):
+                tables.append((report_table(name, table, labels), caption, f"{name}.csv"))
         except InputError as error:
             faults.append(str(error))
     failure = _failure(campaign, section.notebook)
@@ -360,7 +359,7 @@ def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any
 def _observed(campaign: Campaign) -> list[dict[str, Any]]:
     """Return a row about each trajectory that was run elsewhere."""
     try:
-        table = read_table(campaign.directory / "diffusion.csv", ["run"])
+        table = read_table(campaign, "diffusion", ["run"])
     except InputError:
         # the section of the table says why it cannot be read
         table = pd.DataFrame()
@@ -397,9 +396,9 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
     """Warnings of the analyses, and potentials used outside their trusted range."""
     warnings = []
     for name, column in (("diffusion", "warnings"), ("site_warnings", "warning")):
-        path = campaign.directory / f"{name}.csv"
+        there = table_path(campaign, name).is_file()
         try:
-            table = read_table(path, ["run", column]) if path.is_file() else pd.DataFrame()
+            table = read_table(campaign, name, ["run", column]) if there else pd.DataFrame()
         except InputError as error:
             absent.append(("Warnings", str(error)))
             continue

@@ -31,9 +31,12 @@ def open_reader(path: Path, elements: Elements | None, topology: Path | None) ->
         from llzo_helpers.trajectory.mdanalysis import read_mdanalysis
 
         return read_mdanalysis(path, elements, topology)
+    dump = suffix in _DUMP or _first_bytes(path).startswith(_PLAIN_TEXT)
+    if topology is not None and not dump:
+        raise InputError(f"{path}: states its elements itself; leave topology out")
     if suffix == ".traj":
         return AseTrajectoryReader(path)
-    if suffix in _DUMP or _first_bytes(path).startswith(_PLAIN_TEXT):
+    if dump:
         return DumpReader(path, elements, topology)
     if name.startswith("xdatcar"):
         return XdatcarReader(path)

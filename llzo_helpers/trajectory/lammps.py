@@ -23,6 +23,8 @@ MARK = b"ITEM: TIMESTEP"
 _SUSPICIOUSLY_SHORT = 0.98
 """Frames shorter than this fraction of the usual length are checked for missing lines."""
 
+_COMPARED_FRAMES = 10
+
 # names of the columns of positions, whether they are scaled, and whether unwrapped; best first
 _KINDS = (
     (("xu", "yu", "zu"), False, True),
@@ -92,6 +94,7 @@ class DumpReader:
         )
         self._choose_columns()
         self.symbols = self._symbols(elements, topology)
+        self._require_the_same_atoms()
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -151,6 +154,8 @@ class DumpReader:
 
     def _symbols(self, elements: Elements | None, topology: Path | None) -> NDArray[np.str_]:
         order = self._by_id(self._table(0)[:, -1], 0) if self._by_id is not None else slice(None)
+        if elements is not None and topology is not None:
+            raise InputError(f"{self.name}: elements and topology are given; give one of them")
         if isinstance(elements, Mapping) and "type" in self._columns:
             return symbols_of_types(self._words("type")[order], elements, self.name)
         if elements is not None or topology is not None:
@@ -164,9 +169,26 @@ class DumpReader:
             f"{self.name}: holds no elements; give elements by type, as {{1: 'Na'}}, or topology"
         )
 
-    def _words(self, column: str) -> NDArray[np.str_]:
-        """Return a column of the first frame as text, rows in the order of the file."""
-        number = self._frames[0]
+    def _require_the_same_atoms(self) -> None:
+        """Raise InputError if atoms are of other types in later frames; a few frames tell."""
+        column = next((name for name in ("type", "element") if name in self._columns), None)
+        if column is None:
+            return
+        first = None
+        for frame in np.unique(np.linspace(0, len(self) - 1, _COMPARED_FRAMES).astype(int)):
+            words = self._words(column, frame)
+            if self._by_id is not None:
+                words = words[self._by_id(self._table(frame)[:, -1], self._frames[frame])]
+            first = words if first is None else first
+            if len(changed := np.flatnonzero(words != first)):
+                raise InputError(
+                    f"{self.name}: frame {self._frames[frame]}: {len(changed)} atom(s) have "
+                    f"another {column} than in the first frame; give frames of the same atoms"
+                )
+
+    def _words(self, column: str, frame: int = 0) -> NDArray[np.str_]:
+        """Return a column of a frame as text, rows in the order of the file."""
+        number = self._frames[frame]
         text = self._text.read(self._rows[number], self._end[number]).decode()
         words = text.split()[: self._n_atoms * len(self._columns)]
         return np.array(words[self._columns.index(column) :: len(self._columns)])
@@ -221,7 +243,11 @@ class _Header:
             header.n_atoms = int(lines[lines.index("ITEM: NUMBER OF ATOMS") + 1])
             box = next(i for i, line in enumerate(lines) if line.startswith("ITEM: BOX BOUNDS"))
             bounds = np.array([line.split() for line in lines[box + 1 : box + 4]], dtype=float)
+            if ("xy" in lines[box].split()) != (bounds.shape == (3, 3)):
+                raise ValueError("tilts are announced and missing, or the other way round")
             header.origin, header.cell = _box(bounds)
+            if not np.linalg.det(header.cell) > 0:
+                raise ValueError("an upper bound is not above the lower one")
         except (ValueError, StopIteration, IndexError):
             shown = [*(above[-2:] if time is not None else []), *lines[:5]]
             raise InputError(

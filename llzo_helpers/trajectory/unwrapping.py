@@ -8,6 +8,9 @@ from llzo_helpers.errors import InputError
 _LARGEST_STEP = 0.4
 """Of a cell vector, between two frames: beyond it the nearest image may be the wrong one."""
 
+_FARTHEST = 1e6
+"""Cells that an ion can have crossed."""
+
 
 class Unwrapping:
     """Follows atoms from frame to frame.
@@ -33,11 +36,12 @@ class Unwrapping:
 
         `first` is the number of the first of these frames.
         """
-        if not np.isfinite(scaled).all():
-            frame, atom, _ = np.argwhere(~np.isfinite(scaled))[0]
+        sensible = np.abs(scaled) < _FARTHEST
+        if not sensible.all():
+            frame, atom, _ = np.argwhere(~sensible)[0]
             raise InputError(
-                f"{self.name}: frame {first + frame}: position of atom {atom} is not a number; "
-                "leave out the frames from there on"
+                f"{self.name}: frame {first + frame}: position of atom {atom} is not a number, or "
+                f"{_FARTHEST:g} cells away; leave out the frames from there on"
             )
         if self._before is None:
             self._before = scaled[:1]

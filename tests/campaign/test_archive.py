@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
-from llzo_helpers.campaign import archive
+from llzo_helpers.campaign import archive, storage
 from llzo_helpers.campaign.archive import open_campaign, unpack, write_archive
 from llzo_helpers.campaign.diffusion import analyse_diffusion
 from llzo_helpers.campaign.model import Campaign, Run, System
 from llzo_helpers.campaign.storage import LARGE, load, store
+from llzo_helpers.campaign.tables import read_table, save_table
 from llzo_helpers.errors import InputError
+from llzo_helpers.files import read_json, sha256, write_json
 from llzo_helpers.generate.settings import Structure
 
 NAMES = st.text(max_size=8)
@@ -52,18 +55,28 @@ def same(one: object, other: object) -> bool:
     return type(one) is type(other) and one == other
 
 
+def sealed(path: Path, tree: bytes) -> None:
+    """Write what looks like a result of this version, with another tree."""
+    arrays = {
+        name: np.frombuffer(text, np.uint8)
+        for name, text in {"tree": tree, "record": b"{}"}.items()
+    }
+    seal = np.frombuffer(storage._seal(arrays).encode(), np.uint8)
+    np.savez(path, seal=seal, **arrays)
+
+
 class TestStorage:
     @given(value=NESTS)
     def test_any_nest_comes_back(self, value, tmp_path_factory):
         path = tmp_path_factory.mktemp("store") / "value.npz"
-        store(path, value)
-        assert same(load(path, "nothing"), value)
+        store(path, value, {})
+        assert same(load(path, "nothing")[0], value)
 
     def test_a_result_comes_back(self, tmp_path):
         walk = np.random.default_rng(1).normal(size=(300, 10, 3)).cumsum(axis=0)
         result = tracer_diffusion_coefficient(walk, 0.1)
-        store(tmp_path / "a.npz", {"run": result})
-        again = load(tmp_path / "a.npz", "nothing")["run"]
+        store(tmp_path / "a.npz", {"run": result}, {})
+        again = load(tmp_path / "a.npz", "nothing")[0]["run"]
         assert isinstance(again, TracerDiffusion)
         assert again.D_cm2_s == result.D_cm2_s
         assert again.interval() == result.interval()
@@ -72,8 +85,8 @@ class TestStorage:
 
     def test_large_arrays_are_in_single_precision(self, tmp_path):
         numbers = np.random.default_rng(1).normal(size=LARGE + 1)
-        store(tmp_path / "a.npz", [numbers, numbers[1:]])
-        large, small = load(tmp_path / "a.npz", "nothing")
+        store(tmp_path / "a.npz", [numbers, numbers[1:]], {})
+        (large, small), _ = load(tmp_path / "a.npz", "nothing")
         assert np.array_equal(large, numbers.astype(np.float32))
         assert np.array_equal(small, numbers[1:])
 
@@ -83,8 +96,8 @@ class TestStorage:
         graph.add_edge(3, 5, rate=np.inf, shift=(0, 1, 0))
         table = pd.DataFrame({"run": ["a", "b"], "D": [1.0, np.nan]})
         run = Run(structure=Structure(li_per_formula=7.0), md_potential="x", temperature_K=900)
-        store(tmp_path / "a.npz", (graph, table, run))
-        graph_again, table_again, run_again = load(tmp_path / "a.npz", "nothing")
+        store(tmp_path / "a.npz", (graph, table, run), {})
+        (graph_again, table_again, run_again), _ = load(tmp_path / "a.npz", "nothing")
         assert graph_again.nodes[3]["position"].tolist() == [0, 1, 2]
         assert graph_again.edges[3, 5] == {"rate": np.inf, "shift": (0, 1, 0)}
         pd.testing.assert_frame_equal(table_again, table)
@@ -94,7 +107,7 @@ class TestStorage:
     def test_a_file_runs_no_code(self, tmp_path, name):
         path = tmp_path / "a.npz"
         tree = f'{{"class": "{name}", "fields": {{}}}}'
-        np.savez(path, tree=np.frombuffer(tree.encode(), dtype=np.uint8))
+        sealed(path, tree.encode())
         with pytest.raises(InputError, match=r"a\.npz: cannot be read \(.*; make it again"):
             load(path, "make it again")
 
@@ -105,8 +118,8 @@ class TestStorage:
 
         monkeypatch.setattr("llzo_helpers.campaign.storage.Old", Old, raising=False)
         Old.__module__, Old.__qualname__ = "llzo_helpers.campaign.storage", "Old"
-        store(tmp_path / "a.npz", Old(1))
-        assert load(tmp_path / "a.npz", "nothing") == Old(1)
+        store(tmp_path / "a.npz", Old(1), {})
+        assert load(tmp_path / "a.npz", "nothing") == (Old(1), {})
         new = dataclasses.make_dataclass("Old", ["y"])
         monkeypatch.setattr("llzo_helpers.campaign.storage.Old", new)
         with pytest.raises(InputError, match="make it again"):
@@ -116,7 +129,7 @@ class TestStorage:
     def test_a_byte_changed_in_the_directory_of_the_archive(self, tmp_path, place, byte):
         """Another version, encryption, another method: zipfile raises something else for each."""
         path = tmp_path / "a.npz"
-        store(path, [np.arange(10.0)])
+        store(path, [np.arange(10.0)], {})
         content = bytearray(path.read_bytes())
         content[content.index(b"PK\x01\x02") + place] = byte
         path.write_bytes(content)
@@ -135,14 +148,14 @@ class TestStorage:
 
     def test_too_deep_a_tree(self, tmp_path):
         path = tmp_path / "a.npz"
-        np.savez(path, tree=np.frombuffer(b"[" * 100_000, dtype=np.uint8))
+        sealed(path, b"[" * 100_000)
         with pytest.raises(InputError, match="make it again"):
             load(path, "make it again")
 
     @pytest.mark.parametrize("end", [0, 10, 200, -30])
     def test_a_file_cut_short(self, tmp_path, end):
         path = tmp_path / "a.npz"
-        store(path, [np.arange(1000.0)])
+        store(path, [np.arange(1000.0)], {})
         path.write_bytes(path.read_bytes()[:end])
         with pytest.raises(InputError, match=re.escape(str(path))):
             load(path, "make it again")
@@ -169,7 +182,7 @@ def campaign(tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
         trajectories=[],
     )
     shutil.copytree(finished_run, campaign.run_directory(campaign.runs[0]))
-    (campaign.directory / "diffusion.csv").write_text("run\n")
+    save_table(campaign, "diffusion", pd.DataFrame({"run": ["a"]}))
     monkeypatch.setattr(archive, "load_campaign", lambda name: campaign)
     return campaign
 
@@ -183,7 +196,7 @@ class TestArchive:
         shutil.rmtree(campaign.directory)
         opened = open_campaign("tiny")
         assert not list(opened.directory.rglob("*.dcd"))
-        assert (opened.directory / "diffusion.csv").read_text() == "run\n"
+        assert read_table(opened, "diffusion")["run"].to_list() == ["a"]
         again, results_again = analyse_diffusion(opened)
         pd.testing.assert_frame_equal(again, table)
         name = campaign.runs[0].name
@@ -227,8 +240,111 @@ class TestArchive:
             analyse_diffusion(campaign)
 
     def test_nothing_to_pack(self, campaign):
-        with pytest.raises(InputError, match="kept: not found; run notebooks 03 to 06"):
+        with pytest.raises(InputError, match=r"diffusion\.npz: not found; run notebooks 03 to 06"):
             write_archive(campaign)
         shutil.rmtree(campaign.directory)
         with pytest.raises(InputError, match="no finished run"):
             write_archive(campaign)
+
+    def test_results_of_other_settings_are_not_taken(self, campaign):
+        analyse_diffusion(campaign)
+        write_archive(campaign)
+        shutil.rmtree(campaign.directory)
+        changed = campaign.diffusion.model_copy(update={"fit_window": (0.2, 0.4)})
+        opened = open_campaign("tiny").model_copy(update={"diffusion": changed})
+        words = r"npz: made with diffusion\.fit_window = \[0\.1, 0\.5\], the campaign has"
+        with pytest.raises(InputError, match=words):
+            analyse_diffusion(opened)
+        with pytest.raises(InputError, match=r"diffusion\.csv: made with diffusion\.fit_window"):
+            read_table(opened, "diffusion")
+
+    def test_results_of_another_run_are_not_taken(self, campaign):
+        first, second = campaign.runs
+        shutil.copytree(campaign.run_directory(first), campaign.run_directory(second))
+        analyse_diffusion(campaign)
+        for folder in campaign.run_directory(second).glob("segment_*"):
+            shutil.rmtree(folder)
+        kept = campaign.directory / "kept"
+        shutil.copy(kept / first.name / "diffusion.npz", kept / second.name)
+        with pytest.raises(InputError, match="npz: holds 'diffusion of "):
+            analyse_diffusion(campaign)
+
+    def test_a_number_changed_in_what_is_kept(self, campaign):
+        analyse_diffusion(campaign)
+        path = campaign.directory / "kept" / campaign.runs[0].name / "diffusion.npz"
+        with np.load(path) as packed:
+            arrays = dict(packed)
+        number = re.search(rb'"D_cm2_s": (\d)', arrays["tree"].tobytes())
+        assert number
+        arrays["tree"][number.start(1)] ^= 1
+        np.savez(path, **arrays)
+        with pytest.raises(InputError, match="changed since it was written"):
+            load(path, "nothing")
+
+    def test_damaged_results_are_not_packed(self, campaign):
+        analyse_diffusion(campaign)
+        (campaign.directory / "diffusion.csv").write_text("junk\n")
+        with pytest.raises(InputError, match=r"diffusion\.csv: changed since it was written"):
+            write_archive(campaign)
+
+    def test_nothing_else_is_overwritten_or_lost(self, campaign, tmp_path):
+        analyse_diffusion(campaign)
+        mine = tmp_path / "out" / "runs" / "my_other_data.tar.xz"
+        mine.parent.mkdir(parents=True)
+        mine.write_text("precious")
+        with pytest.raises(InputError, match="out: holds other files; give an empty folder"):
+            write_archive(campaign, tmp_path / "out")
+        assert mine.read_text() == "precious"
+        write_archive(campaign)
+        other = campaign.runs[1]
+        campaign.run_directory(campaign.runs[0]).rename(campaign.run_directory(other))
+        analyse_diffusion(campaign)
+        with pytest.raises(InputError, match=r"has 1 run\(s\) that the results lack"):
+            write_archive(campaign)
+
+    @pytest.mark.parametrize(
+        "name", ["../evil.txt", "/tmp/evil_of_a_test.txt", "kept/another/x.npz", "kept"]
+    )
+    def test_an_archive_writes_nothing_elsewhere(self, campaign, tmp_path, name):
+        """One that was received, whose manifest fits its files."""
+        analyse_diffusion(campaign)
+        write_archive(campaign)
+        folder = tmp_path / "data" / "tiny"
+        file = f"runs/{campaign.runs[0].name}.tar.xz"
+        with tarfile.open(folder / file, "w:xz") as packed:
+            packed.addfile(tarfile.TarInfo(name))
+        self.accept(folder, file)
+        with pytest.raises(InputError, match=r"cannot be unpacked \("):
+            unpack(folder, tmp_path / "new" / "tiny")
+        assert not list(tmp_path.rglob("evil*"))
+        assert not Path("/tmp/evil_of_a_test.txt").exists()
+        assert not (tmp_path / "new" / "tiny").exists()
+
+    @pytest.mark.parametrize("content", [b"", b"no archive", None])
+    def test_an_archive_that_is_none(self, campaign, tmp_path, content):
+        analyse_diffusion(campaign)
+        write_archive(campaign)
+        folder = tmp_path / "data" / "tiny"
+        path = folder / "campaign.tar.xz"
+        path.write_bytes(path.read_bytes()[:200] if content is None else content)
+        self.accept(folder, path.name)
+        with pytest.raises(InputError, match=r"campaign\.tar\.xz: cannot be unpacked"):
+            unpack(folder, tmp_path / "new")
+
+    @staticmethod
+    def accept(folder: Path, file: str) -> None:
+        record = read_json(folder / "manifest.json")
+        record["sha256"][file] = sha256(folder / file)
+        write_json(folder / "manifest.json", record)
+
+    def test_a_manifest_that_lacks_a_run(self, campaign, tmp_path):
+        analyse_diffusion(campaign)
+        write_archive(campaign)
+        manifest = tmp_path / "data" / "tiny" / "manifest.json"
+        write_json(manifest, read_json(manifest) | {"sha256": {}})
+        with pytest.raises(InputError, match=r"manifest\.json: does not have 'campaign\.tar\.xz'"):
+            unpack(manifest.parent, tmp_path / "new")
+        manifest.unlink()
+        shutil.rmtree(campaign.directory)
+        with pytest.raises(InputError, match=r"manifest\.json: not found; restore it"):
+            open_campaign("tiny")

@@ -564,14 +564,14 @@ def test_claims_of_a_campaign_are_written_from_what_tables_it_has(tmp_path, monk
     monkeypatch.setattr(model, "RESULTS", tmp_path)
     campaign = load_campaign("quick")
     assert set(update_claims(campaign)["verdict"]) == {UNDECIDED}
-    save_table(campaign.directory / "diffusion.csv", paper_evidence().tables["diffusion"])
+    save_table(campaign, "diffusion", paper_evidence().tables["diffusion"])
     (campaign.directory / "gop.csv").write_text('"')
-    save_table(campaign.directory / "framework.csv", pd.DataFrame({"run": ["x"]}))
+    save_table(campaign, "framework", pd.DataFrame({"run": ["x"]}))
     table = update_claims(campaign)
     assert AGREES in set(table["verdict"])
-    assert table["numbers"].str.contains("gop.csv: no table").any()
+    assert table["numbers"].str.contains("gop.csv: without a record").any()
     assert table["numbers"].str.contains("framework.csv: column 'phase' is missing").any()
-    written = read_table(campaign.directory / "claims.csv")
+    written = read_table(campaign, "claims")
     assert written["verdict"].to_list() == table["verdict"].to_list()
     assert update_claims(load_campaign("uo2")).empty
 

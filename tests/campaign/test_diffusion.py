@@ -18,7 +18,7 @@ from llzo_helpers.campaign.paper import (
     readable_comparison,
     table_2,
 )
-from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, run_columns, save_table
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, run_columns
 from llzo_helpers.figures.diffusion import ageing_figure, ageing_lags_figure, arrhenius_figure
 from llzo_helpers.md.trajectory import Trajectory
 
@@ -101,7 +101,7 @@ def test_a_potential_that_is_not_the_papers_has_no_counterpart(diffusion, tmp_pa
     other = diffusion.assign(md_potential="wang2014")
     comparison = compare(other)
     # a table without rows, which the report reads back
-    save_table(tmp_path / "comparison.csv", comparison)
+    comparison.to_csv(tmp_path / "comparison.csv", index=False)
     assert readable_comparison(pd.read_csv(tmp_path / "comparison.csv")).empty
 
 

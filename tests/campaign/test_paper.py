@@ -103,7 +103,7 @@ def test_the_comparison_is_made_of_what_tables_there_are(tmp_path: Path, monkeyp
     monkeypatch.setattr(model, "RESULTS", tmp_path)
     campaign = load_campaign("quick")
     assert update_comparison(campaign).empty
-    save_table(campaign.directory / "diffusion.csv", TABLE)
+    save_table(campaign, "diffusion", TABLE)
     assert len(update_comparison(campaign)) == 5
 
 
@@ -169,7 +169,7 @@ def test_each_number_of_the_paper_is_compared_or_listed_with_the_reason(tmp_path
         for run in campaign.runs
     }
     done = TABLE.assign(run=[runs["crystal", ratio, 1100] for ratio in TABLE["volume_ratio"]])
-    save_table(campaign.directory / "diffusion.csv", done)
+    save_table(campaign, "diffusion", done)
     comparison = update_comparison(campaign)
     listed = not_compared(campaign, comparison, compared_tables(campaign))
     assert comparison["paper_row"].nunique() + len(listed) == len(paper_values()) == 28
@@ -185,7 +185,7 @@ def test_each_number_of_the_paper_is_compared_or_listed_with_the_reason(tmp_path
         reasons["fraction of back-jumps", "C-Li6.25 112 % CIP", "1100"]
         == "no sites.csv: run its notebook"
     )
-    save_table(campaign.directory / "sites.csv", pd.DataFrame({"run": ["x"], "volume_ratio": [1]}))
+    save_table(campaign, "sites", pd.DataFrame({"run": ["x"], "volume_ratio": [1]}))
     listed = not_compared(campaign, comparison, compared_tables(campaign))
     assert listed["reason"].str.contains("sites.csv is of an older version").sum() == 3
     alone = load_campaign("uo2")

@@ -7,6 +7,7 @@ import pytest
 
 from llzo_helpers.analysis.factorial import decompose
 from llzo_helpers.analysis.order import coordination_numbers, pair_distributions
+from llzo_helpers.campaign import model
 from llzo_helpers.campaign.paper import paper_values
 from llzo_helpers.campaign.site_panels import VolumePanel
 from llzo_helpers.errors import InputError
@@ -24,6 +25,7 @@ from llzo_helpers.figures.residence_colour import ResidenceColour
 from llzo_helpers.figures.structure import structure_figure
 from llzo_helpers.figures.thermo import thermo_figure
 from llzo_helpers.figures.volume_histograms import volume_histograms
+from llzo_helpers.files import write_json
 from llzo_helpers.generate.crystal import crystal
 
 SYSTEM = {
@@ -175,25 +177,49 @@ def test_figures_share_a_scale_of_residence_times_whose_ends_have_ticks():
     assert ResidenceColour.covering([2.0]).longest == 5
 
 
-def test_figures_are_saved_under_their_names_and_others_refused(tmp_path):
+@pytest.fixture
+def quick(tmp_path, monkeypatch):
+    monkeypatch.setattr(model, "RESULTS", tmp_path)
+    return model.load_campaign("quick")
+
+
+def test_figures_are_saved_under_their_names_and_others_refused(quick):
     table = pd.DataFrame([{**SYSTEM, "volume_ratio": 1.0, "E_a_eV": 0.3, "E_a_std_eV": 0.02}])
     figure = figure_1b(table, paper_values())
-    save_figure(tmp_path, figure)
-    save_figure(tmp_path, figure, of="b")
-    save_figure(tmp_path, figure, of="a")
-    assert len(load_figures(tmp_path, "figure_1b")) == 3
-    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+    save_figure(quick, figure)
+    save_figure(quick, figure, of="b")
+    save_figure(quick, figure, of="a")
+    assert len(load_figures(quick, "figure_1b")) == 3
+    assert sorted(path.name for path in (quick.directory / "figures").iterdir()) == [
         "figure_1b-a.json",
         "figure_1b-b.json",
         "figure_1b.json",
     ]
     with pytest.raises(InputError, match="not registered"):
-        save_figure(tmp_path, structure_figure(crystal(li_per_formula=6.25, seed=1)))
+        save_figure(quick, structure_figure(crystal(li_per_formula=6.25, seed=1)))
 
 
-@pytest.mark.parametrize("text", ['{"layout":{"meta":5},"data":[]}', "[" * 100_000, "5"])
-def test_a_damaged_figure_says_what_to_do(tmp_path, text):
+@pytest.mark.parametrize("text", ['{"layout":{"meta":5},"data":[]}', "[" * 100_000, "5", "{}"])
+def test_a_damaged_figure_says_what_to_do(quick, tmp_path, text):
     path = tmp_path / "figure_1a.json"
     path.write_text(text)
+    with pytest.raises(InputError, match=r"figure_1a\.json: .*run "):
+        load_figure(path, quick)
+
+
+@pytest.mark.parametrize("meta", [5, None, {}])
+def test_a_figure_without_a_record_of_what_made_it(quick, tmp_path, meta):
+    path = tmp_path / "figure_1a.json"
+    write_json(path, {"data": [], "layout": {"meta": meta}})
     with pytest.raises(InputError, match=r"figure_1a\.json: not a figure .*run its notebook again"):
-        load_figure(path)
+        load_figure(path, quick)
+
+
+def test_a_figure_drawn_with_other_settings_is_not_shown(quick, tmp_path):
+    table = pd.DataFrame([{**SYSTEM, "volume_ratio": 1.0, "E_a_eV": 0.3, "E_a_std_eV": 0.02}])
+    save_figure(quick, figure_1b(table, paper_values()))
+    path = quick.directory / "figures" / "figure_1b.json"
+    assert load_figure(path, quick).layout.meta["name"] == "figure_1b"
+    window = quick.diffusion.model_copy(update={"fit_window": (0.2, 0.4)})
+    with pytest.raises(InputError, match=r"figure_1b\.json: made with diffusion\.fit_window"):
+        load_figure(path, quick.model_copy(update={"diffusion": window}))

@@ -27,7 +27,7 @@ def test_the_other_campaign_s_values_are_added_once(tmp_path, monkeypatch):
     quick = load_campaign("quick")
     with pytest.raises(InputError, match=r"figure_1a\.json: not found; run the campaign quick"):
         with_other(figure(1e-5), quick)
-    save_figure(quick.directory, figure(3e-5))
+    save_figure(quick, figure(3e-5))
     alone, both = figure(1e-5), with_other(figure(1e-5), quick)
     added = both.data[len(alone.data) :]
     # the paper's values are in both and drawn once

@@ -224,7 +224,7 @@ def make_results(folder: Path, run: Path) -> Path:
     )
     record_sites(sites, run=name, n_frames=40, frame_interval_ps=0.01)
     table = pd.DataFrame({"run": [name], "tracer_D_cm2_s": [1.25e-5], "warnings": [None]})
-    save_table(results / "diffusion.csv", table)
+    save_table(_in(results), "diffusion", table)
     return results
 
 
@@ -236,10 +236,14 @@ class _Here(Campaign):
         return Path(self.description)
 
 
+def _in(results: Path) -> Campaign:
+    one = load_campaign(str(results.parent / "one.yaml"))
+    return _Here.model_construct(**{**dict(one), "description": str(results)})
+
+
 def read_all(results: Path) -> dict[str, Any]:
     """Return all that analyses and report read of the results."""
-    one = load_campaign(str(results.parent / "one.yaml"))
-    campaign = _Here.model_construct(**{**dict(one), "description": str(results)})
+    campaign = _in(results)
     (run,) = campaign.runs
     folder = campaign.run_directory(run)
     trajectory = Trajectory(folder)
@@ -251,7 +255,7 @@ def read_all(results: Path) -> dict[str, Any]:
         "positions": trajectory.positions(),
         "thermo": read_thermo(folder, None).to_csv(),
         "summary": read_summary(folder / "summary.json"),
-        "table": read_table(results / "diffusion.csv", ["run", "tracer_D_cm2_s"]).to_csv(),
+        "table": read_table(campaign, "diffusion", ["run", "tracer_D_cm2_s"]).to_csv(),
     }
     if network is not None:
         found["graph"] = sorted(network.graph.edges(data=True))

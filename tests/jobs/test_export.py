@@ -41,7 +41,7 @@ def test_the_numbers_of_a_figure_are_a_table():
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
 def test_figures_are_written_in_each_format(campaign: Campaign):
-    save_figure(campaign.directory, drawn())
+    save_figure(campaign, drawn())
     written = export_figures(campaign, ["svg", "png"])
     assert [path.name for path in written] == ["figure_1b.csv", "figure_1b.svg", "figure_1b.png"]
     svg = written[1].read_text()
@@ -55,7 +55,7 @@ def test_figures_are_written_in_each_format(campaign: Campaign):
 @pytest.mark.parametrize(("columns", "cm"), [(1, 8.5), (2, 17.8)])
 def test_figures_are_as_wide_as_columns_of_a_journal(campaign: Campaign, columns: int, cm: float):
     """And letters at least 6 pt high."""
-    save_figure(campaign.directory, drawn())
+    save_figure(campaign, drawn())
     _, svg, pdf = export_figures(campaign, ["svg", "pdf"], columns=columns)
     width, height = re.findall(r'(?:width|height)="([\d.]+)cm"', svg.read_text())
     assert float(width) == pytest.approx(cm, abs=0.01)
@@ -71,7 +71,7 @@ def test_figures_are_as_wide_as_columns_of_a_journal(campaign: Campaign, columns
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
 def test_a_pdf_alone_leaves_no_drawing_behind(campaign: Campaign):
-    save_figure(campaign.directory, drawn())
+    save_figure(campaign, drawn())
     _, pdf = export_figures(campaign, ["pdf"])
     assert pdf.read_bytes().startswith(b"%PDF")
     assert not pdf.with_suffix(".svg").exists()
@@ -87,7 +87,7 @@ def test_what_cannot_be_written_is_refused(campaign: Campaign):
 
 
 def test_without_a_browser_it_says_what_to_install(campaign: Campaign, monkeypatch):
-    save_figure(campaign.directory, drawn())
+    save_figure(campaign, drawn())
     monkeypatch.setenv("PATH", "")
     monkeypatch.setenv("BROWSER_PATH", "/nowhere")
     with pytest.raises(InputError, match="no Chromium or Chrome found"):
@@ -100,7 +100,7 @@ def test_figures_that_are_not_drawn_are_told(
 ):
     """As on a machine that is too busy: a real browser, and no time for it."""
     monkeypatch.setattr(export, "_PATIENCE_S", 1e-3)
-    save_figure(campaign.directory, drawn())
+    save_figure(campaign, drawn())
     with pytest.raises(InputError, match="2 of 2 figures could not be drawn"):
         export_figures(campaign, ["svg", "png"])
     assert export.picture_of(drawn(), tmp_path / "quick/figures/figure_1b.json") is None

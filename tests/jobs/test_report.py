@@ -57,8 +57,8 @@ def test_one_analysis_does_not_take_the_report_along(campaign: Campaign):
     """The example of the issue: a campaign without a jump, where notebook 05 raises."""
     folder = campaign.directory
     table = pd.DataFrame({"run": ["a"], "tracer_D_cm2_s": [1e-5], "warnings": [None]})
-    save_table(folder / "diffusion.csv", table)
-    save_table(folder / "table_2.csv", pd.DataFrame({"x": [3.25]}))
+    save_table(campaign, "diffusion", table)
+    save_table(campaign, "table_2", pd.DataFrame({"x": [3.25]}))
     failed_notebook(folder / "05_gop.ipynb", "InputError", "no jumps in any run")
     page = write_report(campaign).read_text()
     assert "Not in this report:" in page
@@ -84,11 +84,20 @@ def test_damaged_parts_are_named(campaign: Campaign, name: str, content: str):
 
 def test_an_edited_table_is_not_shown(campaign: Campaign):
     path = campaign.directory / "table_2.csv"
-    save_table(path, pd.DataFrame({"x": [3.25]}))
+    save_table(campaign, "table_2", pd.DataFrame({"x": [3.25]}))
     path.write_text(path.read_text().replace("3.25", "4.25"))
     page = write_report(campaign).read_text()
     assert "table_2.csv: changed since it was written" in page
     assert "<td>4.25</td>" not in page
+
+
+def test_a_table_made_with_other_settings_is_not_shown(campaign: Campaign):
+    save_table(campaign, "table_2", pd.DataFrame({"x": [3.25]}))
+    assert "<td>3.25</td>" in write_report(campaign).read_text()
+    window = campaign.diffusion.model_copy(update={"fit_window": (0.2, 0.4)})
+    page = write_report(campaign.model_copy(update={"diffusion": window})).read_text()
+    assert "table_2.csv: made with diffusion.fit_window = [0.1, 0.5], the campaign has" in page
+    assert "<td>3.25</td>" not in page
 
 
 def test_each_glass_has_its_own_protocol(campaign: Campaign):
@@ -113,7 +122,7 @@ def test_claims_are_told_with_their_numbers_and_what_is_not_there_is_listed(camp
     crystal = glass | {"run": "c", "phase": "crystal", "volume_ratio": 1.07, "melt_quench": None}
     crystal |= {"structure_potential": None, "tracer_D_cm2_s": 2.6e-5, "tracer_D_std_cm2_s": 1e-6}
     table = pd.DataFrame([glass, crystal]).assign(upper_bound=False, warnings=None)
-    save_table(campaign.directory / "diffusion.csv", table)
+    save_table(campaign, "diffusion", table)
     update_comparison(campaign)
     page = write_report(campaign).read_text().replace("\N{NO-BREAK SPACE}", " ")
     assert "claims of the paper, 1 agree, 0 partly agree, 0 disagree, and" in page
@@ -124,7 +133,7 @@ def test_claims_are_told_with_their_numbers_and_what_is_not_there_is_listed(camp
     assert "Claims that disagree" not in page
     # a crystal that is slower than the glass
     slow = table.assign(tracer_D_cm2_s=[5e-7, 1e-7], tracer_D_std_cm2_s=1e-9)
-    save_table(campaign.directory / "diffusion.csv", slow)
+    save_table(campaign, "diffusion", slow)
     page = write_report(campaign).read_text()
     assert "<p>Claims that disagree:</p><ul><li>With CIP, glass is almost two orders" in page
 
@@ -140,7 +149,7 @@ def test_files_for_print_are_linked_beside_their_figure(campaign: Campaign):
     """Of two figures of one name, each has its own."""
     figure = scene()
     for subject, ending in (("first", "svg"), ("second", "pdf")):
-        save_figure(campaign.directory, figure, of=subject)
+        save_figure(campaign, figure, of=subject)
         (campaign.directory / f"figures/figure_2-{subject}.{ending}").touch()
     page = write_report(campaign).read_text()
     for link in ("figure_2-first.svg", "figure_2-second.pdf"):
@@ -150,7 +159,7 @@ def test_files_for_print_are_linked_beside_their_figure(campaign: Campaign):
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
 def test_a_scene_is_drawn_once_and_again_when_it_has_changed(campaign: Campaign):
     figure = scene()
-    save_figure(campaign.directory, figure)
+    save_figure(campaign, figure)
     source = campaign.directory / "figures/figure_2.json"
     picture = source.with_suffix(".webp")
     picture.write_bytes(b"drawn before")
@@ -164,15 +173,14 @@ def test_a_scene_is_drawn_once_and_again_when_it_has_changed(campaign: Campaign)
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no browser")
 def test_the_page_fits_a_small_window_and_a_scene_is_a_picture_until_asked_for(campaign: Campaign):
     """In a real browser: nothing scrolls sideways, figures are drawn, no error is logged."""
-    folder = campaign.directory
-    save_figure(folder, scene())
+    save_figure(campaign, scene())
     glass = {"glass": campaign.glasses[0].name, "verdict": "glass"}
     elements = [f"{stage}: {element}" for stage in ("melt", "glass") for element in ("La", "Zr")]
     rows = [
         glass | {f"{name} sites vacated": f"{number}.0 of 24" for name in elements}
         for number in range(2)
     ]
-    save_table(folder / "glasses.csv", pd.DataFrame(rows))
+    save_table(campaign, "glasses", pd.DataFrame(rows))
     path = write_report(campaign)
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--enable-unsafe-swiftshader"]

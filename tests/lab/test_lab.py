@@ -45,7 +45,7 @@ from llzo_helpers.figures.register import save_figure
 
 campaign = load_campaign(parameters.output)
 first, _ = analyse_sites(campaign)
-save_figure(campaign.directory, running_diffusion_figure({"run": diffusion}))
+save_figure(campaign, running_diffusion_figure({"run": diffusion}))
 networks = analyse_networks(campaign, analyse_diffusion(campaign)[0])
 """
 

@@ -62,6 +62,44 @@ def test_boxes_of_lammps_that_are_no_cell(bounds, run, tmp_path):
     assert len(Trajectory.read(path, **TYPES)) == 20
 
 
+def test_a_box_whose_header_does_not_fit_its_lines(run, tmp_path):
+    path = edited(dump(tmp_path / "r.dump", run), lambda text: text.replace(" xy xz yz", ""))
+    refused("r.dump: frame 0: its header is not that of a dump", path, **TYPES)
+    reversed_ = re.compile(r"^(\S+) (\S+)( \S+)$", re.MULTILINE)
+    path = edited(dump(tmp_path / "s.dump", run), lambda text: reversed_.sub(r"\2 \1\3", text))
+    refused("s.dump: frame 0: its header is not that of a dump", path, **TYPES)
+
+
+def test_an_atom_that_flew_away(run, tmp_path):
+    path = dump(tmp_path / "r.dump", run, columns="id type xu yu zu")
+    first = re.compile(r"^(1 \d) (\S+) ", re.MULTILINE)
+    edited(path, lambda text: first.sub(r"\1 1e30 ", text, count=1))
+    refused("r.dump: frame 0: position of atom 0 is not a number, or 1e", path, **TYPES)
+
+
+def test_atoms_that_become_others(run, tmp_path):
+    path = dump(tmp_path / "r.dump", run)
+    half = path.read_text().split("ITEM: TIMESTEP\n")
+    swapped = str.maketrans("12", "21")
+    row = re.compile(r"^(\d+) ([12]) ", re.MULTILINE)
+    for number in range(11, len(half)):
+        half[number] = row.sub(lambda m: f"{m[1]} {m[2].translate(swapped)} ", half[number])
+    path.write_text("ITEM: TIMESTEP\n".join(half))
+    refused(r"r.dump: frame 1\d: \d+ atom\(s\) have another type than in the first", path, **TYPES)
+
+
+def test_a_topology_that_is_not_needed(run, tmp_path):
+    (tmp_path / "topology.yaml").write_text("a: 1\n")
+    known = {"topology": tmp_path / "topology.yaml", **DT}
+    refused("r.xyz: states its elements itself", extxyz(tmp_path / "r.xyz", run), **known)
+    refused(
+        "elements and topology are given",
+        dump(tmp_path / "r.dump", run),
+        elements=ELEMENTS,
+        **known,
+    )
+
+
 @pytest.mark.parametrize("pbc", ["F F F", "T T F"])
 def test_cells_of_extended_xyz_that_are_not_periodic(pbc, run, tmp_path):
     path = extxyz(tmp_path / "r.xyz", run)
