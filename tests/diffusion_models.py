@@ -72,11 +72,13 @@ def modulated(
     return np.cumsum(steps, axis=0) + rng.normal(0, 0.3, steps.shape), D
 
 
-def drifting(seed: int, frames: int, ions: int, dt: float, removed: bool) -> tuple[Array, float]:
-    """Brownian ions in a cell that drifts by 1 Å/ps, which 3 framework atoms per ion show."""
+def drifting(
+    seed: int, frames: int, ions: int, dt: float, removed: bool, speed: float = 1.0
+) -> tuple[Array, float]:
+    """Brownian ions in a cell that drifts, Å/ps, which 3 framework atoms per ion show."""
     positions, D = brownian(seed, frames, ions, dt)
     rng = np.random.default_rng(seed + 10**6)
-    drift = dt * np.arange(frames)[:, None, None] * np.array([0.6, -0.8, 0.0])
+    drift = speed * dt * np.arange(frames)[:, None, None] * np.array([0.6, -0.8, 0.0])
     framework = drift + rng.normal(0, 0.2, (frames, 1, 3)) / np.sqrt(3 * ions)
     return positions + drift - (framework if removed else 0), D
 
@@ -316,6 +318,27 @@ def _case(
     return Case(partial(model, frames=frames, ions=ions, dt=dt, **options), dt, long_enough)
 
 
+def harmonic_rings(
+    seed: int, frames: int, ions: int, dt: float, D: float = 0.1, spring: float = 4.0
+) -> tuple[Array, float]:
+    """Rings of four Brownian ions whose neighbours are bound by springs (in kT/Å^2); Rouse modes.
+
+    An ion feels its neighbours after the relaxation time of the slowest mode, 1/(2 spring D); then
+    it moves as the ring does, with a quarter of D.
+    """
+    rng = np.random.default_rng(seed)
+    rings = ions // 4
+    stiffness = 2 * spring * np.array([1.0, 1.0, 2.0])
+    modes = np.zeros((frames, rings, 4, 3))
+    modes[:, :, 0] = np.cumsum(rng.normal(0, np.sqrt(2 * D * dt), (frames, rings, 3)), axis=0)
+    for mode, k in enumerate(stiffness, start=1):
+        inside = ornstein_uhlenbeck(rng, frames, (rings, 3), dt, 1 / (k * D))
+        modes[:, :, mode] = inside / np.sqrt(k)
+    shapes = np.array([[1, 1, 1, 1], [1, 0, -1, 0], [0, 1, 0, -1], [1, -1, 1, -1]], float)
+    shapes /= np.linalg.norm(shapes, axis=1, keepdims=True)
+    return np.einsum("frma,mi->fria", modes, shapes).reshape(frames, 4 * rings, 3), D / 4
+
+
 CASES = {
     "Brownian, 30 ps": _case(brownian, 600, 56, 0.05),
     "Brownian, 448 ions": _case(brownian, 600, 448, 0.05),
@@ -348,5 +371,9 @@ CASES = {
     "cages that nobody leaves": _case(caged, 600, 56, 0.05, False, D=1e-9, relaxation=0.2),
     "drifting cell, drift removed": _case(drifting, 600, 56, 0.05, removed=True),
     "drifting cell, drift not removed": _case(drifting, 600, 56, 0.05, False, removed=False),
+    "cell that drifts as far as ions diffuse, drift not removed": _case(
+        drifting, 600, 56, 0.05, False, removed=False, speed=0.1
+    ),
+    "harmonic rings of 4": _case(harmonic_rings, 600, 224, 0.1),
 }
 """What the estimator is tried on, of the sizes of campaigns."""

@@ -46,6 +46,13 @@ CM2_S_PER_A2_PS = 1e-4
 _LONG_MODES = 20
 """Of the slope over the window, for the correlation between ions, whose estimate has this many
 degrees of freedom; higher modes no longer show how long displacements are correlated."""
+_MODE_WEIGHTS = 1 / np.arange(1, _LONG_MODES + 1)
+"""Slow modes have most of the variance, and show how ions move together for long; weights in
+proportion to it would leave the estimate two or three modes, these leave it eight."""
+_MODE_WEIGHTS /= _MODE_WEIGHTS.sum()
+_DRIFT_PARTS, _COMMON_DRIFT = 20, 4.5
+"""Of a run whose mean displacements are compared, and how many standard errors of their mean are a
+drift: one in 1000 runs without drift has as much along one of three axes (Student's t)."""
 _SLOW_MODES, _FAST_MODES = 2, 8
 """Of the slope at short lags: the first two describe slow changes along the run; the third to the
 eighth describe what the halves of a run average over and a trend does not contain."""
@@ -97,8 +104,10 @@ class TracerDiffusion:
     """Difference of the halves, second minus first, in standard errors."""
     stationary: bool
     heterogeneity: float
-    """Variance of the MSDs of single ions, divided by that of as many Brownian ions; large where
+    """Variance of the MSDs of single ions, divided by that of as many identical ions; large where
     each ion visits only part of the sites in the run."""
+    one_jump_D_cm2_s: float
+    """D of a run in which one of the ions jumps once; 0 if the distance is not known."""
     upper_bound: bool
     """Whether D is only an upper bound: ions are still caged, or D still falls with lag."""
     warnings: tuple[str, ...]
@@ -110,8 +119,17 @@ class TracerDiffusion:
 
     @property
     def D_limit_cm2_s(self) -> float:
-        """One-sided upper limit of D at 95 %; the value to state where D is an upper bound."""
-        return max(self.D_cm2_s, 0.0) + self._quantile(0.95) * self.D_std_cm2_s
+        """One-sided upper limit of D at 95 %; the value to state where D is an upper bound.
+
+        No less than that of as many jumps as D stands for, whose number is Poisson distributed.
+        """
+        D = max(self.D_cm2_s, 0.0)
+        limit = D + self._quantile(0.95) * self.D_std_cm2_s
+        if not self.one_jump_D_cm2_s:
+            return limit
+        jumps = D / self.one_jump_D_cm2_s
+        most = float(scipy.stats.chi2.ppf(0.95, 2 * (jumps + 1))) / 2
+        return max(limit, most * self.one_jump_D_cm2_s)
 
     def _quantile(self, probability: float) -> float:
         return float(scipy.stats.t.ppf(probability, self.degrees_of_freedom))
@@ -142,7 +160,7 @@ def tracer_diffusion_coefficient(
         `fit_window` is in ps instead.
     jump_length_A
         Distance between neighbouring sites, Å. With an MSD below its square at the end of the
-        window, D is an upper bound.
+        window, D is an upper bound; errors and limits are at least those of so few jumps.
 
     Returns
     -------
@@ -185,9 +203,13 @@ def tracer_diffusion_coefficient(
     correlation = max(spread.correlation, 1.0)
     halves = _halves(trajectory, first, last, spread)
     no_plateau = reason_against_plateau(msd_of_ions, first, last, correlation)
-    unlike = heterogeneity(trajectory, msd_of_ions, first, last)
     msd = msd_of_ions.mean(axis=0)
     slope, slope_std = float(slopes.mean()), float(np.sqrt(spread.variance))
+    # of the MSD, if one ion jumps once in the run, Å^2/frame
+    one_jump = (jump_length_A or 0.0) ** 2 / (n_ions * n_frames)
+    jumps = max(slope, 0.0) / one_jump if one_jump else np.inf
+    slope_std = max(slope_std, one_jump * np.sqrt(max(jumps, 1.0)) if one_jump else 0.0)
+    unlike = heterogeneity(trajectory, msd_of_ions, first, last, max(jumps, 1.0) / n_ions)
     bounds = _reasons_for_bound(slope, slope_std, last, float(msd[last]), jump_length_A)
     if "falls" in no_plateau:
         bounds.append(f"{no_plateau}: D is an upper bound; run longer or start the window later")
@@ -219,8 +241,13 @@ def tracer_diffusion_coefficient(
         drift_sigma=halves.sigma,
         stationary=abs(halves.sigma) <= _DRIFT_SIGMA,
         heterogeneity=unlike,
+        one_jump_D_cm2_s=one_jump * scale,
         upper_bound=bool(bounds),
-        warnings=(*bounds, *_other_warnings(no_plateau, unlike, halves, scale)),
+        warnings=(
+            *bounds,
+            *_common_drift(trajectory),
+            *_other_warnings(no_plateau, unlike, halves, scale),
+        ),
     )
 
 
@@ -288,10 +315,11 @@ def _variance(trajectory: NDArray[np.floating], first: int, last: int) -> _Varia
     together, alone = _of_sum_and_ions(modes[1:])
     if not (alone > 0).all():  # ions that do not move at all
         return _Variance(0.0, n_ions - 1.0, 1.0, 0.0)
-    correlation = float((together / alone).mean())
+    correlation = float(_MODE_WEIGHTS @ (together / alone))
     scatter = modes[0].var(ddof=1) / n_ions * correlation
     kurtosis = float(scipy.stats.kurtosis(modes[0], fisher=False))
-    of_scatter = max((kurtosis - 1) / n_ions, 2 / (n_ions - 1)) + 2 / _LONG_MODES
+    of_correlation = 2 * float((_MODE_WEIGHTS**2).sum())
+    of_scatter = max((kurtosis - 1) / n_ions, 2 / (n_ions - 1)) + of_correlation
 
     modes = before[: _FAST_MODES + 1] @ line_weights(windows[1])[1]
     together, alone = _of_sum_and_ions(modes[1:])
@@ -364,6 +392,21 @@ def _reasons_for_bound(
     return reasons
 
 
+def _common_drift(trajectory: NDArray[Any]) -> list[str]:
+    """Return a warning if all ions drift together, as they do relative to a cell that drifts."""
+    ends = np.linspace(0, len(trajectory) - 1, _DRIFT_PARTS + 1).round().astype(np.intp)
+    steps = np.diff(trajectory[ends].mean(axis=1, dtype=np.float64), axis=0)
+    error = steps.std(axis=0, ddof=1) / np.sqrt(_DRIFT_PARTS)
+    sigma = np.abs(steps.mean(axis=0)) / np.where(error > 0, error, np.inf)
+    if sigma.max() < _COMMON_DRIFT:
+        return []
+    return [
+        f"all ions drift together, by {np.linalg.norm(steps.sum(axis=0)):.2g} Å in the run, "
+        f"{sigma.max():.1f} standard errors: D is too high; give positions relative to the "
+        "framework"
+    ]
+
+
 def _other_warnings(no_plateau: str, unlike: float, halves: _Halves, scale: float) -> list[str]:
     """Return further warnings about a run."""
     warnings = []
@@ -394,15 +437,28 @@ class Combined:
     """Standard deviation between replicas; NaN for one."""
     upper_bound: bool
     """Whether at least one estimate is only an upper bound."""
+    degrees_of_freedom: float
+    """Of the standard error: few where it is from the spread between few replicas."""
+
+    def interval(self, level: float = 0.68) -> tuple[float, float]:
+        """Confidence interval (Student's t)."""
+        half = self._quantile((1 + level) / 2) * self.std
+        return self.value - half, self.value + half
 
     @property
     def limit(self) -> float:
-        """One-sided upper limit at 95 % (normal distribution), to state for an upper bound."""
-        return max(self.value, 0.0) + 1.645 * self.std
+        """One-sided upper limit at 95 % (Student's t), to state for an upper bound."""
+        return max(self.value, 0.0) + self._quantile(0.95) * self.std
+
+    def _quantile(self, probability: float) -> float:
+        return float(scipy.stats.t.ppf(probability, self.degrees_of_freedom))
 
 
 def combine_replicas(
-    values: Sequence[float], stds: Sequence[float], upper_bounds: Sequence[bool] | None = None
+    values: Sequence[float],
+    stds: Sequence[float],
+    upper_bounds: Sequence[bool] | None = None,
+    degrees_of_freedom: Sequence[float] | None = None,
 ) -> Combined:
     """Mean of independent replicas, with an error that includes the spread between them.
 
@@ -412,12 +468,14 @@ def combine_replicas(
         Estimates and their standard errors, [replica].
     upper_bounds
         Which estimates are only upper bounds, [replica]; none by default.
+    degrees_of_freedom
+        Of `stds`, [replica]; infinite by default.
 
     Returns
     -------
     Combined
         The standard error is the larger of the one propagated from `stds` and the one from the
-        spread of `values`.
+        spread of `values`; it has the degrees of freedom of that one (Welch and Satterthwaite).
 
     Raises
     ------
@@ -445,10 +503,15 @@ def combine_replicas(
     spread = float(value.std(ddof=1)) if n > 1 else float("nan")
     propagated = float(np.sqrt((std**2).sum()) / n)
     seen = spread / np.sqrt(n) if n > 1 else 0.0
+    given = [np.inf] * n if degrees_of_freedom is None else degrees_of_freedom
+    freedom = checked_numbers("degrees_of_freedom", given).astype(float)
+    shares = float((std**4 / freedom).sum())
+    of_propagated = (std**2).sum() ** 2 / shares if shares > 0 else np.inf
     return Combined(
         value=float(value.mean()),
         std=float(max(propagated, seen)),
         n_replicas=n,
         spread=spread,
         upper_bound=bool(bounds.any()),
+        degrees_of_freedom=float(n - 1 if seen > propagated else of_propagated),
     )

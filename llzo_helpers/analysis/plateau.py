@@ -125,7 +125,7 @@ def reason_against_plateau(
         return "" if inside is None else _significant(inside, log_span)
     expected = before.trend * inside.level / before.level
     ended = inside.trend - expected > 2 * inside.trend_std
-    if ended and inside.trend > -2 * inside.trend_std:
+    if ended and abs(inside.trend) < 2 * inside.trend_std:
         return ""
     return _significant(wide, log_span)
 
@@ -141,11 +141,17 @@ def _significant(trend: _Trend, log_span: float) -> str:
 
 
 def heterogeneity(
-    trajectory: NDArray[np.floating], msd_of_ions: FloatArray, first: int, last: int
+    trajectory: NDArray[np.floating],
+    msd_of_ions: FloatArray,
+    first: int,
+    last: int,
+    jumps_per_ion: float,
 ) -> float:
-    """Variance of the MSDs of single ions, divided by that of as many Brownian ions.
+    """Variance of the MSDs of single ions, divided by that of as many identical ions.
 
-    For the latter see Qian, Sheetz, Elson, Biophys. J. 60, 910 (1991); for d axes (effectively
+    Identical ions move like Brownian ones; where they jump, their numbers of jumps in the run are
+    Poisson distributed, which adds one over that number to the relative variance. For Brownian
+    ions see Qian, Sheetz, Elson, Biophys. J. 60, 910 (1991); for d axes (effectively
     fewer where the motion is anisotropic) it is 2/d times a factor from the time average. For ions
     in traps, the ratio is known as the ergodicity breaking parameter (He, Burov, Metzler, Barkai,
     Phys. Rev. Lett. 101, 058101 (2008)).
@@ -161,7 +167,8 @@ def heterogeneity(
     origins = np.unique(np.linspace(0, n_frames - lag - 1, 50).round().astype(np.intp))
     moved = (trajectory[origins + lag] - trajectory[origins]).reshape(-1, trajectory.shape[2])
     tensor = (moved.T @ moved).astype(np.float64)
-    return float(seen / (brownian * (tensor**2).sum() / np.trace(tensor) ** 2))
+    brownian *= (tensor**2).sum() / np.trace(tensor) ** 2
+    return float(seen / (brownian + 1 / jumps_per_ion))
 
 
 def search_window(msd_of_ions: FloatArray) -> tuple[int, int] | None:

@@ -209,6 +209,7 @@ def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
             group["tracer_D_cm2_s"].to_list(),
             group["tracer_D_std_cm2_s"].to_list(),
             group["upper_bound"].to_list(),
+            group["tracer_D_freedom"].to_list(),
         )
         rows.append(
             {

@@ -232,8 +232,10 @@ def combined(rows: pd.DataFrame, spec: Quantity, note: str = "") -> Measured:
     """Return the mean of a quantity over rows, as of replicas."""
     values = rows[spec.value].to_list()
     stds = rows[spec.std].to_list() if spec.std else [0.0] * len(values)
-    bounds = rows["upper_bound"].to_list() if spec is QUANTITIES["D"] else None
-    mean = combine_replicas(values, stds, bounds)
+    of_D = spec is QUANTITIES["D"]
+    bounds = rows["upper_bound"].to_list() if of_D else None
+    freedom = rows["tracer_D_freedom"].to_list() if of_D and "tracer_D_freedom" in rows else None
+    mean = combine_replicas(values, stds, bounds, freedom)
     # a D that is not two standard errors above zero is known from above only
     bounded = mean.upper_bound or (spec.ratio and mean.value < 2 * mean.std)
     extremes = [float(rows[end].mean()) for end in spec.extremes or ()]

@@ -204,6 +204,9 @@ def _replicas_combined(table: pd.DataFrame, compared: Compared) -> list[dict[Any
             group[value].to_list(),
             group[std].to_list(),
             group["upper_bound"].to_list() if bounded else None,
+            group["tracer_D_freedom"].to_list()
+            if bounded and "tracer_D_freedom" in group
+            else None,
         )
         combined.append(
             {

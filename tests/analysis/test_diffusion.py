@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tidynamics
-from diffusion_models import CASES
+from diffusion_models import CASES, harmonic_rings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -108,6 +108,7 @@ SHORT = [
     "cages, 30 ps, too short",
     "cages that nobody leaves",
     "drifting cell, drift not removed",
+    "cell that drifts as far as ions diffuse, drift not removed",
 ]
 
 
@@ -257,6 +258,70 @@ def test_replicas_that_spread_more_than_their_errors_widen_the_error():
     assert agreeing.std == pytest.approx(0.1 / np.sqrt(2))
     apart = combine_replicas([1.0, 3.0], [0.1, 0.1])
     assert (apart.value, apart.std) == (2.0, pytest.approx(1.0))
+
+
+def test_the_error_of_few_replicas_that_differ_has_few_degrees_of_freedom():
+    rng = np.random.default_rng(1)
+    for n in (2, 3):
+        inside = [
+            low < 1 < high
+            for values in 1 + 0.4 * rng.normal(size=(2000, n))
+            for low, high in [combine_replicas(values.tolist(), [0.05] * n).interval(0.95)]
+        ]
+        # where two happen to agree, nothing shows how they differ
+        assert 0.9 < np.mean(inside) < 0.97
+    assert combine_replicas([1.0], [0.1], [True], [7.0]).degrees_of_freedom == 7.0
+
+
+def jumps(seed: int, jumps_per_ion: float) -> tuple[np.ndarray, float]:
+    """56 identical ions that vibrate and jump by 2 Å at random, 60 ps; and their D, Å^2/ps."""
+    rng = np.random.default_rng(seed)
+    frames, ions, dt = 600, 56, 0.1
+    happens = rng.random((frames, ions, 1)) < jumps_per_ion / frames
+    steps = (
+        2.0 * rng.choice([-1, 1], (frames, ions, 1)) * np.eye(3)[rng.integers(0, 3, (frames, ions))]
+    )
+    positions = np.cumsum(happens * steps, axis=0) + rng.normal(0, 0.25, (frames, ions, 3))
+    return positions, jumps_per_ion * 2.0**2 / (6 * frames * dt)
+
+
+@pytest.mark.parametrize("jumps_of_all", [0.5, 1, 2, 4])
+def test_the_limit_of_a_D_holds_after_few_jumps_or_none(jumps_of_all):
+    held = []
+    for seed in range(100):
+        positions, D = jumps(seed, jumps_of_all / 56)
+        result = tracer_diffusion_coefficient(positions, 0.1, jump_length_A=2.0)
+        held.append(result.D_limit_cm2_s > 1e-4 * D)
+        assert result.upper_bound
+    assert np.mean(held) >= 0.9
+
+
+@pytest.mark.parametrize("jumps_per_ion", [1.1, 2.3, 9])
+def test_identical_ions_that_jump_rarely_do_not_differ_in_mobility(jumps_per_ion):
+    warned = []
+    for seed in range(60):
+        result = tracer_diffusion_coefficient(jumps(seed, jumps_per_ion)[0], 0.1, jump_length_A=2.0)
+        warned.append("differ in mobility" in " ".join(result.warnings))
+    assert np.mean(warned) <= 0.05
+
+
+def test_a_drift_of_all_ions_is_told_with_its_distance():
+    positions, _ = CASES["cell that drifts as far as ions diffuse, drift not removed"].make(0)
+    (warning,) = (w for w in tracer_diffusion_coefficient(positions, 0.05).warnings if "drift" in w)
+    assert "all ions drift together, by 2.9 Å in the run" in warning
+
+
+def test_errors_of_ions_that_feel_each_other_after_a_while():
+    """Harmonic rings of 4, which relax in a hundredth of the run."""
+    rows = []
+    for seed in range(60):
+        positions, D = harmonic_rings(seed, 600, 56, 0.1, spring=8.0)
+        result = tracer_diffusion_coefficient(positions, 0.1)
+        low, high = result.interval(0.95)
+        rows.append((low < 1e-4 * D < high, result.D_cm2_s / D, result.D_std_cm2_s / D))
+    inside, value, std = np.array(rows, float).T
+    assert inside.mean() > 0.88
+    assert value.std(ddof=1) / np.sqrt((std**2).mean()) < 1.3
 
 
 @settings(max_examples=40, deadline=None)

@@ -36,6 +36,7 @@ def diffusion() -> pd.DataFrame:
                     "replica": replica,
                     "tracer_D_cm2_s": factor * D,
                     "tracer_D_std_cm2_s": 0.01 * D,
+                    "tracer_D_freedom": 20.0,
                     "upper_bound": False,
                     "stationary": True,
                 }
@@ -141,7 +142,9 @@ def test_one_replica_that_is_a_bound_makes_the_mean_one(diffusion):
     assert combined["upper_bound"].to_list() == [True] + [False] * (len(combined) - 1)
     first = combined.iloc[0]
     assert first["tracer_D_limit_cm2_s"] == pytest.approx(
-        first["tracer_D_cm2_s"] + 1.645 * first["tracer_D_std_cm2_s"]
+        # Student's t, one degree of freedom: two replicas that differ
+        first["tracer_D_cm2_s"] + 6.314 * first["tracer_D_std_cm2_s"],
+        rel=1e-3,
     )
 
 
