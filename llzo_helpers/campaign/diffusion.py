@@ -23,7 +23,13 @@ from llzo_helpers.campaign.conductivity import conductivity_columns
 from llzo_helpers.campaign.kept import of_each_run
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.observed import ObservedRun
-from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, SystemKey, run_columns, system_key
+from llzo_helpers.campaign.tables import (
+    SYSTEM_COLUMNS,
+    SystemKey,
+    freedom_of,
+    run_columns,
+    system_key,
+)
 from llzo_helpers.errors import InputError
 from llzo_helpers.md.folder import read_start, read_thermo
 
@@ -209,7 +215,7 @@ def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
             group["tracer_D_cm2_s"].to_list(),
             group["tracer_D_std_cm2_s"].to_list(),
             group["upper_bound"].to_list(),
-            group["tracer_D_freedom"].to_list(),
+            freedom_of(group),
         )
         rows.append(
             {

@@ -11,7 +11,13 @@ from llzo_helpers.analysis.diffusion import combine_replicas
 from llzo_helpers.campaign.labels import size_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import accessible_over_static, paper_label
-from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, read_table, table_path, with_error
+from llzo_helpers.campaign.tables import (
+    SYSTEM_COLUMNS,
+    freedom_of,
+    read_table,
+    table_path,
+    with_error,
+)
 from llzo_helpers.errors import InputError
 from llzo_helpers.schema import Model
 
@@ -234,7 +240,7 @@ def combined(rows: pd.DataFrame, spec: Quantity, note: str = "") -> Measured:
     stds = rows[spec.std].to_list() if spec.std else [0.0] * len(values)
     of_D = spec is QUANTITIES["D"]
     bounds = rows["upper_bound"].to_list() if of_D else None
-    freedom = rows["tracer_D_freedom"].to_list() if of_D and "tracer_D_freedom" in rows else None
+    freedom = freedom_of(rows) if of_D else None
     mean = combine_replicas(values, stds, bounds, freedom)
     # a D that is not two standard errors above zero is known from above only
     bounded = mean.upper_bound or (spec.ratio and mean.value < 2 * mean.std)

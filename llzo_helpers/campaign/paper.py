@@ -14,6 +14,7 @@ from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
     against_volume,
+    freedom_of,
     read_table,
     save_table,
     table_path,
@@ -204,9 +205,7 @@ def _replicas_combined(table: pd.DataFrame, compared: Compared) -> list[dict[Any
             group[value].to_list(),
             group[std].to_list(),
             group["upper_bound"].to_list() if bounded else None,
-            group["tracer_D_freedom"].to_list()
-            if bounded and "tracer_D_freedom" in group
-            else None,
+            freedom_of(group) if bounded else None,
         )
         combined.append(
             {

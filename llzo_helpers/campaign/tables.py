@@ -80,6 +80,11 @@ def value_or_bound(row: Mapping[Any, Any]) -> str:
     return with_error(1e5 * row["tracer_D_cm2_s"], 1e5 * row["tracer_D_std_cm2_s"])
 
 
+def freedom_of(rows: pd.DataFrame) -> list[float] | None:
+    """Return the degrees of freedom of the standard errors of D, if a table has them."""
+    return rows["tracer_D_freedom"].to_list() if "tracer_D_freedom" in rows else None
+
+
 def with_error(value: float, std: float) -> str:
     """Return a value with its standard error, both to the first digit of the error.
 
