@@ -21,6 +21,7 @@ from fuzz.mutations import mutate_file, mutated_text, mutated_values
 from hdnnp_reference import DATA, read_structure
 from site_records import record_sites
 
+from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
 from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.campaign.site_files import load_network, network_as_json
 from llzo_helpers.campaign.tables import read_table, save_table
@@ -117,9 +118,10 @@ def _use_campaign(path: Path, values: dict[str, Any] | None) -> None:
     settings = campaign.md_settings(run)
     segments = plan_segments(nvt_schedule(run.temperature_K, settings), settings)
     frames = sum(segment.n_frames for segment in segments if segment.stage == "production")
-    first, last = (round(fraction * frames) for fraction in campaign.diffusion.fit_window)
+    window = campaign.diffusion.fit_window or DEFAULT_WINDOW  # null: looked for in each run
+    first, last = (round(fraction * frames) for fraction in window)
     if not 1 <= max(first, 1) + 2 <= last < frames:
-        raise WrongResultError(f"{frames} frames for {campaign.diffusion.fit_window}")
+        raise WrongResultError(f"{frames} frames for {window}")
 
 
 def _compare(written: dict[str, Any], campaign: Campaign) -> None:
