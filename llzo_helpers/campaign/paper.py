@@ -1,6 +1,7 @@
 """The paper's numbers, compared with ours."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,10 @@ from llzo_helpers.campaign.tables import (
     freedom_of,
     read_table,
     save_table,
-    table_path,
     value_or_bound,
     with_error,
 )
+from llzo_helpers.errors import InputError
 from llzo_helpers.paths import DATA
 from llzo_helpers.potentials import load_potential
 
@@ -152,11 +153,15 @@ def update_comparison(campaign: Campaign) -> pd.DataFrame:
 
 
 def compared_tables(campaign: Campaign) -> dict[str, pd.DataFrame]:
-    """Return those tables of `COMPARED` that the campaign has."""
-    names = sorted({one.table for one in COMPARED.values()})
-    tables = {
-        name: read_table(campaign, name) for name in names if table_path(campaign, name).is_file()
-    }
+    """Return those tables of `COMPARED` that the campaign has.
+
+    Without those that are damaged or were made with other settings: after a change, later notebooks
+    have not made theirs again yet. The report says so of each.
+    """
+    tables = {}
+    for name in sorted({one.table for one in COMPARED.values()}):
+        with suppress(InputError):
+            tables[name] = read_table(campaign, name)
     if {"sites", "site_definitions"} <= set(tables):
         tables["site_definitions"] = accessible_over_static(
             tables["site_definitions"], tables["sites"]

@@ -199,3 +199,15 @@ def test_a_number_with_two_counterparts_is_counted_once():
     first, *_ = verdict(compare_with_paper({"diffusion": twice}), 28)
     assert first.startswith("5 of the paper's 28 numbers")
     assert "counterpart here, in 6 comparisons: 2 within" in first
+
+
+def test_a_table_of_earlier_settings_is_not_compared(tmp_path: Path, monkeypatch):
+    """Notebook 03 runs again after a change of settings, before 04 has."""
+    monkeypatch.setattr(model, "RESULTS", tmp_path)
+    campaign = load_campaign("quick")
+    save_table(campaign, "site_definitions", pd.DataFrame({"run": ["x"]}))
+    assert "site_definitions" in compared_tables(campaign)
+    window = campaign.diffusion.model_copy(update={"fit_window": (0.2, 0.4)})
+    changed = campaign.model_copy(update={"diffusion": window})
+    assert compared_tables(changed) == {}
+    assert update_comparison(changed).empty
