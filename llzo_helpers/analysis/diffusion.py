@@ -44,12 +44,12 @@ CM2_S_PER_A2_PS = 1e-4
 """One Å^2/ps in cm^2/s."""
 
 _LONG_MODES = 20
-"""Of the slope over the window, for the correlation between ions, whose estimate has this many
-degrees of freedom; higher modes no longer show how long displacements are correlated."""
-_MODE_WEIGHTS = 1 / np.arange(1, _LONG_MODES + 1)
+"""Of the slope over the window, for the correlation between ions; higher modes no longer show how
+long displacements are correlated."""
+_HARMONIC = 1 / np.arange(1, _LONG_MODES + 1)
+_MODE_WEIGHTS = _HARMONIC / _HARMONIC.sum()
 """Slow modes have most of the variance, and show how ions move together for long; weights in
-proportion to it would leave the estimate two or three modes, these leave it eight."""
-_MODE_WEIGHTS /= _MODE_WEIGHTS.sum()
+proportion to it would leave the estimate two or three degrees of freedom, these leave it eight."""
 _DRIFT_PARTS, _COMMON_DRIFT = 20, 4.5
 """Of a run whose mean displacements are compared, and how many standard errors of their mean are a
 drift: one in 1000 runs without drift has as much along one of three axes (Student's t)."""

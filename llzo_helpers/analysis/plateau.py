@@ -150,11 +150,12 @@ def heterogeneity(
     """Variance of the MSDs of single ions, divided by that of as many identical ions.
 
     Identical ions move like Brownian ones; where they jump, their numbers of jumps in the run are
-    Poisson distributed, which adds one over that number to the relative variance. For Brownian
-    ions see Qian, Sheetz, Elson, Biophys. J. 60, 910 (1991); for d axes (effectively
-    fewer where the motion is anisotropic) it is 2/d times a factor from the time average. For ions
-    in traps, the ratio is known as the ergodicity breaking parameter (He, Burov, Metzler, Barkai,
-    Phys. Rev. Lett. 101, 058101 (2008)).
+    Poisson distributed, which adds one over that number to the relative variance (nothing if it is
+    infinite, as where the distance of jumps is not known). For Brownian ions see Qian, Sheetz,
+    Elson, Biophys. J. 60, 910 (1991); for d axes (effectively fewer where the motion is
+    anisotropic) it is 2/d times a factor from the time average. For ions in traps, the ratio is
+    known as the ergodicity breaking parameter (He, Burov, Metzler, Barkai, Phys. Rev. Lett.
+    101, 058101 (2008)).
     """
     n_frames, lag = len(trajectory), round(np.sqrt(first * last))
     if not msd_of_ions[:, lag].any():

@@ -1,5 +1,8 @@
 """Trajectories that were run elsewhere, in a campaign: tables, files, figures."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -256,6 +259,20 @@ def test_a_bad_file_is_refused_before_work_starts(changes, message, folder, tmp_
     with pytest.raises(InputError, match=message):
         run_campaign(str(folder / "mine.yaml"), "local", None)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_a_change_of_settings_makes_the_analyses_run_again(folder, tmp_path):
+    path, starts = folder / "mine.yaml", []
+    for window in ([0.1, 0.5], [0.2, 0.4]):
+        campaign_of(folder, entry(sites=False))
+        values = yaml.safe_load(path.read_text()) | {"diffusion": {"fit_window": window}}
+        path.write_text(yaml.safe_dump(values))
+        words = [sys.executable, "-m", "llzo_helpers", "run", str(path), "--cores", "1"]
+        subprocess.run(words, env=os.environ | {"LLZO_RESULTS": str(tmp_path)}, check=True)
+        table = pd.read_csv(tmp_path / "mine" / "diffusion.csv")
+        starts.append(float(table["fit_start_ps"].iloc[0]))
+    assert starts[1] == pytest.approx(2 * starts[0], rel=0.1)
 
 
 def test_the_example_that_ships_is_read(monkeypatch):
