@@ -13,18 +13,21 @@ CAMPAIGN ?= quick
 PROFILE  ?= local
 VENV     := .venv
 BIN      := $(VENV)/bin
+UV_INSTALL = UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes
 
 .PHONY: setup reproduce figures plan test fuzz drill lab docs lint lock
 
 setup: $(VENV)/.ready
 
 # The environment, from the lock; made again when the lock changes
-# uv takes a third of the time; where it cannot install (no wheel of it, another index), pip does
+# uv takes half the time; where it cannot install (no wheel of it, another index), pip does.
+# Both compile what they install: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each
+# step of a campaign would otherwise compile it again, which takes longer than most analyses
 $(VENV)/.ready: requirements.txt requirements-uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if not (3, 11) <= sys.version_info < (3, 14) else None'
 	$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt \
-	    && UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt \
+	    && $(UV_INSTALL) -r requirements.txt \
 	    || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
@@ -63,7 +66,7 @@ docs: setup $(VENV)/.docs-ready
 
 # What only the documentation needs; in the versions of the lock where that has them
 $(VENV)/.docs-ready: $(VENV)/.ready requirements-docs.txt
-	@UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-docs.txt \
+	@$(UV_INSTALL) -r requirements-docs.txt \
 	    || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
 	@touch $@
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy  # stats is loaded at first use: it is slow, and only confidence intervals need it
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtri, stdtrit  # scipy.stats takes a second to load
 
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, window_in_frames
 from llzo_helpers.analysis.msd import mean_squared_displacement, origin_modes
@@ -128,11 +128,11 @@ class TracerDiffusion:
         if not self.one_jump_D_cm2_s:
             return limit
         jumps = D / self.one_jump_D_cm2_s
-        most = float(scipy.stats.chi2.ppf(0.95, 2 * (jumps + 1))) / 2
+        most = float(chdtri(2 * (jumps + 1), 0.05)) / 2
         return max(limit, most * self.one_jump_D_cm2_s)
 
     def _quantile(self, probability: float) -> float:
-        return float(scipy.stats.t.ppf(probability, self.degrees_of_freedom))
+        return float(stdtrit(self.degrees_of_freedom, probability))
 
 
 def tracer_diffusion_coefficient(
@@ -317,7 +317,8 @@ def _variance(trajectory: NDArray[np.floating], first: int, last: int) -> _Varia
         return _Variance(0.0, n_ions - 1.0, 1.0, 0.0)
     correlation = float(_MODE_WEIGHTS @ (together / alone))
     scatter = modes[0].var(ddof=1) / n_ions * correlation
-    kurtosis = float(scipy.stats.kurtosis(modes[0], fisher=False))
+    squares = (modes[0] - modes[0].mean()) ** 2
+    kurtosis = float((squares**2).mean() / squares.mean() ** 2)
     of_correlation = 2 * float((_MODE_WEIGHTS**2).sum())
     of_scatter = max((kurtosis - 1) / n_ions, 2 / (n_ions - 1)) + of_correlation
 
@@ -451,7 +452,7 @@ class Combined:
         return max(self.value, 0.0) + self._quantile(0.95) * self.std
 
     def _quantile(self, probability: float) -> float:
-        return float(scipy.stats.t.ppf(probability, self.degrees_of_freedom))
+        return float(stdtrit(self.degrees_of_freedom, probability))
 
 
 def combine_replicas(

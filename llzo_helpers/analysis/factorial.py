@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit
 
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
@@ -35,7 +35,7 @@ class Effect:
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Confidence interval of `value` (Student's t)."""
-        half = float(stats.t.ppf((1 + level) / 2, self.degrees_of_freedom)) * self.std
+        half = float(stdtrit(self.degrees_of_freedom, (1 + level) / 2)) * self.std
         return self.value - half, self.value + half
 
     def factor_interval(self, level: float = 0.95) -> tuple[float, float]:

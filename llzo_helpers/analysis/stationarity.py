@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # stats is loaded at first use
 from numpy.typing import ArrayLike
+from scipy.special import stdtr
 
 from llzo_helpers.errors import InputError
 
@@ -35,7 +35,7 @@ class Drift:
     @property
     def significant(self) -> bool:
         """Whether the change is more than chance allows (Student's t, two-sided)."""
-        tail = scipy.stats.t.sf(abs(self.sigma), self.degrees_of_freedom)
+        tail = stdtr(self.degrees_of_freedom, -abs(self.sigma))
         return bool(2 * tail < SIGNIFICANCE)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy  # stats is loaded at first use: it is slow
+from scipy.special import chdtri  # scipy.stats takes a second to load
 
 from llzo_helpers.analysis.diffusion import combine_replicas
 from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label, system_label
@@ -366,7 +366,7 @@ def _common_factors(comparison: pd.DataFrame) -> list[str]:
         error = float(1 / np.sqrt(weights.sum()))
         scatter = float((weights * (logarithms - logarithm) ** 2).sum())
         # as the errors explain it, at 5 %
-        common = scatter < scipy.stats.chi2.ppf(0.95, len(rows) - 1)
+        common = scatter < chdtri(len(rows) - 1, 0.05)
         if len(rows) < 3 or not common or abs(logarithm) < AGREES_WITHIN_SIGMA * error:
             continue
         name = COMPARED[str(quantity)].head.split(" (")[0]
