@@ -22,7 +22,7 @@ setup: $(VENV)/.ready
 # The environment, from the lock; made again when the lock changes
 # uv takes half the time; where it cannot install (no wheel of it, another index), pip does.
 # Both compile what they install: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each
-# step of a campaign would otherwise compile it again, which takes longer than most analyses
+# step of a campaign would otherwise compile it again, for two to three seconds
 $(VENV)/.ready: requirements.txt requirements-uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if not (3, 11) <= sys.version_info < (3, 14) else None'
 	$(PYTHON) -m venv $(VENV)
