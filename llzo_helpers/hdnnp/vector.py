@@ -463,6 +463,13 @@ def mantissa_of(typing: Any, value: Any) -> Any:
 
 # Kernels allocate nothing, so numba need not count references to arrays: it would at every call,
 # for each of the tables, and that took a tenth of the time. (`_nrt` is numba's "runtime",
-# which counts.) Nor do they look whether a divisor is zero.
-compiled = njit(_nrt=False, error_model="numpy")
-inlined = njit(_nrt=False, error_model="numpy", forceinline=True)
+# which counts.) Nor do they look whether a divisor is zero. Neither Python nor C calls them: what
+# would let these takes a quarter of the compiler's time.
+_KERNEL = {
+    "_nrt": False,
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+compiled = njit(**_KERNEL)
+inlined = njit(**_KERNEL, forceinline=True)
