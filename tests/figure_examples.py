@@ -21,6 +21,7 @@ from llzo_helpers.campaign.diffusion import analyse_arrhenius, combine
 from llzo_helpers.campaign.labels import run_label, run_name_in_system, system_label
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.paper import paper_values_for
+from llzo_helpers.campaign.preparation import GLASS_COLUMNS
 from llzo_helpers.campaign.site_panels import DensityPanel, VolumePanel
 from llzo_helpers.campaign.site_sensitivity import SensitivityPoint
 from llzo_helpers.campaign.tables import run_columns, system_columns
@@ -148,6 +149,14 @@ class Examples:
         lags = pd.concat([rows.assign(lag_ps=lag) for lag in (0.1, 1.0, 5.0)])
         whole = dict.fromkeys(self.names, self.walk)
         return diffusion.ageing_lags_figure(lags, whole, self.names, self.site_looks())
+
+    def preparation(self) -> go.Figure:
+        made = self.glass_rows().drop_duplicates(GLASS_COLUMNS)[GLASS_COLUMNS][:2]
+        changes = ("lags of 10 → 100 ps", "quench_K_ps 5 → 200, relax_cell no → yes")
+        numbers = {"factor": 0.5, "factor_low_95": 0.3, "factor_high_95": 0.9}
+        return amorphous.preparation_figure(
+            pd.concat([made.assign(change=change, **numbers) for change in changes])
+        )
 
     def framework(self) -> go.Figure:
         times = np.arange(10.0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
+from scipy.special import chdtri, stdtrit
 
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
@@ -149,3 +149,79 @@ def _variance_of_means(groups: Sequence[FloatArray]) -> float:
     freedom = sum(len(group) - 1 for group in groups)
     pooled = sum(((group - group.mean()) ** 2).sum() for group in groups) / freedom
     return float(pooled * sum(1 / len(group) for group in groups))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviation of ln D between things made alike."""
+
+    std: float
+    degrees_of_freedom: int
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Confidence interval of `std` (chi-squared)."""
+        tail = (1 - level) / 2
+        scaled = self.std * np.sqrt(self.degrees_of_freedom)
+        low, high = (scaled / np.sqrt(chdtri(self.degrees_of_freedom, p)) for p in (tail, 1 - tail))
+        return float(low), float(high)
+
+
+def effects_against_first(
+    D: Sequence[ArrayLike], std: Sequence[ArrayLike]
+) -> tuple[list[Effect], Spread | None]:
+    """Compare groups of diffusivities with the first: a one-way layout of ln D.
+
+    Parameters
+    ----------
+    D, std
+        Diffusivities and their standard errors, in any common unit: an array [replica] for each
+        group.
+
+    Returns
+    -------
+    effects
+        Difference of the means of ln D of each group after the first, from that of the first. The
+        error is from the scatter within groups, pooled over all of them; without replicas it is
+        propagated from `std` and does not include such scatter.
+    spread
+        That scatter; None without replicas.
+
+    Raises
+    ------
+    InputError
+        For diffusivities that are not positive.
+    """
+    logarithms, variances = [], []
+    for values, errors in zip(D, std, strict=True):
+        of_group, error = np.asarray(values, dtype=float), np.asarray(errors, dtype=float)
+        if of_group.ndim != 1 or not len(of_group) or not (of_group > 0).all():
+            raise InputError("D: a logarithm needs one positive D or more in each group")
+        logarithms.append(np.log(of_group))
+        variances.append(float(((error / of_group) ** 2).mean()) / len(of_group))
+    freedom = sum(len(values) - 1 for values in logarithms)
+    spread = None
+    if freedom:
+        squares = sum(float(((values - values.mean()) ** 2).sum()) for values in logarithms)
+        spread = Spread(float(np.sqrt(squares / freedom)), freedom)
+        variances = [spread.std**2 / len(values) for values in logarithms]
+    effects = [
+        Effect(
+            float(values.mean() - logarithms[0].mean()),
+            float(np.sqrt(variance + variances[0])),
+            float(freedom) if freedom else np.inf,
+        )
+        for values, variance in zip(logarithms[1:], variances[1:], strict=True)
+    ]
+    return effects, spread
+
+
+def mean_effect(ln_ratios: ArrayLike) -> Effect:
+    """Return the mean of changes of ln D that were measured in several runs, [run].
+
+    The error is from their spread; it is unknown (NaN) for a single one.
+    """
+    values = np.asarray(ln_ratios, dtype=float)
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise InputError("ln_ratios: must be one finite number or more")
+    std = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    return Effect(float(values.mean()), float(std), float(len(values) - 1))

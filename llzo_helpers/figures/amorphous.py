@@ -1,13 +1,16 @@
 """Crystal, melt and glass side by side, as in the paper's supporting information."""
 
 from collections.abc import Iterable, Mapping
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from llzo_helpers.analysis.order import CoordinationNumbers, PairDistribution
-from llzo_helpers.figures.looks import Look, potential_colour, shade
+from llzo_helpers.campaign.labels import system_label
+from llzo_helpers.campaign.preparation import GLASS_COLUMNS
+from llzo_helpers.figures.looks import SYMBOLS, Look, potential_colour, shade
 from llzo_helpers.figures.measured import add_curve
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import BLACK, GREY, new_figure, new_panels
@@ -145,3 +148,60 @@ def quench_figure(energy: pd.DataFrame) -> go.Figure:
         marker={"size": 3, "color": BLACK},
     )
     return figure
+
+
+@registered("preparation")
+def preparation_figure(table: pd.DataFrame) -> go.Figure:
+    """Factors in D due to lag, age and how glasses were made, with 95 % intervals.
+
+    Parameters
+    ----------
+    table
+        Of `llzo_helpers.campaign.preparation.preparation_effects`.
+    """
+    changes = list(dict.fromkeys(table["change"]))
+    figure = new_figure(
+        x="factor in D",
+        y="",
+        caption=(
+            "What D of a glass depends on. Lag and age: within each run, errors from the spread "
+            "between runs. Otherwise: glasses made in another way, against those made as the "
+            "first, errors from the spread between glasses made alike, which is shown, too. Bars: "
+            "95 % intervals; dotted: no effect."
+        ),
+    )
+    figure.update_layout(height=140 + 45 * len(changes), margin={"l": 230})
+    places = {change: len(changes) - 1 - row for row, change in enumerate(changes)}
+    groups = list(table.groupby(GLASS_COLUMNS, sort=False))
+    for index, (_, rows) in enumerate(groups):
+        first = rows.iloc[0].to_dict()
+        shift = 0.2 * (index - (len(groups) - 1) / 2)
+        figure.add_scatter(
+            x=rows["factor"],
+            y=[places[change] - shift for change in rows["change"]],
+            error_x={
+                "array": rows["factor_high_95"] - rows["factor"],
+                "arrayminus": rows["factor"] - rows["factor_low_95"],
+                "thickness": 1.5,
+                "width": 5,
+            },
+            mode="markers",
+            marker={
+                "color": potential_colour(first["md_potential"]),
+                "symbol": SYMBOLS[index % len(SYMBOLS)],
+                "size": 10,
+            },
+            name=f"{system_label(first | _ANY_GLASS)}, {first['temperature_K']:g} K",
+        )
+    figure.update_xaxes(type="log")
+    figure.update_yaxes(
+        tickvals=list(places.values()),
+        ticktext=["<br>".join(wrap(change, 32)) for change in changes],
+        range=[-0.6, len(changes) - 0.4],
+    )
+    figure.add_vline(x=1, line={"dash": "dot", "color": BLACK, "width": 1})
+    return figure
+
+
+_ANY_GLASS = {"phase": "amorphous", "melt_quench": "as made"}
+"""What a name needs that the glasses compared do not have in common."""

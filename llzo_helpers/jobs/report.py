@@ -76,6 +76,7 @@ SECTIONS = (
             "running_diffusion",
             "ageing",
             "ageing_lags",
+            "preparation",
             "framework",
         ),
         tables=(
@@ -84,6 +85,12 @@ SECTIONS = (
                 "diffusion",
                 "Each run: tracer diffusion coefficient and that of each half of the run, the lags "
                 "of the fit, collective (charge) diffusion coefficient and Haven ratio.",
+            ),
+            (
+                "preparation",
+                "What D of glasses depends on: factors in D with 95 % intervals. Lag and age: "
+                "within each run. Made: in another way than the first. Replicas: spread of those "
+                "made alike.",
             ),
             (
                 "framework_summary",

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llzo_helpers.analysis.factorial import decompose
+from llzo_helpers.analysis.factorial import decompose, effects_against_first, mean_effect
 from llzo_helpers.campaign.crossover import require_same_elements
 from llzo_helpers.errors import InputError
 from llzo_helpers.potentials import load_potential
@@ -117,3 +117,41 @@ def test_potentials_of_different_elements_are_refused():
     potentials["wang2014"] = potentials["wang2014"].model_copy(update={"elements": ["Li", "O"]})
     with pytest.raises(InputError, match=r"wang2014.*elements = \['Li', 'O'\].*same elements"):
         require_same_elements(potentials)
+
+
+@pytest.mark.parametrize("level", [0.68, 0.95])
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_comparisons_with_the_first_cover_the_truth(replicas, level):
+    """Five ways of making a glass, glasses made alike differ; single ones by their errors only."""
+    rng = np.random.default_rng(4)
+    truth, trials = np.array([0, 0.5, -1, 0.2, 0]), 800
+    within = covered = 0
+    for _ in range(trials):
+        ln_D = truth[:, None] - 14 + rng.normal(0, 0.3, (5, replicas))
+        D = np.exp(ln_D)
+        effects, spread = effects_against_first(list(D), list(0.3 * D))
+        for effect, true in zip(effects, truth[1:], strict=True):
+            low, high = effect.interval(level)
+            within += low < true < high
+        if spread is None:
+            continue
+        low, high = spread.interval(level)
+        covered += low < 0.3 < high
+    assert within / (4 * trials) == pytest.approx(level, abs=0.03)
+    if replicas > 1:
+        assert covered / trials == pytest.approx(level, abs=0.05)
+
+
+def test_without_replicas_there_is_no_spread_and_comparisons_say_what_they_need():
+    effects, spread = effects_against_first([[1e-6], [3e-6]], [[2e-7], [6e-7]])
+    assert spread is None
+    assert effects[0].factor == pytest.approx(3)
+    assert effects[0].std == pytest.approx(np.hypot(0.2, 0.2))
+    assert mean_effect([0.3, 0.5]).value == pytest.approx(0.4)
+    assert np.isnan(mean_effect([0.3]).std)
+    for refused in (
+        lambda: effects_against_first([[1e-6], []], [[0], []]),
+        lambda: mean_effect([]),
+    ):
+        with pytest.raises(InputError):
+            refused()
