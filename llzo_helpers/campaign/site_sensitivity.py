@@ -22,6 +22,7 @@ from llzo_helpers.campaign.sites import (
     find_sites,
     garnet_sites,
     garnet_types,
+    vectors_of,
 )
 from llzo_helpers.md.trajectory import Trajectory
 
@@ -86,12 +87,13 @@ def sensitivity(
     """
     points = []
     cell, interval = trajectory.cell, trajectory.frame_interval_ps
+    vectors = vectors_of(trajectory, settings, system.mobile)
     for choice in choices:
         changes = dict(choice)
         seeds = None
         if changes.pop("seeded", False) and isinstance(system.run, Run):
             seeds = garnet_sites(system.run, cell)
-        sites = find_sites(trajectory, settings, system.mobile, seeds=seeds, **changes)
+        sites = find_sites(vectors, cell, settings, seeds=seeds, **changes)
         stays = find_stays(
             sites.assignments, sites.n_sites, minimum_frames=system.minimum_stay_frames
         )

@@ -16,6 +16,7 @@ from llzo_helpers.analysis.sites import (
     BackJumps,
     JumpDiffusion,
     JumpStatistics,
+    LandmarkVectors,
     ProbabilityDensity,
     SiteAnalysis,
     Stays,
@@ -26,11 +27,11 @@ from llzo_helpers.analysis.sites import (
     find_stays,
     jump_diffusion,
     jump_statistics,
-    landmark_analysis,
     oxygen_coordination,
     polyhedron_volumes,
     probability_density,
     site_network,
+    sites_of_vectors,
     static_site_volumes,
     wyckoff_positions,
     wyckoff_types,
@@ -166,7 +167,8 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
     framework = run_framework(run, trajectory)
     seeded = framework.garnet_stands and settings.crystal_sites == "seeded"
     seeds = garnet_sites(run, cell) if seeded and isinstance(run, Run) else None
-    sites = find_sites(trajectory, settings, mobile, seeds=seeds)
+    vectors = vectors_of(trajectory, settings, mobile)
+    sites = find_sites(vectors, cell, settings, seeds=seeds)
     surroundings = Surroundings(
         sites, trajectory.symbols[~mobile], run.mobile, settings.coordination_cutoff_A
     )
@@ -198,9 +200,9 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
             sites.assignments,
             sites.confidences,
             find_sites(
-                trajectory,
+                vectors,
+                cell,
                 settings,
-                mobile,
                 seeds=seeds,
                 assignment_threshold=settings.assignment_threshold - THRESHOLD_STEP,
             ).assignments,
@@ -376,20 +378,30 @@ class Surroundings:
             return np.asarray(total / weight)
 
 
-def find_sites(
-    trajectory: Trajectory, settings: SiteSettings, mobile: BoolArray, **changes: Any
-) -> SiteAnalysis:
-    """Return the sites of a trajectory, with the campaign's settings except for `changes`."""
-    return landmark_analysis(
+def vectors_of(
+    trajectory: Trajectory, settings: SiteSettings, mobile: BoolArray
+) -> LandmarkVectors:
+    """Return the landmark vectors of a trajectory, with the campaign's settings."""
+    return LandmarkVectors.of_trajectory(
         trajectory,
         trajectory.cell,
         mobile,
+        place_distance_A=settings.place_distance_A,
+        window_frames=max(1, round(FRAMEWORK_WINDOW_PS / trajectory.frame_interval_ps)),
+    )
+
+
+def find_sites(
+    vectors: LandmarkVectors, cell: FloatArray, settings: SiteSettings, **changes: Any
+) -> SiteAnalysis:
+    """Return the sites of a trajectory, with the campaign's settings except for `changes`."""
+    return sites_of_vectors(
+        vectors,
+        cell,
         **{
             "clustering": settings.clustering,
             "clustering_threshold": settings.clustering_threshold,
             "assignment_threshold": settings.assignment_threshold,
-            "place_distance_A": settings.place_distance_A,
-            "window_frames": max(1, round(FRAMEWORK_WINDOW_PS / trajectory.frame_interval_ps)),
             **changes,
         },
     )

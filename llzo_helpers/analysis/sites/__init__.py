@@ -1,6 +1,7 @@
 """Sites of mobile ions, the jumps between them, their network and volumes.
 
-Where to start: `landmark_analysis` finds the sites of a trajectory and assigns the ions to them;
+Where to start: `landmark_analysis` finds the sites of a trajectory and assigns the ions to them
+(for several definitions of a site, `sites_of_vectors` with one `LandmarkVectors.of_trajectory`);
 `find_stays` and `jump_statistics` turn this into residence times and rates; `site_network`,
 `percolation` and `superbasins` describe how the sites connect, `static_site_volumes` and
 `accessible_volumes` how large they are, and `jump_diffusion` what this means for diffusion;
@@ -8,7 +9,12 @@ Where to start: `landmark_analysis` finds the sites of a trajectory and assigns 
 """
 
 from llzo_helpers.analysis.frames import Frames
-from llzo_helpers.analysis.sites.analysis import UNASSIGNED, SiteAnalysis, landmark_analysis
+from llzo_helpers.analysis.sites.analysis import (
+    UNASSIGNED,
+    SiteAnalysis,
+    landmark_analysis,
+    sites_of_vectors,
+)
 from llzo_helpers.analysis.sites.density import (
     ProbabilityDensity,
     Surface,
@@ -33,6 +39,7 @@ from llzo_helpers.analysis.sites.kinetics import (
     jump_diffusion,
     network_diffusion,
 )
+from llzo_helpers.analysis.sites.landmark_vectors import LandmarkVectors
 from llzo_helpers.analysis.sites.landmarks import Landmarks, voronoi_landmarks
 from llzo_helpers.analysis.sites.network import (
     PercolatingCluster,
@@ -70,6 +77,7 @@ __all__ = [
     "Frames",
     "JumpDiffusion",
     "JumpStatistics",
+    "LandmarkVectors",
     "Landmarks",
     "PercolatingCluster",
     "ProbabilityDensity",
@@ -101,6 +109,7 @@ __all__ = [
     "probability_density",
     "radical_voronoi_volumes",
     "site_network",
+    "sites_of_vectors",
     "static_site_volumes",
     "superbasin_scan",
     "superbasins",

@@ -3,19 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
-from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames, as_frames
-from llzo_helpers.analysis.periodic import checked_cell, close_pairs, nearest_image, reduced_cell
+from llzo_helpers.analysis.frames import CHUNK_FRAMES, Frames
+from llzo_helpers.analysis.periodic import checked_cell, close_pairs, nearest_image
 from llzo_helpers.analysis.sites._sitator import run_sitator
 from llzo_helpers.analysis.sites.arguments import (
     check_parameters,
-    check_size,
-    checked_division,
     checked_seeds,
 )
 from llzo_helpers.analysis.sites.clustering import (
@@ -25,8 +23,8 @@ from llzo_helpers.analysis.sites.clustering import (
     seeded_clustering,
 )
 from llzo_helpers.analysis.sites.landmark_vectors import LandmarkVectors
-from llzo_helpers.analysis.sites.landmarks import Landmarks, framework_landmarks
-from llzo_helpers.analysis.sites.places import Epoch, settled_framework
+from llzo_helpers.analysis.sites.landmarks import Landmarks
+from llzo_helpers.analysis.sites.places import Epoch
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 from llzo_helpers.errors import InputError
 
@@ -188,36 +186,66 @@ def landmark_analysis(
         frames, parameters out of range, a cell that cannot be that of a solid, seeds at the same
         place or where no ion is, or a framework that melted.
     """
-    frames = as_frames(positions, at_least=2)
+    definition: dict[str, Any] = {
+        "clustering": clustering,
+        "engine": engine,
+        "clustering_threshold": clustering_threshold,
+        "assignment_threshold": assignment_threshold,
+        "minimum_site_occupancy": minimum_site_occupancy,
+        "expansion": expansion,
+        "inflation": inflation,
+    }
+    check_parameters(**definition)
+    vectors = LandmarkVectors.of_trajectory(
+        positions,
+        cell,
+        mobile,
+        cutoff_midpoint=cutoff_midpoint,
+        cutoff_steepness=cutoff_steepness,
+        place_distance_A=place_distance_A,
+        window_frames=window_frames,
+    )
+    return sites_of_vectors(vectors, cell, seeds=seeds, **definition)
+
+
+def sites_of_vectors(
+    stream: LandmarkVectors,
+    cell: ArrayLike,
+    *,
+    clustering: Literal["dotprod", "mcl"] = "dotprod",
+    seeds: ArrayLike | None = None,
+    clustering_threshold: float = 0.45,
+    assignment_threshold: float = 0.8,
+    minimum_site_occupancy: float = 0.01,
+    expansion: int = 2,
+    inflation: float = 8.0,
+    engine: Literal["native", "sitator"] = "native",
+) -> SiteAnalysis:
+    """Find the sites of mobile ions from their landmark vectors; see `landmark_analysis`.
+
+    Parameters
+    ----------
+    stream
+        Vectors of a trajectory, which several definitions of a site can share.
+    cell
+        That of the trajectory, as it was given: a cell of the same lattice.
+    clustering, seeds, clustering_threshold, assignment_threshold, minimum_site_occupancy
+        As in `landmark_analysis`.
+    expansion, inflation, engine
+        As in `landmark_analysis`.
+    """
     cell = checked_cell(cell)
-    mobile = checked_division(mobile)
     check_parameters(
         clustering=clustering,
         engine=engine,
-        cutoff_midpoint=cutoff_midpoint,
-        cutoff_steepness=cutoff_steepness,
         clustering_threshold=clustering_threshold,
         assignment_threshold=assignment_threshold,
         minimum_site_occupancy=minimum_site_occupancy,
         expansion=expansion,
         inflation=inflation,
-        place_distance_A=place_distance_A,
-        window_frames=window_frames,
     )
-    reduced = reduced_cell(cell)
-    check_size(reduced, int((~mobile).sum()))
-    framework = settled_framework(
-        frames,
-        reduced,
-        mobile,
-        place_distance_A=place_distance_A,
-        window_frames=window_frames,
-    )
+    framework, landmarks, reduced = stream.framework, stream.landmarks, stream.cell
     known = None if seeds is None else checked_seeds(seeds, framework.positions, reduced)
-    landmarks = framework_landmarks(framework, reduced)
-    stream = LandmarkVectors(
-        frames, reduced, mobile, framework, landmarks, cutoff_midpoint, cutoff_steepness
-    )
     if engine == "sitator":
         specific = (
             {"clustering_threshold": clustering_threshold}

@@ -10,16 +10,22 @@ vector follows the site, not a point in space.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numba
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
-from llzo_helpers.analysis.frames import Frames
-from llzo_helpers.analysis.periodic import nearest_image
-from llzo_helpers.analysis.sites.landmarks import Landmarks
-from llzo_helpers.analysis.sites.places import Framework, epoch_chunks
+from llzo_helpers.analysis.frames import Frames, as_frames
+from llzo_helpers.analysis.periodic import checked_cell, nearest_image, reduced_cell
+from llzo_helpers.analysis.sites.arguments import (
+    check_parameters,
+    check_size,
+    checked_division,
+)
+from llzo_helpers.analysis.sites.landmarks import Landmarks, framework_landmarks
+from llzo_helpers.analysis.sites.places import Framework, epoch_chunks, settled_framework
 from llzo_helpers.arrays import BoolArray, FloatArray, IntArray
 
 # A component counts as zero where the cutoff function has fallen to this.
@@ -45,6 +51,43 @@ class LandmarkVectors:
     landmarks: Landmarks
     cutoff_midpoint: float = 1.5
     cutoff_steepness: float = 30.0
+
+    @classmethod
+    def of_trajectory(
+        cls,
+        positions: ArrayLike | Frames,
+        cell: ArrayLike,
+        mobile: ArrayLike,
+        *,
+        cutoff_midpoint: float = 1.5,
+        cutoff_steepness: float = 30.0,
+        place_distance_A: float = 1.5,
+        window_frames: int = 50,
+    ) -> Self:
+        """Find the framework of a trajectory, its places and its landmarks.
+
+        This is what analyses with several definitions of a site have in common; see
+        `llzo_helpers.analysis.sites.landmark_analysis` for the arguments and the errors.
+        """
+        frames = as_frames(positions, at_least=2)
+        reduced = reduced_cell(checked_cell(cell))
+        mask = checked_division(mobile)
+        check_parameters(
+            cutoff_midpoint=cutoff_midpoint,
+            cutoff_steepness=cutoff_steepness,
+            place_distance_A=place_distance_A,
+            window_frames=window_frames,
+        )
+        check_size(reduced, int((~mask).sum()))
+        framework = settled_framework(
+            frames,
+            reduced,
+            mask,
+            place_distance_A=place_distance_A,
+            window_frames=window_frames,
+        )
+        landmarks = framework_landmarks(framework, reduced)
+        return cls(frames, reduced, mask, framework, landmarks, cutoff_midpoint, cutoff_steepness)
 
     def __iter__(self) -> Iterator[tuple[int, FloatArray, csr_array]]:
         for epoch, chunk in epoch_chunks(self.frames, self.framework.epochs):
