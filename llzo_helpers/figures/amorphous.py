@@ -193,7 +193,9 @@ def preparation_figure(table: pd.DataFrame) -> go.Figure:
             },
             name=f"{system_label(first | _ANY_GLASS)}, {first['temperature_K']:g} K",
         )
-    figure.update_xaxes(type="log")
+    ends = np.log10([table["factor_low_95"].min(), table["factor_high_95"].max()])
+    margin = 0.05 * (ends[1] - ends[0])
+    figure.update_xaxes(type="log", range=[ends[0] - margin, ends[1] + margin])
     figure.update_yaxes(
         tickvals=list(places.values()),
         ticktext=["<br>".join(wrap(change, 32)) for change in changes],
