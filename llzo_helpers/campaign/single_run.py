@@ -34,6 +34,10 @@ class SingleRun(Campaign):
         """Where the results go."""
         return self.folder / "analysis"
 
+    def md_settings(self, run: Run) -> MDSettings:
+        """Settings of the run, as far as they are known."""
+        return self.md
+
     def run_directory(self, run: Run) -> Path:
         """Folder of the run's files."""
         return self.folder

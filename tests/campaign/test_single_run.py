@@ -43,7 +43,8 @@ def test_its_folder_is_a_campaign_of_one_run(by_hand: Path):
     assert campaign.analysed_site_runs == [run]
     assert (run.structure, run.temperature_K) == (STRUCTURE, 1300)
     assert campaign.directory == by_hand / "analysis"
-    assert campaign.md.equilibration_ps == SHORT.equilibration_ps
+    # by which a glass has an age
+    assert campaign.md_settings(run).equilibration_ps == SHORT.equilibration_ps
     trajectory = Trajectory(by_hand)
     expected = tracer_diffusion_coefficient(
         trajectory.relative_to_framework(), trajectory.frame_interval_ps, (0.1, 0.5)
