@@ -184,14 +184,17 @@ def estimate(
         settings.total_steps / speed(run.structure, run.md_potential) + notebook_seconds
         for run, settings, _ in runs
     ]
-    cores_of_a_run = campaign.md.processes
+    # a run has no more cores than there are
+    cores_of_a_run = min(campaign.md.processes, cores)
     at_once = max(1, cores // cores_of_a_run)
     wall = max(max(core_seconds), sum(core_seconds) / at_once) / cores_of_a_run
-    generate = len(campaign.structures) * notebook_seconds
-    for glass in campaign.glasses:
-        # the melt is of one cell, which is not accounted for
-        steps_s = speed(glass.as_quenched, glass.structure_potential)
-        generate += glass.melt_quench.total_steps / steps_s
+    # the melt is of one cell, which is not accounted for
+    melts = [
+        glass.melt_quench.total_steps / speed(glass.as_quenched, glass.structure_potential)
+        for glass in campaign.glasses
+    ]
+    generate = len(campaign.structures) * notebook_seconds + sum(melts)
+    longest = max(melts, default=0.0)
     on_progress("timing: the analysis of diffusion")
     diffusion = notebook_seconds + _time_diffusion(campaign) * len(campaign.runs)
     disk = sum(run_bytes(run, settings) for run, settings, _ in runs)
@@ -202,7 +205,7 @@ def estimate(
             "01 structures",
             len(campaign.structures),
             generate / 3600,
-            generate / min(cores, len(campaign.structures)) / 3600,
+            max(longest, generate / min(cores, len(campaign.structures))) / 3600,
             glasses / 1e6 + len(campaign.structures) * notebooks,
         ),
         StageCost(

@@ -37,6 +37,9 @@ def test_given_a_speed_the_hours_follow():
     assert md.core_hours == pytest.approx(steps / 100 / 3600, rel=0.01)
     # 8 cores a run, 8 runs at a time
     assert md.wall_hours == pytest.approx(md.core_hours / 64)
+    # fewer cores than a run asks for: it takes what there is
+    _, md, _ = plan.estimate(campaign, cores=2, steps_per_second=100)
+    assert md.wall_hours == pytest.approx(md.core_hours / 2)
 
 
 @pytest.mark.slow
@@ -47,6 +50,10 @@ def test_a_campaign_of_glasses_alone():
     structures, _, _ = plan.estimate(campaign, cores=2, steps_per_second=100)
     steps = sum(glass.melt_quench.total_steps for glass in campaign.glasses)
     assert structures.core_hours > steps / 100 / 3600 > 0
+    # no glass is made by more than one core
+    longest = max(glass.melt_quench.total_steps for glass in campaign.glasses)
+    structures, _, _ = plan.estimate(campaign, cores=512, steps_per_second=100)
+    assert structures.wall_hours >= longest / 100 / 3600
 
 
 @pytest.mark.slow
