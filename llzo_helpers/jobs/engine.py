@@ -92,8 +92,10 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         + f" -> {campaign.directory}",
         flush=True,
     )
+    settings = [campaign.md, *([campaign.vibration.md] if campaign.vibration else [])]
     for potential in campaign.potentials:
-        require_capabilities(lmp, campaign.md, load_potential(potential))
+        for md in settings:
+            require_capabilities(lmp, md, load_potential(potential))
     for glass in campaign.glasses:
         require_capabilities(lmp, glass.melt_quench, load_potential(glass.structure_potential))
     _require_trajectories(campaign)

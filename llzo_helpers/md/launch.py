@@ -134,6 +134,8 @@ def require_capabilities(lmp: Path, settings: ChainSettings, potential: Potentia
             f"{lmp}: built without package {package}, which launcher = {settings.launcher!r} "
             f"needs; choose 'auto', or set {LMP_VARIABLE} to a LAMMPS that has it"
         )
+    if launcher_of(lmp, settings, potential) == "mpi":
+        find_mpiexec()
     script = potential.directory / "potential.lmp"
     if needs_python(lmp, potential):
         if settings.launcher not in ("auto", "serial", "openmp"):

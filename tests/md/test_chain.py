@@ -19,7 +19,7 @@ from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.files import sha256
 from llzo_helpers.md.chain import Progress, run_md, run_schedule
 from llzo_helpers.md.folder import completed_segments, read_thermo, run_progress
-from llzo_helpers.md.launch import environment, find_lammps
+from llzo_helpers.md.launch import environment, find_lammps, require_capabilities
 from llzo_helpers.md.lock import locked
 from llzo_helpers.md.segments import Stage
 from llzo_helpers.md.settings import MDSettings
@@ -311,6 +311,14 @@ def test_mpi_ranks_that_run_as_copies_are_noticed(tmp_path: Path, arguments, mon
     with pytest.raises(SimulationError, match="ran on 1 MPI ranks instead of 2"):
         run_md(tmp_path / "run", **{**arguments, "settings": settings})
     assert not list((tmp_path / "run").glob("segment_????"))
+
+
+@pytest.mark.parametrize("launcher", ["auto", "mpi"])
+def test_without_mpiexec_two_ranks_are_refused_before_work(launcher, potential, monkeypatch):
+    monkeypatch.setenv("LLZO_MPIEXEC", "/nowhere/mpiexec")
+    settings = SHORT.model_copy(update={"launcher": launcher, "processes": 2})
+    with pytest.raises(InputError, match="mpiexec: not found at /nowhere/mpiexec"):
+        require_capabilities(find_lammps(), settings, potential)
 
 
 def test_progress_counts_up_to_the_end(tmp_path: Path, arguments):
