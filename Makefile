@@ -20,7 +20,7 @@ UV_INSTALL = UV_LINK_MODE=copy $(BIN)/uv pip install --quiet --compile-bytecode 
 setup: $(VENV)/.ready
 
 # The environment, from the lock; made again when the lock changes
-# uv takes half the time; where it cannot install (no wheel of it, another index), pip does.
+# uv takes less than half the time; where it cannot install (no wheel of it, another index), pip does.
 # Both compile what they install: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each
 # step of a campaign would otherwise compile it again, for two to three seconds
 $(VENV)/.ready: requirements.txt requirements-uv.txt pyproject.toml

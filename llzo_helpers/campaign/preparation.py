@@ -73,7 +73,7 @@ def _within_runs(
     for name in group["run"]:
         middle = float(np.sqrt(np.prod(results[name].fit_lags_ps)))
         long, short = (_at(results[name].running, lag) for lag in (middle, middle / SHORTER))
-        if min(long, short) > 0:
+        if long > 0 and short > 0:
             middles.append(middle)
             by_lag.append(np.log(long / short))
     by_age = []
@@ -93,8 +93,9 @@ def _within_runs(
 
 
 def _at(running: RunningD, lag_ps: float) -> float:
-    """Return D at a lag, between those that are known."""
-    return float(np.interp(np.log(lag_ps), np.log(running.lags_ps), running.D_cm2_s))
+    """Return D at a lag between those that are known; NaN outside of them."""
+    known = np.log(running.lags_ps)
+    return float(np.interp(np.log(lag_ps), known, running.D_cm2_s, left=np.nan, right=np.nan))
 
 
 def _between(campaign: Campaign, group: pd.DataFrame) -> list[dict[str, Any]]:

@@ -194,7 +194,8 @@ def estimate(
         for glass in campaign.glasses
     ]
     generate = len(campaign.structures) * notebook_seconds + sum(melts)
-    longest = max(melts, default=0.0)
+    of_each = [min(glass.melt_quench.processes, cores) for glass in campaign.glasses]
+    longest = max((melt / n for melt, n in zip(melts, of_each, strict=True)), default=0.0)
     on_progress("timing: the analysis of diffusion")
     diffusion = notebook_seconds + _time_diffusion(campaign) * len(campaign.runs)
     disk = sum(run_bytes(run, settings) for run, settings, _ in runs)
