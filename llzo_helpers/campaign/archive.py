@@ -41,9 +41,11 @@ _OF_A_RUN = (
 )
 _OF_THE_CAMPAIGN = (
     *("*.csv", ".*.csv.json", "figures/*.json", "figures/*.webp"),
-    *("structures/*/provenance.json", "structures/*/structure.lmp"),
-    *("glasses/*/provenance.json", "glasses/*/quench/summary.json"),
-    *("glasses/*/as_quenched/provenance.json", "glasses/*/as_quenched/structure.lmp"),
+    # whole, so that what is missing can be run
+    *("structures/*/provenance.json", "structures/*/structure.*"),
+    *("glasses/*/provenance.json", "glasses/*/structure.*", "glasses/*/lithium_sites.json"),
+    *("glasses/*/as_quenched/provenance.json", "glasses/*/as_quenched/structure.*"),
+    "glasses/*/quench/summary.json",
 )
 
 

@@ -9,14 +9,12 @@ from ase.geometry import get_distances
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from llzo_helpers.analysis.sites import landmark_analysis
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import read_json
 from llzo_helpers.garnet import lithium_count, volume_ratio
-from llzo_helpers.generate.melt_quench import relaxation_record
+from llzo_helpers.generate.melt_quench import lithium_sites, relaxation_record
 from llzo_helpers.md.relax import relax
-from llzo_helpers.md.trajectory import Trajectory
 from llzo_helpers.potentials import Potential
 from llzo_helpers.structures import read_structure
 
@@ -79,21 +77,6 @@ def amorphous_structure(
         },
         "relaxation": relaxation_record(relaxation),
     }
-
-
-def lithium_sites(glass: Path) -> FloatArray | None:
-    """Return the lithium sites of the glass, found in its run at sites_K, Å, [site, axis].
-
-    Only those that it has from the beginning, before anything rearranges. None if the protocol has
-    no such run.
-    """
-    run = glass / "sites"
-    if not (run / "summary.json").is_file():
-        return None
-    trajectory = Trajectory(run, "sites")
-    sites = landmark_analysis(trajectory, trajectory.cell, trajectory.symbols == "Li")
-    # the glass as it was before this run
-    return sites.centres[sites.exists[0]]
 
 
 MINIMUM_ADDED_LI_DISTANCE = 2.0

@@ -10,6 +10,7 @@ A glass is a folder:
     quenched/           the result of the quench
     glass/              run at end_K: is it frozen?
     sites/              run at sites_K, which gives the sites for added lithium
+    lithium_sites.json  these sites
     structure.*         the quenched cell
     provenance.json     how it was made, and the verdict; written last
 
@@ -24,8 +25,10 @@ import ase
 import numpy as np
 
 import llzo_helpers
+from llzo_helpers.analysis.sites import landmark_analysis
+from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
-from llzo_helpers.files import read_json
+from llzo_helpers.files import read_json, read_record, write_json
 from llzo_helpers.garnet import ELEMENTS
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.framework import (
@@ -114,8 +117,26 @@ def make_glass(
     }
     if relaxation is not None:
         record["relaxation"] = relaxation_record(relaxation)
+    lithium_sites(directory)
     write_structure(atoms, directory, record)
     return dict(read_json(directory / "provenance.json"))
+
+
+def lithium_sites(glass: Path) -> FloatArray | None:
+    """Return the lithium sites of a glass, found in its run at sites_K, Å, [site, axis].
+
+    Only those that it has from the beginning, before anything rearranges. They are found once and
+    kept in `lithium_sites.json`. None if the protocol has no such run.
+    """
+    path, run = glass / "lithium_sites.json", glass / "sites"
+    if not path.is_file():
+        if not (run / "summary.json").is_file():
+            return None
+        trajectory = Trajectory(run, "sites")
+        sites = landmark_analysis(trajectory, trajectory.cell, trajectory.symbols == "Li")
+        # the glass as it was before this run
+        write_json(path, {"sites_angstrom": sites.centres[sites.exists[0]].tolist()}, indent=None)
+    return np.reshape(read_record(path, {"sites_angstrom": list})["sites_angstrom"], (-1, 3))
 
 
 def schedules(protocol: MeltQuench) -> dict[str, list[Stage]]:

@@ -77,9 +77,9 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     campaign = open_campaign(name)
     # a folder elsewhere also works
     profile_directory = _WORKFLOW / "profiles" / profile
-    if not profile_directory.is_dir():
-        known = ", ".join(sorted(path.name for path in profile_directory.parent.iterdir()))
-        raise InputError(f"{profile_directory}: no such profile; available: {known}")
+    if not (profile_directory / "config.yaml").is_file():
+        known = ", ".join(sorted(path.name for path in (_WORKFLOW / "profiles").iterdir()))
+        raise InputError(f"--profile {profile!r}: no such profile; available: {known}")
     wanted = _folders_of(only, campaign)
     if _profile(profile_directory).get("executor", "local") != "local":
         _require_plain_path(campaign.directory)

@@ -311,8 +311,8 @@ def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) 
     table = pd.DataFrame([asdict(stage) for stage in stages])
     print(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
     print(
-        f"total: {table['core_hours'].sum():.1f} core-hours, "
-        f"{table['wall_hours'].sum():.1f} hours on {cores} cores, "
+        f"total: {table['core_hours'].sum():.2f} core-hours, "
+        f"{table['wall_hours'].sum():.2f} hours on {cores} cores, "
         f"{table['disk_MB'].sum() / 1000:.2f} GB"
     )
     print("notebooks 04 and later are not included; MPI is assumed to scale perfectly")

@@ -18,6 +18,8 @@ from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.paths import NOTEBOOKS, PARAMETERS, ROOT
 
 RUN = "C-Li6.25-V101-1x1x1-r1-bush1994_woodley1999-1100K"
+AMORPHOUS = "A-Li6.25-V112-1x1x1-r1-bush1994_woodley1999.tiny"
+POTENTIALS = ("bush1994_woodley1999", "hdnnp_sevennet0")
 
 
 def run(
@@ -142,6 +144,14 @@ def test_an_archive_is_drawn_again_without_frames(smoke: Path, tmp_path: Path):
     assert process.returncode == 0, process.stdout + (folder / "snakemake.log").read_text()
     assert not list(folder.rglob("*.dcd"))
     assert {path.name: path.read_text() for path in folder.glob("*.csv")} == tables
+    # what is deleted is computed again, from the structures and glasses that came along
+    deleted = [RUN, *(f"{AMORPHOUS}-{name}-1100K" for name in POTENTIALS)]
+    for name in (f"structures/{AMORPHOUS}", *(f"runs/{run}" for run in deleted)):
+        shutil.rmtree(folder / name)
+    process = run("run", "smoke", results=tmp_path / "results", LLZO_PROJECT=str(project))
+    assert process.returncode == 0, process.stdout + (folder / "snakemake.log").read_text()
+    assert {path.parts[-3] for path in folder.rglob("*.dcd")} == set(deleted)
+    assert (folder / "diffusion.csv").read_text() == tables["diffusion.csv"]
 
 
 @pytest.mark.slow
@@ -230,8 +240,9 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_an_unknown_profile_is_refused(tmp_path: Path):
-    process = run("run", "smoke", "--profile", "cloud", results=tmp_path)
+@pytest.mark.parametrize("profile", ["cloud", ""])
+def test_an_unknown_profile_is_refused(profile: str, tmp_path: Path):
+    process = run("run", "smoke", "--profile", profile, results=tmp_path)
     assert process.returncode == 2
     assert "no such profile; available: local, slurm" in process.stderr
 
