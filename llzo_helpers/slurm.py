@@ -36,6 +36,11 @@ def requeue() -> None:
         _ask("scontrol", "requeue", job)
 
 
+def answers() -> bool:
+    """Whether there is a Slurm here that takes jobs."""
+    return _ask("scontrol", "ping") is not None
+
+
 def is_active(job: str) -> bool | None:
     """Whether a job runs or may run again; None if Slurm does not answer."""
     jobs = _ask("squeue", "--noheader", "--format=%A", "--me")

@@ -29,7 +29,7 @@ from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.plan import require_disk_space
 from llzo_helpers.jobs.report import write_report
 from llzo_helpers.md.folder import run_progress
-from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities
+from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities, starts
 from llzo_helpers.md.lock import locked, slurm_job
 from llzo_helpers.paths import PROJECT_VARIABLE, RESULTS, RESULTS_VARIABLE, ROOT
 from llzo_helpers.potentials import load_potential
@@ -81,7 +81,14 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         known = ", ".join(sorted(path.name for path in (_WORKFLOW / "profiles").iterdir()))
         raise InputError(f"--profile {profile!r}: no such profile; available: {known}")
     wanted = _folders_of(only, campaign)
-    if _profile(profile_directory).get("executor", "local") != "local":
+    executor = _profile(profile_directory).get("executor", "local")
+    here = executor == "local"
+    if executor == "slurm" and not slurm.answers():
+        raise InputError(
+            f"--profile {profile}: Slurm does not answer (scontrol ping); start this where sbatch "
+            "works, or choose --profile local"
+        )
+    if not here:
         _require_plain_path(campaign.directory)
         _require_plain_path(ROOT)
     # runs made elsewhere need no LAMMPS
@@ -92,12 +99,10 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         + f" -> {campaign.directory}",
         flush=True,
     )
-    settings = [campaign.md, *([campaign.vibration.md] if campaign.vibration else [])]
-    for potential in campaign.potentials:
-        for md in settings:
-            require_capabilities(lmp, md, load_potential(potential))
-    for glass in campaign.glasses:
-        require_capabilities(lmp, glass.melt_quench, load_potential(glass.structure_potential))
+    if here or not campaign.runs or starts(lmp):
+        _require_lammps_for(campaign, lmp)
+    else:
+        print(f"{lmp}: does not start on this machine; each job checks it where it runs")
     _require_trajectories(campaign)
     require_disk_space(campaign)
 
@@ -127,6 +132,16 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if not only:
         print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
     return 1 if status else 0
+
+
+def _require_lammps_for(campaign: Campaign, lmp: Path) -> None:
+    """Raise InputError if LAMMPS lacks what the runs and glasses of a campaign need."""
+    settings = [campaign.md, *([campaign.vibration.md] if campaign.vibration else [])]
+    for potential in campaign.potentials:
+        for md in settings:
+            require_capabilities(lmp, md, load_potential(potential))
+    for glass in campaign.glasses:
+        require_capabilities(lmp, glass.melt_quench, load_potential(glass.structure_potential))
 
 
 def _require_trajectories(campaign: Campaign) -> None:

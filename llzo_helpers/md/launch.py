@@ -175,6 +175,15 @@ def _help(lmp: Path) -> str:
     return result.stdout
 
 
+def starts(lmp: Path) -> bool:
+    """Whether LAMMPS starts on this machine: one for GPUs may not where there is none."""
+    try:
+        _help(lmp)
+    except InputError:
+        return False
+    return True
+
+
 def lammps_version(lmp: Path) -> str:
     """Return the version, for example `22 Jul 2025 - Update 4`."""
     match = re.search(r"Simulator - (.+)", _help(lmp))

@@ -247,6 +247,13 @@ def test_an_unknown_profile_is_refused(profile: str, tmp_path: Path):
     assert "no such profile; available: local, slurm" in process.stderr
 
 
+def test_slurm_that_does_not_answer_is_noticed_at_once(tmp_path: Path):
+    process = run("run", "smoke", "--profile", "slurm", results=tmp_path, SLURM_CONF="/nowhere")
+    assert process.returncode == 2
+    assert "--profile slurm: Slurm does not answer (scontrol ping)" in process.stderr
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("cores", [0, -1, 10**7])
 def test_a_number_of_cores_that_is_none_is_refused(cores: int):
     with pytest.raises(InputError, match=f"--cores {cores}: give a number from 1 to 1000000"):

@@ -70,6 +70,30 @@ def test_a_campaign_with_two_ranks_a_run(tmp_path: Path):
     assert slurm.jobs_in(folder) == {}
 
 
+def test_a_lammps_that_starts_only_in_jobs(tmp_path: Path):
+    """As one for GPUs, which needs the driver's library, on a login node that has none."""
+    lmp = tmp_path / "lmp"
+    lmp.write_text(
+        '#!/bin/sh\n[ "$SLURM_JOB_ID" ] || { echo "libcuda.so.1: cannot open" >&2; exit 127; }\n'
+        f'exec {find_lammps()} "$@"\n'
+    )
+    lmp.chmod(0o755)
+    run = "C-Li6.25-V101-1x1x1-r1-bush1994_woodley1999-1100K"
+    words = ["smoke", "--profile", str(write_profile(tmp_path / "profile")), "--only", run]
+    process = subprocess.run(
+        [sys.executable, "-m", "llzo_helpers", "run", *words],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(tmp_path), "LLZO_LMP": str(lmp)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    log = tmp_path / "smoke" / "snakemake.log"
+    assert process.returncode == 0, process.stdout + process.stderr + log.read_text()[-3000:]
+    assert f"{lmp}: does not start on this machine" in process.stdout
+    assert (tmp_path / "smoke" / "runs" / run / "summary.json").is_file()
+
+
 def shortened_paper() -> dict[str, Any]:
     """The campaign `paper` with all its systems, of one cell, one volume and short runs."""
     values = yaml.safe_load((ROOT / "parameters/paper.yaml").read_text())
