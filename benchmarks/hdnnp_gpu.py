@@ -5,7 +5,7 @@
 Needs JAX (not part of the set-up), which runs on what it finds: a GPU, else the CPU. The network is
 `hdnnp_sevennet0`, without its short-range repulsion, on crystals of 192 to 12,288 atoms at rest
 (the neighbour list, with a skin of 1 Å, is given and never rebuilt). Forces come from JAX's reverse
-mode and are compared with the engine's. Three times by the clock per step and atom, medians:
+mode and are compared with the engine's. Times are by the clock, per step and atom, medians:
 
 - `loop`: many steps of MD in one call, everything on the device;
 - `round trip`: positions from the host, forces back, as for `fix external` of LAMMPS;
