@@ -13,7 +13,7 @@ from llzo_helpers.campaign.preparation import GLASS_COLUMNS
 from llzo_helpers.figures.looks import SYMBOLS, Look, potential_colour, shade
 from llzo_helpers.figures.measured import add_curve
 from llzo_helpers.figures.register import registered
-from llzo_helpers.figures.style import BLACK, GREY, new_figure, new_panels
+from llzo_helpers.figures.style import BLACK, GREY, new_figure, new_panels, show_factors
 
 _PAIRS = (("Zr", "Zr"), ("O", "O"), ("Zr", "O"), ("La", "La"), ("La", "O"), ("Li", "O"))
 _BINS = 3
@@ -193,15 +193,12 @@ def preparation_figure(table: pd.DataFrame) -> go.Figure:
             },
             name=f"{system_label(first | _ANY_GLASS)}, {first['temperature_K']:g} K",
         )
-    ends = np.log10([table["factor_low_95"].min(), table["factor_high_95"].max()])
-    margin = 0.05 * (ends[1] - ends[0])
-    figure.update_xaxes(type="log", range=[ends[0] - margin, ends[1] + margin])
+    show_factors(figure, table["factor_low_95"].min(), table["factor_high_95"].max())
     figure.update_yaxes(
         tickvals=list(places.values()),
         ticktext=["<br>".join(wrap(change, 32)) for change in changes],
         range=[-0.6, len(changes) - 0.4],
     )
-    figure.add_vline(x=1, line={"dash": "dot", "color": BLACK, "width": 1})
     return figure
 
 

@@ -20,6 +20,7 @@ from llzo_helpers.figures.style import (
     diffusivity_axis,
     new_figure,
     new_panels,
+    show_factors,
 )
 from llzo_helpers.potentials import short_name
 
@@ -108,6 +109,7 @@ def effects_figure(decompositions: Mapping[str, FactorialDecomposition]) -> go.F
         ),
     )
     names = ("interaction", "potential", "structure")
+    ends: list[float] = []
     for index, (label, effects) in enumerate(decompositions.items()):
         shift = 0.2 * (index - (len(decompositions) - 1) / 2)
         factors = np.array([getattr(effects, name).factor for name in names])
@@ -125,16 +127,16 @@ def effects_figure(decompositions: Mapping[str, FactorialDecomposition]) -> go.F
             marker={"color": BLACK, "symbol": SYMBOLS[index % len(SYMBOLS)], "size": 10},
             name=label,
         )
-    figure.update_xaxes(type="log")
+        ends += [*factors, *limits[np.isfinite(limits)]]
+    # a decade to each side where there is nothing to show
+    show_factors(figure, min(ends, default=0.1), max(ends, default=10.0))
     if not decompositions:
-        figure.update_xaxes(range=[-1, 1])
         figure.add_annotation(
             text="no pair of structures whose D is known with both potentials",
             **{"x": 0.5, "y": 0.9, "xref": "paper", "yref": "paper", "showarrow": False},
             bgcolor="white",
         )
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=list(names))
-    figure.add_vline(x=1, line={"dash": "dot", "color": BLACK, "width": 1})
     return figure
 
 

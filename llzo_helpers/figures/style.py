@@ -147,6 +147,22 @@ def add_band(
     )
 
 
+def show_factors(figure: go.Figure, low: float, high: float) -> None:
+    """Show factors and their intervals on a logarithmic abscissa, which a dotted 1 divides.
+
+    Parameters
+    ----------
+    figure
+        Of one panel.
+    low, high
+        Ends of all intervals; 1 is shown in any case.
+    """
+    ends = np.log10([min(low, 1.0), max(high, 1.0)])
+    margin = 0.05 * (ends[1] - ends[0])
+    figure.update_xaxes(type="log", range=[ends[0] - margin, ends[1] + margin])
+    figure.add_vline(x=1, line={"dash": "dot", "color": BLACK, "width": 1})
+
+
 def log_ticks(low: float, high: float, digits: Sequence[float] = (1, 2, 5)) -> list[float]:
     """Return these digits times powers of ten that lie between two values."""
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
