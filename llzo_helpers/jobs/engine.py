@@ -83,14 +83,14 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     wanted = _folders_of(only, campaign)
     executor = _profile(profile_directory).get("executor", "local")
     here = executor == "local"
+    if not here:
+        _require_plain_path(campaign.directory)
+        _require_plain_path(ROOT)
     if executor == "slurm" and not slurm.answers():
         raise InputError(
             f"--profile {profile}: Slurm does not answer (scontrol ping); start this where sbatch "
             "works, or choose --profile local"
         )
-    if not here:
-        _require_plain_path(campaign.directory)
-        _require_plain_path(ROOT)
     # runs made elsewhere need no LAMMPS
     lmp = find_lammps() if campaign.runs else Path()
     print(
