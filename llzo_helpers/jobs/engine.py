@@ -308,11 +308,21 @@ class _Display:
         self._terminal = sys.stdout.isatty()
 
     def _steps(self) -> int:
-        directories = [*map(self._campaign.run_directory, self._campaign.runs)]
-        for glass in map(self._campaign.glass_directory, self._campaign.glasses):
-            directories += [path.parent for path in glass.glob("*/run.json")]
-        steps = 0
-        for directory in directories:
+        campaign, steps, under_way = self._campaign, 0, list[Path]()
+        # what is finished may have come without its segments, in an archive
+        for run in campaign.runs:
+            directory = campaign.run_directory(run)
+            if (directory / "summary.json").is_file():
+                steps += campaign.md_settings(run).total_steps
+            else:
+                under_way.append(directory)
+        for glass in campaign.glasses:
+            directory = campaign.glass_directory(glass)
+            if (directory / "provenance.json").is_file():
+                steps += glass.melt_quench.total_steps
+            else:
+                under_way += [path.parent for path in directory.glob("*/run.json")]
+        for directory in under_way:
             # a damaged folder is the business of the step that reads it
             with suppress(InputError):
                 steps += run_progress(directory)
