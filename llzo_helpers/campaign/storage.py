@@ -1,9 +1,9 @@
 """Results of an analysis as one file that any program can read: arrays of NumPy and JSON.
 
 A zip archive (`.npz`) of the arrays, large ones in single precision like the frames that they come
-from, and `tree`, JSON that says how they belong together. What JSON has no word for is a mapping
-with one key: `array`, `tuple`, `dict`, `graph`, `table`, or `class`, a dataclass or model of this
-package.
+from, and `tree`, JSON that says how they belong together and holds short vectors itself. What JSON
+has no word for is a mapping with one key: `array`, `vector`, `tuple`, `dict`, `graph`, `table`, or
+`class`, a dataclass or model of this package.
 """
 
 import dataclasses
@@ -28,6 +28,8 @@ from llzo_helpers.files import written_aside
 
 LARGE = 1000
 """Numbers of an array, above which they are stored in single precision."""
+SHORT = 8
+"""Numbers of a vector, up to which it takes less space in the tree: an array has two headers."""
 _PACKAGE = __name__.partition(".")[0]
 DAMAGES = (
     *(OSError, ValueError, TypeError, LookupError, AttributeError, EOFError, ImportError),
@@ -107,6 +109,8 @@ def _encoded(value: Any, arrays: dict[str, Any]) -> Any:
     match value:
         case None | bool() | int() | float() | str():
             return value
+        case np.ndarray() if value.ndim == 1 and value.size <= SHORT:
+            return {"vector": [value.dtype.str, value.tolist()]}
         case np.ndarray():
             name = f"array_{len(arrays)}"
             large = value.dtype == float and value.size > LARGE
@@ -144,8 +148,9 @@ def _decoded(tree: Any, arrays: Any) -> Any:
         case list():
             return [inside(part) for part in tree]
         case {"array": name}:
-            array = arrays[name]
-            return array.astype(float) if array.dtype.kind == "f" else array
+            return _doubles(arrays[name])
+        case {"vector": [dtype, numbers]}:
+            return _doubles(np.array(numbers, dtype=dtype))
         case {"tuple": parts}:
             return tuple(inside(part) for part in parts)
         case {"dict": items}:
@@ -163,6 +168,10 @@ def _decoded(tree: Any, arrays: Any) -> Any:
                 return kind.model_validate(fields)
             return kind(**{field: inside(part) for field, part in fields.items()})
     return tree
+
+
+def _doubles(array: NDArray[Any]) -> NDArray[Any]:
+    return array.astype(float) if array.dtype.kind == "f" else array
 
 
 def _class(name: str) -> type:

@@ -60,8 +60,9 @@ def figure_2(
         showlegend=False,
     )
     for panel, place in zip(panels, places, strict=True):
-        x, y, z = panel.surface.vertices.T.astype(np.float32)
-        i, j, k = panel.surface.triangles.T.astype(np.int32)
+        # as decimals, to a hundredth of an ångström: half the size in an archive
+        x, y, z = panel.surface.vertices.T.round(2).tolist()
+        i, j, k = panel.surface.triangles.T.tolist()
         figure.add_mesh3d(
             x=x,
             y=y,

@@ -33,7 +33,8 @@ NESTS = st.recursive(
     | st.integers(-(2**60), 2**60)
     | st.floats(allow_nan=False)
     | NAMES
-    | npst.arrays(np.float32, st.integers(0, 3), elements=st.floats(width=32, allow_nan=False))
+    | npst.arrays(np.float32, st.integers(0, 12), elements=st.floats(width=32, allow_nan=False))
+    | npst.arrays(np.bool_, st.integers(0, 12))
     | npst.arrays(np.int64, st.tuples(st.integers(0, 2), st.integers(0, 3))),
     lambda parts: (
         st.lists(parts, max_size=3)
@@ -47,7 +48,8 @@ NESTS = st.recursive(
 def same(one: object, other: object) -> bool:
     match one, other:
         case np.ndarray(), np.ndarray():
-            return one.shape == other.shape and np.array_equal(one, other)
+            same_kind = one.dtype.kind == other.dtype.kind
+            return same_kind and one.shape == other.shape and np.array_equal(one, other)
         case (list(), list()) | (tuple(), tuple()):
             return len(one) == len(other) and all(map(same, one, other))
         case dict(), dict():
