@@ -66,13 +66,13 @@ def types_2_and_9(parent):
             for eta, lambda_, zeta in angular
         ]
     n = 4 * len(radial) + len(pairs) * len(angular)
-    (folder / "input.nn").write_text("\n".join(lines))
+    (folder / "input.nn").write_text("\n".join(lines) + "\n")
     scaling = [f"{e} {i} 0.0 5.0 1.0 0.5" for e in range(1, 5) for i in range(1, n + 1)]
-    (folder / "scaling.data").write_text("\n".join(scaling))
+    (folder / "scaling.data").write_text("\n".join(scaling) + "\n")
     rng = np.random.default_rng(0)
     for number in numbers:
         weights = 0.1 * rng.normal(size=15 * (n + 1) + 16 * 15 + 16)
-        (folder / f"weights.{number:03d}.data").write_text("\n".join(map(str, weights)))
+        (folder / f"weights.{number:03d}.data").write_text("\n".join(map(str, weights)) + "\n")
     return folder
 
 
