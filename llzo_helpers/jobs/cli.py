@@ -109,7 +109,10 @@ def _report(arguments: argparse.Namespace) -> int:
     from llzo_helpers.campaign.archive import open_campaign
     from llzo_helpers.jobs.report import write_report
 
-    print(write_report(open_campaign(arguments.campaign)))
+    campaign = open_campaign(arguments.campaign)
+    if not campaign.directory.is_dir():
+        raise InputError(f"{campaign.directory}: no results; llzo run {arguments.campaign}")
+    print(write_report(campaign))
     return 0
 
 

@@ -6,7 +6,6 @@ report. Call it again after any interruption: only what is missing is done.
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,10 +26,11 @@ from llzo_helpers.jobs.control import run_locks, stop_runs
 from llzo_helpers.jobs.cpus import require_cores, usable_cpus
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.plan import require_disk_space
+from llzo_helpers.jobs.progress import ProgressLine
 from llzo_helpers.jobs.report import write_report
-from llzo_helpers.md.folder import run_progress
 from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities, starts
 from llzo_helpers.md.lock import locked, slurm_job
+from llzo_helpers.md.settings import ChainSettings
 from llzo_helpers.paths import PROJECT_VARIABLE, RESULTS, RESULTS_VARIABLE, ROOT
 from llzo_helpers.potentials import load_potential
 from llzo_helpers.schema import load_yaml
@@ -95,6 +95,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     lmp = find_lammps() if campaign.runs else Path()
     print(
         f"{name}: {len(campaign.structures)} structures, {len(campaign.runs)} runs"
+        + (f", {len(campaign.vibration_runs)} spectra" if campaign.vibration_runs else "")
         + (f", {len(campaign.trajectories)} trajectories" if campaign.trajectories else "")
         + f" -> {campaign.directory}",
         flush=True,
@@ -118,13 +119,13 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
             cores = usable_cpus()
         command = _snakemake(campaign, profile_directory, cores)
         command += [f"{folder}/summary.json" for folder in wanted]
-        _run_beside_earlier_jobs(command, campaign, lock)
-        status = _watch(command, campaign, lock)
+        progress = ProgressLine(campaign, only)
+        _run_beside_earlier_jobs(command, campaign, lock, progress)
+        status = _watch(command, campaign, lock, progress)
         if status:
-            print("some steps failed; the report shows what is available")
             _report_failures(campaign)
         if status and not only:
-            _watch([*command, "--config", "only_finished=1"], campaign, lock)
+            _watch([*command, "--config", "only_finished=1"], campaign, lock, progress)
             # Snakemake makes it only after all analyses; this one shows those that succeeded
             write_report(campaign)
     report = campaign.directory / "report.html"
@@ -136,12 +137,19 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
 
 def _require_lammps_for(campaign: Campaign, lmp: Path) -> None:
     """Raise InputError if LAMMPS lacks what the runs and glasses of a campaign need."""
-    settings = [campaign.md, *([campaign.vibration.md] if campaign.vibration else [])]
-    for potential in campaign.potentials:
-        for md in settings:
-            require_capabilities(lmp, md, load_potential(potential))
-    for glass in campaign.glasses:
-        require_capabilities(lmp, glass.melt_quench, load_potential(glass.structure_potential))
+    needs: list[tuple[str, ChainSettings, str]] = [
+        ("md", campaign.md, potential) for potential in campaign.potentials
+    ]
+    if vibration := campaign.vibration:
+        needs += [("vibration.md", vibration.md, potential) for potential in campaign.potentials]
+    needs += [
+        ("melt_quench", glass.melt_quench, glass.structure_potential) for glass in campaign.glasses
+    ]
+    for key, settings, potential in needs:
+        try:
+            require_capabilities(lmp, settings, load_potential(potential))
+        except InputError as error:
+            raise InputError(f"{campaign.name}: {key}: {error}") from None
 
 
 def _require_trajectories(campaign: Campaign) -> None:
@@ -227,7 +235,9 @@ def _snakemake(campaign: Campaign, profile_directory: Path, cores: int | None) -
     return command
 
 
-def _run_beside_earlier_jobs(command: list[str], campaign: Campaign, lock: int) -> None:
+def _run_beside_earlier_jobs(
+    command: list[str], campaign: Campaign, lock: int, progress: ProgressLine
+) -> None:
     """Leave alone what a killed call left running, do everything else, and wait for its end.
 
     Slurm jobs, and runs on this machine, outlive the process that started them.
@@ -239,7 +249,7 @@ def _run_beside_earlier_jobs(command: list[str], campaign: Campaign, lock: int) 
         return
     print(f"{len(running)} runs of an earlier call are still running; they are left to finish")
     under_way = {_last_file(folder, campaign) for folder in running}
-    _watch([*command, "--omit-from", *sorted(under_way)], campaign, lock)
+    _watch([*command, "--omit-from", *sorted(under_way)], campaign, lock, progress)
     while slurm.jobs_in(campaign.directory) or _held_runs(campaign):
         time.sleep(2)
 
@@ -258,7 +268,7 @@ def _last_file(folder: Path, campaign: Campaign) -> str:
     return "/".join([*parts, end])
 
 
-def _watch(command: list[str], campaign: Campaign, lock: int) -> int:
+def _watch(command: list[str], campaign: Campaign, lock: int, progress: ProgressLine) -> int:
     """Run Snakemake, its output going to a log, and print progress until it ends."""
     with _log(campaign).open("ab") as log:
         process = subprocess.Popen(
@@ -273,16 +283,15 @@ def _watch(command: list[str], campaign: Campaign, lock: int) -> int:
             # its steps and it, and nobody else: together they can be told to stop
             process_group=0,
         )
-        display = _Display(campaign)
         try:
             while True:
                 try:
                     return process.wait(timeout=2)
                 except subprocess.TimeoutExpired:
-                    display.update()
+                    progress.update()
         finally:
             _end_group(process)
-            display.close()
+            progress.close()
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
@@ -295,74 +304,19 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(timeout=_PATIENCE_S)
 
 
-class _Display:
-    """One line on the progress of a campaign: overwritten in a terminal, sparse in a file."""
-
-    def __init__(self, campaign: Campaign) -> None:
-        self._campaign = campaign
-        self._total = sum(campaign.md_settings(run).total_steps for run in campaign.runs)
-        self._total += sum(glass.melt_quench.total_steps for glass in campaign.glasses)
-        self._began = time.monotonic()
-        self._steps_at_start = self._steps()
-        self._last_print = 0.0
-        self._terminal = sys.stdout.isatty()
-
-    def _steps(self) -> int:
-        campaign, steps, under_way = self._campaign, 0, list[Path]()
-        # what is finished may have come without its segments, in an archive
-        for run in campaign.runs:
-            directory = campaign.run_directory(run)
-            if (directory / "summary.json").is_file():
-                steps += campaign.md_settings(run).total_steps
-            else:
-                under_way.append(directory)
-        for glass in campaign.glasses:
-            directory = campaign.glass_directory(glass)
-            if (directory / "provenance.json").is_file():
-                steps += glass.melt_quench.total_steps
-            else:
-                under_way += [path.parent for path in directory.glob("*/run.json")]
-        for directory in under_way:
-            # a damaged folder is the business of the step that reads it
-            with suppress(InputError):
-                steps += run_progress(directory)
-        return steps
-
-    def update(self) -> None:
-        now = time.monotonic()
-        if not self._terminal and now - self._last_print < 30:
-            return
-        self._last_print = now
-        steps = self._steps()
-        rate = (steps - self._steps_at_start) / (now - self._began)
-        finished = sum(
-            (self._campaign.run_directory(run) / "summary.json").is_file()
-            for run in self._campaign.runs
-        )
-        if not self._total:
-            # only trajectories of other programs
-            line = "analysing"
-        else:
-            line = f"runs {finished}/{len(self._campaign.runs)}, MD {steps / self._total:4.0%}"
-        if rate > 0:
-            line += f", {rate:.0f} steps/s"
-            if steps < self._total:
-                line += f", {(self._total - steps) / rate / 60:.1f} min of MD left"
-            else:
-                line += ", analysing"
-        if self._terminal:
-            width = shutil.get_terminal_size().columns - 1
-            print(f"\r{line[:width]:<{width}}", end="", flush=True)
-        else:
-            print(line, flush=True)
-
-    def close(self) -> None:
-        if self._terminal:
-            print()
-
-
 def _report_failures(campaign: Campaign) -> None:
-    """Print the error of each notebook that failed."""
-    for notebook in sorted(campaign.directory.rglob("*.ipynb")):
-        if error := notebook_error(notebook):
-            print(f"  {notebook.relative_to(campaign.directory)}: {error}")
+    """Print the error of each notebook that failed, or that Snakemake ended for another reason."""
+    errors = {
+        notebook.relative_to(campaign.directory): error
+        for notebook in sorted(campaign.directory.rglob("*.ipynb"))
+        if (error := notebook_error(notebook))
+    }
+    if errors:
+        print("some steps failed; the report shows what is available")
+    else:
+        print(
+            "Snakemake ended early, though no notebook failed: perhaps it was told to "
+            f"(see {_log(campaign)}); the same command resumes from here"
+        )
+    for notebook, error in errors.items():
+        print(f"  {notebook}: {error}")

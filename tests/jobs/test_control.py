@@ -232,6 +232,26 @@ def test_a_stop_of_the_controller_alone_ends_lammps_at_once(tmp_path: Path, stop
     assert not lammps_of(folder)
 
 
+@pytest.mark.slow
+def test_snakemake_ended_from_outside_is_no_failure_of_a_step(tmp_path: Path):
+    campaign = tmp_path / "pair.yaml"
+    campaign.write_text(yaml.safe_dump(CAMPAIGN))
+    controller = subprocess.Popen(
+        [sys.executable, "-m", "llzo_helpers", "run", str(campaign), "--cores", "1"],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(lambda: list(tmp_path.glob("pair/runs/*/segment_0001")))
+    children = Path(f"/proc/{controller.pid}/task/{controller.pid}/children")
+    os.kill(int(children.read_text().split()[0]), signal.SIGTERM)
+    output, _ = controller.communicate(timeout=120)
+    assert controller.returncode == 1
+    assert "no notebook failed" in output
+    assert "some steps failed" not in output
+
+
 # --------------------------------------------------------------------------- shells
 
 HOSTILE = "r $(touch pwned) `touch pwned`; touch pwned # '\" & |"

@@ -258,3 +258,20 @@ def test_slurm_that_does_not_answer_is_noticed_at_once(tmp_path: Path):
 def test_a_number_of_cores_that_is_none_is_refused(cores: int):
     with pytest.raises(InputError, match=f"--cores {cores}: give a number from 1 to 1000000"):
         run_campaign("smoke", "local", cores)
+
+
+def test_a_launcher_that_lammps_lacks_is_refused_by_its_key(tmp_path: Path):
+    campaign = yaml.safe_load((PARAMETERS / "smoke.yaml").read_text())
+    campaign["md"]["launcher"] = "gpu"
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(campaign))
+    process = run("run", str(tmp_path / "small.yaml"), results=tmp_path / "results")
+    assert process.returncode == 2
+    assert process.stderr.startswith("error: small: md: ")
+    assert "launcher = 'gpu'" in process.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_report_of_nothing_is_refused(tmp_path: Path):
+    process = run("report", "smoke", results=tmp_path)
+    assert process.returncode == 2
+    assert process.stderr.strip() == f"error: {tmp_path / 'smoke'}: no results; llzo run smoke"
