@@ -340,20 +340,9 @@ class Definitions(Model):
         return judge_size(Contrast(value, value - half, value + half), None)
 
 
-class Untabulated(Model):
-    """What no table of a campaign decides."""
-
-    rule: Literal["untabulated"]
-    needs: str
-
-    def judge(self, evidence: Evidence, subjects: Subjects) -> Finding:
-        """Raise NotMeasured."""
-        raise NotMeasured(self.needs)
-
-
 Rule = Annotated[
     More | Similar | Number | Maximum | Amorphises | Stays | Lithium | Effects | Correlation
-    | Definitions | Untabulated,
+    | Definitions,
     Field(discriminator="rule"),
 ]  # fmt: skip
 

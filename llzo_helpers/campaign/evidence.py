@@ -43,6 +43,7 @@ TABLES = {
     "gop": _RUN_COLUMNS,
     "predictors": ("measure", "rank_correlation", "interval_low", "interval_high", "systems"),
     "vibration": _RUN_COLUMNS,
+    "coordination": _RUN_COLUMNS,
     "effects": ("from", "to", "temperature_K", "effect", "ln_D", "ln_D_std"),
 }
 """The tables that claims are tested on, and the columns that each must have."""
@@ -130,6 +131,7 @@ QUANTITIES = {
     "mean O frequency": Quantity(
         "vibration", "mean_frequency_THz", "mean_frequency_std_THz", "THz"
     ),
+    "O-O peak near 4 Å": Quantity("coordination", "O_O_peak", "O_O_peak_std"),
 }
 """By the names that `data/paper_claims.yaml` calls them."""
 

@@ -25,6 +25,8 @@ from llzo_helpers.errors import InputError
 # Number of frames in structural averages: more frames make no visible difference
 FRAMES_FOR_PAIRS = 500
 COORDINATIONS = (("Zr", "O"), ("La", "O"), ("Li", "O"))
+PEAK_UP_TO_A = 4.5
+"""Where the peak near 4 Å that the paper sees in Figure 3C has ended."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class StructuralOrder:
     ----------
     table : DataFrame
         A row per run, the content of `coordination.csv`: neighbours up to the first minimum
-        of each pair distribution.
+        of each pair distribution, and how far that of O-O rises again up to `PEAK_UP_TO_A`.
     pairs : dict
         Pair distributions by system and pair of elements.
     angles : dict of BondAngles
@@ -72,8 +74,12 @@ def analyse_structures(campaign: Campaign) -> StructuralOrder:
     runs += [run for run in campaign.trajectories if run.sites]
     labels = [run_label(run) for run in runs]
     found = of_each_run(campaign, "structure", _structure_of_run, runs)
+    rows = [
+        row | (oxygen_peak(pairs["O", "O"]) if isinstance(run, Run) else {})
+        for run, (row, pairs, _) in zip(runs, found, strict=True)
+    ]
     return StructuralOrder(
-        table=pd.DataFrame([row for row, _, _ in found]),
+        table=pd.DataFrame(rows),
         pairs={label: pairs for label, (_, pairs, _) in zip(labels, found, strict=True)},
         angles={
             label: angles
@@ -81,6 +87,18 @@ def analyse_structures(campaign: Campaign) -> StructuralOrder:
             if angles is not None
         },
     )
+
+
+def oxygen_peak(pair: PairDistribution) -> dict[str, float]:
+    """Return how far g(r) rises from its first minimum up to `PEAK_UP_TO_A`, and the error."""
+    bottom = int(np.abs(pair.radii - first_minimum(pair)).argmin())
+    beyond = (pair.radii >= pair.radii[bottom]) & (pair.radii <= PEAK_UP_TO_A)
+    top = int(np.where(beyond, pair.values, -np.inf).argmax())
+    errors = pair.standard_error[[bottom, top]]
+    return {
+        "O_O_peak": float(pair.values[top] - pair.values[bottom]) if beyond.any() else np.nan,
+        "O_O_peak_std": float(np.hypot(*errors)) if beyond.any() else np.nan,
+    }
 
 
 def _structure_of_run(

@@ -19,7 +19,6 @@ from llzo_helpers.campaign.claim_rules import (
     Number,
     Similar,
     Stays,
-    Untabulated,
 )
 from llzo_helpers.campaign.claims import (
     count_claims,
@@ -481,11 +480,6 @@ def test_all_sites_of_a_run_from_their_kinds():
     assert row["residence_time_highest_ps"] == pytest.approx(1900 / 500)
     around = np.repeat([3.0, 5.0], [24, 48]).var() + (24 * 0.04 + 48 * 0.01) / 72
     assert row["static_volume_spread_A3"] == pytest.approx(np.sqrt(around))
-
-
-def test_what_no_table_has():
-    with pytest.raises(NotMeasured, match="a table"):
-        Untabulated(rule="untabulated", needs="a table").judge(Evidence({}), SYSTEMS)
 
 
 # --------------------------------------------------------------------------- the claims themselves
