@@ -56,7 +56,7 @@ def volume_histograms(
     )
     ends = np.concatenate([middle for middle, _, _ in bars])
     low, high = ends.min() - _BIN_WIDTH_A3, ends.max() + _BIN_WIDTH_A3
-    # no bar and no name above one reaches the frame
+    # no bar reaches the frame
     margin = 0.08 * (high - low)
     figure.update_xaxes(range=[low - margin, high + margin])
     for panel, (middle, count, time), place in zip(panels, bars, places, strict=True):
@@ -82,6 +82,8 @@ def volume_histograms(
             y = (0.95 - 0.09 * level) * top
             figure.add_annotation(
                 x=np.clip(mean, low, high),
+                # towards the middle of the panel, so that no name leaves it
+                xanchor="left" if mean < (low + high) / 2 else "right",
                 y=y,
                 text=name,
                 showarrow=False,
