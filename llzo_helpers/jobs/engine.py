@@ -12,7 +12,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,7 @@ from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabil
 from llzo_helpers.md.lock import locked, slurm_job
 from llzo_helpers.md.settings import ChainSettings
 from llzo_helpers.paths import PROJECT_VARIABLE, RESULTS, RESULTS_VARIABLE, ROOT
-from llzo_helpers.potentials import load_potential
+from llzo_helpers.potentials import load_potential, make_calculator
 from llzo_helpers.schema import load_yaml
 
 CAMPAIGN_VARIABLE = "LLZO_CAMPAIGN"
@@ -102,6 +105,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     )
     if here or not campaign.runs or starts(lmp):
         _require_lammps_for(campaign, lmp)
+        _require_calculators_of(campaign)
     else:
         print(f"{lmp}: does not start on this machine; each job checks it where it runs")
     _require_trajectories(campaign)
@@ -150,6 +154,29 @@ def _require_lammps_for(campaign: Campaign, lmp: Path) -> None:
             require_capabilities(lmp, settings, load_potential(potential))
         except InputError as error:
             raise InputError(f"{campaign.name}: {key}: {error}") from None
+
+
+def _require_calculators_of(campaign: Campaign) -> None:
+    """Raise InputError for a calculator of ASE that cannot be made."""
+    names = [name for name in campaign.potentials if load_potential(name).kind == "ase"]
+    if not names:
+        return
+    # in another process, whose end frees the memory of networks, also on a GPU
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
+        for name in names:
+            print(f"loading {name}", flush=True)
+            try:
+                other.submit(_make_calculator_of, name).result()
+            except BrokenProcessPool:
+                raise InputError(
+                    f"{load_potential(name).directory}: loading its calculator ended the process, "
+                    "perhaps for lack of memory; try it in Python: "
+                    f"make_calculator(load_potential({name!r}))"
+                ) from None
+
+
+def _make_calculator_of(name: str) -> None:
+    make_calculator(load_potential(name))
 
 
 def _require_trajectories(campaign: Campaign) -> None:

@@ -275,3 +275,35 @@ def test_a_report_of_nothing_is_refused(tmp_path: Path):
     process = run("report", "smoke", results=tmp_path)
     assert process.returncode == 2
     assert process.stderr.strip() == f"error: {tmp_path / 'smoke'}: no results; llzo run smoke"
+
+
+@pytest.mark.parametrize(
+    ("calculator", "message"),
+    [
+        ("nowhere.Calculator", "install its package, or correct the name"),
+        ("os.abort", "perhaps for lack of memory"),
+    ],
+)
+def test_a_calculator_that_cannot_be_made_is_refused_before_work_starts(
+    tmp_path: Path, calculator: str, message: str
+):
+    project = tmp_path / "project"
+    for name in ("data", "notebooks", "parameters", "workflow"):
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).symlink_to(ROOT / name)
+    own = shutil.copytree(ROOT / "potentials" / "sevennet0", project / "potentials" / "own")
+    described = yaml.safe_load((own / "potential.yaml").read_text())
+    described |= {"calculator": calculator, "calculator_options": {}}
+    (own / "potential.yaml").write_text(yaml.safe_dump(described))
+    campaign = yaml.safe_load((PARAMETERS / "smoke.yaml").read_text())
+    campaign |= {"systems": [campaign["systems"][0] | {"md_potential": "own"}], "vibration": None}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(campaign))
+    process = run(
+        "run",
+        str(tmp_path / "small.yaml"),
+        results=tmp_path / "results",
+        LLZO_PROJECT=str(project),
+    )
+    assert process.returncode == 2, process.stdout + process.stderr
+    assert message in process.stderr
+    assert not (tmp_path / "results").exists()
