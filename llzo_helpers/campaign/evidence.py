@@ -1,13 +1,15 @@
 """What the tables of a campaign say of the systems that the paper's claims are about."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from llzo_helpers.analysis.diffusion import combine_replicas
+from llzo_helpers.campaign.framework import departure
 from llzo_helpers.campaign.labels import size_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import accessible_over_static, paper_label
@@ -32,7 +34,7 @@ TABLES = {
         *("tracer_D_cm2_s", "tracer_D_std_cm2_s", "upper_bound"),
     ),
     "arrhenius": SYSTEM_COLUMNS,
-    "framework": ("run", *SYSTEM_COLUMNS, "framework"),
+    "framework": ("run", *SYSTEM_COLUMNS, "framework", "unexpected"),
     "sites": _RUN_COLUMNS,
     "site_kinds": (
         *(*_RUN_COLUMNS, "kind", "n_sites", "static_volume_A3", "static_volume_spread_A3"),
@@ -44,6 +46,7 @@ TABLES = {
     "predictors": ("measure", "rank_correlation", "interval_low", "interval_high", "systems"),
     "vibration": _RUN_COLUMNS,
     "coordination": _RUN_COLUMNS,
+    "preparation": ("effect", "factor"),
     "effects": ("from", "to", "temperature_K", "effect", "ln_D", "ln_D_std"),
 }
 """The tables that claims are tested on, and the columns that each must have."""
@@ -230,10 +233,37 @@ class Evidence:
         expected = PAPER_LITHIUM.get(subject.made_by or subject.run_with)
         rows, note = _nearest_lithium(rows, expected)
         rows, other = _most_replicas(rows)
-        note += other
+        note += other + self._departures(rows)
         if spec.std is None and len(rows) < 2:
             raise NotMeasured(f"an error of the {quantity} of {name}: replicas")
-        return combined(rows, spec, note)
+        found = combined(rows, spec, note)
+        one_glass = quantity == "D" and subject.phase == "amorphous" and len(rows) == 1
+        return self._of_one_glass(found) if one_glass else found
+
+    def _departures(self, rows: pd.DataFrame) -> str:
+        """Say which of the runs have a framework that is not what their names say."""
+        table = self.tables.get("framework")
+        if table is None or table.empty or "run" not in rows:
+            return ""
+        words = [departure(row) for row in table[table["run"].isin(rows["run"])].to_dict("records")]
+        told = [
+            word if count == len(rows) else f"{count} of {len(rows)} {word}"
+            for word, count in Counter(filter(None, words)).items()
+        ]
+        return f" ({', '.join(told)})" if told else ""
+
+    def _of_one_glass(self, found: Measured) -> Measured:
+        """Add to the error of D how far glasses made alike differ, where a campaign knows it."""
+        table = self.tables.get("preparation", pd.DataFrame())
+        spreads = table[table["effect"] == "replicas"]["factor"] if len(table) else table
+        note = f"{found.note} (one glass)"
+        if not len(spreads):
+            return replace(found, note=note)
+        relative = float(np.log(spreads).mean())
+        std = float(np.hypot(found.std, relative * found.value))
+        # at 95 % from one side
+        limit = None if found.limit is None else found.limit * float(np.exp(1.645 * relative))
+        return replace(found, std=std, limit=limit, note=note)
 
 
 def combined(rows: pd.DataFrame, spec: Quantity, note: str = "") -> Measured:

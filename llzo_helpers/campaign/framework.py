@@ -1,13 +1,13 @@
 """The state of the framework in every run of a campaign: its verdict, and what that rests on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from llzo_helpers.analysis.framework import FrameworkHistory, framework_history
+from llzo_helpers.analysis.framework import CAGE_A, FrameworkHistory, framework_history
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.kept import of_each_run
 from llzo_helpers.campaign.labels import run_label
@@ -126,6 +126,48 @@ def framework_table(states: Sequence[FrameworkState]) -> pd.DataFrame:
                 row[f"{element}_vacated_last"] = history.vacated[element][-1]
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def departure(row: Mapping[Any, Any]) -> str:
+    """Return in a word how the framework of a run is not what its name says, or nothing.
+
+    Parameters
+    ----------
+    row
+        Of `framework.csv`.
+    """
+    if row["unexpected"]:
+        return str(row["framework"])
+    if row["phase"] != "amorphous" or row["structure_potential"] == row["md_potential"]:
+        return ""
+    # with another potential than made it
+    return "rearranged" if all(msd > CAGE_A**2 for msd in _travelled(row).values()) else ""
+
+
+def framework_warnings(table: pd.DataFrame) -> list[str]:
+    """Return what to mind of the frameworks in `framework.csv`, a sentence per run."""
+    warnings = []
+    for row in table.to_dict("records"):
+        word = departure(row)
+        if not word:
+            continue
+        told = ", ".join(f"{name} {np.sqrt(msd):.1f}" for name, msd in _travelled(row).items())
+        what = (
+            f"counts as a {row['phase'].replace('amorphous', 'glass')}, but its framework is {word}"
+            if row["unexpected"]
+            else "little is left of the structure that another potential made: it rearranged"
+        )
+        warnings.append(f"{row['run']}: {what} (displacement in half the run, Å: {told})")
+    return warnings
+
+
+def _travelled(row: Mapping[Any, Any]) -> dict[str, float]:
+    """Return the mean squared displacement of each element of a framework, Å^2."""
+    return {
+        str(name).removesuffix("_msd_A2"): float(value)
+        for name, value in row.items()
+        if str(name).endswith("_msd_A2") and np.isfinite(value)
+    }
 
 
 def framework_summary(table: pd.DataFrame) -> pd.DataFrame:

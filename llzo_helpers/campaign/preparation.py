@@ -10,6 +10,7 @@ from llzo_helpers.analysis.diffusion import TracerDiffusion
 from llzo_helpers.analysis.factorial import Effect, effects_against_first, mean_effect
 from llzo_helpers.analysis.plateau import RunningD
 from llzo_helpers.campaign.model import Campaign
+from llzo_helpers.campaign.tables import rounded
 from llzo_helpers.generate.settings import MeltQuench
 
 GLASS_COLUMNS = [
@@ -84,7 +85,7 @@ def _within_runs(
     rows = []
     if len(by_lag) > 1:
         middle = float(np.mean(middles))
-        change = f"lags of {middle / SHORTER:.2g} → {middle:.2g} ps"
+        change = f"lags of {rounded(middle / SHORTER)} → {rounded(middle)} ps"
         rows.append(_row("lag", change, len(by_lag), mean_effect(by_lag)))
     if len(by_age) > 1:
         change = "first → last part of the run"

@@ -121,6 +121,7 @@ def run_table(systems: Sequence[RunSites], diffusion: pd.DataFrame) -> pd.DataFr
                 "tracer_D_cm2_s": D,
                 "tracer_D_std_cm2_s": D_std,
                 "upper_bound": tracer[system.run.name]["upper_bound"],
+                "tracer_D_limit_cm2_s": tracer[system.run.name]["tracer_D_limit_cm2_s"],
                 "occupation_kind": kind,
                 "occupation_change": occupation.change,
                 "occupation_change_sigma": occupation.sigma,

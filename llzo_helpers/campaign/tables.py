@@ -102,6 +102,18 @@ def with_error(value: float, std: float) -> str:
     return f"{round(value, digits) + 0.0:.{places}f} ± {round(std, digits):.{places}f}"
 
 
+def rounded(value: float, digits: int = 2) -> str:
+    """Return a number in so many digits, without an exponent where people would write none.
+
+    Examples
+    --------
+    >>> rounded(218.3), rounded(0.0531), rounded(3.2e-9)
+    ('220', '0.053', '3.2e-09')
+    """
+    text = f"{value:.{digits}g}"
+    return f"{float(text):.0f}" if "e+0" in text else text
+
+
 def save_table(campaign: Campaign, name: str, table: pd.DataFrame, *, index: bool = False) -> None:
     """Write a table of a campaign, `NAME.csv`, and a record of what it is made with next to it."""
     path = table_path(campaign, name)

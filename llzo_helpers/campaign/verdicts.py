@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from llzo_helpers.campaign.evidence import Measured, Quantity
+from llzo_helpers.campaign.tables import rounded
 
 AGREES, PARTLY, DISAGREES, UNDECIDED = "agrees", "partly agrees", "disagrees", "not decidable"
 STANDARD_ERRORS = 2.0
@@ -44,10 +45,11 @@ class Contrast:
             # as many digits as tell the ends apart
             digits = next((n for n in (2, 3, 4) if f"{low:.{n}g}" != f"{high:.{n}g}"), 4)
             middle = factor * float(show(self.estimate))
-            return f"{name} {middle:.{digits}g} ({low:.{digits}g} to {high:.{digits}g})"
+            told, *ends = (rounded(number, digits) for number in (middle, low, high))
+            return f"{name} {told} ({' to '.join(ends)})"
         if np.isinf(self.low) and np.isinf(self.high):
             return f"{name} unknown: bounds on both sides"
-        return f"{name} < {high:.2g}" if np.isinf(self.low) else f"{name} > {low:.2g}"
+        return f"{name} < {rounded(high)}" if np.isinf(self.low) else f"{name} > {rounded(low)}"
 
 
 def contrast(quantity: Quantity, more: Sequence[Measured], less: Sequence[Measured]) -> Contrast:
@@ -110,7 +112,7 @@ def judge_size(found: Contrast, paper: float | None) -> str:
 
 
 def judge_likeness(found: Contrast, within: float, unlike: float) -> str:
-    """Say whether two sides are alike.
+    """Say whether two sides are alike, or partly so: they differ, by less than is called different.
 
     Parameters
     ----------
@@ -123,7 +125,10 @@ def judge_likeness(found: Contrast, within: float, unlike: float) -> str:
     """
     if found.low > within or found.high < -within:
         return DISAGREES
-    return AGREES if found.low > -unlike and found.high < unlike else UNDECIDED
+    if found.low <= -unlike or found.high >= unlike:
+        return UNDECIDED
+    alike = found.low <= 0 <= found.high or abs(found.estimate) <= within
+    return AGREES if alike else PARTLY
 
 
 def all_of(findings: Sequence[Finding]) -> Finding:

@@ -35,9 +35,9 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
     ----------
     table
         `gop.csv`: a row per run, with the columns of the system, `temperature_K`,
-        `tracer_D_cm2_s`, `tracer_D_std_cm2_s`, `gop_k3`, `gop_k3_std` and
-        `gop_k3_counting_limit`. With amorphous runs, the paper's values for its (larger)
-        amorphous cells are drawn as well.
+        `tracer_D_cm2_s`, `tracer_D_std_cm2_s`, `upper_bound`, `tracer_D_limit_cm2_s`, `gop_k3`,
+        `gop_k3_std` and `gop_k3_counting_limit`. With amorphous runs, the paper's values for
+        its (larger) amorphous cells are drawn as well.
     mobile
         Elements of the ions, for the axis.
     """
@@ -46,15 +46,19 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
         y="graph order parameter θ (k = 3)",
         caption=(
             "Figure 3A. Graph order parameter of the network of jumps against the tracer "
-            "diffusion coefficient. Bars: standard errors. Crosses: (mean degree − ln n)³ with "
+            "diffusion coefficient. Bars: standard errors; pale with an arrow: upper bounds of D. "
+            "Crosses: (mean degree − ln n)³ with "
             "the number n of connected sites, which is θ where all degrees differ: it does not "
             "depend on how the sites are connected."
         ),
     )
     figure.update_xaxes(type="log")
+    table = table.assign(
+        drawn_D=table["tracer_D_cm2_s"].where(~table["upper_bound"], table["tracer_D_limit_cm2_s"])
+    )
     # below the symbols, and larger
     figure.add_scatter(
-        x=table["tracer_D_cm2_s"],
+        x=table["drawn_D"],
         y=table["gop_k3_counting_limit"],
         mode="markers",
         marker={"color": BLACK, "symbol": "x-thin-open", "size": 18},
@@ -65,16 +69,32 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
     for _, rows in ordered.groupby(SYSTEM_COLUMNS, sort=False, dropna=False):
         first = rows.iloc[0].to_dict()
         drawn = look(first, shaded=True)
-        figure.add_scatter(
-            x=rows["tracer_D_cm2_s"],
-            y=rows["gop_k3"],
-            error_x={"array": rows["tracer_D_std_cm2_s"], "thickness": 1.5, "width": 4},
-            error_y={"array": rows["gop_k3_std"], "thickness": 1.5, "width": 4},
-            text=[f"{temperature:g} K" for temperature in rows["temperature_K"]],
-            mode="markers",
-            marker=drawn.marker,
-            name=system_label(first),
-        )
+        bound = rows["upper_bound"]
+        for bounded, part in rows.groupby(bound):
+            std = part["tracer_D_std_cm2_s"].where(~part["upper_bound"])
+            figure.add_scatter(
+                x=part["drawn_D"],
+                y=part["gop_k3"],
+                error_x={"array": std, "thickness": 1.5, "width": 4},
+                error_y={"array": part["gop_k3_std"], "thickness": 1.5, "width": 4},
+                text=[f"{temperature:g} K" for temperature in part["temperature_K"]],
+                mode="markers",
+                marker=drawn.pale if bounded else drawn.marker,
+                name=system_label(first),
+                legendgroup=system_label(first),
+                showlegend=not bounded or bool(bound.all()),
+            )
+        if bound.any():
+            # no data of its own
+            figure.add_scatter(
+                x=rows.loc[bound, "drawn_D"] / 1.15,
+                y=rows.loc[bound, "gop_k3"],
+                mode="markers",
+                marker={"color": drawn.colour, "symbol": "arrow-bar-left", "size": 12},
+                legendgroup=system_label(first),
+                showlegend=False,
+                hoverinfo="skip",
+            )
     if len(table) <= _FEW:
         _name_volumes(figure, table)
     shown = values.tolist()
@@ -96,7 +116,7 @@ def figure_3a(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
 
 def _name_volumes(figure: go.Figure, table: pd.DataFrame) -> None:
     """Write the volume above each point, to the left where another point follows closely."""
-    D = table["tracer_D_cm2_s"].to_numpy()
+    D = table["drawn_D"].to_numpy()
     ratios = D / D[:, None]
     followed = ((ratios > 1) & (ratios < 1.25)).any(axis=1)
     figure.add_scatter(

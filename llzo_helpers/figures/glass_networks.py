@@ -8,11 +8,11 @@ import plotly.graph_objects as go
 
 from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label
 from llzo_helpers.figures.looks import look
+from llzo_helpers.figures.measured import add_line, add_measured
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import diffusivity_axis, new_panels
 
 _COLUMNS = (
-    ("tracer_D_cm2_s", "tracer_D_std_cm2_s"),
     ("gop_k3", "gop_k3_std"),
     ("network_D_cm2_s", "network_D_std_cm2_s"),
     ("critical_rate_per_ps", None),
@@ -37,7 +37,8 @@ def glass_network_figure(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
     figure, places = new_panels(
         ["diffusivity", "order parameter", "conductance of the network", "critical rate"],
         caption=(
-            f"Figure 3A by density, at {temperature_K:g} K: tracer diffusion coefficient; graph "
+            f"Figure 3A by density, at {temperature_K:g} K: tracer diffusion coefficient (pale "
+            "with an arrow: upper bounds); graph "
             "order parameter θ with k = 3 (upwards: more connected by the paper's reading); D of "
             "ions without memory on the measured network, and the rate of the slowest link that "
             "percolation needs: measures that say how well the network conducts. Bars: standard "
@@ -52,18 +53,22 @@ def glass_network_figure(table: pd.DataFrame, mobile: str = "Li") -> go.Figure:
         points = rows.sort_values("volume_ratio")
         first = points.iloc[0].to_dict()
         drawn, name = look(first), curve_label(first)
-        for (column, error), place in zip(_COLUMNS, places, strict=True):
+        volumes = 100 * points["volume_ratio"]
+        add_measured(figure, points, volumes, look=drawn, name=name, joined=True, place=places[0])
+        figure.update_yaxes(type="log", **places[0])
+        for (column, error), place in zip(_COLUMNS, places[1:], strict=True):
             logarithmic = column != "gop_k3"
+            y = points[column].where(points[column] > 1e-15) if logarithmic else points[column]
+            add_line(figure, volumes, y, drawn, name, place)
             figure.add_scatter(
-                x=100 * points["volume_ratio"],
-                y=points[column].where(points[column] > 1e-15) if logarithmic else points[column],
+                x=volumes,
+                y=y,
                 error_y={"array": points[error], "thickness": 1.5, "width": 4} if error else None,
-                mode="lines+markers",
+                mode="markers",
                 marker=drawn.marker,
-                line=drawn.line,
                 name=name,
                 legendgroup=name,
-                showlegend=column == "tracer_D_cm2_s",
+                showlegend=False,
                 **place,
             )
             if logarithmic:

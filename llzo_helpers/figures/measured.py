@@ -41,19 +41,20 @@ def add_measured(
     name
         For the legend; also its group.
     joined
-        Join the values by a line.
+        Join the values by a line, replicas at their mean.
     place
         `row` and `col` in a figure of several panels.
     """
     abscissa = pd.Series(list(x), index=rows.index)
     bound = rows.get("upper_bound", pd.Series(False, index=rows.index)).astype(bool)
+    if joined:
+        add_line(figure, abscissa[~bound], rows.loc[~bound, value], look, name, place)
     figure.add_scatter(
         x=abscissa[~bound],
         y=rows.loc[~bound, value],
         error_y={"array": rows.loc[~bound, std], "thickness": 1.5, "width": 4},
-        mode="lines+markers" if joined else "markers",
+        mode="markers",
         marker=look.marker,
-        line=look.line,
         name=name,
         legendgroup=name,
         showlegend=not bound.all(),
@@ -64,6 +65,29 @@ def add_measured(
         _add_bounds(
             figure, abscissa[bound], limits, look, name, named=bool(bound.all()), place=place
         )
+
+
+def add_line(
+    figure: go.Figure,
+    x: "pd.Series[float]",
+    y: "pd.Series[float]",
+    look: Look,
+    name: str,
+    place: Mapping[str, int] | None = None,
+) -> None:
+    """Join values from left to right, those at the same place at their mean."""
+    means = y.groupby(x).mean()
+    figure.add_scatter(
+        x=means.index,
+        y=means,
+        mode="lines",
+        line=look.line,
+        name=name,
+        legendgroup=name,
+        showlegend=False,
+        hoverinfo="skip",
+        **(place or {}),
+    )
 
 
 def add_paper(

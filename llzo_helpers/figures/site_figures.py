@@ -13,7 +13,7 @@ from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label
 from llzo_helpers.campaign.site_sensitivity import SensitivityPoint
 from llzo_helpers.figures.facets import add_key, look_of, new_facets
 from llzo_helpers.figures.looks import DASHES, SYMBOLS, Look, look
-from llzo_helpers.figures.measured import add_paper
+from llzo_helpers.figures.measured import add_line, add_measured, add_paper
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import (
     BLACK,
@@ -233,28 +233,30 @@ def jump_diffusion_figure(table: pd.DataFrame) -> go.Figure:
             "Network: a walk on the measured network without memory (master equation). Tracer: "
             "from the mean squared displacement. The ratio of network to independent jumps is the "
             "correlation due to the shape of the network; the ratio of tracer to network is the "
-            "correlation due to memory, as when ions jump back. Bars: standard errors. Networks "
-            "that do not percolate have no D and are not shown."
+            "correlation due to memory, as when ions jump back. Bars: standard errors; pale with "
+            "an arrow: upper bounds. Networks that do not percolate have no D and are not shown."
         ),
     )
     columns = (
         ("uncorrelated_D_cm2_s", None),
         ("jump_D_cm2_s", "jump_D_std_cm2_s"),
-        ("tracer_D_cm2_s", "tracer_D_std_cm2_s"),
     )
     for name, drawn, rows in _curves(table):
-        for (column, error), place in zip(columns, places, strict=True):
+        volumes = 100 * rows["volume_ratio"]
+        add_measured(figure, rows, volumes, look=drawn, name=name, joined=True, place=places[2])
+        for (column, error), place in zip(columns, places[:2], strict=True):
+            # zero but for rounding, where nothing percolates
+            y = rows[column].where(rows[column] > _NO_DIFFUSION_CM2_S)
+            add_line(figure, volumes, y, drawn, name, place)
             figure.add_scatter(
-                x=100 * rows["volume_ratio"],
-                # zero but for rounding, where nothing percolates
-                y=rows[column].where(rows[column] > _NO_DIFFUSION_CM2_S),
+                x=volumes,
+                y=y,
                 error_y={"array": rows[error], "thickness": 1.5, "width": 5} if error else None,
-                mode="lines+markers",
+                mode="markers",
                 marker=drawn.marker,
-                line=drawn.line,
                 name=name,
                 legendgroup=name,
-                showlegend=place is places[0],
+                showlegend=False,
                 **place,
             )
     figure.update_yaxes(type="log")

@@ -18,6 +18,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from llzo_helpers.campaign.framework import framework_warnings
 from llzo_helpers.campaign.labels import glass_label, run_label, run_labels
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.tables import read_table, table_path
@@ -411,6 +412,11 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
             continue
         flagged = table[table[column].notna()] if len(table) else table
         warnings += [f"{row['run']}: {row[column]}" for row in flagged.to_dict("records")]
+    if table_path(campaign, "framework").is_file():
+        try:
+            warnings += framework_warnings(read_table(campaign, "framework", ["run", "unexpected"]))
+        except InputError as error:
+            absent.append(("Warnings", str(error)))
     for glass in campaign.glasses:
         path = campaign.glass_directory(glass) / "provenance.json"
         if not path.is_file():

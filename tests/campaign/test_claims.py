@@ -123,19 +123,22 @@ def test_size_and_direction(interval, paper, expected):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "expected"),
+    ("estimate", "low", "high", "expected"),
     [
-        (-0.5, 0.5, AGREES),
-        (0.5, 1.9, AGREES),  # may be alike, is not different
-        (-0.5, 2.5, UNDECIDED),  # may be either
-        (1.1, 1.9, DISAGREES),
-        (-3.0, -1.1, DISAGREES),
-        (-np.inf, 0.5, UNDECIDED),
-        (-np.inf, -1.1, DISAGREES),
+        (0.0, -0.5, 0.5, AGREES),
+        (1.2, -0.1, 1.9, AGREES),  # perhaps no difference
+        (0.7, 0.1, 1.3, AGREES),  # as small a difference as the paper's
+        (1.2, 0.5, 1.9, PARTLY),  # a larger one, but not what it calls different
+        (-1.2, -1.9, -0.5, PARTLY),
+        (1.0, -0.5, 2.5, UNDECIDED),  # may be either
+        (1.5, 1.1, 1.9, DISAGREES),
+        (-2.0, -3.0, -1.1, DISAGREES),
+        (np.nan, -np.inf, 0.5, UNDECIDED),
+        (np.nan, -np.inf, -1.1, DISAGREES),
     ],
 )
-def test_likeness(low, high, expected):
-    assert judge_likeness(Contrast(0.0, low, high), within=1.0, unlike=2.0) == expected
+def test_likeness(estimate, low, high, expected):
+    assert judge_likeness(Contrast(estimate, low, high), within=1.0, unlike=2.0) == expected
 
 
 @pytest.mark.parametrize(
@@ -182,11 +185,14 @@ def test_a_factor(crystal, glass, expected):
 def test_the_numbers_are_told_with_their_intervals():
     evidence = diffusion(**{"C-CIP 107 %": D(3e-5, 1e-6), "A-CIP 112 %": D(6e-7, 6e-8)})
     assert FASTER.judge(evidence, SYSTEMS).numbers == (
-        "C-CIP 107 %: 3.0 ± 0.1, A-CIP 112 %: 0.060 ± 0.006 in 10⁻⁵ cm²/s; "
+        "C-CIP 107 %: 3.0 ± 0.1, A-CIP 112 %: 0.060 ± 0.006 (one glass) in 10⁻⁵ cm²/s; "
         "factor 50 (40 to 62); paper: 50"
     )
     bound = diffusion(**{"C-CIP 107 %": D(3e-5, 1e-6), "A-CIP 112 %": D(6e-7, 6e-8, True)})
-    assert "A-CIP 112 %: < 0.07 in 10⁻⁵ cm²/s; factor > 40;" in FASTER.judge(bound, SYSTEMS).numbers
+    assert (
+        "A-CIP 112 %: < 0.07 (one glass) in 10⁻⁵ cm²/s; factor > 40;"
+        in FASTER.judge(bound, SYSTEMS).numbers
+    )
 
 
 def test_what_is_missing_is_named():
@@ -229,7 +235,42 @@ def test_replicas_are_averaged_and_the_lithium_nearest_to_the_paper_s_counts():
     assert crystal.value == pytest.approx(3e-5)
     assert crystal.std == pytest.approx(1e-5)  # of the spread
     glass = evidence.measured("D", "", SYSTEMS["A-CIP 112 %"], 1100.0)
-    assert glass.note == " (Li6.5)"
+    assert glass.note == " (Li6.5) (one glass)"
+
+
+def test_one_glass_stands_for_others_as_well_as_they_are_alike():
+    name = "A-CIP 112 %"
+    alone = pd.DataFrame([system(name) | D(1e-6, 1e-7)])
+    spread = pd.DataFrame({"effect": ["lag", "replicas", "replicas"], "factor": [9.0, 1.2, 1.8]})
+    evidence = Evidence({"diffusion": alone, "preparation": spread})
+    found = evidence.measured("D", name, SYSTEMS[name], 1100.0)
+    assert found.std == pytest.approx(1e-6 * np.hypot(0.1, np.log(1.2 * 1.8) / 2))
+    bound = Evidence({"diffusion": alone.assign(upper_bound=True), "preparation": spread})
+    limit = bound.measured("D", name, SYSTEMS[name], 1100.0).limit
+    assert limit > alone["tracer_D_limit_cm2_s"].iloc[0]
+    two = pd.concat([alone, alone.assign(replica=2)])
+    found = Evidence({"diffusion": two, "preparation": spread}).measured(
+        "D", name, SYSTEMS[name], 1100.0
+    )
+    assert "one glass" not in found.note
+
+
+def test_a_framework_that_is_not_what_its_name_says_is_named():
+    name = "A-ML 112 %"
+    runs = pd.DataFrame(
+        [system(name, replica=k) | {"run": f"r{k}"} | D(1e-6, 1e-7) for k in (1, 2, 3)]
+    )
+    frameworks = runs.assign(
+        framework=["glass", "liquid", "glass"], unexpected=[False, True, False], La_msd_A2=4.0
+    )
+    evidence = Evidence({"diffusion": runs, "framework": frameworks})
+    assert evidence.measured("D", name, SYSTEMS[name], 1100.0).note == " (1 of 3 liquid)"
+    crossed = "A-ML on CIP 112 %"
+    runs = pd.DataFrame([system(crossed) | {"run": "r"} | D(1e-6, 1e-7)])
+    for msd, note in ((4.0, " (rearranged) (one glass)"), (1.0, " (one glass)")):
+        frameworks = runs.assign(framework="glass", unexpected=False, La_msd_A2=msd, O_msd_A2=5.0)
+        evidence = Evidence({"diffusion": runs, "framework": frameworks})
+        assert evidence.measured("D", crossed, SYSTEMS[crossed], 1100.0).note == note
 
 
 def test_of_several_supercells_and_protocols_that_with_most_replicas_counts():

@@ -56,6 +56,7 @@ def test_pairs_are_drawn_with_their_errors():
 def test_order_parameter_of_one_network_that_equals_its_count():
     row = SYSTEM | {"phase": "crystal", "temperature_K": 900, "tracer_D_cm2_s": 1e-6}
     row |= {"tracer_D_std_cm2_s": 1e-7, "gop_k3": -65.0, "gop_k3_std": 0.0}
+    row |= {"upper_bound": False, "tracer_D_limit_cm2_s": 1.2e-6}
     figure = figure3.figure_3a(pd.DataFrame([row | {"gop_k3_counting_limit": -65.0 + 1e-13}]))
     assert figure.layout.yaxis.range == pytest.approx((-71.5, -58.5))
 
@@ -69,6 +70,8 @@ def test_order_parameter_has_its_errors_and_its_count():
             "temperature_K": [900, 1100, 1100],
             "tracer_D_cm2_s": [1e-6, 2e-6, 3e-6],
             "tracer_D_std_cm2_s": [1e-7] * 3,
+            "upper_bound": False,
+            "tracer_D_limit_cm2_s": [2e-6, 3e-6, 4e-6],
             "gop_k3": [-40.0, -45.0, -50.0],
             "gop_k3_std": [1.0, 2.0, 3.0],
             "gop_k3_counting_limit": [-41.0, -44.0, -52.0],
@@ -83,6 +86,11 @@ def test_order_parameter_has_its_errors_and_its_count():
     table["tracer_D_cm2_s"] = [1e-6, 1.2e-6, 3e-6]
     (volumes,) = (t for t in figure3.figure_3a(table).data if t.mode == "text")
     assert list(volumes.textposition) == ["top left", "top right", "top right"]
+    table["upper_bound"] = [False, True, False]
+    value, bound = (t for t in figure3.figure_3a(table).data if t.name == "C-Li7 100 % wang2014")
+    assert (list(value.x), list(bound.x)) == ([1e-6], [3e-6])
+    assert bound.error_x.array is None or np.isnan(bound.error_x.array).all()
+    assert bound.marker.size > value.marker.size
 
 
 def test_counting_lines_are_the_formula():
