@@ -172,7 +172,10 @@ def unpack(archive: Path, directory: Path) -> None:
     remedy = f"restore it: git checkout -- {archive}"
     if not (archive / MANIFEST).is_file():
         raise InputError(f"{archive / MANIFEST}: not found; {remedy}")
-    record = read_record(archive / MANIFEST, {"sha256": dict, "runs": list})
+    try:
+        record = read_record(archive / MANIFEST, {"sha256": dict, "runs": list})
+    except InputError as error:
+        raise InputError(f"{str(error).partition(';')[0]}; {remedy}") from None
     for name in (_OF_ALL, *(f"runs/{run}.tar.xz" for run in record["runs"])):
         if name not in record["sha256"]:
             raise InputError(f"{archive / MANIFEST}: does not have {clipped(name)}; {remedy}")

@@ -4,6 +4,7 @@ Checks the parameters, has Snakemake run the notebooks, shows the progress, and 
 report. Call it again after any interruption: only what is missing is done.
 """
 
+import difflib
 import os
 import re
 import signal
@@ -198,8 +199,11 @@ def _folders_of(names: Sequence[str], campaign: Campaign) -> list[str]:
     known |= {
         folder: folder for folder in (f"vibration/{run.name}" for run in campaign.vibration_runs)
     }
-    if unknown := set(names) - set(known):
-        raise InputError(f"{campaign.name}: no run {unknown.pop()}; see the campaign's report")
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            remedy = f"did you mean {near[0]}?" if near else "see the campaign's report"
+            raise InputError(f"{campaign.name}: no run {name}; {remedy}")
     return [known[name] for name in names]
 
 

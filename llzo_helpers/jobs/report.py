@@ -6,6 +6,7 @@ sections and parts of sections are listed with the reason.
 
 import base64
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
@@ -195,7 +196,6 @@ def write_report(campaign: Campaign) -> Path:
     template = environment.from_string(
         (files("llzo_helpers.jobs") / "report.html.j2").read_text(encoding="utf-8")
     )
-    done = campaign.finished_runs
     potentials = [load_potential(name) for name in campaign.potentials]
     absent: list[tuple[str, str]] = []
     page = template.render(
@@ -214,7 +214,8 @@ def write_report(campaign: Campaign) -> Path:
         own_settings=_own_settings(campaign),
         potentials=potentials,
         stand_ins=[potential for potential in potentials if potential.paper_label],
-        n_done=len(done),
+        n_done=len(campaign.finished_runs),
+        drawn_from=_drawn_from(campaign),
         ion=ion_name(campaign.mobile),
         observed=_observed(campaign),
         cost=_cost(campaign, absent),
@@ -319,7 +320,10 @@ def _reason(campaign: Campaign, notebook: str) -> str:
     executed = ((campaign.directory / section.notebook).is_file() for section in SECTIONS)
     if campaign.finished_runs and not any(executed):
         # unpacked from an archive, which has what notebooks found but not the notebooks
-        return f"{notebook} found nothing to show in the runs that are here"
+        return (
+            f"{notebook} found nothing to show in the runs that are here, or its tables were "
+            "deleted (it makes them again)"
+        )
     return f"{notebook} was not run"
 
 
@@ -386,6 +390,23 @@ def _observed(campaign: Campaign) -> list[dict[str, Any]]:
         }
         for run in campaign.trajectories
     ]
+
+
+def _drawn_from(campaign: Campaign) -> str:
+    """Say which runs figures and tables are made from."""
+    finished = {run.name for run in campaign.finished_runs}
+    analysed = finished
+    with suppress(InputError):
+        # an unreadable table is said to be absent
+        if table_path(campaign, "diffusion").is_file():
+            analysed = set(read_table(campaign, "diffusion", ["run"])["run"])
+    analysed -= {run.name for run in campaign.trajectories}
+    text = f"Figures and tables are made from {len(finished & analysed)} finished ones"
+    if deleted := analysed - finished:
+        text += f" and {len(deleted)} deleted since"
+    if new := finished - analysed:
+        text += f", without {len(new)} finished since"
+    return text + ("; llzo run makes them again." if deleted or new else ".")
 
 
 def _missing(campaign: Campaign) -> list[tuple[str, str]]:

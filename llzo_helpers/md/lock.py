@@ -52,7 +52,7 @@ def locked(directory: Path) -> Iterator[int]:
         if not _acquire(descriptor, path) or _held_elsewhere(descriptor, directory):
             raise InputError(
                 f"{directory}: locked by {_record(descriptor) or 'another process'}, which is "
-                "working on this run; wait for it or end it"
+                "working there; wait for it or end it"
             )
         job = f", Slurm job {slurm.job_id()}" if slurm.job_id() else ""
         os.ftruncate(descriptor, 0)

@@ -114,6 +114,7 @@ def table(system: RunSites) -> pd.DataFrame:
             "tracer_D_cm2_s": [3.0e-5],
             "tracer_D_std_cm2_s": [0.3e-5],
             "upper_bound": [False],
+            "tracer_D_limit_cm2_s": [3.6e-5],
         }
     )
     return run_table([system], diffusion)
@@ -148,6 +149,7 @@ class TestTables:
                 "tracer_D_cm2_s": [1e-9],
                 "tracer_D_std_cm2_s": [1e-9],
                 "upper_bound": [True],
+                "tracer_D_limit_cm2_s": [3e-9],
             }
         )
         row = run_table([still], diffusion).iloc[0]

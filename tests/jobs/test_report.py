@@ -126,7 +126,10 @@ def test_claims_are_told_with_their_numbers_and_what_is_not_there_is_listed(camp
     update_comparison(campaign)
     page = write_report(campaign).read_text().replace("\N{NO-BREAK SPACE}", " ")
     assert "claims of the paper, 1 agree, 0 partly agree, 0 disagree, and" in page
-    assert "C-CIP 107 %: 2.6 ± 0.1, A-CIP 112 %: 0.050 ± 0.001 in 10⁻⁵ cm²/s; factor 52" in page
+    assert (
+        "C-CIP 107 %: 2.6 ± 0.1, A-CIP 112 %: 0.050 ± 0.001 (one glass) in 10⁻⁵ cm²/s; factor 52"
+        in page
+    )
     assert "26 of the paper's numbers are not in this campaign" in page
     assert "<td>no such run in this campaign</td>" in page
     assert (campaign.directory / "claims.csv").is_file()
@@ -199,3 +202,18 @@ def test_the_page_fits_a_small_window_and_a_scene_is_a_picture_until_asked_for(c
         assert page.locator(".scene img").count() == 0
         browser.close()
     assert errors == []
+
+
+def test_runs_deleted_or_finished_since_are_told(campaign: Campaign):
+    first, second = campaign.runs
+    assert "made from 0 finished ones." in page_of(campaign)
+    row = run_columns(first) | {"tracer_D_cm2_s": 1e-6, "warnings": None}
+    save_table(campaign, "diffusion", pd.DataFrame([row]))
+    (campaign.run_directory(second)).mkdir(parents=True)
+    (campaign.run_directory(second) / "summary.json").write_text("{}")
+    told = "made from 0 finished ones and 1 deleted since, without 1 finished since; llzo run"
+    assert told in page_of(campaign)
+
+
+def page_of(campaign: Campaign) -> str:
+    return write_report(campaign).read_text()
