@@ -82,7 +82,13 @@ def diffusion(campaign):
     runs = crystals(campaign)
     return pd.DataFrame(
         [
-            {**run_columns(run), "tracer_D_cm2_s": 1e-6 * (n + 1), "tracer_D_std_cm2_s": 1e-7}
+            {
+                **run_columns(run),
+                "tracer_D_cm2_s": 1e-6 * (n + 1),
+                "tracer_D_std_cm2_s": 1e-7,
+                "upper_bound": False,
+                "tracer_D_limit_cm2_s": 2e-6 * (n + 1),
+            }
             for n, run in enumerate(runs)
         ]
     )
