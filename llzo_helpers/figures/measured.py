@@ -47,14 +47,16 @@ def add_measured(
     """
     abscissa = pd.Series(list(x), index=rows.index)
     bound = rows.get("upper_bound", pd.Series(False, index=rows.index)).astype(bool)
-    if joined:
+    replicas = not abscissa[~bound].is_unique
+    if joined and replicas:
         add_line(figure, abscissa[~bound], rows.loc[~bound, value], look, name, place)
     figure.add_scatter(
         x=abscissa[~bound],
         y=rows.loc[~bound, value],
         error_y={"array": rows.loc[~bound, std], "thickness": 1.5, "width": 4},
-        mode="markers",
+        mode="lines+markers" if joined and not replicas else "markers",
         marker=look.marker,
+        line=look.line,
         name=name,
         legendgroup=name,
         showlegend=not bound.all(),

@@ -118,6 +118,7 @@ def test_sites_of_any_ion_in_any_framework(system):
             "tracer_D_cm2_s": [3.0e-5],
             "tracer_D_std_cm2_s": [0.3e-5],
             "upper_bound": [False],
+            "tracer_D_limit_cm2_s": [4.0e-5],
         }
     )
     row = run_table([system], diffusion).iloc[0]
