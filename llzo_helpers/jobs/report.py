@@ -342,7 +342,7 @@ def _protocols(campaign: Campaign) -> list[tuple[str, MeltQuench]]:
 
 def _own_settings(campaign: Campaign) -> list[tuple[str, str]]:
     """Return the systems with settings of their own, and these in words."""
-    return [
+    own = [
         (
             run_label(system.runs()[0]) + (" and others" if system.n_runs > 1 else ""),
             ", ".join(f"{key} = {value}" for key, value in system.md.items()),
@@ -350,6 +350,7 @@ def _own_settings(campaign: Campaign) -> list[tuple[str, str]]:
         for system in campaign.systems
         if system.md
     ]
+    return list(dict.fromkeys(own))
 
 
 def _notebook_of(campaign: Campaign, run: Run) -> str | None:
