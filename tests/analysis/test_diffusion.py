@@ -260,6 +260,15 @@ def test_replicas_that_spread_more_than_their_errors_widen_the_error():
     assert (apart.value, apart.std) == (2.0, pytest.approx(1.0))
 
 
+@pytest.mark.parametrize(
+    ("bounds", "bound"),
+    [([True], True), ([True, False], True), ([True, False, False], False), ([False] * 2, False)],
+)
+def test_a_mean_is_a_bound_if_half_of_the_replicas_are(bounds, bound):
+    n = len(bounds)
+    assert combine_replicas([1.0] * n, [0.1] * n, bounds).upper_bound is bound
+
+
 def test_the_error_of_few_replicas_that_differ_has_few_degrees_of_freedom():
     rng = np.random.default_rng(1)
     for n in (2, 3):
