@@ -105,7 +105,8 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
         labels[network.row["run"]]: network for network in networks if network.row["replica"] == 1
     }
     rows = [{"system": labels[network.row["run"]], **network.row} for network in networks]
-    tracer = diffusion[["run", *TRACER_COLUMNS]]
+    bound = ["upper_bound", "tracer_D_limit_cm2_s"]
+    tracer = diffusion[["run", "tracer_D_cm2_s", "tracer_D_std_cm2_s", *bound]]
     return NetworkResults(
         table=pd.DataFrame(rows).merge(tracer, on="run", how="left"),
         by_sites={label: network.by_sites for label, network in first.items()},
@@ -210,9 +211,6 @@ def _network_columns(network: SiteNetwork, settings: OrderSettings, seed: int) -
         "network_D_z_cm2_s": d_z,
     }
 
-
-TRACER_COLUMNS = (*("tracer_D_cm2_s", "tracer_D_std_cm2_s", "upper_bound", "tracer_D_limit_cm2_s"),)
-"""Of `diffusion.csv`, in `gop.csv` too."""
 
 PREDICTORS = {
     "gop_k3": "order parameter, k = 3",

@@ -26,7 +26,7 @@ from llzo_helpers.errors import InputError
 FRAMES_FOR_PAIRS = 500
 COORDINATIONS = (("Zr", "O"), ("La", "O"), ("Li", "O"))
 PEAK_UP_TO_A = 4.5
-"""Where the peak near 4 Å that the paper sees in Figure 3C has ended."""
+"""Where the peak near 4 Å, which the paper sees with the classical potential, has ended."""
 
 
 @dataclass(frozen=True)

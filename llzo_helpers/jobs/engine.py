@@ -106,9 +106,10 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     )
     if here or not campaign.runs or starts(lmp):
         _require_lammps_for(campaign, lmp)
-        _require_calculators_of(campaign)
     else:
         print(f"{lmp}: does not start on this machine; each job checks it where it runs")
+    if here:
+        _require_calculators_of(campaign)
     _require_trajectories(campaign)
     require_disk_space(campaign)
 
@@ -158,8 +159,19 @@ def _require_lammps_for(campaign: Campaign, lmp: Path) -> None:
 
 
 def _require_calculators_of(campaign: Campaign) -> None:
-    """Raise InputError for a calculator of ASE that cannot be made."""
-    names = [name for name in campaign.potentials if load_potential(name).kind == "ase"]
+    """Raise InputError for a calculator of ASE that cannot be made, and that a run waits for."""
+    waiting = {run.md_potential for run in campaign.runs if run not in campaign.finished_runs}
+    waiting |= {
+        run.md_potential
+        for run in campaign.vibration_runs
+        if not (campaign.vibration_directory(run) / "summary.json").is_file()
+    }
+    waiting |= {
+        glass.structure_potential
+        for glass in campaign.glasses
+        if not (campaign.glass_directory(glass) / "provenance.json").is_file()
+    }
+    names = [name for name in sorted(waiting) if load_potential(name).kind == "ase"]
     if not names:
         return
     # in another process, whose end frees the memory of networks, also on a GPU

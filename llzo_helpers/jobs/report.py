@@ -401,7 +401,7 @@ def _drawn_from(campaign: Campaign) -> str:
         # an unreadable table is said to be absent
         if table_path(campaign, "diffusion").is_file():
             analysed = set(read_table(campaign, "diffusion", ["run"])["run"])
-    analysed -= {run.name for run in campaign.trajectories}
+    analysed = analysed - {run.name for run in campaign.trajectories}
     text = f"Figures and tables are made from {len(finished & analysed)} finished ones"
     if deleted := analysed - finished:
         text += f" and {len(deleted)} deleted since"

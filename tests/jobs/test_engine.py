@@ -288,8 +288,8 @@ def test_a_calculator_that_cannot_be_made_is_refused_before_work_starts(
     tmp_path: Path, calculator: str, message: str
 ):
     project = tmp_path / "project"
+    project.mkdir()
     for name in ("data", "notebooks", "parameters", "workflow"):
-        (project / name).parent.mkdir(exist_ok=True)
         (project / name).symlink_to(ROOT / name)
     own = shutil.copytree(ROOT / "potentials" / "sevennet0", project / "potentials" / "own")
     described = yaml.safe_load((own / "potential.yaml").read_text())
