@@ -15,7 +15,7 @@ from llzo_helpers.campaign.evidence import (
     read_evidence,
 )
 from llzo_helpers.campaign.model import Campaign
-from llzo_helpers.campaign.paper import paper_values_for
+from llzo_helpers.campaign.paper import paper_reason, paper_values_for
 from llzo_helpers.campaign.tables import save_table
 from llzo_helpers.campaign.verdicts import (
     AGREES,
@@ -40,7 +40,7 @@ class Claim(Model):
     """In the paper."""
     tests: list[Rule]
     why: str = ""
-    """Of a disagreement, as far as it was measured."""
+    """The name of a reason of `data/paper_reasons.yaml`; none: open."""
 
 
 class Claims(Model):
@@ -91,8 +91,7 @@ def judge_claims(evidence: Evidence, claims: Claims | None = None) -> pd.DataFra
     rows = []
     for claim in chosen.claims:
         finding = all_of([_judged(test, evidence, chosen.systems) for test in claim.tests])
-        open_question = "open" if finding.verdict == DISAGREES else ""
-        asked = finding.verdict in (PARTLY, DISAGREES)
+        asked = finding.verdict == DISAGREES or (finding.verdict == PARTLY and claim.why)
         rows.append(
             {
                 "topic": claim.topic,
@@ -100,7 +99,7 @@ def judge_claims(evidence: Evidence, claims: Claims | None = None) -> pd.DataFra
                 "where": claim.where,
                 "verdict": finding.verdict,
                 "numbers": finding.numbers,
-                "why": (claim.why or open_question) if asked else "",
+                "why": paper_reason(claim.why) if asked else "",
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,26 @@ from llzo_helpers.campaign.tables import (
 from llzo_helpers.errors import InputError
 from llzo_helpers.paths import DATA
 from llzo_helpers.potentials import load_potential
+from llzo_helpers.schema import load_yaml
 
 
 def paper_values() -> pd.DataFrame:
-    """Return the paper's numbers, `data/paper_values.csv`."""
-    return pd.read_csv(DATA / "paper_values.csv").fillna({"why": "open"})
+    """Return the paper's numbers, `data/paper_values.csv`, with the reason of a difference."""
+    values = pd.read_csv(DATA / "paper_values.csv")
+    return values.assign(why=[paper_reason(name) for name in values["why"].fillna("")])
+
+
+def paper_reason(name: str) -> str:
+    """Return why campaigns differ from the paper, by its name in `data/paper_reasons.yaml`.
+
+    Without a name it is "open".
+    """
+    return str(_reasons()[name]) if name else "open"
+
+
+@cache
+def _reasons() -> dict[str, Any]:
+    return load_yaml(DATA / "paper_reasons.yaml")
 
 
 def paper_label(potential: str | None) -> str | None:
@@ -347,7 +363,7 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         else:
             by = _deviation(row)
             size = f"{size} ({by if by == 'out of range' else f'{by} σ'})"
-        why = "; the reason is open." if row["why"] == "open" else f". {row['why']}."
+        why = "; the reason is open." if row["why"] == "open" else f". {row['why']}"
         name = name[0].upper() + name[1:]
         sentences.append(f"{name} of {system_label(row)}{at} is {size}{why}")
     return sentences

@@ -34,7 +34,7 @@ from llzo_helpers.campaign.evidence import (
     with_derived,
 )
 from llzo_helpers.campaign.model import load_campaign
-from llzo_helpers.campaign.paper import paper_values
+from llzo_helpers.campaign.paper import paper_reason, paper_values
 from llzo_helpers.campaign.tables import read_table, save_table
 from llzo_helpers.campaign.verdicts import (
     AGREES,
@@ -48,6 +48,8 @@ from llzo_helpers.campaign.verdicts import (
     judge_likeness,
     judge_size,
 )
+from llzo_helpers.paths import DATA
+from llzo_helpers.schema import load_yaml
 
 NAMES = {"CIP": "bush1994_woodley1999", "ML": "hdnnp_sevennet0"}
 SYSTEMS = paper_claims().systems
@@ -573,6 +575,13 @@ def test_another_campaign_s_page_says_what_that_campaign_shows():
     assert found.loc[found.index.str.startswith("ML in its own structure")].item() == DISAGREES
     assert found.loc[found.index.str.startswith("At 1100 K the ML glass")].item() == DISAGREES
     assert AGREES in set(found)
+
+
+def test_every_reason_is_named_and_every_name_has_a_reason():
+    named = {claim.why for claim in paper_claims().claims}
+    named |= set(pd.read_csv(DATA / "paper_values.csv")["why"].fillna(""))
+    assert named - {""} == set(load_yaml(DATA / "paper_reasons.yaml"))
+    assert paper_reason("") == "open"
 
 
 def test_reasons_are_given_for_disagreement_only():
