@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -238,7 +238,7 @@ class Evidence:
             raise NotMeasured(f"an error of the {quantity} of {name}: replicas")
         found = combined(rows, spec, note)
         one_glass = quantity == "D" and subject.phase == "amorphous" and len(rows) == 1
-        return self._of_one_glass(found) if one_glass else found
+        return self._of_one_glass(found, rows.iloc[0]) if one_glass else found
 
     def _departures(self, rows: pd.DataFrame) -> str:
         """Say which of the runs have a framework that is not what their names say."""
@@ -252,14 +252,20 @@ class Evidence:
         ]
         return f" ({', '.join(told)})" if told else ""
 
-    def _of_one_glass(self, found: Measured) -> Measured:
-        """Add to the error of D how far glasses made alike differ, where a campaign knows it."""
-        table = self.tables.get("preparation", pd.DataFrame())
-        spreads = table[table["effect"] == "replicas"]["factor"] if len(table) else table
+    def _of_one_glass(self, found: Measured, glass: "pd.Series[Any]") -> Measured:
+        """Add to the error of D how far glasses made alike differ, where a campaign knows it.
+
+        The spread is that of the potentials that made and ran the glass, or else of all glasses.
+        """
         note = f"{found.note} (one glass)"
-        if not len(spreads):
+        table = self.tables.get("preparation", pd.DataFrame())
+        if table.empty or not (table["effect"] == "replicas").any():
             return replace(found, note=note)
-        relative = float(np.log(spreads).mean())
+        spreads = table[table["effect"] == "replicas"]
+        potentials = ["structure_potential", "md_potential"]
+        alike = (spreads[potentials] == glass[potentials]).all(axis=1)
+        chosen = spreads[alike] if alike.any() else spreads
+        relative = float(np.log(chosen["factor"]).mean())
         std = float(np.hypot(found.std, relative * found.value))
         # at 95 % from one side
         limit = None if found.limit is None else found.limit * float(np.exp(1.645 * relative))

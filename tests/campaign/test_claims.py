@@ -243,10 +243,24 @@ def test_replicas_are_averaged_and_the_lithium_nearest_to_the_paper_s_counts():
 def test_one_glass_stands_for_others_as_well_as_they_are_alike():
     name = "A-CIP 112 %"
     alone = pd.DataFrame([system(name) | D(1e-6, 1e-7)])
-    spread = pd.DataFrame({"effect": ["lag", "replicas", "replicas"], "factor": [9.0, 1.2, 1.8]})
-    evidence = Evidence({"diffusion": alone, "preparation": spread})
-    found = evidence.measured("D", name, SYSTEMS[name], 1100.0)
+    others = NAMES["ML"]
+    spread = pd.DataFrame(
+        {
+            "effect": ["lag", "replicas", "replicas", "replicas"],
+            "factor": [9.0, 1.2, 1.8, 3.0],
+            "structure_potential": [NAMES["CIP"], NAMES["CIP"], NAMES["CIP"], others],
+            "md_potential": [NAMES["CIP"], NAMES["CIP"], NAMES["CIP"], others],
+        }
+    )
+    found = Evidence({"diffusion": alone, "preparation": spread}).measured(
+        "D", name, SYSTEMS[name], 1100.0
+    )
     assert found.std == pytest.approx(1e-6 * np.hypot(0.1, np.log(1.2 * 1.8) / 2))
+    of_others = spread[spread["md_potential"] == others]
+    found = Evidence({"diffusion": alone, "preparation": of_others}).measured(
+        "D", name, SYSTEMS[name], 1100.0
+    )
+    assert found.std == pytest.approx(1e-6 * np.hypot(0.1, np.log(3.0)))
     bound = Evidence({"diffusion": alone.assign(upper_bound=True), "preparation": spread})
     limit = bound.measured("D", name, SYSTEMS[name], 1100.0).limit
     assert limit > alone["tracer_D_limit_cm2_s"].iloc[0]
