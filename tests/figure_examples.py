@@ -231,8 +231,11 @@ class Examples:
     def predictors(self) -> go.Figure:
         x = np.arange(8)
         found = {
-            name: rank_correlation(x, self.rng.permutation(8))
-            for name in ("critical rate", "order parameter, binned, normalised")
+            over: {
+                name: rank_correlation(x, self.rng.permutation(8))
+                for name in ("critical rate", "order parameter, binned, normalised")
+            }
+            for over in ("all systems", "glasses", "crystals")
         }
         return order_parameter.predictors_figure(found)
 

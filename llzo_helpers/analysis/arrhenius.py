@@ -69,7 +69,8 @@ def fit_arrhenius(
     -------
     Arrhenius
         Errors follow from those of D; if the points scatter by more (chi2 above the degrees of
-        freedom), they are widened by the square root of the ratio.
+        freedom, or above one where bounds bend a law through two points), they are widened by the
+        square root of the ratio.
 
     Raises
     ------
@@ -99,8 +100,8 @@ def fit_arrhenius(
     E_a, ln_D0 = law
     chi2 = float(((weights * (np.log(D[known]) - design[known] @ law)) ** 2).sum())
     freedom = int(known.sum()) - 2
-    if freedom > 0:
-        covariance = covariance * max(1.0, chi2 / freedom)
+    # two points are met exactly unless bounds, which then count as a third, draw the law away
+    covariance = covariance * max(1.0, chi2 / max(freedom, 1))
     return Arrhenius(
         E_a_eV=float(E_a),
         E_a_std_eV=float(np.sqrt(covariance[0, 0])),

@@ -152,12 +152,14 @@ class Maximum(Model):
         ends = [name for name in (self.among[0], self.among[-1]) if name != self.at]
         inside = [name for name in found if name not in ends]
         peaks = [name for name in inside if all(above(name, end) for end in ends)]
-        exceeded = any(above(name, self.at) for name in found if name != self.at)
-        if self.at in peaks and not exceeded:
+        others = [name for name in found if name != self.at]
+        largest = max(found, key=lambda name: found[name].value) == self.at
+        if self.at in peaks and largest:
             return Finding(AGREES, numbers)
+        exceeded = any(above(name, self.at) for name in others)
         if peaks:
-            # somewhere between, but not there
-            return Finding(PARTLY if exceeded else UNDECIDED, numbers)
+            # between the ends, but not there, or not known to be
+            return Finding(PARTLY, numbers)
         return Finding(DISAGREES if exceeded else UNDECIDED, numbers)
 
 
@@ -286,7 +288,7 @@ class Effects(Model):
 
 
 class Correlation(Model):
-    """A lower order parameter goes with a larger D."""
+    """In glasses, a lower order parameter goes with a larger D."""
 
     rule: Literal["correlation"]
     measure: str
@@ -294,15 +296,15 @@ class Correlation(Model):
     def judge(self, evidence: Evidence, subjects: Subjects) -> Finding:
         """Return the verdict, by the 95 % interval of the rank correlation."""
         table = evidence.table("predictors")
-        rows = table[table["measure"] == self.measure]
+        rows = table[(table["measure"] == self.measure) & (table["over"] == "glasses")]
         if rows.empty:
-            raise NotMeasured(f"{self.measure} in predictors.csv")
+            raise NotMeasured(f"{self.measure} of five glasses in predictors.csv")
         row = rows.iloc[0]
         found = Contrast(-row["rank_correlation"], -row["interval_high"], -row["interval_low"])
         numbers = (
             f"rank correlation of it with D {row['rank_correlation']:.2f} "
             f"({row['interval_low']:.2f} to {row['interval_high']:.2f}; the paper's is negative), "
-            f"{row['systems']:.0f} runs"
+            f"{row['systems']:.0f} glasses"
         )
         return Finding(judge_size(found, None), numbers)
 

@@ -13,12 +13,14 @@ from llzo_helpers.analysis.factorial import FactorialDecomposition, decompose
 from llzo_helpers.analysis.order import pair_distributions
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.diffusion import combine
+from llzo_helpers.campaign.evidence import QUANTITIES, Measured
 from llzo_helpers.campaign.glasses import FRAMES_FOR_PAIRS, PairDistributions
 from llzo_helpers.campaign.kept import frames_here, of_each
 from llzo_helpers.campaign.labels import size_label
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.paper import paper_value
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS
+from llzo_helpers.campaign.verdicts import contrast
 from llzo_helpers.errors import InputError
 from llzo_helpers.md.folder import read_start, read_thermo
 from llzo_helpers.md.trajectory import Trajectory
@@ -42,22 +44,22 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A row per origin, potential and condition. `ratio` is D divided by that of the first origin
-        with its own potential; `ratio_is` says whether the ratio is a bound, because a D is one;
-        `paper_D_cm2_s` and `paper_ratio` are the paper's counterparts, if it has any.
+        with its own potential, NaN if a D is a bound; `ratio_low_95` and `ratio_high_95` are its
+        interval, then open on one side (0 or infinity) or both; `paper_D_cm2_s` and `paper_ratio`
+        are the paper's counterparts, if it has any.
     """
-    runs = crossover_runs(diffusion)
-    if runs.empty:
+    if crossover_runs(diffusion).empty:
         return pd.DataFrame(columns=[*SYSTEM_COLUMNS, "temperature_K", "tracer_D_cm2_s"])
-    combined = combine(runs)
+    combined = crossover_runs(combine(diffusion))
     rows = []
     for _, group in combined.groupby(_DESIGN, sort=False):
         cells = group.to_dict("records")
         own = [cell for cell in cells if cell["structure_potential"] == cell["md_potential"]]
         reference = (own or cells)[0]
         for cell in cells:
-            ratio = cell["tracer_D_cm2_s"] / reference["tracer_D_cm2_s"]
-            error = np.hypot(_relative_error(cell), _relative_error(reference))
-            bounds = (cell["upper_bound"], reference["upper_bound"])
+            # against itself it is 1, however well it is known
+            sides = [[]] * 2 if cell is reference else [[_measured(cell)], [_measured(reference)]]
+            ratio = contrast(QUANTITIES["D"], *sides)
             paper, paper_reference = (
                 paper_value(row, "tracer_D_cm2_s") for row in (cell, reference)
             )
@@ -65,9 +67,9 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
             rows.append(
                 {
                     **cell,
-                    "ratio": ratio,
-                    "ratio_std": 0.0 if cell is reference else ratio * error,
-                    "ratio_is": "" if cell is reference else _RATIO_OF_BOUNDS[bounds],
+                    "ratio": np.exp(ratio.estimate),
+                    "ratio_low_95": np.exp(ratio.low),
+                    "ratio_high_95": np.exp(ratio.high),
                     "paper_D_cm2_s": paper["value"] if known else np.nan,
                     "paper_ratio": paper["value"] / paper_reference["value"] if known else np.nan,
                 }
@@ -75,17 +77,9 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-_RATIO_OF_BOUNDS = {
-    (False, False): "",
-    (True, False): "upper bound",
-    (False, True): "lower bound",
-    (True, True): "undetermined",
-}
-"""What a ratio is, by whether its numerator and denominator are upper bounds."""
-
-
-def _relative_error(row: Mapping[Any, Any]) -> float:
-    return float(row["tracer_D_std_cm2_s"] / row["tracer_D_cm2_s"])
+def _measured(cell: Mapping[Any, Any]) -> Measured:
+    limit = cell["tracer_D_limit_cm2_s"] if cell["upper_bound"] else None
+    return Measured(cell["tracer_D_cm2_s"], cell["tracer_D_std_cm2_s"], limit)
 
 
 def crossover_effects(

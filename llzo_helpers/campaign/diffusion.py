@@ -20,6 +20,7 @@ from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, MIN_LAGS
 from llzo_helpers.analysis.plateau import RunningD
 from llzo_helpers.analysis.stationarity import Drift, drift
 from llzo_helpers.campaign.conductivity import conductivity_columns
+from llzo_helpers.campaign.glass_spread import with_glass_spread
 from llzo_helpers.campaign.kept import of_each_run
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.observed import ObservedRun
@@ -206,9 +207,12 @@ def _age_of_run(
 def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
     """Combine the replicas of each system and temperature into one row.
 
-    If the D of a replica is only an upper bound, so is the mean.
+    The mean is an upper bound if at least half of the D are. The error of a glass without replicas
+    includes how far glasses made alike differ
+    (`llzo_helpers.campaign.glass_spread.with_glass_spread`).
     """
     rows = []
+    diffusion = with_glass_spread(diffusion)
     keys = [*SYSTEM_COLUMNS, "temperature_K"]
     for key, group in diffusion.groupby(keys, dropna=False, sort=False):
         mean = combine_replicas(

@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from llzo_helpers.analysis.diffusion import combine_replicas
 from llzo_helpers.campaign.framework import departure
+from llzo_helpers.campaign.glass_spread import with_glass_spread
 from llzo_helpers.campaign.labels import size_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import accessible_over_static, paper_label
@@ -43,10 +44,11 @@ TABLES = {
     ),
     "site_definitions": ("run", "measure", "value", "value_std", "clustering", "agrees"),
     "gop": _RUN_COLUMNS,
-    "predictors": ("measure", "rank_correlation", "interval_low", "interval_high", "systems"),
+    "predictors": (
+        *("measure", "over", "rank_correlation", "interval_low", "interval_high", "systems"),
+    ),
     "vibration": _RUN_COLUMNS,
     "coordination": _RUN_COLUMNS,
-    "preparation": ("effect", "factor"),
     "effects": ("from", "to", "temperature_K", "effect", "ln_D", "ln_D_std"),
 }
 """The tables that claims are tested on, and the columns that each must have."""
@@ -236,9 +238,8 @@ class Evidence:
         note += other + self._departures(rows)
         if spec.std is None and len(rows) < 2:
             raise NotMeasured(f"an error of the {quantity} of {name}: replicas")
-        found = combined(rows, spec, note)
         one_glass = quantity == "D" and subject.phase == "amorphous" and len(rows) == 1
-        return self._of_one_glass(found, rows.iloc[0]) if one_glass else found
+        return combined(rows, spec, note + (" (one glass)" if one_glass else ""))
 
     def _departures(self, rows: pd.DataFrame) -> str:
         """Say which of the runs have a framework that is not what their names say."""
@@ -251,25 +252,6 @@ class Evidence:
             for word, count in Counter(filter(None, words)).items()
         ]
         return f" ({', '.join(told)})" if told else ""
-
-    def _of_one_glass(self, found: Measured, glass: "pd.Series[Any]") -> Measured:
-        """Add to the error of D how far glasses made alike differ, where a campaign knows it.
-
-        The spread is that of the potentials that made and ran the glass, or else of all glasses.
-        """
-        note = f"{found.note} (one glass)"
-        table = self.tables.get("preparation", pd.DataFrame())
-        if table.empty or not (table["effect"] == "replicas").any():
-            return replace(found, note=note)
-        spreads = table[table["effect"] == "replicas"]
-        potentials = ["structure_potential", "md_potential"]
-        alike = (spreads[potentials] == glass[potentials]).all(axis=1)
-        chosen = spreads[alike] if alike.any() else spreads
-        relative = float(np.log(chosen["factor"]).mean())
-        std = float(np.hypot(found.std, relative * found.value))
-        # at 95 % from one side
-        limit = None if found.limit is None else found.limit * float(np.exp(1.645 * relative))
-        return replace(found, std=std, limit=limit, note=note)
 
 
 def combined(rows: pd.DataFrame, spec: Quantity, note: str = "") -> Measured:
@@ -350,8 +332,10 @@ def read_evidence(campaign: Campaign) -> Evidence:
 
 
 def with_derived(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Add what follows from tables: errors of volumes, all sites of a run, ratios of volumes."""
+    """Add what follows from tables: errors of systems, all sites of a run, ratios of volumes."""
     result = dict(tables)
+    if len(result.get("diffusion", [])):
+        result["diffusion"] = with_glass_spread(result["diffusion"])
     kinds = result.get("site_kinds", pd.DataFrame())
     if len(kinds):
         n, spread = kinds["n_sites"], kinds["static_volume_spread_A3"]

@@ -36,7 +36,7 @@ from llzo_helpers.campaign.labels import run_labels
 from llzo_helpers.campaign.model import AnyRun, Campaign, by_volume
 from llzo_helpers.campaign.settings import OrderSettings
 from llzo_helpers.campaign.site_files import SiteNetwork, has_network, load_network
-from llzo_helpers.campaign.tables import run_columns
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, run_columns
 from llzo_helpers.errors import InputError
 
 
@@ -224,35 +224,65 @@ PREDICTORS = {
 """Measures of the network that may predict D, by column of `gop.csv`."""
 
 
-def correlate_with_diffusion(table: pd.DataFrame) -> dict[str, RankCorrelation]:
-    """Return the rank correlation of each measure with D, by its name.
+OVER = {"all systems": None, "glasses": "amorphous", "crystals": "crystal"}
+"""What correlations are taken over, and its phase."""
+_FEWEST = 5
+"""Systems for a correlation."""
 
-    A measure that is the same in all systems is left out. With fewer than five systems there are
-    no correlations.
+
+def correlate_with_diffusion(table: pd.DataFrame) -> dict[str, dict[str, RankCorrelation]]:
+    """Return the rank correlation of each measure with D, over all systems and over each phase.
+
+    Parameters
+    ----------
+    table
+        Of `analyse_networks`.
+
+    Returns
+    -------
+    dict
+        By what it is over (`OVER`), then by the measure's name. Replicas count once, with their
+        means; of several supercells that with most systems counts, because some measures grow with
+        the cell. A measure that is the same in all systems is left out, as is what has fewer than
+        five systems.
     """
     known = table[np.isfinite(table["tracer_D_cm2_s"])]
-    if len(known) < 5:
-        return {}
-    return {
-        name: rank_correlation(known[column], known["tracer_D_cm2_s"])
-        for column, name in PREDICTORS.items()
-        if known[column].nunique() > 1
-    }
+    keys = [*SYSTEM_COLUMNS, "temperature_K"]
+    numbers = [*PREDICTORS, "tracer_D_cm2_s"]
+    systems = known.groupby(keys, dropna=False, sort=False)[numbers].mean().reset_index()
+    sizes = systems["supercell"].fillna(0)
+    if len(systems):
+        systems = systems[sizes == sizes.mode().iloc[0]]
+    found = {}
+    for over, phase in OVER.items():
+        rows = systems if phase is None else systems[systems["phase"] == phase]
+        if len(rows) >= _FEWEST:
+            found[over] = {
+                name: rank_correlation(rows[column], rows["tracer_D_cm2_s"])
+                for column, name in PREDICTORS.items()
+                if rows[column].nunique() > 1
+            }
+    return found
 
 
-def correlation_table(correlations: Mapping[str, RankCorrelation]) -> pd.DataFrame:
+def correlation_table(
+    correlations: Mapping[str, Mapping[str, RankCorrelation]],
+) -> pd.DataFrame:
     """Return the content of `predictors.csv`, the strongest first."""
     rows = [
         {
             "measure": name,
+            "over": over,
             "rank_correlation": correlation.coefficient,
             "interval_low": correlation.interval[0],
             "interval_high": correlation.interval[1],
             "p_value": correlation.p_value,
             "systems": correlation.n,
         }
-        for name, correlation in correlations.items()
+        for over, measures in correlations.items()
+        for name, correlation in sorted(
+            measures.items(), key=lambda item: -abs(item[1].coefficient)
+        )
     ]
-    columns = ["measure", "rank_correlation", "interval_low", "interval_high", "p_value", "systems"]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.sort_values("rank_correlation", key=np.abs, ascending=False)
+    columns = ["measure", "over", "rank_correlation", "interval_low", "interval_high", "p_value"]
+    return pd.DataFrame(rows, columns=[*columns, "systems"])

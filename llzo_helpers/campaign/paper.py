@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import chdtri  # scipy.stats takes a second to load
 
 from llzo_helpers.analysis.diffusion import combine_replicas
+from llzo_helpers.campaign.glass_spread import with_glass_spread
 from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label, system_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.tables import (
@@ -86,6 +87,9 @@ class Compared:
         The table that has it, and its columns of values and standard errors.
     extremes
         The columns of the lowest and highest value by other definitions; None if there is but one.
+    two_methods
+        Whether these are the values of two methods, and not ends of a range of definitions: what
+        lies between them is what neither method found.
     head, factor
         What a reader calls it, and the factor to the unit in `head`.
     """
@@ -96,6 +100,7 @@ class Compared:
     head: str
     factor: float = 1.0
     extremes: tuple[str, str] | None = None
+    two_methods: bool = False
 
     @property
     def columns(self) -> set[str]:
@@ -114,7 +119,7 @@ COMPARED = {
     ),
     "accessible_over_static": Compared(
         "site_definitions", "value", "value_std",
-        "accessible over static volume (%)", 100.0, ("lowest", "highest"),
+        "accessible over static volume (%)", 100.0, ("lowest", "highest"), two_methods=True,
     ),
 }  # fmt: skip
 """The quantities of `data/paper_values.csv`."""
@@ -142,14 +147,17 @@ def compare_with_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         `deviation_sigma` is 0 if the paper's value is below it. `agreement` is "agrees" within
         `AGREES_WITHIN_SIGMA`, "differs" beyond it, "bound" where our upper bound allows the
         paper's value, and "undecided" where they are near, but our error, with half the range, is
-        above `DECISIVE`. `why` it differs, as far as it was measured, or "open". `paper_row` counts
-        the rows of `paper_values` from 0.
+        above `DECISIVE`, or the paper's value is between those of two methods and near neither.
+        `why` it differs, as far as it was measured, or "open". `paper_row` counts the rows of
+        `paper_values` from 0.
     """
     rows = []
     for quantity, compared in COMPARED.items():
         table = tables.get(compared.table, pd.DataFrame())
         if not compared.columns <= set(table):
             continue
+        if compared.table == "diffusion":
+            table = with_glass_spread(table)
         for row in _replicas_combined(against_volume(table), compared):
             match = paper_value(row, quantity)
             if match is not None:
@@ -255,7 +263,10 @@ def _compared(row: Mapping[Any, Any], quantity: str, match: "pd.Series[Any]") ->
     elif bound or abs(sigma) > AGREES_WITHIN_SIGMA:
         agreement = "differs"
     else:
-        agreement = "agrees" if uncertainty <= DECISIVE * abs(paper) else "undecided"
+        nearest = min(abs(paper - row[end]) for end in ("lowest", "highest"))
+        found = nearest <= AGREES_WITHIN_SIGMA * std or not COMPARED[quantity].two_methods
+        decided = found and uncertainty <= DECISIVE * abs(paper)
+        agreement = "agrees" if decided else "undecided"
     several = COMPARED[quantity].extremes is not None
     return {
         "quantity": quantity,

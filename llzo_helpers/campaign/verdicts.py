@@ -112,7 +112,7 @@ def judge_size(found: Contrast, paper: float | None) -> str:
 
 
 def judge_likeness(found: Contrast, within: float, unlike: float) -> str:
-    """Say whether two sides are alike, or partly so: they differ, by less than is called different.
+    """Say whether two sides are alike, or partly so: not known to be, but not unlike.
 
     Parameters
     ----------
@@ -127,8 +127,7 @@ def judge_likeness(found: Contrast, within: float, unlike: float) -> str:
         return DISAGREES
     if found.low <= -unlike or found.high >= unlike:
         return UNDECIDED
-    alike = found.low <= 0 <= found.high or abs(found.estimate) <= within
-    return AGREES if alike else PARTLY
+    return AGREES if abs(found.estimate) <= within else PARTLY
 
 
 def all_of(findings: Sequence[Finding]) -> Finding:

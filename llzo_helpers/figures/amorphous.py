@@ -170,12 +170,14 @@ def preparation_figure(table: pd.DataFrame) -> go.Figure:
             "95 % intervals; dotted: no effect."
         ),
     )
-    figure.update_layout(height=140 + 45 * len(changes), margin={"l": 230})
     places = {change: len(changes) - 1 - row for row, change in enumerate(changes)}
     groups = list(table.groupby(GLASS_COLUMNS, sort=False))
+    pitch = max(45, 14 * len(groups))
+    figure.update_layout(height=140 + pitch * len(changes), margin={"l": 230})
     for index, (_, rows) in enumerate(groups):
         first = rows.iloc[0].to_dict()
-        shift = 0.2 * (index - (len(groups) - 1) / 2)
+        # a row's glasses leave a third of it free
+        shift = 0.65 * ((index + 0.5) / len(groups) - 0.5)
         figure.add_scatter(
             x=rows["factor"],
             y=[places[change] - shift for change in rows["change"]],

@@ -45,8 +45,9 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float) -> go.Figure:
         caption=(
             f"Tracer diffusion coefficient at {temperature_K:g} K of amorphous structures made by "
             "one potential and run with one (abscissa, colour), with standard errors. Grey lines "
-            "join the runs of one potential's structures: parallel where structure and potential "
-            "act independently. Pale with an arrow: upper bounds; open, beside: the paper."
+            "join the runs of one potential's structures, unless one is a bound: parallel where "
+            "structure and potential act independently. Pale with an arrow: upper bounds; open, "
+            "beside: the paper."
         ),
         columns=2,
         x="potential of the dynamics",
@@ -58,11 +59,9 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float) -> go.Figure:
         positions = {name: i for i, name in enumerate(dict.fromkeys(panel["md_potential"]))}
         for _, group in panel.groupby("structure_potential", sort=False):
             x = group["md_potential"].map(positions)
-            limits = group["tracer_D_cm2_s"].where(
-                ~group["upper_bound"], group["tracer_D_limit_cm2_s"]
-            )
+            known = group["tracer_D_cm2_s"].where(~group["upper_bound"])
             figure.add_scatter(
-                x=x, y=limits, mode="lines", line={"color": GREY, "width": 1}, showlegend=False,
+                x=x, y=known, mode="lines", line={"color": GREY, "width": 1}, showlegend=False,
                 hoverinfo="skip", **place,
             )  # fmt: skip
             for i in range(len(group)):

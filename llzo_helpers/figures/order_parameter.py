@@ -12,7 +12,7 @@ from llzo_helpers.analysis.networks.connectivity import RankCorrelation
 from llzo_helpers.analysis.networks.gop import counting_limit
 from llzo_helpers.analysis.networks.resampling import Dependence
 from llzo_helpers.figures.facets import look_of, new_facets, once
-from llzo_helpers.figures.looks import Look
+from llzo_helpers.figures.looks import SYMBOLS, Look
 from llzo_helpers.figures.register import registered
 from llzo_helpers.figures.style import BLACK, GREY, new_figure
 
@@ -141,45 +141,50 @@ def length_figure(
 
 
 @registered("predictors")
-def predictors_figure(correlations: Mapping[str, RankCorrelation]) -> go.Figure:
+def predictors_figure(correlations: Mapping[str, Mapping[str, RankCorrelation]]) -> go.Figure:
     """Rank correlation of measures of the network with the diffusion coefficient.
 
     Parameters
     ----------
     correlations
-        By the measure's name; drawn from the strongest down.
+        Of `llzo_helpers.campaign.networks.correlate_with_diffusion`; measures are drawn in the
+        order of their strength over all systems, from the top down.
     """
-    ordered = sorted(correlations.items(), key=lambda item: abs(item[1].coefficient))
-    names = [f"{name}: {_signed(found.coefficient)}" for name, found in ordered]
-    rho = np.array([c.coefficient for _, c in ordered])
-    low, high = (np.array([c.interval[side] for _, c in ordered]) for side in (0, 1))
-    counts = sorted({c.n for _, c in ordered})
+    first = next(iter(correlations.values()))
+    names = sorted(first, key=lambda name: abs(first[name].coefficient))
+    places = {name: place for place, name in enumerate(names)}
     figure = new_figure(
         x="ρ with D",
         y="",
         caption=(
             "Which measure of the network predicts the diffusion coefficient: Spearman's rank "
-            f"correlation ρ over {' to '.join(map(str, counts))} runs, with 95 % confidence "
-            "intervals. Of a network in one piece, θ with k = 3 is the cube of θ with k = 1: they "
-            "rank the runs alike, and have the same ρ."
+            "correlation ρ with 95 % confidence intervals, over all systems of one cell size and "
+            "over glasses and crystals alone; replicas count once. Of a network in one piece, θ "
+            "with k = 3 is the cube of θ with k = 1: they rank the systems alike, and have the "
+            "same ρ."
         ),
     )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    figure.add_scatter(
-        x=rho,
-        y=names,
-        error_x={
-            "array": high - rho,
-            "arrayminus": rho - low,
-            "thickness": 2,
-            "width": 6,
-        },
-        mode="markers",
-        marker={"size": 11, "color": BLACK},
-        showlegend=False,
-    )
+    for index, (over, measures) in enumerate(correlations.items()):
+        drawn = [name for name in names if name in measures]
+        found = [measures[name] for name in drawn]
+        rho = np.array([one.coefficient for one in found])
+        low, high = (np.array([one.interval[side] for one in found]) for side in (0, 1))
+        shift = 0.25 * ((len(correlations) - 1) / 2 - index)
+        figure.add_scatter(
+            x=rho,
+            y=[places[name] + shift for name in drawn],
+            error_x={"array": high - rho, "arrayminus": rho - low, "thickness": 2, "width": 5},
+            mode="markers",
+            marker={"size": 10, "color": BLACK, "symbol": SYMBOLS[index]},
+            text=[f"{name}, {over}: {_signed(one.coefficient)}"
+                  for name, one in zip(drawn, found, strict=True)],
+            hoverinfo="text",
+            name=f"{over} ({found[0].n})" if found else over,
+        )  # fmt: skip
     figure.update_xaxes(range=[-1.05, 1.05])
-    figure.update_layout(margin={"l": 250}, width=740, height=90 + 42 * len(names))
+    figure.update_yaxes(tickvals=list(places.values()), ticktext=names)
+    figure.update_layout(margin={"l": 250}, width=740, height=120 + 55 * len(names))
     return figure
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.paper import readable_comparison
-from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, value_or_bound, with_error
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, rounded, value_or_bound, with_error
 
 _UNITS = {
     "_cm2_s": ("10⁻⁵ cm²/s", 1e5),
@@ -33,7 +33,6 @@ _HEADS = {
     "paper_D": "paper: D",
     "paper_ratio": "paper: ratio",
     "haven_ratio": "Haven ratio",
-    "ratio_is": "",
     "first_half_D": "first half",
     "second_half_D": "second half",
     "D_drift_sigma": "drift (σ)",
@@ -60,7 +59,7 @@ _MOST_COLUMNS = 6
 """A single row with more is shown as a list."""
 _LONGEST_LINE = 24
 """Of a name, in characters; a longer one may be broken."""
-_INTERVALS = (("factor_low_95", "factor_high_95"),)
+_INTERVALS = (("factor_low_95", "factor_high_95"), ("ratio_low_95", "ratio_high_95"))
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ def _with_errors(table: pd.DataFrame) -> pd.DataFrame:
         high = dict(_INTERVALS).get(str(column))
         if high is not None:
             ends = zip(values, table[high], strict=True)
-            columns["95 % interval"] = [f"{low:.2g} to {end:.2g}" for low, end in ends]
+            columns["95 % interval"] = [_interval(low, end) for low, end in ends]
         elif error is not None:
             pairs = zip(factor * values, factor * table[error], strict=True)
             columns[head] = [with_error(value, std) for value, std in pairs]
@@ -159,6 +158,14 @@ def _with_errors(table: pd.DataFrame) -> pd.DataFrame:
             shown = values.round(1) if str(column).endswith("_sigma") else values
             columns[head] = [_text(value, factor) for value in shown]
     return pd.DataFrame(columns)
+
+
+def _interval(low: float, high: float) -> str:
+    if np.isinf(high):
+        return f"> {rounded(low)}" if low > 0 else "unknown: bounds on both sides"
+    if low == high:
+        return ""
+    return f"{rounded(low)} to {rounded(high)}" if low > 0 else f"< {rounded(high)}"
 
 
 def _error_column(column: str, table: pd.DataFrame) -> str | None:

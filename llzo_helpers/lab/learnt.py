@@ -190,17 +190,18 @@ def from_networks(
     """
     change = max(abs(values.mean() / whole[name] - 1) for name, values in rewired.items())
     told = [f"Rewiring the networks at random changes θ by at most {100 * change:.1f} %."]
-    if len(predictors):
-        named = predictors.set_index("measure")
-        for name in dict.fromkeys([predictors["measure"].iloc[0], _THETA]):
-            row = named.loc[name]
-            told.append(
-                f"Rank correlation of D with {name}: {row['rank_correlation']:.2f} (95 %: "
-                f"{row['interval_low']:.2f} to {row['interval_high']:.2f}, {row['systems']:.0f} "
-                "runs)."
-            )
-    else:
-        told.append("Too few runs for a rank correlation with D.")
+    for over, rows in predictors.groupby("over", sort=False):
+        named = rows.set_index("measure")
+        for name in dict.fromkeys([rows["measure"].iloc[0], _THETA]):
+            if name in named.index:
+                row = named.loc[name]
+                told.append(
+                    f"Rank correlation of D with {name}, {over}: {row['rank_correlation']:.2f} "
+                    f"(95 %: {row['interval_low']:.2f} to {row['interval_high']:.2f}, "
+                    f"{row['systems']:.0f} systems)."
+                )
+    if predictors.empty:
+        told.append("Too few systems for a rank correlation with D.")
     return "\n".join(told)
 
 

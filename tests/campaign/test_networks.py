@@ -12,13 +12,14 @@ from llzo_helpers.campaign import model
 from llzo_helpers.campaign.maps import place_structures
 from llzo_helpers.campaign.model import load_campaign
 from llzo_helpers.campaign.networks import (
+    PREDICTORS,
     analyse_networks,
     correlate_with_diffusion,
     correlation_table,
     theta,
 )
 from llzo_helpers.campaign.site_files import load_network, network_as_json
-from llzo_helpers.campaign.tables import run_columns
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, run_columns
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import write_json
 from llzo_helpers.generate.crystal import crystal
@@ -152,11 +153,30 @@ def test_networks_of_a_campaign(campaign, diffusion):
 def test_conductance_predicts_d_where_it_should(campaign, diffusion):
     networks = analyse_networks(campaign, diffusion)
     correlations = correlate_with_diffusion(networks.table)
+    assert list(correlations) == ["all systems", "crystals"]
+    correlations = correlations["crystals"]
     assert correlations["conductance of the network"].coefficient == pytest.approx(1)
     # all sites are connected in each: a measure that doesn't vary predicts nothing
     assert "largest component" not in correlations
-    table = correlation_table(correlations)
+    table = correlation_table({"crystals": correlations})
     assert (table["rank_correlation"].abs().diff().dropna() <= 0).all()
+
+
+def test_replicas_count_once_and_cells_of_one_size_alone():
+    rng = np.random.default_rng(1)
+    one = {**dict.fromkeys(SYSTEM_COLUMNS), "phase": "amorphous", "temperature_K": 1100.0}
+    rows = [
+        {**one, "volume_ratio": volume, "supercell": cell, "replica": replica}
+        | dict.fromkeys(PREDICTORS, volume + 10 * cell + 1e-3 * replica)
+        | {"tracer_D_cm2_s": -volume if cell == 1 else rng.uniform()}
+        for cell, volumes in ((1, 6), (2, 5))
+        for volume in range(volumes)
+        for replica in (1, 2, 3)
+    ]
+    found = correlate_with_diffusion(pd.DataFrame(rows))
+    assert list(found) == ["all systems", "glasses"]
+    for one in found["glasses"].values():
+        assert (one.n, one.coefficient) == (6, pytest.approx(-1))
 
 
 def test_few_systems_have_no_correlation(campaign, diffusion):

@@ -105,15 +105,19 @@ def test_counting_lines_are_the_formula():
 def test_predictors_stand_in_order_of_strength():
     x = np.arange(8)
     noisy = [1, 0, 3, 2, 5, 4, 6, 7]
-    figure = order_parameter.predictors_figure(
-        {"weak": rank_correlation(x, [3, 1, 0, 2, 6, 7, 5, 4]),
-         "strong": rank_correlation(x, -x),
-         "middle": rank_correlation(x, noisy)}
-    )  # fmt: skip
-    (points,) = figure.data
-    assert [label.split(":")[0] for label in points.y] == ["weak", "middle", "strong"]
-    assert points.y[-1] == "strong: −1.00"
-    np.testing.assert_allclose(points.x[-1], -1)
+    measures = {
+        "weak": rank_correlation(x, [3, 1, 0, 2, 6, 7, 5, 4]),
+        "strong": rank_correlation(x, -x),
+        "middle": rank_correlation(x, noisy),
+    }
+    glasses = {"middle": rank_correlation(x, x)}
+    figure = order_parameter.predictors_figure({"all systems": measures, "glasses": glasses})
+    assert figure.layout.yaxis.ticktext == ("weak", "middle", "strong")
+    of_all, of_glasses = figure.data
+    np.testing.assert_allclose(of_all.x[-1], -1)
+    assert of_all.text[-1] == "strong, all systems: −1.00"
+    # beside the same measure over all
+    assert round(of_glasses.y[0]) == round(of_all.y[1]) == 1
 
 
 def test_map_has_a_point_for_each_frame():

@@ -315,7 +315,9 @@ def test_table_1_and_its_decomposition():
     table = crossover_table(crossover_rows())
     assert len(table) == 4
     assert table["ratio"].to_list() == pytest.approx([1, 10, 2, 20])
-    assert table["ratio_std"].iloc[0] == 0
+    first, second = table.iloc[0], table.iloc[1]
+    assert first["ratio_low_95"] == first["ratio_high_95"] == 1
+    assert second["ratio_low_95"] < 10 < second["ratio_high_95"]
     # the paper's amorphous CIP at 1100 K; it has no structures of wang2014
     assert table["paper_D_cm2_s"].iloc[0] == pytest.approx(5.6e-7)
     assert table["paper_D_cm2_s"].iloc[1:].isna().all()
@@ -337,7 +339,14 @@ def test_bounds_travel_into_ratios_and_out_of_the_decomposition():
     rows = crossover_rows()
     rows.loc[0, "upper_bound"] = True
     table = crossover_table(rows)
-    assert table["ratio_is"].to_list() == ["", "lower bound", "lower bound", "lower bound"]
+    own, *others = table.to_dict("records")
+    assert own["upper_bound"] and own["ratio"] == 1
+    for other in others:
+        # what is known of a side that is a bound is its limit
+        ratio = other["tracer_D_cm2_s"] / own["tracer_D_limit_cm2_s"]
+        error = other["tracer_D_std_cm2_s"] / other["tracer_D_cm2_s"]
+        assert other["ratio_low_95"] == pytest.approx(ratio * np.exp(-2 * error))
+        assert np.isnan(other["ratio"]) and np.isinf(other["ratio_high_95"])
     effects, decompositions = crossover_effects(rows)
     (decomposition,) = decompositions.values()
     assert decomposition.replicas == (1, 2)

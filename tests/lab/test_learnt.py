@@ -78,16 +78,18 @@ def test_what_predicts_d():
             "interval_low": [0.7, -0.6],
             "interval_high": [1.0, 0.5],
             "systems": [11, 11],
+            "over": ["glasses", "glasses"],
         }
     )
     words = learnt.from_networks(predictors, {"a": -80.0}, {"a": np.array([-81.0, -80.6])})
     assert words.splitlines() == [
         "Rewiring the networks at random changes θ by at most 1.0 %.",
-        "Rank correlation of D with critical rate: 0.90 (95 %: 0.70 to 1.00, 11 runs).",
-        "Rank correlation of D with order parameter, k = 3: -0.10 (95 %: -0.60 to 0.50, 11 runs).",
+        "Rank correlation of D with critical rate, glasses: 0.90 (95 %: 0.70 to 1.00, 11 systems).",
+        "Rank correlation of D with order parameter, k = 3, glasses: -0.10 (95 %: -0.60 to 0.50, "
+        "11 systems).",
     ]
     few = learnt.from_networks(predictors.iloc[:0], {"a": -80.0}, {"a": np.array([-80.0])})
-    assert "Too few runs" in few
+    assert "Too few systems" in few
 
 
 def test_runs_with_bounds_and_what_agrees():
