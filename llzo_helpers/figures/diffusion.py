@@ -1,5 +1,6 @@
 """What diffusion coefficients are based on: mean squared displacements and Arrhenius plots."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -50,7 +51,8 @@ def msd_figure(
         caption=(
             f"Mean squared displacement of {ion_name(mobile)} relative to the framework, by system"
             f"{', from light to dark in the order of its runs' if several else ''}. Bands: "
-            "standard error; thick: the straight line fitted in its window. Motion is diffusive "
+            "standard error; thick: the straight line fitted in its window; of replicas the first "
+            "is named. Motion is diffusive "
             "where the curve runs parallel to the grey line, MSD ∝ t."
         ),
         x="lag t (ps)",
@@ -93,6 +95,10 @@ def msd_figure(
     return figure
 
 
+_REPLICA = re.compile(r" r\d+$")
+"""In the name of a run; beside the name of the first, others would not be read."""
+
+
 def _add_msd(
     figure: go.Figure, name: str, result: TracerDiffusion, colour: str, **place: int
 ) -> None:
@@ -104,7 +110,7 @@ def _add_msd(
         y=msd,
         mode="lines+text",
         line={"color": colour, "width": 1},
-        text=[""] * (len(lags) - 1) + [name],
+        text=[""] * (len(lags) - 1) + ["" if _REPLICA.search(name) else name],
         textposition="middle right",
         textfont={"size": 9, "color": colour},
         name=name,

@@ -151,7 +151,7 @@ def figure_3b(
     first = next(iter(spectra.values()))
     figure = new_figure(
         x="frequency (THz)",
-        y="states per THz and O",
+        y="states per THz per O atom",
         caption=(
             "Figure 3B. Vibrational density of states of oxygen (power spectrum of its "
             f"velocities); Hann window, resolution {first.resolution_THz:.2g} THz, zero-padded to "

@@ -41,15 +41,16 @@ def add_measured(
     name
         For the legend; also its group.
     joined
-        Join the values by a line, replicas at their mean.
+        Join the values by a line, replicas at their mean; not those half of which are bounds.
     place
         `row` and `col` in a figure of several panels.
     """
     abscissa = pd.Series(list(x), index=rows.index)
     bound = rows.get("upper_bound", pd.Series(False, index=rows.index)).astype(bool)
-    replicas = not abscissa[~bound].is_unique
+    replicas = not abscissa.is_unique
     if joined and replicas:
-        add_line(figure, abscissa[~bound], rows.loc[~bound, value], look, name, place)
+        known = ~bound & (bound.groupby(abscissa).transform("mean") < 0.5)
+        add_line(figure, abscissa[known], rows.loc[known, value], look, name, place)
     figure.add_scatter(
         x=abscissa[~bound],
         y=rows.loc[~bound, value],

@@ -45,7 +45,7 @@ def survival_figure(
     figure, places = new_panels(
         list(curves),
         x="time (ps)",
-        y="probability to stay longer",
+        y="probability of a longer stay",
         height=120,
         caption=(
             "Probability that an ion stays at a site longer than a given time, by the Kaplan-Meier "

@@ -103,6 +103,10 @@ def report_table(name: str, table: pd.DataFrame, labels: Mapping[str, str]) -> R
         table = table.assign(**{column: [labels.get(key, key) for key in table[column]]})
     if "upper_bound" in table:
         table = _with_bounds(table)
+    if "haven_ratio_std" in table:
+        # of a collective D that is not known from zero
+        known = table["haven_ratio_std"] < table["haven_ratio"]
+        table = table.assign(haven_ratio=table["haven_ratio"].where(known))
     table = _with_errors(table)
     if len(table) == 1 and len(table.columns) > _MOST_COLUMNS:
         turned = table.T.to_html(header=False, border=0, escape=False, classes="list")
