@@ -120,19 +120,21 @@ def system_looks(campaign: Campaign) -> dict[str, Look]:
     return {system_label(row): look(row) for row in map(system_columns, runs)}
 
 
-def run_looks(runs: Mapping[str, AnyRun], *, replicas_apart: bool = True) -> dict[str, Look]:
+def run_looks(
+    runs: Mapping[str, AnyRun], *, by_phase: bool = False, replicas_apart: bool = True
+) -> dict[str, Look]:
     """Return how runs are drawn beside each other, by what they are called.
 
-    Each potential has a panel, and so has each temperature and, if they are to be apart, each
-    replica; shade and size of the marker are the volume. Replicas in one panel, and runs made
-    elsewhere, of which less is known, are told apart by shade, marker and line in turn. The lines
-    of a panel have different dashes, given in the order of the runs.
+    Each potential, or each phase, has a panel, and so has each temperature and, if they are to be
+    apart, each replica; shade and size of the marker are the volume. Replicas in one panel, and
+    runs made elsewhere, of which less is known, are told apart by shade, marker and line in turn.
+    The lines of a panel have different dashes, given in the order of the runs.
     """
     several = len({run.temperature_K for run in runs.values()}) > 1
     looks = {
         name: replace(
             look(system_columns(run), shaded=True),
-            panel=_panel(run, several=several, replicas_apart=replicas_apart),
+            panel=_panel(run, by_phase=by_phase, several=several, replicas_apart=replicas_apart),
         )
         for name, run in runs.items()
     }
@@ -163,13 +165,14 @@ def _with_lines_that_differ(looks: Mapping[str, Look]) -> dict[str, Look]:
     return found
 
 
-def _panel(run: AnyRun, *, several: bool, replicas_apart: bool) -> str:
+def _panel(run: AnyRun, *, by_phase: bool, several: bool, replicas_apart: bool) -> str:
     """Return the title of a run's panel; `several` temperatures are part of it."""
     if isinstance(run, ObservedRun):
         return ""
     temperature = f", {run.temperature_K:g} K" if several else ""
     replica = f", replica {run.replica}" if run.replica > 1 and replicas_apart else ""
-    return short_name(run.md_potential) + temperature + replica
+    phase = {"crystal": "crystals", "amorphous": "glasses"}[run.phase]
+    return (phase if by_phase else short_name(run.md_potential)) + temperature + replica
 
 
 def potential_colour(name: str) -> str:

@@ -111,6 +111,14 @@ def test_runs_are_told_apart_and_each_potential_temperature_and_replica_has_a_pa
     assert {"CIP, 1100 K", "ML, 1100 K", "CIP, 1100 K, replica 2"} <= panels
 
 
+def test_potentials_and_replicas_can_share_a_panel():
+    runs = {run.name: run for run in load_campaign("reference").runs if run.temperature_K == 1100}
+    looks = run_looks(runs, by_phase=True, replicas_apart=False)
+    assert {look.panel for look in looks.values()} == {"crystals", "glasses"}
+    # and are still told apart
+    assert len(set(looks.values())) == len(runs)
+
+
 def test_lines_of_a_panel_have_different_dashes_while_there_are_any():
     crystals = [
         run
