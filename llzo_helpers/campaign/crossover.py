@@ -162,10 +162,10 @@ class Switch:
     run
         The run.
     time_ps
-        Since the beginning of equilibration, [row].
+        Since the beginning of equilibration, [block].
     energy_eV_atom
-        Potential energy minus its mean over the last half of production, [row]: the energies of
-        two potentials have no common zero.
+        Potential energy, averaged over blocks, minus its mean over the last half of production,
+        [block]: the energies of two potentials have no common zero.
     drift
         Of the framework from the structure at the start of the run.
     start, end
@@ -192,12 +192,21 @@ def switch(campaign: Campaign, run: Run) -> Switch:
     symbols = trajectory.symbols.tolist()
     return Switch(
         run=run,
-        time_ps=thermo["time_ps"].to_numpy(),
-        energy_eV_atom=energy - energy[len(energy) // 2 :].mean(),
+        time_ps=_block_means(thermo["time_ps"].to_numpy()),
+        energy_eV_atom=_block_means(energy - energy[len(energy) // 2 :].mean()),
         drift=framework_drift(frames, times_ps, start),
         start=pair_distributions(start.positions[np.newaxis], trajectory.cell, symbols),
         end=pair_distributions(frames[-len(frames) // 5 :], trajectory.cell, symbols),
     )
+
+
+_BLOCKS = 200
+"""Of a run, in which its energy is averaged: single values are mostly vibration."""
+
+
+def _block_means(values: FloatArray) -> FloatArray:
+    parts = np.array_split(values, min(_BLOCKS, len(values)))
+    return np.array([part.mean() for part in parts])
 
 
 def observed_switches(

@@ -151,9 +151,10 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
         columns=2,
         height=230,
         caption=(
-            "Did the structures survive the switch of potential? Potential energy from the "
-            "start of the run, displacement of the framework from the initial structure, and "
-            "pair distributions of the last fifth of the run, with standard errors. First replicas."
+            "Did the structures survive the switch of potential? Potential energy, averaged over "
+            "200 blocks, from the start of the run, displacement of the framework from the "
+            "initial structure, and pair distributions of the last fifth of the run, with standard "
+            "errors. First replicas."
         ),
     )
     runs = {system_label(system_columns(observed.run)): observed.run for observed in switches}
@@ -172,8 +173,9 @@ def switch_figure(switches: Sequence[Switch]) -> go.Figure:
         mean_square = np.mean(
             [values**2 for values in observed.drift.displacement.values()], axis=0
         )
-        # on the same clock: production begins where equilibration ends
-        offset = observed.time_ps[-1] - observed.drift.times_ps[-1]
+        # on the same clock: both end with the run, half a block after the last block's middle
+        end = observed.time_ps[-1] + np.diff(observed.time_ps)[-1] / 2
+        offset = end - observed.drift.times_ps[-1]
         figure.add_scatter(
             x=offset + observed.drift.times_ps,
             y=np.sqrt(mean_square),
