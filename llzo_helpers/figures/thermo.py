@@ -20,11 +20,11 @@ def thermo_figure(thermo: pd.DataFrame, n_atoms: int, temperature_K: float) -> g
         Of the thermostat, drawn as a line.
     """
     figure = make_subplots(rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.04)
-    time = thermo["time_ps"]
+    time, conserved = thermo["time_ps"], thermo["conserved_energy_eV"]
     panels = (
         ("T (K)", thermo["temperature_K"]),
         ("E<sub>pot</sub> (eV/atom)", thermo["potential_energy_eV"] / n_atoms),
-        ("E<sub>conserved</sub> (eV/atom)", thermo["conserved_energy_eV"] / n_atoms),
+        ("Δ E<sub>conserved</sub> (meV/atom)", 1000 * (conserved - conserved.mean()) / n_atoms),
     )
     for row, (title, values) in enumerate(panels, start=1):
         figure.add_scattergl(
@@ -39,6 +39,8 @@ def thermo_figure(thermo: pd.DataFrame, n_atoms: int, temperature_K: float) -> g
         width=740,
         height=560,
         margin={"l": 90, "r": 20, "t": 20, "b": 60},
-        meta={"caption": "Temperature, potential energy and the conserved quantity of the run."},
+        meta={
+            "caption": "Temperature, potential energy, and the conserved quantity less its mean."
+        },
     )
     return figure

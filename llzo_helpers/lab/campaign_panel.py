@@ -9,9 +9,11 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from llzo_helpers.campaign.archive import open_campaign
 from llzo_helpers.campaign.model import load_campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.jobs import control
+from llzo_helpers.lab.shown import say
 from llzo_helpers.md.lock import holder
 from llzo_helpers.paths import PARAMETERS
 
@@ -29,7 +31,7 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
     start_button = widgets.Button(description="Start", button_style="primary", icon="play")
     cancel_button = widgets.Button(description="Cancel", icon="stop", disabled=True)
     refresh_button = widgets.Button(description="Refresh", icon="refresh")
-    status = widgets.Label()
+    status = widgets.HTML()
     table = widgets.HTML()
     engine: subprocess.Popen[bytes] | None = None
 
@@ -38,13 +40,14 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
             selected = load_campaign(campaign.value)
             shown = control.run_table(selected)
         except InputError as error:
-            status.value = str(error)
+            say(status, str(error))
             return
         names = tuple(shown["run"])
         if chosen.options != names:
             chosen.options = names
         counts = shown["state"].value_counts()
-        status.value = ", ".join(f"{count} {state}" for state, count in counts.items())
+        told = ", ".join(f"{count} {state}" for state, count in counts.items())
+        say(status, told or "no molecular dynamics to run: Start analyses its trajectories")
         table.value = _runs_html(shown, control.last_words(selected))
         starting = engine is not None and engine.poll() is None
         start_button.disabled = starting or holder(selected.directory) is not None
@@ -62,16 +65,26 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
         try:
             engine = control.start(campaign.value, profile=profile.value, only=chosen.value)
         except InputError as error:
-            status.value = str(error)
+            say(status, str(error))
             return
         begin()
 
     def on_cancel(button: widgets.Button) -> None:
         try:
             control.cancel(load_campaign(campaign.value))
-            status.value = "cancelling"
+            say(status, "cancelling")
         except InputError as error:
-            status.value = str(error)
+            say(status, str(error))
+
+    def choose(*_: Any) -> None:
+        """Show another campaign: a shipped one with the results that it came with."""
+        say(status, "opening")
+        try:
+            open_campaign(campaign.value)
+        except InputError as error:
+            say(status, str(error))
+            return
+        begin()
 
     def begin(*_: Any) -> None:
         watched = not cancel_button.disabled
@@ -79,11 +92,11 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
         if not watched:
             threading.Thread(target=watch, daemon=True).start()
 
-    campaign.observe(begin, names="value")
+    campaign.observe(choose, names="value")
     refresh_button.on_click(begin)
     start_button.on_click(on_start)
     cancel_button.on_click(on_cancel)
-    begin()
+    choose()
     buttons = widgets.HBox([start_button, cancel_button, refresh_button, status])
     return widgets.VBox([widgets.HBox([campaign, profile]), chosen, buttons, table])
 

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
 from llzo_helpers.campaign.diffusion import run_diffusion
+from llzo_helpers.campaign.kept import frames_here
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
@@ -18,20 +19,32 @@ from llzo_helpers.figures.compared import comparison_figure
 from llzo_helpers.figures.diffusion import msd_figure
 from llzo_helpers.figures.looks import run_looks
 from llzo_helpers.lab.learnt import diffusion_in_words
-from llzo_helpers.lab.shown import show
+from llzo_helpers.lab.shown import say, show
 from llzo_helpers.lab.structure_view import structure_view
 from llzo_helpers.md.trajectory import Trajectory
 from llzo_helpers.paths import DATA
 
 
 def explore_fit(campaign: Campaign) -> widgets.VBox:
-    """Return a choice of run and a slider for the window of the fit, with the MSD and D."""
-    runs = {run.name: run for run in campaign.analysed_runs}
+    """Return a choice of run and a slider for the window of the fit, with the MSD and D.
+
+    The choice is among the runs whose frames are here; those of an archive are not.
+    """
+    found = campaign.analysed_runs
+    here = frames_here(campaign, found)
+    runs = {run.name: run for run, has_frames in zip(found, here, strict=True) if has_frames}
+    if not runs:
+        text = widgets.HTML()
+        say(
+            text,
+            f"The runs of {campaign.name} came without their frames, so that their fits stay as "
+            "they are; of runs that you make, this panel moves the window.",
+        )
+        return widgets.VBox([text])
     run = widgets.Dropdown(options=list(runs), description="run")
     run.layout.width = "60%"
     window = _window_slider(campaign.diffusion.fit_window)
-    result_label = widgets.Label()
-    shown = widgets.VBox()
+    result_text, shown = widgets.HTML(), widgets.VBox()
 
     def update(change: Any = None) -> None:
         chosen = runs[run.value]
@@ -43,16 +56,16 @@ def explore_fit(campaign: Campaign) -> widgets.VBox:
                 window.value,
             )
         except InputError as error:
-            result_label.value = str(error)
+            say(result_text, str(error))
             show(shown)
             return
-        result_label.value = diffusion_in_words(result)
+        say(result_text, diffusion_in_words(result))
         show(shown, _msd(run.value, result, " and ".join(chosen.mobile)))
 
     run.observe(update, names="value")
     window.observe(update, names="value")
     update()
-    return widgets.VBox([run, window, result_label, shown])
+    return widgets.VBox([run, window, result_text, shown])
 
 
 def compare_runs(campaign: Campaign) -> widgets.VBox:
@@ -75,7 +88,8 @@ def compare_runs(campaign: Campaign) -> widgets.VBox:
         try:
             found = {name: result_of(name) for name in chosen}
         except InputError as error:
-            show(shown, widgets.Label(str(error)))
+            show(shown, refusal := widgets.HTML())
+            say(refusal, str(error))
             return
         figure = comparison_figure(found, run_looks({name: runs[name] for name in chosen}))
         rows = [{"run": name, "diffusion": diffusion_in_words(found[name])} for name in chosen]
@@ -122,7 +136,7 @@ def trajectory_panel(
     analyse_button = widgets.Button(
         description="Analyse", button_style="primary", icon="play", disabled=True
     )
-    status, about = widgets.Label(), widgets.HTML()
+    status, about = widgets.HTML(), widgets.HTML()
     first_frame, shown = widgets.VBox(), widgets.VBox()
     opened: list[Trajectory] = []
 
@@ -132,28 +146,36 @@ def trajectory_panel(
         show(first_frame)
         show(shown)
         about.value = ""
+        if not path.value.strip():
+            say(status, "choose a file, or type the path of one")
+            return
         try:
             trajectory = Trajectory.read(
-                path.value,
+                # a message then says where it looked
+                Path(path.value.strip()).expanduser().resolve(),
                 frame_interval_ps=interval.value or None,
                 elements=_elements_by_type(elements.value),
                 topology=topology.value or None,
             )
             structure = trajectory.structure()
         except InputError as error:
-            status.value = str(error)
+            say(status, _as_the_panel_calls_it(str(error)))
             return
         opened.append(trajectory)
         symbols = [str(symbol) for symbol in dict.fromkeys(trajectory.symbols.tolist())]
         mobile.options = symbols
-        mobile.value = [next((s for s in symbols if s in ("Li", "Na")), symbols[0])]
-        status.value = (
+        mobile.value = [symbol for symbol in symbols if symbol in ("Li", "Na")]
+        say(
+            status,
             f"{len(trajectory)} frames, {trajectory.frame_interval_ps:g} ps apart, "
-            f"{structure.get_chemical_formula()}"
+            f"{structure.get_chemical_formula()}; choose the mobile ions",
         )
         about.value = "<br>".join(map(escape, trajectory.notes))
         show(first_frame, structure_view(structure))
-        analyse_button.disabled = False
+        on_choice()
+
+    def on_choice(change: Any = None) -> None:
+        analyse_button.disabled = not (opened and mobile.value)
 
     def on_analyse(button: widgets.Button) -> None:
         try:
@@ -163,22 +185,33 @@ def trajectory_panel(
                 window.value,
             )
         except InputError as error:
-            status.value = str(error)
+            say(status, str(error))
             return
-        status.value = diffusion_in_words(result)
+        say(status, f"{' and '.join(mobile.value)}: {diffusion_in_words(result)}")
         about.value = "<br>".join(map(escape, opened[0].notes))
         show(shown, _msd(Path(path.value).name, result, " and ".join(mobile.value)))
 
     open_button.on_click(on_open)
+    mobile.observe(on_choice, names="value")
     analyse_button.on_click(on_analyse)
     choices = widgets.HBox([mobile, window, analyse_button])
     parts = [path, topology, elements, interval, open_button, status, about, first_frame, choices]
     return widgets.VBox([*parts, shown])
 
 
+def _as_the_panel_calls_it(message: str) -> str:
+    """Return a message of `Trajectory.read` with the names of the panel's fields."""
+    message = message.replace("give frame_interval_ps", 'fill in "ps per frame"')
+    return message.replace(
+        "give elements by type, as {1: 'Na'}, or topology",
+        ('fill in "elements", as 1: Na, or "topology"'),
+    )
+
+
 def _elements_by_type(text: str) -> dict[str, str] | None:
-    """Return the map that "1: Na, 2: Cl" means; None for nothing."""
-    pairs = [pair.partition(":") for pair in text.split(",") if pair.strip()]
+    """Return the map that "1: Na, 2: Cl" means, in braces and quotes or not; None for nothing."""
+    plain = text.translate(dict.fromkeys(map(ord, "{}\"'")))
+    pairs = [pair.partition(":") for pair in plain.split(",") if pair.strip()]
     if any(not colon for _, colon, _ in pairs):
         raise InputError(f"elements = {text!r}: must be elements by type, such as 1: Na, 2: Cl")
     return {key.strip(): symbol.strip() for key, _, symbol in pairs} or None

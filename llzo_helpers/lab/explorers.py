@@ -71,7 +71,9 @@ def explore_density(systems: Mapping[str, RunSites]) -> widgets.VBox:
     return widgets.VBox([system, level, shown])
 
 
-def explore_order_parameter(table: pd.DataFrame, graphs: Mapping[str, Any]) -> widgets.VBox:
+def explore_order_parameter(
+    table: pd.DataFrame, graphs: Mapping[str, Any], mobile: str = "Li"
+) -> widgets.VBox:
     """Return sliders for the exponent and the bins, with the order parameter against D.
 
     Parameters
@@ -80,16 +82,18 @@ def explore_order_parameter(table: pd.DataFrame, graphs: Mapping[str, Any]) -> w
         `gop.csv`.
     graphs
         The network of each system.
+    mobile
+        Elements of the ions, for the axis.
     """
     exponent = widgets.ToggleButtons(options=[1, 3], value=3, description="k")
-    bins = widgets.IntSlider(value=0, min=0, max=60, description="bins (0: none)")
+    # one bin has no entropy
+    counts = [("none", 0), *((str(count), count) for count in range(2, 61))]
+    bins = widgets.SelectionSlider(options=counts, value=0, description="bins")
     bins.style.description_width = "initial"
     bins.continuous_update = False
     shown = widgets.VBox()
 
     def update(change: Any = None) -> None:
-        if bins.value == 1:
-            return
         values = {
             system: graph_order_parameter(graph, exponent=exponent.value, bins=bins.value or None)
             for system, graph in graphs.items()
@@ -99,11 +103,13 @@ def explore_order_parameter(table: pd.DataFrame, graphs: Mapping[str, Any]) -> w
                 gop_k3=[values[system].value for system in table["system"]],
                 gop_k3_std=0.0,
                 gop_k3_counting_limit=[values[name].counting_limit for name in table["system"]],
-            )
+            ),
+            mobile,
         )
         if exponent.value != 3 or bins.value:
             # the paper's values, drawn as lines, are of another definition
-            figure.update_layout(shapes=[], annotations=[])
+            figure.layout.shapes = figure.layout.annotations = ()
+            figure.update_yaxes(range=None, autorange=True)
         figure.update_yaxes(title=f"graph order parameter θ (k = {exponent.value})")
         show(shown, figure)
 

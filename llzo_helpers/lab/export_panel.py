@@ -7,6 +7,7 @@ import ipywidgets as widgets
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.jobs.export import FORMATS, WIDTHS_CM, export_figures, figure_files
+from llzo_helpers.lab.shown import say
 
 
 def export_panel(campaign: Campaign) -> widgets.VBox:
@@ -27,16 +28,20 @@ def export_panel(campaign: Campaign) -> widgets.VBox:
         description="width",
     )
     button = widgets.Button(description="Export", button_style="primary", icon="download")
-    status = widgets.Label()
+    status = widgets.HTML()
 
     def on_export(_: widgets.Button) -> None:
-        button.disabled, status.value = True, "drawing"
+        if not chosen.value:
+            say(status, "choose a figure")
+            return
+        button.disabled = True
+        say(status, "drawing")
         try:
             wanted = [box.description for box in formats if box.value]
             files = export_figures(campaign, wanted, columns=width.value, names=chosen.value)
-            status.value = f"{len(files)} files in {_folder(files)}"
+            say(status, f"{len(files)} files in {_folder(files)}")
         except InputError as error:
-            status.value = str(error)
+            say(status, str(error))
         finally:
             button.disabled = False
 

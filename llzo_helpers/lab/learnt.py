@@ -146,11 +146,12 @@ def from_sites(table: pd.DataFrame) -> str:
     Parameters
     ----------
     table
-        `sites.csv`; of each composition and potential, the smallest and the largest volume are
-        compared.
+        `sites.csv`; of each composition and potential, the smallest and the largest volume at
+        which the crystal is still one are compared.
     """
     told = []
     crystals = table[(table["phase"] == "crystal") & (table["replica"] == 1)]
+    crystals = crystals[crystals["framework"].str.startswith("crystal")]
     for _, group in crystals.groupby(["li_per_formula", "md_potential", "supercell"]):
         rows = group.sort_values("volume_ratio").to_dict("records")
         small, large = rows[0], rows[-1]
@@ -208,19 +209,26 @@ def from_networks(
 _THETA = "order parameter, k = 3"
 
 
-def from_crossover(effects: pd.DataFrame) -> str:
-    """Say by which factors structure and potential change D.
+def from_crossover(effects: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Say by which factors structure and potential change D, or what is missing for that.
 
     Parameters
     ----------
-    effects
-        `effects.csv`.
+    effects, table
+        `effects.csv` and `crossover.csv`.
     """
     if effects.empty:
-        return (
+        told = [
             "No effect can be given: it takes structures of two potentials, each run with both, "
             "and D that is no upper bound."
-        )
+        ]
+        bounds = table[table["upper_bound"]] if len(table) else table
+        told += [
+            f"{system_label(row)}, {row['temperature_K']:g} K: D {value_or_bound(row)} × 10⁻⁵ "
+            "cm²/s is a bound; run it longer."
+            for row in bounds.to_dict("records")
+        ]
+        return "\n".join(told)
     return "\n".join(
         f"{row['effect']}, {row['from']} → {row['to']} at {row['temperature_K']:g} K: D changes by "
         f"a factor of {row['factor']:.2g} (95 %: {row['factor_low_95']:.2g} to "

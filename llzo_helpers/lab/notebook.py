@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import ase
+import pandas as pd
 from IPython.core.getipython import get_ipython
 from pydantic import BaseModel
 from tqdm.auto import tqdm
@@ -16,6 +17,13 @@ from llzo_helpers.schema import validate
 # Figures are kept in the notebook as data, which JupyterLab draws; other renderers add 5 MB of
 # JavaScript to each notebook. It must be set before plotly is imported.
 os.environ["PLOTLY_RENDERER"] = "plotly_mimetype"
+
+# tables of a campaign have a row per run, with names and warnings that are of use only whole
+pd.set_option("display.max_rows", 200, "display.max_columns", 60, "display.max_colwidth", None)
+
+if kernel := getattr(get_ipython(), "kernel", None):
+    # of cells that were told to run together, those after an error may reach the kernel late
+    kernel.stop_on_error_timeout = 0.5
 
 ParametersType = TypeVar("ParametersType", bound=BaseModel)
 

@@ -13,7 +13,7 @@ from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.settings import Structure
 from llzo_helpers.lab.learnt import diffusion_in_words, run_diffusion
 from llzo_helpers.lab.parameters import RunParameters
-from llzo_helpers.lab.shown import show
+from llzo_helpers.lab.shown import say, show
 from llzo_helpers.md.chain import Progress, run_md
 from llzo_helpers.md.folder import read_thermo
 from llzo_helpers.md.trajectory import Trajectory
@@ -53,34 +53,35 @@ def md_panel(
     run_button = widgets.Button(description="Run", button_style="primary", icon="play")
     stop_button = widgets.Button(description="Stop", icon="stop", disabled=True)
     bar = widgets.FloatProgress(min=0, max=1)
-    status, shown = widgets.Label(), widgets.VBox()
+    status, shown = widgets.HTML(), widgets.VBox()
     stop = threading.Event()
 
     def on_progress(progress: Progress) -> None:
         bar.value = progress.steps_done / progress.steps_total
         left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
-        status.value = (
+        say(
+            status,
             f"{progress.steps_done} of {progress.steps_total} steps, "
-            f"{progress.steps_per_second:.0f} steps/s{left}"
+            f"{progress.steps_per_second:.0f} steps/s{left}",
         )
         if stop.is_set():
             raise _CancelledError
 
-    def work() -> None:
+    def work(temperature_K: float, production_ps: float) -> None:
         try:
-            directory = start(float(temperature.value), production.value, on_progress)
+            directory = start(temperature_K, production_ps, on_progress)
             atoms = len(Trajectory(directory).symbols)
-            found = [thermo_figure(read_thermo(directory), atoms, temperature.value)]
+            found = [thermo_figure(read_thermo(directory), atoms, temperature_K)]
             if diffusion := run_diffusion(directory):
                 msd = msd_figure({directory.name: {"": diffusion}})
-                found += [msd.update_layout(width=480, height=360)]
-                found += [widgets.Label(diffusion_in_words(diffusion))]
+                found += [msd.update_layout(width=480, height=360), words := widgets.HTML()]
+                say(words, diffusion_in_words(diffusion))
             show(shown, *found)
-            status.value = f"done: {directory}"
+            say(status, f"done: {directory}")
         except _CancelledError:
-            status.value = "stopped; Run resumes from the last complete segment"
+            say(status, "stopped; Run resumes from the last complete segment")
         except (InputError, SimulationError) as error:
-            status.value = str(error)
+            say(status, str(error))
         finally:
             run_button.disabled, stop_button.disabled = False, True
 
@@ -88,7 +89,9 @@ def md_panel(
         stop.clear()
         show(shown)
         run_button.disabled, stop_button.disabled = True, False
-        threading.Thread(target=work, daemon=True).start()
+        # the sliders may be moved while it runs
+        chosen = (float(temperature.value), production.value)
+        threading.Thread(target=work, args=chosen, daemon=True).start()
 
     run_button.on_click(on_run)
     stop_button.on_click(lambda button: stop.set())

@@ -58,16 +58,19 @@ def sites(volume_ratio: float, jumps: float, network: float, memory: float) -> d
         "network_correlation": network,
         "memory_correlation": memory,
         "upper_bound": volume_ratio > 1.1,
+        "framework": "crystal" if volume_ratio < 1.2 else "amorphised after 30 ps",
     }
 
 
 def test_the_factors_of_an_expansion():
-    table = pd.DataFrame([sites(1.12, 2e-5, 0.4, 0.1), sites(1.0, 1e-5, 0.8, 0.4)])
+    # what is no crystal any more is not compared
+    amorphised = sites(1.3, 9e-5, 0.9, 0.9)
+    table = pd.DataFrame([amorphised, sites(1.12, 2e-5, 0.4, 0.1), sites(1.0, 1e-5, 0.8, 0.4)])
     assert learnt.from_sites(table) == (
         "C-Li6.25 100 % CIP → 112 %: D changes by a factor of 0.25 (from an upper bound) = "
         "2 (independent jumps) × 0.5 (shape of the network) × 0.25 (memory)"
     )
-    assert "nothing to compare" in learnt.from_sites(table.iloc[:1])
+    assert "nothing to compare" in learnt.from_sites(table.iloc[:2])
 
 
 def test_what_predicts_d():
@@ -107,7 +110,13 @@ def test_effects_and_errors():
         columns=["effect", "from", "to", "temperature_K", "factor", "factor_low_95",
                  "factor_high_95"],
     )  # fmt: skip
-    assert learnt.from_crossover(effects).endswith("a factor of 1.7 (95 %: 1.2 to 2.4)")
-    assert "no upper bound" in learnt.from_crossover(effects.iloc[:0])
+    glass = {"phase": "amorphous", "structure_potential": "bush1994_woodley1999"}
+    glass |= {"melt_quench": "cip", "volume_ratio": 1.12, "temperature_K": 700.0}
+    glass |= {"upper_bound": True, "tracer_D_limit_cm2_s": 2e-6}
+    bounds = pd.DataFrame([SYSTEM | glass])
+    assert learnt.from_crossover(effects, bounds[:0]).endswith("a factor of 1.7 (95 %: 1.2 to 2.4)")
+    words = learnt.from_crossover(effects.iloc[:0], bounds)
+    assert "no upper bound" in words
+    assert words.endswith("K: D < 0.2 × 10⁻⁵ cm²/s is a bound; run it longer.")
     by_phase = pd.read_csv(POTENTIALS / "hdnnp_sevennet0" / "errors_by_phase.csv")
     assert "structures held out" in learnt.from_training(by_phase)

@@ -1,6 +1,7 @@
 """How notebooks are committed: one parameters cell, no outputs, no code of their own."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import nbformat
 import pytest
 
 from llzo_helpers.errors import InputError
+from llzo_helpers.lab.without_outputs import without_outputs
 from llzo_helpers.paths import NOTEBOOKS, PARAMETERS, RESULTS, ROOT
 
 
@@ -25,10 +27,13 @@ def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def test_committed_without_outputs(notebook):
-    for cell in code_cells(notebook):
-        assert not cell.outputs
-        assert cell.execution_count is None
+@pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_committed_as_git_s_filter_writes_them(path: Path):
+    text = path.read_text(encoding="utf-8")
+    assert text == without_outputs(text)
+    for cell in json.loads(text)["cells"]:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
 
 
 def test_git_sees_no_change_in_a_notebook_that_was_run(tmp_path: Path):

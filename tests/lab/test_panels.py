@@ -1,6 +1,7 @@
 """The panel for a trajectory of any program, without a browser."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -21,7 +22,8 @@ def panel() -> Widgets:
 def parts(widget: Any) -> Widgets:
     found: Widgets = {}
     for child in getattr(widget, "children", ()):
-        found |= parts(child)
+        for name, part in parts(child).items():
+            found[f"{name} 2" if name in found else name] = part
     found[getattr(widget, "description", "") or type(widget).__name__] = widget
     return found
 
@@ -32,7 +34,7 @@ def press(panel: Widgets) -> Callable[[str], str]:
         button = panel[name]
         assert isinstance(button, ipywidgets.Button)
         button.click()
-        return str(panel["Label"].value)
+        return str(panel["HTML"].value)
 
     return click
 
@@ -42,20 +44,24 @@ def test_a_file_is_looked_at_and_analysed(panel, press):
     panel["file"].value = str(FILE)
     panel["elements"].value = "1: U, 2: O"
     panel["ps per frame, or 0"].value = 0.2
-    assert press("Open") == "200 frames, 0.2 ps apart, O216U108"
+    assert press("Open") == "200 frames, 0.2 ps apart, O216U108; choose the mobile ions"
     assert panel["mobile"].options == ("U", "O")
+    # neither is known to be the one that moves
+    assert panel["mobile"].value == ()
+    assert panel["Analyse"].disabled
     panel["mobile"].value = ["O"]
-    assert press("Analyse").startswith("D = (1.")
-    assert "nearest image" in panel["HTML"].value
+    assert press("Analyse").startswith("O: D = (1.")
+    assert "nearest image" in panel["HTML 2"].value
     figure = parts(panel["VBox"])["FigureWidget"]
     assert figure.layout.meta["caption"].startswith("Mean squared displacement of oxygen")
 
 
 def test_what_is_missing_is_asked_for(panel, press):
+    assert press("Open") == "choose a file, or type the path of one"
     panel["file"].value = "nothing.dump"
-    assert "nothing.dump: not found" in press("Open")
+    assert f"{Path.cwd()}/nothing.dump: not found" in press("Open")
     panel["file"].value = str(FILE)
-    assert "holds no elements; give elements by type" in press("Open")
+    assert 'holds no elements; fill in "elements", as 1: Na, or "topology"' in press("Open")
     panel["elements"].value = "U, O"
     assert "must be elements by type, such as 1: Na" in press("Open")
     panel["elements"].value = "1: U, 2: O"
