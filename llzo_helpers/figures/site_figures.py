@@ -20,7 +20,6 @@ from llzo_helpers.figures.style import (
     GREY,
     add_band,
     diffusivity_axis,
-    new_figure,
     new_panels,
 )
 
@@ -274,44 +273,30 @@ def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
     paper
         `data/paper_values.csv`, of the same potentials.
     """
-    figure = new_figure(
+    phases = {"crystal": "crystals", "amorphous": "glasses"}
+    shown = [phase for phase in phases if phase in set(table["phase"])]
+    figure, places = new_panels(
+        [phases[phase] for phase in shown],
         x="V / V<sub>exp</sub> (%)",
         y="back-jumps (%)",
+        height=300,
+        columns=2,
+        subplots={"shared_yaxes": "all"},
         caption=(
             "Fraction of jumps that are reversed by the next jump of the same ion. Filled symbols: "
             "this work; thick bars: standard errors; thin bars: from the smallest to the largest "
             "value by other definitions (threshold, minimum stay, interval between frames), "
-            "standard error included. Open symbols: the paper."
+            "standard error included. Open symbols: the paper. Systems are shifted sideways, by "
+            f"{_APART:g} % each, where they would hide one another."
         ),
     )
-    for name, drawn, rows in _curves(table):
-        value, error = rows["back_jump_fraction"], rows["back_jump_fraction_std"]
-        # the range is known also where the error is not
-        reach = error.fillna(0.0)
-        figure.add_scatter(
-            x=100 * rows["volume_ratio"],
-            y=100 * value,
-            error_y={
-                "array": 100 * (rows["back_jump_highest"] - value + reach),
-                "arrayminus": 100 * (value - rows["back_jump_lowest"] + reach),
-                "thickness": 1,
-                "width": 7,
-                "color": GREY,
-            },
-            mode="markers",
-            marker={"size": 1, "color": GREY},
-            showlegend=False,
-            hoverinfo="skip",
-        )
-        figure.add_scatter(
-            x=100 * rows["volume_ratio"],
-            y=100 * value,
-            error_y={"array": 100 * error, "thickness": 2.5, "width": 4},
-            mode="markers",
-            marker=drawn.marker,
-            name=name,
-        )
-    from_paper = paper[paper["quantity"] == "back_jump_fraction"]
+    place_of = dict(zip(shown, places, strict=True))
+    for phase, place in place_of.items():
+        curves = _curves(table[table["phase"] == phase])
+        for number, (name, drawn, rows) in enumerate(curves):
+            shift = _APART * (number - (len(curves) - 1) / 2)
+            _add_back_jumps(figure, rows, shift, drawn, name, place)
+    from_paper = paper[(paper["quantity"] == "back_jump_fraction") & paper["phase"].isin(shown)]
     columns = [column for column in CURVE_COLUMNS if column in from_paper]
     for _, rows in from_paper.groupby(columns, dropna=False):
         first = rows.iloc[0].to_dict()
@@ -321,6 +306,51 @@ def back_jump_figure(table: pd.DataFrame, paper: pd.DataFrame) -> go.Figure:
             100 * rows["value"],
             look=look(first),
             name=f"paper: {curve_label(first)}",
+            place=place_of[first["phase"]],
         )
     figure.update_yaxes(range=[0, 100])
     return figure
+
+
+_APART = 0.3
+"""Per cent of the experimental volume."""
+
+
+def _add_back_jumps(
+    figure: go.Figure,
+    rows: pd.DataFrame,
+    shift: float,
+    drawn: Look,
+    name: str,
+    place: Mapping[str, int],
+) -> None:
+    """Draw the back-jumps of a system's runs, with their range over definitions."""
+    volumes = 100 * rows["volume_ratio"] + shift
+    value, error = rows["back_jump_fraction"], rows["back_jump_fraction_std"]
+    # the range is known also where the error is not
+    reach = error.fillna(0.0)
+    figure.add_scatter(
+        x=volumes,
+        y=100 * value,
+        error_y={
+            "array": 100 * (rows["back_jump_highest"] - value + reach),
+            "arrayminus": 100 * (value - rows["back_jump_lowest"] + reach),
+            "thickness": 1,
+            "width": 7,
+            "color": GREY,
+        },
+        mode="markers",
+        marker={"size": 1, "color": GREY},
+        showlegend=False,
+        hoverinfo="skip",
+        **place,
+    )
+    figure.add_scatter(
+        x=volumes,
+        y=100 * value,
+        error_y={"array": 100 * error, "thickness": 2.5, "width": 4},
+        mode="markers",
+        marker=drawn.marker,
+        name=name,
+        **place,
+    )
