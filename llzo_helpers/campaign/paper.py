@@ -374,7 +374,10 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         else:
             by = _deviation(row)
             size = f"{size} ({by if by == 'out of range' else f'{by} σ'})"
-        why = "; the reason is open." if row["why"] == "open" else f". {row['why']}"
+        reason = "" if row["why"] == "open" else row["why"]
+        why = f". {reason}" if reason else "; the reason is open."
+        if reason and any(reason in sentence for sentence in sentences):
+            why = ", for which the same holds."
         name = name[0].upper() + name[1:]
         sentences.append(f"{name} of {system_label(row)}{at} is {size}{why}")
     return sentences
