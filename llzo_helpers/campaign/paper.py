@@ -352,7 +352,9 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         "range": "with the paper's value in the range over definitions",
         "differs": "further from it",
         "bound": "with only an upper bound, which allows the paper's value",
-        "undecided": f"known to no better than {100 * DECISIVE:.0f} %, which decides nothing",
+        "undecided": (
+            f"undecided: known to no better than {100 * DECISIVE:.0f} %, or between two methods"
+        ),
     }
     told = [f"{counts[kind]} {text}" for kind, text in words.items() if kind in counts]
     several = (
@@ -364,6 +366,7 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         *_common_factors(comparison),
     ]
     differing = comparison[comparison["agreement"] == "differs"]
+    first_of: dict[str, str] = {}
     factor = np.abs(np.log(differing["ratio"].clip(lower=1e-12))).sort_values(ascending=False)
     for row in differing.loc[factor.index].to_dict("records"):
         name = COMPARED[row["quantity"]].head.split(" (")[0]
@@ -374,12 +377,15 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         else:
             by = _deviation(row)
             size = f"{size} ({by if by == 'out of range' else f'{by} σ'})"
-        reason = "" if row["why"] == "open" else row["why"]
-        why = f". {reason}" if reason else "; the reason is open."
-        if reason and any(reason in sentence for sentence in sentences):
-            why = ", for which the same holds."
-        name = name[0].upper() + name[1:]
-        sentences.append(f"{name} of {system_label(row)}{at} is {size}{why}")
+        name = f"{name[0].upper()}{name[1:]} of {system_label(row)}{at}"
+        if row["why"] == "open":
+            why = "; the reason is open."
+        elif row["why"] in first_of:
+            why = f"; see {first_of[row['why']]}."
+        else:
+            first_of[row["why"]] = name
+            why = f". {row['why']}"
+        sentences.append(f"{name} is {size}{why}")
     return sentences
 
 

@@ -67,7 +67,7 @@ def test_the_verdict_counts_all_and_names_what_differs_the_worst_first():
     assert first == (
         "5 of the paper's 28 numbers for these potentials have a counterpart here: 1 within 2 "
         "standard errors of the paper; 2 further from it; 1 with only an upper bound, which allows "
-        "the paper's value; 1 known to no better than 50 %, which decides nothing."
+        "the paper's value; 1 undecided: known to no better than 50 %, or between two methods."
     )
     assert others == [
         "D of C-Li6.25 117 % CIP at 1100 K is at most 0.37 times the paper's; the reason is open.",
