@@ -237,6 +237,8 @@ def ageing_figure(ageing: pd.DataFrame, looks: Mapping[str, Look] | None = None)
             "upper bounds. In a glass that ages, lithium slows down."
         ),
     )
+    # runs of some hundred picoseconds beside those of nanoseconds
+    figure.update_xaxes(type="log")
     figure.update_yaxes(type="log")
     for name, (place,) in places.items():
         rows, drawn = runs[name], look_of(name, looks)
