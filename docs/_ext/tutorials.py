@@ -62,6 +62,8 @@ def write_notebooks(app: Sphinx) -> None:
     for source in SOURCES:
         chosen = executed(source.name) or source
         text = json.dumps(with_figures(json.loads(chosen.read_text())))
+        # from notebooks/, a page of these is in docs/; from here, it is in the folder above
+        text = text.replace("](../docs/", "](../")
         target = folder / source.name
         if not target.is_file() or target.read_text() != text:
             target.write_text(text)
