@@ -21,10 +21,6 @@ os.environ["PLOTLY_RENDERER"] = "plotly_mimetype"
 # tables of a campaign have a row per run, with names and warnings that are of use only whole
 pd.set_option("display.max_rows", 200, "display.max_columns", 60, "display.max_colwidth", None)
 
-if kernel := getattr(get_ipython(), "kernel", None):
-    # of cells that were told to run together, those after an error may reach the kernel late
-    kernel.stop_on_error_timeout = 0.5
-
 ParametersType = TypeVar("ParametersType", bound=BaseModel)
 
 

@@ -23,6 +23,7 @@ from llzo_helpers.campaign.tables import run_columns, save_table
 from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.register import save_figure
 from llzo_helpers.jobs.report import write_report
+from llzo_helpers.jobs.report_tables import report_table
 
 GLASS = {
     "phase": "amorphous",
@@ -217,3 +218,19 @@ def test_runs_deleted_or_finished_since_are_told(campaign: Campaign):
 
 def page_of(campaign: Campaign) -> str:
     return write_report(campaign).read_text()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.5, 2.0, "0.5 to 2"),
+        (1.0, 1.0, ""),  # itself
+        (3.48, np.inf, "> 3.5"),
+        (0.0, 7.9, "< 7.9"),
+        (0.0, np.inf, "unknown: bounds on both sides"),
+    ],
+)
+def test_intervals_are_open_where_a_D_is_a_bound(low: float, high: float, words: str):
+    rows = [{"ratio_low_95": low, "ratio_high_95": high}, {"ratio_low_95": 5, "ratio_high_95": 6}]
+    html = report_table("crossover", pd.DataFrame(rows), {}).html
+    assert f"<td>{words}</td>" in html
