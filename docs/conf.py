@@ -49,6 +49,8 @@ toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"  # `signatures` writes them as the source does
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
+# numpydoc brings it; it would import every module once more, in any order, with torch mocked
+autosummary_generate = False
 default_role = "py:obj"
 # a name of this package that does not exist is an error; names of other packages are not looked for
 nitpicky = True
