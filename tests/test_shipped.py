@@ -181,3 +181,24 @@ def test_texts_quote_accessible_volumes(reference):
     assert f"{markov[0]} and {markov[1]} % in the paper's own 100 ps" in text(
         "data/paper_reasons.yaml"
     )
+
+
+def test_the_panel_of_fits_says_that_shipped_runs_came_without_frames(reference):
+    code = (
+        "from llzo_helpers.campaign.archive import open_campaign\n"
+        "from llzo_helpers.lab.diffusion_panels import explore_fit\n"
+        "print(*(child.value for child in explore_fit(open_campaign('reference')).children))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"LLZO_RESULTS": str(reference.parent)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith("The runs of reference came without their frames")
+
+
+def test_the_report_says_how_often_the_network_extrapolates(reference):
+    page = (reference / "report.html").read_text()
+    assert re.search(r"outside the training range of hdnnp_sevennet0 \(.*\) in 450000 steps", page)

@@ -471,7 +471,8 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
             )
             warnings.append(
                 f"{run.name}: {summary['extrapolations']} symmetry functions outside the training "
-                f"range of {run.md_potential} ({elements}), summed over all steps"
+                f"range of {run.md_potential} ({elements}) in {summary['steps']} steps, "
+                f"{summary['extrapolations'] / summary['steps']:.1g} a step"
             )
     return warnings
 
