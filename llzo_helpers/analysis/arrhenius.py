@@ -37,6 +37,15 @@ class Arrhenius:
     n_bounds: int
     """Number of these that are only upper bounds."""
 
+    @property
+    def freedom(self) -> float:
+        """Of the errors: of few points where these reject the law (at 5 %), otherwise infinite.
+
+        The scatter of points about a law that they reject is all that is then known of its errors.
+        """
+        scatter = max(self.degrees_of_freedom, 1)
+        return float(scatter) if self.chi2 > special.chdtri(scatter, 0.05) else np.inf
+
     def D_cm2_s(self, temperature_K: ArrayLike) -> FloatArray:
         """Diffusion coefficient of the fit."""
         beta = 1 / (BOLTZMANN_EV * np.asarray(temperature_K, dtype=float))

@@ -1,6 +1,5 @@
 """Tracer diffusion coefficient of a run: slope of the MSD, its error, and whether to trust it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from llzo_helpers.analysis.plateau import (
     spread_lags,
     standard_error,
 )
+from llzo_helpers.analysis.student import freedom_of_sum
 from llzo_helpers.arguments import (
     check_frame_interval,
     check_number,
@@ -456,10 +456,10 @@ class Combined:
 
 
 def combine_replicas(
-    values: Sequence[float],
-    stds: Sequence[float],
-    upper_bounds: Sequence[bool] | None = None,
-    degrees_of_freedom: Sequence[float] | None = None,
+    values: ArrayLike,
+    stds: ArrayLike,
+    upper_bounds: ArrayLike | None = None,
+    degrees_of_freedom: ArrayLike | None = None,
 ) -> Combined:
     """Mean of independent replicas, with an error that includes the spread between them.
 
@@ -477,7 +477,7 @@ def combine_replicas(
     -------
     Combined
         The standard error is the larger of the one propagated from `stds` and the one from the
-        spread of `values`; it has the degrees of freedom of that one (Welch and Satterthwaite).
+        spread of `values`; it has the degrees of freedom of that one.
 
     Raises
     ------
@@ -506,9 +506,7 @@ def combine_replicas(
     propagated = float(np.sqrt((std**2).sum()) / n)
     seen = spread / np.sqrt(n) if n > 1 else 0.0
     given = [np.inf] * n if degrees_of_freedom is None else degrees_of_freedom
-    freedom = checked_numbers("degrees_of_freedom", given).astype(float)
-    shares = float((std**4 / freedom).sum())
-    of_propagated = (std**2).sum() ** 2 / shares if shares > 0 else np.inf
+    of_propagated = freedom_of_sum(std**2, checked_numbers("degrees_of_freedom", given))
     return Combined(
         value=float(value.mean()),
         std=float(max(propagated, seen)),

@@ -1,7 +1,8 @@
 """The rules that test the paper's claims on the tables of a campaign.
 
 Each rule is a block of `tests:` in `data/paper_claims.yaml`; its numbers are the paper's own.
-Intervals reach two standard errors to either side; upper bounds are intervals open below.
+Intervals reach two standard errors to either side, further where these have few degrees of freedom;
+upper bounds are intervals open below.
 """
 
 from typing import Annotated, Any, Literal
@@ -20,12 +21,11 @@ from llzo_helpers.campaign.evidence import (
     combined,
     corresponding,
 )
-from llzo_helpers.campaign.paper import paper_label
+from llzo_helpers.campaign.paper import STANDARD_ERRORS, paper_label
 from llzo_helpers.campaign.verdicts import (
     AGREES,
     DISAGREES,
     PARTLY,
-    STANDARD_ERRORS,
     UNDECIDED,
     Contrast,
     Finding,
@@ -52,6 +52,7 @@ class _Sides(Model):
         """Return the contrast, what it is made of, and whether at the paper's temperature."""
         quantity = QUANTITIES[self.of]
         missing: list[str] = []
+        unknown: tuple[Contrast, str, bool] | None = None
         for temperature_K in self.temperatures_K:
             try:
                 found = [
@@ -66,8 +67,14 @@ class _Sides(Model):
             as_in_paper = temperature_K == self.temperatures_K[0]
             values = _values(self.of, found[0] | found[1])
             at = "" if as_in_paper else f" at {temperature_K:g} K"
-            return result, f"{values}{at}; {result.text(quantity)}", as_in_paper
-        raise NotMeasured(missing[0])
+            measured = result, f"{values}{at}; {result.text(quantity)}", as_in_paper
+            if np.isfinite([result.low, result.high]).any():
+                return measured
+            # bounds on both sides; perhaps not so at another temperature
+            unknown = unknown or measured
+        if unknown is None:
+            raise NotMeasured(missing[0])
+        return unknown
 
     def _scaled(self, number: float) -> float:
         """Return a number of the paper as contrasts have it."""

@@ -267,6 +267,7 @@ def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[System
                 **dict(zip(SYSTEM_COLUMNS, key, strict=True)),
                 "E_a_eV": fit.E_a_eV,
                 "E_a_std_eV": fit.E_a_std_eV,
+                "E_a_freedom": fit.freedom,
                 "D0_cm2_s": float(np.exp(fit.ln_D0)),
                 "D0_std_cm2_s": float(np.exp(fit.ln_D0) * fit.ln_D0_std),
                 "ln_D0": fit.ln_D0,
@@ -280,7 +281,7 @@ def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[System
                 "n_bounds": fit.n_bounds,
             }
         )
-    columns = [*SYSTEM_COLUMNS, "E_a_eV", "E_a_std_eV", "D0_cm2_s"]
+    columns = [*SYSTEM_COLUMNS, "E_a_eV", "E_a_std_eV", "E_a_freedom", "D0_cm2_s"]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns), fits
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 
 from llzo_helpers.analysis.diffusion import combine_replicas
+from llzo_helpers.analysis.student import interval_width
 from llzo_helpers.campaign.framework import departure
 from llzo_helpers.campaign.glass_spread import with_glass_spread
 from llzo_helpers.campaign.labels import size_label
 from llzo_helpers.campaign.model import Campaign
-from llzo_helpers.campaign.paper import accessible_over_static, paper_label
+from llzo_helpers.campaign.paper import STANDARD_ERRORS, accessible_over_static, paper_label
 from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
-    freedom_of,
     read_table,
     table_path,
     with_error,
@@ -71,6 +71,8 @@ class Subject(Model):
     volume_ratio: float
     kind: str | None = None
     """Of sites."""
+    run_with_both: bool = False
+    """Whether only structures count that were run with another potential, too."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Quantity:
         Whether two values are compared by their ratio, or else by their difference.
     extremes
         Columns of the lowest and highest value by other definitions.
+    freedom
+        Column of the degrees of freedom of the errors; None if these are exact.
     """
 
     table: str
@@ -97,14 +101,18 @@ class Quantity:
     factor: float = 1.0
     ratio: bool = False
     extremes: tuple[str, str] | None = None
+    freedom: str | None = None
 
 
 QUANTITIES = {
     "D": Quantity(
-        "diffusion", "tracer_D_cm2_s", "tracer_D_std_cm2_s", "in 10⁻⁵ cm²/s", 1e5, ratio=True
+        *("diffusion", "tracer_D_cm2_s", "tracer_D_std_cm2_s", "in 10⁻⁵ cm²/s", 1e5),
+        ratio=True,
+        freedom="tracer_D_freedom",
     ),
-    "E_a": Quantity("arrhenius", "E_a_eV", "E_a_std_eV", "eV"),
+    "E_a": Quantity("arrhenius", "E_a_eV", "E_a_std_eV", "eV", freedom="E_a_freedom"),
     "order parameter": Quantity("gop", "gop_k3", "gop_k3_std"),
+    "critical rate": Quantity("gop", "critical_rate_per_ps", None, "ps⁻¹"),
     "largest superbasin": Quantity("sites", "largest_superbasin_fraction", None, "%", 100.0),
     "back-jumps": Quantity(
         *("sites", "back_jump_fraction", "back_jump_fraction_std", "%", 100.0),
@@ -155,6 +163,8 @@ class Measured:
         The values by all definitions, the usual one first.
     note
         What of the system is not as its name says.
+    freedom
+        Degrees of freedom of the standard error.
     """
 
     value: float
@@ -162,6 +172,7 @@ class Measured:
     limit: float | None = None
     by_definition: tuple[float, ...] = ()
     note: str = ""
+    freedom: float = np.inf
 
     def text(self, factor: float) -> str:
         """Return it as people read it."""
@@ -223,9 +234,9 @@ class Evidence:
         columns = [spec.value, *([spec.std] if spec.std else []), *(spec.extremes or ())]
         if lacking := [column for column in columns if column not in table]:
             raise NotMeasured(f"column {lacking[0]} of {spec.table}.csv")
+        if "temperature_K" in table:
+            table = table[table["temperature_K"] == temperature_K]
         rows = corresponding(table, subject)
-        if "temperature_K" in rows:
-            rows = rows[rows["temperature_K"] == temperature_K]
         rows = rows[rows[spec.value].notna()]
         if spec.std:
             rows = rows[rows[spec.std].notna()]
@@ -238,39 +249,50 @@ class Evidence:
         note += other + self._departures(rows)
         if spec.std is None and len(rows) < 2:
             raise NotMeasured(f"an error of the {quantity} of {name}: replicas")
-        one_glass = quantity == "D" and subject.phase == "amorphous" and len(rows) == 1
+        # one row may hold several temperatures
+        one_glass = subject.phase == "amorphous" and len(rows) == 1 and "run" in rows
         return combined(rows, spec, note + (" (one glass)" if one_glass else ""))
 
     def _departures(self, rows: pd.DataFrame) -> str:
         """Say which of the runs have a framework that is not what their names say."""
         table = self.tables.get("framework")
-        if table is None or table.empty or "run" not in rows:
+        if table is None or table.empty:
             return ""
-        words = [departure(row) for row in table[table["run"].isin(rows["run"])].to_dict("records")]
+        if "run" in rows:
+            runs = table[table["run"].isin(rows["run"])]
+        else:
+            runs = table.merge(rows[SYSTEM_COLUMNS].astype(table[SYSTEM_COLUMNS].dtypes.to_dict()))
+        words = [departure(row) for row in runs.to_dict("records")]
         told = [
-            word if count == len(rows) else f"{count} of {len(rows)} {word}"
+            word if count == len(runs) else f"{count} of {len(runs)} {word}"
             for word, count in Counter(filter(None, words)).items()
         ]
         return f" ({', '.join(told)})" if told else ""
 
 
 def combined(rows: pd.DataFrame, spec: Quantity, note: str = "") -> Measured:
-    """Return the mean of a quantity over rows, as of replicas."""
-    values = rows[spec.value].to_list()
-    stds = rows[spec.std].to_list() if spec.std else [0.0] * len(values)
-    of_D = spec is QUANTITIES["D"]
-    bounds = rows["upper_bound"].to_list() if of_D else None
-    freedom = freedom_of(rows) if of_D else None
-    mean = combine_replicas(values, stds, bounds, freedom)
-    # a D that is not two standard errors above zero is known from above only
-    bounded = mean.upper_bound or (spec.ratio and mean.value < 2 * mean.std)
-    extremes = [float(rows[end].mean()) for end in spec.extremes or ()]
+    """Return the mean of a quantity over rows, as of replicas; of residence times that of logs."""
+    values = rows[spec.value].to_numpy(float)
+    stds = rows[spec.std].to_numpy(float) if spec.std else np.zeros(len(values))
+    freedom = rows[spec.freedom].to_list() if spec.freedom in rows else None
+    if spec is QUANTITIES["D"]:
+        mean = combine_replicas(values, stds, rows["upper_bound"].to_list(), freedom)
+        # a D that is not clearly above zero is known from above only
+        width = interval_width(STANDARD_ERRORS, mean.degrees_of_freedom)
+        bounded = mean.upper_bound or mean.value < width * mean.std
+        limit = mean.limit if bounded else None
+        return Measured(mean.value, mean.std, limit, (), note, mean.degrees_of_freedom)
+    of, back = (np.log, np.exp) if spec.ratio else (np.asarray, np.asarray)
+    mean = combine_replicas(of(values), stds / values if spec.ratio else stds, None, freedom)
+    value = float(back(mean.value))
+    ends = [float(back(of(rows[end].to_numpy(float)).mean())) for end in spec.extremes or ()]
     return Measured(
-        mean.value,
-        mean.std,
-        mean.limit if bounded else None,
-        (mean.value, *extremes) if extremes else (),
+        value,
+        value * mean.std if spec.ratio else mean.std,
+        None,
+        (value, *ends) if ends else (),
         note,
+        mean.degrees_of_freedom,
     )
 
 
@@ -282,6 +304,10 @@ def corresponding(table: pd.DataFrame, subject: Subject) -> pd.DataFrame:
     if subject.made_by is not None:
         rows = rows[rows["structure_potential"].map(labels) == subject.made_by]
     rows = rows[(rows["volume_ratio"] - subject.volume_ratio).abs() < VOLUME_TOLERANCE]
+    if subject.run_with_both:
+        structure = [column for column in SYSTEM_COLUMNS if column != "md_potential"]
+        potentials = table.groupby(structure, dropna=False)["md_potential"].transform("nunique")
+        rows = rows[potentials[rows.index] > 1]
     return rows[rows["kind"] == subject.kind] if subject.kind else rows
 
 

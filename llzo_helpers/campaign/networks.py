@@ -1,6 +1,6 @@
 """Order parameters and connectivity of the networks of jumps of a campaign."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -230,13 +230,18 @@ _FEWEST = 5
 """Systems for a correlation."""
 
 
-def correlate_with_diffusion(table: pd.DataFrame) -> dict[str, dict[str, RankCorrelation]]:
+def correlate_with_diffusion(
+    table: pd.DataFrame, departed: Collection[str] = ()
+) -> dict[str, dict[str, RankCorrelation]]:
     """Return the rank correlation of each measure with D, over all systems and over each phase.
 
     Parameters
     ----------
     table
         Of `analyse_networks`.
+    departed
+        Runs with a framework that is not what their phase says, such as a crystal that amorphised:
+        they count among all systems, but in no phase.
 
     Returns
     -------
@@ -247,15 +252,10 @@ def correlate_with_diffusion(table: pd.DataFrame) -> dict[str, dict[str, RankCor
         five systems.
     """
     known = table[np.isfinite(table["tracer_D_cm2_s"])]
-    keys = [*SYSTEM_COLUMNS, "temperature_K"]
-    numbers = [*PREDICTORS, "tracer_D_cm2_s"]
-    systems = known.groupby(keys, dropna=False, sort=False)[numbers].mean().reset_index()
-    sizes = systems["supercell"].fillna(0)
-    if len(systems):
-        systems = systems[sizes == sizes.mode().iloc[0]]
+    usual = known[~known["run"].isin(departed)]
     found = {}
     for over, phase in OVER.items():
-        rows = systems if phase is None else systems[systems["phase"] == phase]
+        rows = _systems(known if phase is None else usual[usual["phase"] == phase])
         if len(rows) >= _FEWEST:
             found[over] = {
                 name: rank_correlation(rows[column], rows["tracer_D_cm2_s"])
@@ -263,6 +263,15 @@ def correlate_with_diffusion(table: pd.DataFrame) -> dict[str, dict[str, RankCor
                 if rows[column].nunique() > 1
             }
     return found
+
+
+def _systems(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean of the replicas of each system, of the supercell with most systems."""
+    keys = [*SYSTEM_COLUMNS, "temperature_K"]
+    numbers = [*PREDICTORS, "tracer_D_cm2_s"]
+    systems = runs.groupby(keys, dropna=False, sort=False)[numbers].mean().reset_index()
+    sizes = systems["supercell"].fillna(0)
+    return systems[sizes == sizes.mode().iloc[0]] if len(systems) else systems
 
 
 def correlation_table(

@@ -11,13 +11,13 @@ import pandas as pd
 from scipy.special import chdtri  # scipy.stats takes a second to load
 
 from llzo_helpers.analysis.diffusion import combine_replicas
+from llzo_helpers.analysis.student import interval_width, normal_deviation
 from llzo_helpers.campaign.glass_spread import with_glass_spread
 from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label, system_label
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
     against_volume,
-    freedom_of,
     read_table,
     save_table,
     value_or_bound,
@@ -92,6 +92,8 @@ class Compared:
         lies between them is what neither method found.
     head, factor
         What a reader calls it, and the factor to the unit in `head`.
+    freedom
+        The column of degrees of freedom of standard errors; None if these are exact.
     """
 
     table: str
@@ -101,6 +103,7 @@ class Compared:
     factor: float = 1.0
     extremes: tuple[str, str] | None = None
     two_methods: bool = False
+    freedom: str | None = None
 
     @property
     def columns(self) -> set[str]:
@@ -110,9 +113,10 @@ class Compared:
 
 COMPARED = {
     "tracer_D_cm2_s": Compared(
-        "diffusion", "tracer_D_cm2_s", "tracer_D_std_cm2_s", "D (10⁻⁵ cm²/s)", 1e5
+        *("diffusion", "tracer_D_cm2_s", "tracer_D_std_cm2_s", "D (10⁻⁵ cm²/s)", 1e5),
+        freedom="tracer_D_freedom",
     ),
-    "E_a_eV": Compared("arrhenius", "E_a_eV", "E_a_std_eV", "Eₐ (eV)"),
+    "E_a_eV": Compared("arrhenius", "E_a_eV", "E_a_std_eV", "Eₐ (eV)", freedom="E_a_freedom"),
     "back_jump_fraction": Compared(
         "sites", "back_jump_fraction", "back_jump_fraction_std",
         "fraction of back-jumps (%)", 100.0, ("back_jump_lowest", "back_jump_highest"),
@@ -124,7 +128,9 @@ COMPARED = {
 }  # fmt: skip
 """The quantities of `data/paper_values.csv`."""
 
-AGREES_WITHIN_SIGMA = 2.0
+STANDARD_ERRORS = 2.0
+"""To either side, within which numbers agree. Of an error with few degrees of freedom, as many as
+cover as much (`llzo_helpers.analysis.student`)."""
 DECISIVE = 0.5
 """A standard error above this fraction of the paper's value decides nothing."""
 
@@ -143,11 +149,13 @@ def compare_with_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         A row per number of the paper and system here that corresponds to it: `paper`, `this_work`,
         `this_work_std`, `lowest` and `highest` (the range over definitions, where there are
         several), `ratio` and `deviation_sigma`, the distance to the range in our standard errors
-        (the paper gives none). Where D is an upper bound, `this_work` is that bound, at 95 %, and
-        `deviation_sigma` is 0 if the paper's value is below it. `agreement` is "agrees" within
-        `AGREES_WITHIN_SIGMA`, "differs" beyond it, "bound" where our upper bound allows the
-        paper's value, and "undecided" where they are near, but our error, with half the range, is
-        above `DECISIVE`, or the paper's value is between those of two methods and near neither.
+        (the paper gives none), less where these have few degrees of freedom: as many standard
+        errors of a normal variable as are as unlikely. Where D is an upper bound, `this_work` is
+        that bound, at 95 %, and `deviation_sigma` is 0 if the paper's value is below it.
+        `agreement` is "agrees" within `STANDARD_ERRORS`, "differs" beyond it, "bound" where our
+        upper bound allows the paper's value, and "undecided" where they are near, but our error,
+        with half the range, is above `DECISIVE`, or the paper's value is between those of two
+        methods and near neither.
         `why` it differs, as far as it was measured, or "open". `paper_row` counts the rows of
         `paper_values` from 0.
     """
@@ -234,12 +242,13 @@ def _replicas_combined(table: pd.DataFrame, compared: Compared) -> list[dict[Any
             group[value].to_list(),
             group[std].to_list(),
             group["upper_bound"].to_list() if bounded else None,
-            freedom_of(group) if bounded else None,
+            group[compared.freedom].to_list() if compared.freedom in group else None,
         )
         combined.append(
             {
                 **dict(zip(keys, key, strict=True)),
                 **{"value": mean.value, "std": mean.std, "limit": mean.limit},
+                **{"freedom": mean.degrees_of_freedom},
                 "upper_bound": mean.upper_bound,
                 **{
                     end: group[column].mean()
@@ -256,15 +265,18 @@ def _compared(row: Mapping[Any, Any], quantity: str, match: "pd.Series[Any]") ->
     bound, std, paper = row["upper_bound"], row["std"], match["value"]
     this_work = row["limit"] if bound else row["value"]
     allowed = bound and paper <= this_work
-    sigma = 0.0 if allowed else (np.clip(paper, row["lowest"], row["highest"]) - paper) / std
-    uncertainty = np.hypot(std, (row["highest"] - row["lowest"]) / 2)
+    # none of the paper's value itself, where the range holds it
+    away = np.clip(paper, row["lowest"], row["highest"]) - paper
+    sigma = 0.0 if allowed or away == 0 else normal_deviation(away / std, row["freedom"])
+    width = interval_width(STANDARD_ERRORS, row["freedom"]) * std
+    uncertainty = np.hypot(width / STANDARD_ERRORS, (row["highest"] - row["lowest"]) / 2)
     if allowed:
         agreement = "bound"
-    elif bound or abs(sigma) > AGREES_WITHIN_SIGMA:
+    elif bound or abs(sigma) > STANDARD_ERRORS:
         agreement = "differs"
     else:
         nearest = min(abs(paper - row[end]) for end in ("lowest", "highest"))
-        found = nearest <= AGREES_WITHIN_SIGMA * std or not COMPARED[quantity].two_methods
+        found = nearest <= width or not COMPARED[quantity].two_methods
         decided = found and uncertainty <= DECISIVE * abs(paper)
         agreement = "agrees" if decided else "undecided"
     several = COMPARED[quantity].extremes is not None
@@ -348,7 +360,7 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
     kinds = comparison["agreement"].mask(in_range & (comparison["agreement"] == "agrees"), "range")
     counts = kinds.value_counts()
     words = {
-        "agrees": f"within {AGREES_WITHIN_SIGMA:g} standard errors of the paper",
+        "agrees": f"within {STANDARD_ERRORS:g} standard errors of the paper",
         "range": "with the paper's value in the range over definitions",
         "differs": "further from it",
         "bound": "with only an upper bound, which allows the paper's value",
@@ -381,7 +393,7 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         if row["why"] == "open":
             why = "; the reason is open."
         elif row["why"] in first_of:
-            why = f"; see {first_of[row['why']]}."
+            why = f"; the reason is that of {first_of[row['why']]}."
         else:
             first_of[row["why"]] = name
             why = f". {row['why']}"
@@ -400,10 +412,11 @@ def _common_factors(comparison: pd.DataFrame) -> list[str]:
         logarithms = np.log(rows["ratio"])
         logarithm = float(np.average(logarithms, weights=weights))
         error = float(1 / np.sqrt(weights.sum()))
-        scatter = float((weights * (logarithms - logarithm) ** 2).sum())
-        # as the errors explain it, at 5 %
-        common = scatter < chdtri(len(rows) - 1, 0.05)
-        if len(rows) < 3 or not common or abs(logarithm) < AGREES_WITHIN_SIGMA * error:
+        scatter, freedom = float((weights * (logarithms - logarithm) ** 2).sum()), len(rows) - 1
+        # as the errors explain it, at 5 %; what they do not explain widens the error
+        common = scatter < chdtri(freedom, 0.05)
+        error *= max(1.0, np.sqrt(scatter / max(freedom, 1)))
+        if len(rows) < 3 or not common or abs(logarithm) < STANDARD_ERRORS * error:
             continue
         name = COMPARED[str(quantity)].head.split(" (")[0]
         sigma = f"{logarithm / error:+.1f}".replace("-", "−")

@@ -1,16 +1,19 @@
-"""From two measured sides to one of four verdicts, by two standard errors."""
+"""From two measured sides to one of four verdicts, by two standard errors.
+
+Of errors with few degrees of freedom, more than two: as many as cover as much.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from llzo_helpers.analysis.student import freedom_of_sum, interval_width
 from llzo_helpers.campaign.evidence import Measured, Quantity
+from llzo_helpers.campaign.paper import STANDARD_ERRORS
 from llzo_helpers.campaign.tables import rounded
 
 AGREES, PARTLY, DISAGREES, UNDECIDED = "agrees", "partly agrees", "disagrees", "not decidable"
-STANDARD_ERRORS = 2.0
-"""To either side, in every interval."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def contrast(quantity: Quantity, more: Sequence[Measured], less: Sequence[Measur
         The sides; several values of a side are multiplied, or added.
     """
     signed = [(1.0, side) for side in more] + [(-1.0, side) for side in less]
-    estimate, variance, low, high = 0.0, 0.0, 0.0, 0.0
+    estimate, low, high = 0.0, 0.0, 0.0
+    variances, freedoms = [], []
     for sign, side in signed:
         if side.limit is not None:
             # known from above: this end is finite, the other open
@@ -72,8 +76,10 @@ def contrast(quantity: Quantity, more: Sequence[Measured], less: Sequence[Measur
             low, high = (-np.inf, high) if sign > 0 else (low, np.inf)
             continue
         estimate += sign * (np.log(side.value) if quantity.ratio else side.value)
-        variance += (side.std / side.value if quantity.ratio else side.std) ** 2
-    half = STANDARD_ERRORS * float(np.sqrt(variance))
+        variances.append((side.std / side.value if quantity.ratio else side.std) ** 2)
+        freedoms.append(side.freedom)
+    width = interval_width(STANDARD_ERRORS, freedom_of_sum(variances, freedoms))
+    half = width * float(np.sqrt(sum(variances)))
     shifts = _shifts(quantity, signed)
     low, high = low + estimate - half + min(shifts), high + estimate + half + max(shifts)
     known = all(side.limit is None for _, side in signed)

@@ -202,3 +202,13 @@ def test_arrhenius_errors_are_the_scatter_of_the_fits():
     assert np.cov(E_a, ln_D0)[0, 1] == pytest.approx(one.covariance, rel=0.15)
     at_1000 = np.log([fit.D_cm2_s(1000) for fit in fits]).std()
     assert at_1000 == pytest.approx(one.ln_D_std(1000), rel=0.1)
+
+
+def test_a_law_that_its_points_reject_has_an_error_of_few_degrees_of_freedom():
+    bent = law(T) * np.array([3.0, 1, 1, 3])
+    assert fit_arrhenius(T, bent, 0.1 * bent).freedom == 2
+    assert fit_arrhenius(T, law(T), 0.1 * law(T)).freedom == np.inf
+    # two values and a bound that draws the law away from both
+    known, bound = law(T[:3]), [False, True, False]
+    bent = fit_arrhenius(T[:3], known * [1, 0.1, 1], 0.05 * known * [1, 0.1, 1], bound)
+    assert bent.freedom == 1

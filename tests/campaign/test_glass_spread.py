@@ -37,6 +37,19 @@ def test_the_spread_is_that_which_glasses_were_drawn_with():
     pd.testing.assert_frame_equal(after[1:], before[1:])
 
 
+def test_what_the_errors_of_replicas_explain_is_no_spread_between_glasses():
+    rows = [glass(2.0, 0.2, volume_ratio=1.3)]
+    for number in range(300):
+        # scatter of 0.3 between glasses, 0.4 of each D
+        rows += [row | {"tracer_D_std_cm2_s": 0.4 * row["tracer_D_cm2_s"]}
+                 for row in replicas(3, 0.5, volume_ratio=number)]  # fmt: skip
+    after = with_glass_spread(pd.DataFrame(rows))
+    assert after["tracer_D_std_cm2_s"][0] == pytest.approx(2 * np.hypot(0.1, 0.3), rel=0.1)
+    wide = [row | {"tracer_D_std_cm2_s": row["tracer_D_cm2_s"]} for row in rows[1:]]
+    after = with_glass_spread(pd.DataFrame([rows[0], *wide]))
+    assert after["tracer_D_std_cm2_s"][0] == pytest.approx(0.2)
+
+
 def test_degrees_of_freedom_are_those_of_few_replicas():
     few = [glass(1.0, 1e-6, volume_ratio=1.3), *replicas(3, 0.5), *replicas(2, 0.5, li=1)]
     after = with_glass_spread(pd.DataFrame(few))

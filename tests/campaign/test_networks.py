@@ -168,7 +168,7 @@ def test_replicas_count_once_and_cells_of_one_size_alone():
     rows = [
         {**one, "volume_ratio": volume, "supercell": cell, "replica": replica}
         | dict.fromkeys(PREDICTORS, volume + 10 * cell + 1e-3 * replica)
-        | {"tracer_D_cm2_s": -volume if cell == 1 else rng.uniform()}
+        | {"tracer_D_cm2_s": -volume if cell == 1 else rng.uniform(), "run": f"{cell} {volume}"}
         for cell, volumes in ((1, 6), (2, 5))
         for volume in range(volumes)
         for replica in (1, 2, 3)
@@ -177,6 +177,10 @@ def test_replicas_count_once_and_cells_of_one_size_alone():
     assert list(found) == ["all systems", "glasses"]
     for one in found["glasses"].values():
         assert (one.n, one.coefficient) == (6, pytest.approx(-1))
+    # of those, one flows
+    found = correlate_with_diffusion(pd.DataFrame(rows), ["1 3"])
+    assert {one.n for one in found["glasses"].values()} == {5}
+    assert {one.n for one in found["all systems"].values()} == {6}
 
 
 def test_few_systems_have_no_correlation(campaign, diffusion):
