@@ -33,7 +33,7 @@ class Statement:
     quantity, paper, ours
         For people.
     agrees
-        Whether they agree.
+        Whether they agree; None if ours is within two standard errors of what decides.
     measure
         A name for `value`: that of `data/paper_values.csv`, where it has one.
     value, value_std
@@ -43,7 +43,7 @@ class Statement:
     quantity: str
     paper: str
     ours: str
-    agrees: bool
+    agrees: bool | None
     measure: str
     value: float
     value_std: float
@@ -64,7 +64,7 @@ def compare_definitions(campaign: Campaign, systems: Sequence[RunSites]) -> pd.D
     -------
     DataFrame
         A row per statement, run and clustering, that of the campaign first: `paper`, `this work`,
-        `agrees` ("yes" or "no"), in `differs` what is not as in the paper, and `NUMBERS`.
+        `agrees` ("yes", "no" or "open"), in `differs` what is not as in the paper, and `NUMBERS`.
     """
     told = [system for system in systems if _is_of_the_paper(system)]
     here = frames_here(campaign, [system.run for system in told])
@@ -101,7 +101,7 @@ def definitions_of_run(
             "clustering": clustering,
             "paper": statement.paper,
             "this work": statement.ours,
-            "agrees": "yes" if statement.agrees else "no",
+            "agrees": {True: "yes", False: "no", None: "open"}[statement.agrees],
             "differs": _differences(run, found),
             "measure": statement.measure,
             "value": float(statement.value),
@@ -205,7 +205,7 @@ def _order_of_accessible(run: Run, found: RunSites) -> list[Statement]:
     error = np.hypot(*(hulls.std(ddof=1) / len(hulls) ** 0.5 for hulls in (tetrahedra, octahedra)))
     ours = f"tetrahedral {tetrahedra.mean():.2f}, octahedral {octahedra.mean():.2f} Å³"
     if paper_label(run.md_potential) == "CIP":
-        paper, agrees = "octahedral smaller than tetrahedral", bool(difference < 0)
+        paper, agrees = "octahedral smaller than tetrahedral", _is_positive(-difference, error)
     else:
         # two normal distributions have one peak if they are less than two deviations apart
         spread = np.hypot(tetrahedra.std(ddof=1), octahedra.std(ddof=1))
@@ -224,14 +224,20 @@ def _spread_of_octahedra(run: Run, found: RunSites) -> list[Statement]:
         return []
     # of a standard deviation, for a normal distribution
     errors = [values.std() / np.sqrt(2 * (len(values) - 1)) for values in (octahedra, tetrahedra)]
+    difference, error = octahedra.std() - tetrahedra.std(), float(np.hypot(*errors))
     return [
         Statement(
             "static volumes of the expanded crystal, standard deviation",
             "octahedral spread out, tetrahedral narrow",
             f"octahedral {octahedra.std():.2f}, tetrahedral {tetrahedra.std():.2f} Å³",
-            bool(octahedra.std() > tetrahedra.std()),
+            _is_positive(difference, error),
             "octahedral_minus_tetrahedral_spread_A3",
-            octahedra.std() - tetrahedra.std(),
-            float(np.hypot(*errors)),
+            difference,
+            error,
         )
     ]
+
+
+def _is_positive(value: float, std: float) -> bool | None:
+    """Whether a number is above zero; None where that is not clear."""
+    return bool(value > 0) if abs(value) > 2 * std else None
