@@ -6,10 +6,10 @@ nodes (NFS, Lustre mounted with `flock`, GPFS, CephFS) give the same guarantee a
 
 Where locks are silently local to each node (NFS with `local_lock`, Lustre with
 `localflock`), the content of the file takes their place: it names process, node and Slurm job, is
-erased when the holder ends normally, and is touched every half minute while it lives. A lock that
-names another node counts as stale if its Slurm job is over, or is this very job, requeued; without
-a job, if nobody has touched it for five minutes. There two processes that start within the same
-second could still both get in.
+erased when the holder ends, even by an error, unless it is killed, and is touched every half minute
+while it lives. A lock that names another node counts as stale if its Slurm job is over, or is this
+very job, requeued; without a job, if nobody has touched it for five minutes. There two processes
+that start within the same second could still both get in.
 """
 
 import fcntl
@@ -58,9 +58,11 @@ def locked(directory: Path) -> Iterator[int]:
         os.ftruncate(descriptor, 0)
         text = f"process {os.getpid()} on {socket.gethostname()}{job}\n"
         os.pwrite(descriptor, text.encode(), 0)
-        with _touched(descriptor):
-            yield descriptor
-        os.ftruncate(descriptor, 0)
+        try:
+            with _touched(descriptor):
+                yield descriptor
+        finally:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 

@@ -28,6 +28,7 @@ from llzo_helpers.generate.settings import Glass, Structure
 from llzo_helpers.jobs import plan
 from llzo_helpers.md.chain import Progress
 from llzo_helpers.md.folder import completed_segments, read_thermo
+from llzo_helpers.md.lock import locked
 from llzo_helpers.md.relax import relax, relax_cell
 from llzo_helpers.potentials import Potential
 from llzo_helpers.schema import validate
@@ -177,6 +178,21 @@ def test_relaxation_lowers_the_energy_to_where_forces_vanish(tmp_path: Path, pot
     again = relax(relaxed.atoms, tmp_path / "two", potential=potential)
     assert again.energy_before_eV == pytest.approx(relaxed.energy_after_eV, abs=1e-3)
     assert again.released_eV_per_atom < 1e-4
+
+
+def test_a_relaxation_leaves_the_folder_of_another_process_alone(
+    tmp_path: Path, potential: Potential
+):
+    atoms = crystal(li_per_formula=7, seed=1, draws=1)
+    (tmp_path / "energy.csv").write_text("theirs")
+    with locked(tmp_path):
+        with pytest.raises(InputError, match="locked by process"):
+            relax(atoms, tmp_path, potential=potential)
+        assert (tmp_path / "energy.csv").read_text() == "theirs"
+    (tmp_path / "old").mkdir()
+    relax(atoms, tmp_path, potential=potential)
+    assert not (tmp_path / "old").exists()
+    assert "theirs" not in (tmp_path / "energy.csv").read_text()
 
 
 def test_the_pressure_vanishes_at_the_relaxed_cell(tmp_path: Path, potential: Potential):

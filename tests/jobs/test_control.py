@@ -64,6 +64,9 @@ def test_a_lock_says_who_holds_it_and_is_erased_at_the_end(tmp_path: Path):
         assert local_process(record) == os.getpid()
     assert holder(tmp_path) is None
     assert (tmp_path / "lock").read_text() == ""
+    with suppress(KeyboardInterrupt), locked(tmp_path):
+        raise KeyboardInterrupt
+    assert (tmp_path / "lock").read_text() == ""
 
 
 def test_a_lock_left_by_a_killed_process_is_stale_at_once(tmp_path: Path):
