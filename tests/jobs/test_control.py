@@ -1,5 +1,7 @@
 """Locks, the table of runs, starting and cancelling; and that values stay out of shells."""
 
+import errno
+import fcntl
 import json
 import os
 import re
@@ -89,6 +91,31 @@ def test_a_lock_of_another_node_counts_until_nobody_renews_it(tmp_path: Path, ag
         with pytest.raises(InputError, match="locked by process 7 on node3"), locked(tmp_path):
             pass
         assert path.read_text() == "process 7 on node3\n"
+
+
+@pytest.mark.parametrize("node", [socket.gethostname(), "node3"], ids=["this node", "another"])
+def test_the_lock_of_another_user_is_only_read(tmp_path: Path, monkeypatch, node: str):
+    """Root may write everywhere, so that permissions alone would not show it."""
+    record, open_file = f"process 7 on {node}", os.open
+
+    def refused(path, flags, *args, **kwargs):
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open_file(path, flags, *args, **kwargs)
+
+    path = tmp_path / "lock"
+    path.write_text(f"{record}\n")
+    with path.open() as lock:
+        monkeypatch.setattr(os, "open", refused)
+        assert holder(tmp_path) == (record if node == "node3" else None)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert holder(tmp_path) == record
+
+
+def test_a_lock_that_cannot_be_read_is_said_in_one_line(tmp_path: Path):
+    (tmp_path / "lock").symlink_to("lock")
+    with pytest.raises(InputError, match=r"/lock: cannot be read: .*; ask its owner"):
+        holder(tmp_path)
 
 
 def test_a_requeued_job_finds_its_own_lock_stale(tmp_path: Path, monkeypatch):
