@@ -22,7 +22,7 @@ from llzo_helpers.lab.learnt import diffusion_in_words
 from llzo_helpers.lab.shown import say, show
 from llzo_helpers.lab.structure_view import structure_view
 from llzo_helpers.md.trajectory import Trajectory
-from llzo_helpers.paths import DATA
+from llzo_helpers.paths import DATA, named_path
 
 
 def explore_fit(campaign: Campaign) -> widgets.VBox:
@@ -152,7 +152,7 @@ def trajectory_panel(
         try:
             trajectory = Trajectory.read(
                 # a message then says where it looked
-                Path(path.value.strip()).expanduser().resolve(),
+                named_path("file", path.value.strip()),
                 frame_interval_ps=interval.value or None,
                 elements=_elements_by_type(elements.value),
                 topology=topology.value or None,

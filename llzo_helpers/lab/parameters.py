@@ -7,16 +7,15 @@ from pydantic import AfterValidator, Field, model_validator
 
 from llzo_helpers.generate.settings import Structure
 from llzo_helpers.md.settings import MDSettings
-from llzo_helpers.paths import RESULTS
+from llzo_helpers.paths import RESULTS, named_path
 from llzo_helpers.potentials import PotentialName
 from llzo_helpers.schema import Model, Seed, Temperature
 
 
 def _in_results(folder: str) -> str:
-    path = Path(folder).expanduser()
     # "./here" and "../here" mean the current folder, as in a shell
-    base = Path.cwd() if folder.startswith(".") else RESULTS
-    return str(base / path)
+    base = Path() if folder.startswith(".") else RESULTS
+    return str(named_path("folder", folder, base))
 
 
 Folder = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_in_results)]

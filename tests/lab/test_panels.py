@@ -60,6 +60,8 @@ def test_what_is_missing_is_asked_for(panel, press):
     assert press("Open") == "choose a file, or type the path of one"
     panel["file"].value = "nothing.dump"
     assert f"{Path.cwd()}/nothing.dump: not found" in press("Open")
+    panel["file"].value = "~nobody_here/x"
+    assert press("Open").startswith("file = ~nobody_here/x: ")
     panel["file"].value = str(FILE)
     assert 'holds no elements; fill in "elements", as 1: Na, or "topology"' in press("Open")
     panel["elements"].value = "U, O"
