@@ -125,6 +125,21 @@ def test_an_interrupted_glass_ends_as_the_same(glass: Path, tmp_path: Path):
     assert sha256(directory / "structure.extxyz") == sha256(glass / "structure.extxyz")
 
 
+@pytest.mark.parametrize(
+    ("changes", "seed", "key"),
+    [({"volume_ratio": 1.2}, 5, "volume_ratio"), ({"li_per_formula": 7}, 5, "li"), ({}, 6, "seed")],
+)
+def test_another_glass_than_the_one_begun_is_refused(tmp_path: Path, changes, seed, key):
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(2):  # begun, and begun again as it was
+        with pytest.raises(KeyboardInterrupt):
+            make_glass(tmp_path, glass_of(), seed=5, on_progress=interrupt)
+    with pytest.raises(InputError, match=f"crystal/provenance.json: {key}.*: the glass was begun"):
+        make_glass(tmp_path, glass_of(**changes), seed=seed)
+
+
 def test_a_crystal_that_does_not_melt_is_an_error(tmp_path: Path):
     cold = glass_of(superheat_K=3000, superheat_ps=0.5)
     with pytest.raises(SimulationError, match=r"melt at 3000 K is still crystalline .*superheat_K"):
