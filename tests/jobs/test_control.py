@@ -430,6 +430,17 @@ def test_results_are_read_without_running_what_they_hold(tmp_path: Path, monkeyp
     assert not (tmp_path / "pwned").exists()
 
 
+def test_a_run_of_an_archive_is_done(tmp_path: Path, monkeypatch):
+    """It comes with its summary, but without segments."""
+    monkeypatch.setattr(model, "RESULTS", tmp_path)
+    (tmp_path / "pair.yaml").write_text(yaml.safe_dump(CAMPAIGN))
+    campaign = load_campaign(str(tmp_path / "pair.yaml"))
+    write_json(campaign.run_directory(campaign.runs[0]) / "summary.json", {})
+    table = control.run_table(campaign)
+    assert table["state"].to_list() == ["done", "waiting"]
+    assert table["progress"].to_list() == [1, 0]
+
+
 def test_a_table_escapes_what_a_failure_says(tmp_path: Path):
     from llzo_helpers.lab.campaign_panel import _runs_html
 
