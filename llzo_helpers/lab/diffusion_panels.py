@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
-from llzo_helpers.campaign.diffusion import run_diffusion
+from llzo_helpers.campaign.diffusion import known_jump_length_A, run_diffusion
 from llzo_helpers.campaign.kept import frames_here
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import Campaign
@@ -54,6 +54,7 @@ def explore_fit(campaign: Campaign) -> widgets.VBox:
                 trajectory.relative_to_framework(chosen.mobile),
                 trajectory.frame_interval_ps,
                 window.value,
+                jump_length_A=known_jump_length_A(campaign, chosen),
             )
         except InputError as error:
             say(result_text, str(error))

@@ -1,13 +1,17 @@
-"""The panel for a trajectory of any program, without a browser."""
+"""Panels without a browser."""
 
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
 import pytest
 
-from llzo_helpers.lab.diffusion_panels import trajectory_panel
+from llzo_helpers.campaign.diffusion import run_diffusion
+from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.lab.diffusion_panels import explore_fit, trajectory_panel
+from llzo_helpers.lab.learnt import diffusion_in_words
 from llzo_helpers.paths import DATA
 
 FILE = DATA / "example_uo2" / "uo2_3000K.dump.gz"
@@ -69,3 +73,11 @@ def test_what_is_missing_is_asked_for(panel, press):
     panel["elements"].value = "1: U, 2: O"
     assert "does not state the time between frames" in press("Open")
     assert panel["Analyse"].disabled
+
+
+def test_a_bound_of_the_campaign_is_one_in_the_panel(by_hand: Path):
+    campaign = load_campaign(str(by_hand))
+    found = run_diffusion(campaign, campaign.analysed_runs[0])
+    assert "less than one jump" in found.warnings[0]
+    shown = parts(explore_fit(campaign))["HTML"].value
+    assert unescape(shown) == diffusion_in_words(found)
