@@ -9,7 +9,7 @@ from llzo_helpers.generate.settings import Structure
 from llzo_helpers.md.settings import MDSettings
 from llzo_helpers.paths import RESULTS, named_path
 from llzo_helpers.potentials import PotentialName
-from llzo_helpers.schema import Model, Seed, Temperature
+from llzo_helpers.schema import Model, Seed, Temperature, validate
 
 
 def _in_results(folder: str) -> str:
@@ -60,6 +60,11 @@ class RunParameters(MDSettings):
     def settings(self) -> MDSettings:
         """The settings that all runs of a campaign share."""
         return MDSettings(**{key: getattr(self, key) for key in MDSettings.model_fields})
+
+    def settings_for(self, production_ps: float) -> MDSettings:
+        """Return the settings with another production time, which a slider of a panel gives."""
+        values = self.settings.model_dump() | {"production_ps": production_ps}
+        return validate(MDSettings, values, "time (ps)")
 
 
 class CampaignParameters(Model):
