@@ -27,7 +27,7 @@ def project_folder() -> Path:
         If LLZO_PROJECT names a folder without them, or no such folder exists.
     """
     if chosen := os.environ.get(PROJECT_VARIABLE):
-        folder = _named_by(PROJECT_VARIABLE, chosen)
+        folder = named_path(PROJECT_VARIABLE, chosen)
         if missing := _missing(folder):
             raise InputError(
                 f"{PROJECT_VARIABLE} = {chosen}: holds no folder {missing}/; name the project's "
@@ -60,21 +60,36 @@ def results_folder(project: Path) -> Path:
     """
     default = Path.cwd() if project == _PACKAGED else project
     chosen = os.environ.get(RESULTS_VARIABLE)
-    folder = _named_by(RESULTS_VARIABLE, chosen) if chosen else default / "results"
+    folder = named_path(RESULTS_VARIABLE, chosen) if chosen else default / "results"
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: not a folder; remove it, or set {RESULTS_VARIABLE} to another")
     return folder
 
 
-def _named_by(variable: str, value: str) -> Path:
-    """Return the folder that a variable names; InputError if there can be none."""
+def named_path(name: str, value: str, base: Path = Path()) -> Path:
+    """Return the path that a user wrote, from the root; it may begin with `~`, and need not exist.
+
+    Parameters
+    ----------
+    name
+        Of the variable or parameter, for the message.
+    value
+        What was written.
+    base
+        What it is relative to; the current folder by default.
+
+    Raises
+    ------
+    InputError
+        If there can be none.
+    """
     try:
-        folder = Path(value).expanduser().absolute()
-        folder.exists()
+        path = (base / Path(value).expanduser()).absolute()
+        path.exists()
     except (OSError, RuntimeError, ValueError) as error:
         # too long, below a folder that cannot be searched, or at the home of nobody
-        raise InputError(f"{variable} = {value[:80]}: {str(error)[:80]}; name a folder") from None
-    return folder
+        raise InputError(f"{name} = {value[:80]}: {str(error)[:80]}; name another path") from None
+    return path
 
 
 def _missing(folder: Path) -> str | None:

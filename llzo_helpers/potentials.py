@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import Calculator
 
 _LONGEST_NAME = 60
+_NO_PART = re.compile(r".*\.md|\..*|.*~|#.*#")
+"""Names of files that are no part of a potential."""
 
 
 class TrustedRange(Model):
@@ -93,9 +95,14 @@ class Potential(Model):
         ]
 
     def files(self) -> list[Path]:
-        """Return all files of the folder that the potential consists of, sorted."""
+        """Return all files of the folder that the potential consists of, sorted.
+
+        Notes (`.md`) are none of them, nor what an editor leaves: hidden files and backups.
+        """
         return sorted(
-            path for path in self.directory.iterdir() if path.is_file() and path.suffix != ".md"
+            path
+            for path in self.directory.iterdir()
+            if path.is_file() and not _NO_PART.fullmatch(path.name)
         )
 
     def sha256(self) -> dict[str, str]:

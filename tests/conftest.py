@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from short_run import SHORT
+from short_run import SHORT, STRUCTURE
 
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.md.chain import run_md
@@ -51,3 +51,21 @@ def finished_run(
         settings=SHORT,
     )
     return directory
+
+
+@pytest.fixture(scope="session")
+def by_hand(tmp_path_factory: pytest.TempPathFactory, potential: Potential) -> Path:
+    """Folder of a run of a structure with the provenance that notebook 01 writes."""
+    folder = tmp_path_factory.mktemp("by_hand")
+    atoms = crystal(li_per_formula=6.25, volume_ratio=1.01, seed=3)
+    made_with = STRUCTURE.model_dump() | {"seed": 3, "glass_seed": 1}
+    write_structure(atoms, folder / "structure", {"parameters": made_with})
+    run_md(
+        folder / "run",
+        structure=folder / "structure",
+        potential=potential,
+        temperature_K=1300,
+        seed=7,
+        settings=SHORT,
+    )
+    return folder / "run"

@@ -55,6 +55,16 @@ def test_short_names_are_unique(tmp_path: Path):
     assert short_name("one", tmp_path) == "one"
 
 
+def test_what_an_editor_leaves_is_no_part_of_a_potential(tmp_path: Path):
+    shutil.copytree(POTENTIALS / "hdnnp_sevennet0", tmp_path / "one")
+    before = load_potential("one", tmp_path).sha256()
+    parts = {path.name for path in (tmp_path / "one").iterdir()} - {"README.md"}
+    assert before.keys() == parts
+    for name in (".potential.lmp.swp", "potential.lmp~", "#potential.lmp#", ".#x", "notes.md"):
+        (tmp_path / "one" / name).write_text("x")
+    assert load_potential("one", tmp_path).sha256() == before
+
+
 @pytest.mark.parametrize(
     "calculator", ["builtins.dict", "builtins.print", "sys.exit", "math.pi", "os", "x.Y", "...", ""]
 )

@@ -164,8 +164,9 @@ class Switch:
     time_ps
         Since the beginning of equilibration, [block].
     energy_eV_atom
-        Potential energy, averaged over blocks, minus its mean over the last half of production,
-        [block]: the energies of two potentials have no common zero.
+        Potential energy, averaged over blocks, minus its mean over the last half of the rows of all
+        stages, [block]: the energies of two potentials have no common zero. Rows of a jump run are
+        closer in time than others.
     drift
         Of the framework from the structure at the start of the run.
     start, end

@@ -64,15 +64,24 @@ def run_diffusion(campaign: Campaign, run: AnyRun) -> TracerDiffusion:
     return tracer
 
 
+def known_jump_length_A(campaign: Campaign, run: AnyRun) -> float | None:
+    """Return how far an ion jumps, by which D of a run may be a bound; None if it is not known.
+
+    It is known for lithium in the garnet.
+    """
+    return campaign.diffusion.jump_length_A if isinstance(run, Run) else None
+
+
 def _analyse_run(campaign: Campaign, run: AnyRun) -> tuple[dict[str, Any], TracerDiffusion]:
     """Return the row of a run, and its tracer diffusion."""
     trajectory = campaign.trajectory(run)
     ions = trajectory.relative_to_framework(run.mobile)
-    interval, settings = trajectory.frame_interval_ps, campaign.diffusion
-    # known for lithium in the garnet
-    jump_length_A = settings.jump_length_A if isinstance(run, Run) else None
+    interval = trajectory.frame_interval_ps
     tracer = tracer_diffusion_coefficient(
-        ions, interval, settings.fit_window, jump_length_A=jump_length_A
+        ions,
+        interval,
+        campaign.diffusion.fit_window,
+        jump_length_A=known_jump_length_A(campaign, run),
     )
     # for a single coordinate, long lags add more noise than information
     first, last = tracer.fit_lags_ps

@@ -28,7 +28,7 @@ import llzo_helpers
 from llzo_helpers.analysis.sites import landmark_analysis
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
-from llzo_helpers.files import read_json, read_record, write_json
+from llzo_helpers.files import NUMBER, read_json, read_record, write_json
 from llzo_helpers.garnet import ELEMENTS
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.framework import (
@@ -76,7 +76,7 @@ def make_glass(
     Raises
     ------
     InputError
-        If the folder belongs to another glass.
+        If the folder belongs to another glass, finished or not.
     SimulationError
         If the crystal did not melt, or LAMMPS fails.
     """
@@ -184,15 +184,10 @@ def _melt(
 ) -> None:
     """Superheat one cell of the crystal, and repeat the melt to the supercell."""
     protocol = glass.melt_quench
-    start = directory / "crystal"
-    if not (start / "provenance.json").is_file():
-        atoms = crystal(
-            li_per_formula=protocol.li_per_formula, volume_ratio=protocol.volume_ratio, seed=seed
-        )
-        write_structure(atoms, start, {"seed": seed})
+    _write_crystal(directory / "crystal", protocol, seed)
     run_schedule(
         directory / "melt",
-        structure=start,
+        structure=directory / "crystal",
         potential=potential,
         schedule=schedules(protocol)["melt"],
         seed=seed + 1,
@@ -205,6 +200,33 @@ def _melt(
     n = glass.supercell
     supercell = melt.repeat((n, n, n))
     write_structure(_sorted(supercell), directory / "melt_supercell", {"repeated": [n, n, n]})
+
+
+def _write_crystal(directory: Path, protocol: MeltQuench, seed: int) -> None:
+    """Write the crystal to be melted, or check that the one already here is the one requested.
+
+    The runs check everything else, but know the crystal only as the file that they begin with.
+    """
+    path = directory / "provenance.json"
+    if not path.is_file():
+        atoms = crystal(
+            li_per_formula=protocol.li_per_formula, volume_ratio=protocol.volume_ratio, seed=seed
+        )
+        write_structure(atoms, directory, {"seed": seed})
+        return
+    requested = {
+        "seed": seed,
+        "li_per_formula": protocol.li_per_formula,
+        "volume_ratio": protocol.volume_ratio,
+    }
+    recorded = read_record(path, dict.fromkeys(requested, NUMBER))
+    for key, value in requested.items():
+        # what is recorded was calculated from the atoms
+        if abs(recorded[key] - value) > 1e-6:
+            raise InputError(
+                f"{path}: {key}: the glass was begun with {recorded[key]:.10g}, not {value:.10g}; "
+                "delete its folder to start again, or choose another"
+            )
 
 
 def _quench(

@@ -55,7 +55,8 @@ def run_status(campaign: Campaign, run: Run) -> RunStatus:
     except InputError as error:
         return RunStatus(run.name, "failed", 0.0, None, str(error))
     if (folder / "summary.json").is_file():
-        return RunStatus(run.name, "done", progress, None, "")
+        # an archived run has a summary, but no segments
+        return RunStatus(run.name, "done", 1.0, None, "")
     if worker := holder(folder):
         return RunStatus(run.name, "running", progress, _present_speed(folder), worker)
     notebook = folder / "02_run_md.ipynb"

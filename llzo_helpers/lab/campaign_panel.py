@@ -39,6 +39,7 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
         try:
             selected = load_campaign(campaign.value)
             shown = control.run_table(selected)
+            controller = holder(selected.directory)
         except InputError as error:
             say(status, str(error))
             return
@@ -50,7 +51,7 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
         say(status, told or "no molecular dynamics to run: Start analyses its trajectories")
         table.value = _runs_html(shown, control.last_words(selected))
         starting = engine is not None and engine.poll() is None
-        start_button.disabled = starting or holder(selected.directory) is not None
+        start_button.disabled = starting or controller is not None
         # a killed engine may have left runs behind
         cancel_button.disabled = not (start_button.disabled or "running" in counts)
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
-from llzo_helpers.campaign.diffusion import run_diffusion
+from llzo_helpers.campaign.diffusion import known_jump_length_A, run_diffusion
 from llzo_helpers.campaign.kept import frames_here
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import Campaign
@@ -22,7 +22,7 @@ from llzo_helpers.lab.learnt import diffusion_in_words
 from llzo_helpers.lab.shown import say, show
 from llzo_helpers.lab.structure_view import structure_view
 from llzo_helpers.md.trajectory import Trajectory
-from llzo_helpers.paths import DATA
+from llzo_helpers.paths import DATA, named_path
 
 
 def explore_fit(campaign: Campaign) -> widgets.VBox:
@@ -54,6 +54,7 @@ def explore_fit(campaign: Campaign) -> widgets.VBox:
                 trajectory.relative_to_framework(chosen.mobile),
                 trajectory.frame_interval_ps,
                 window.value,
+                jump_length_A=known_jump_length_A(campaign, chosen),
             )
         except InputError as error:
             say(result_text, str(error))
@@ -152,7 +153,7 @@ def trajectory_panel(
         try:
             trajectory = Trajectory.read(
                 # a message then says where it looked
-                Path(path.value.strip()).expanduser().resolve(),
+                named_path("file", path.value.strip()),
                 frame_interval_ps=interval.value or None,
                 elements=_elements_by_type(elements.value),
                 topology=topology.value or None,

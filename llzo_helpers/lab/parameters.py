@@ -7,16 +7,15 @@ from pydantic import AfterValidator, Field, model_validator
 
 from llzo_helpers.generate.settings import Structure
 from llzo_helpers.md.settings import MDSettings
-from llzo_helpers.paths import RESULTS
+from llzo_helpers.paths import RESULTS, named_path
 from llzo_helpers.potentials import PotentialName
-from llzo_helpers.schema import Model, Seed, Temperature
+from llzo_helpers.schema import Model, Seed, Temperature, validate
 
 
 def _in_results(folder: str) -> str:
-    path = Path(folder).expanduser()
     # "./here" and "../here" mean the current folder, as in a shell
-    base = Path.cwd() if folder.startswith(".") else RESULTS
-    return str(base / path)
+    base = Path() if folder.startswith(".") else RESULTS
+    return str(named_path("folder", folder, base))
 
 
 Folder = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_in_results)]
@@ -61,6 +60,11 @@ class RunParameters(MDSettings):
     def settings(self) -> MDSettings:
         """The settings that all runs of a campaign share."""
         return MDSettings(**{key: getattr(self, key) for key in MDSettings.model_fields})
+
+    def settings_for(self, production_ps: float) -> MDSettings:
+        """Return the settings with another production time, which a slider of a panel gives."""
+        values = self.settings.model_dump() | {"production_ps": production_ps}
+        return validate(MDSettings, values, "time (ps)")
 
 
 class CampaignParameters(Model):

@@ -123,6 +123,7 @@ def crystal_panel(parameters: RunParameters, li_per_formula: float, volume: floa
     def start(
         temperature_K: float, production_ps: float, on_progress: Callable[[Progress], None]
     ) -> Path:
+        settings = parameters.settings_for(production_ps)
         folder = Path(parameters.structure).parent
         made = Structure(li_per_formula=lithium.value, volume_ratio=round(ratio.value, 2))
         made_with = made.model_dump() | {"seed": _SEED_OF_LITHIUM}
@@ -143,7 +144,7 @@ def crystal_panel(parameters: RunParameters, li_per_formula: float, volume: floa
             potential=load_potential(potential.value),
             temperature_K=temperature_K,
             seed=parameters.seed,
-            settings=parameters.settings.model_copy(update={"production_ps": production_ps}),
+            settings=settings,
             on_progress=on_progress,
         )
         return directory

@@ -6,10 +6,10 @@ nodes (NFS, Lustre mounted with `flock`, GPFS, CephFS) give the same guarantee a
 
 Where locks are silently local to each node (NFS with `local_lock`, Lustre with
 `localflock`), the content of the file takes their place: it names process, node and Slurm job, is
-erased when the holder ends normally, and is touched every half minute while it lives. A lock that
-names another node counts as stale if its Slurm job is over, or is this very job, requeued; without
-a job, if nobody has touched it for five minutes. There two processes that start within the same
-second could still both get in.
+erased when the holder ends, even by an error, unless it is killed, and is touched every half minute
+while it lives. A lock that names another node counts as stale if its Slurm job is over, or is this
+very job, requeued; without a job, if nobody has touched it for five minutes. There two processes
+that start within the same second could still both get in.
 """
 
 import fcntl
@@ -58,24 +58,39 @@ def locked(directory: Path) -> Iterator[int]:
         os.ftruncate(descriptor, 0)
         text = f"process {os.getpid()} on {socket.gethostname()}{job}\n"
         os.pwrite(descriptor, text.encode(), 0)
-        with _touched(descriptor):
-            yield descriptor
-        os.ftruncate(descriptor, 0)
+        try:
+            with _touched(descriptor):
+                yield descriptor
+        finally:
+            os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
 
 
 def holder(directory: Path) -> str | None:
-    """Return who holds the lock of a folder, as `process 12 on node3`; None if nobody does."""
+    """Return who holds the lock of a folder, as `process 12 on node3`; None if nobody does.
+
+    Looking needs no permission to write: the folder may be another user's.
+
+    Raises
+    ------
+    InputError
+        If the lock cannot be read.
+    """
+    path = directory / "lock"
     try:
-        descriptor = os.open(directory / "lock", os.O_RDWR)
+        descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror}; ask its owner for permission"
+        ) from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # on NFS, only a file that is open for writing can be locked exclusively
+        if not _flock(descriptor, path, fcntl.LOCK_SH):
+            return _record(descriptor) or "another process"
         return _record(descriptor) if _held_elsewhere(descriptor, directory) else None
-    except BlockingIOError:
-        return _record(descriptor) or "another process"
     finally:
         os.close(descriptor)
 
@@ -95,17 +110,24 @@ def slurm_job(record: str) -> str | None:
 def _acquire(descriptor: int, path: Path) -> bool:
     """Take the lock; wait no longer than another process may need to look at it."""
     for attempt in range(5):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _flock(descriptor, path, fcntl.LOCK_EX):
             return True
-        except BlockingIOError:
-            time.sleep(0.02 * attempt)
-        except OSError as error:
-            raise InputError(
-                f"{path}: this file system has no locks ({error.strerror}); move the results to "
-                "another one, or have it mounted with flock"
-            ) from None
+        time.sleep(0.02 * attempt)
     return False
+
+
+def _flock(descriptor: int, path: Path, operation: int) -> bool:
+    """Take the lock, exclusively or shared; return False if another process has it."""
+    try:
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise InputError(
+            f"{path}: this file system has no locks ({error.strerror}); move the results to "
+            "another one, or have it mounted with flock"
+        ) from None
+    return True
 
 
 def _record(descriptor: int) -> str:
@@ -124,9 +146,13 @@ def _held_elsewhere(descriptor: int, directory: Path) -> bool:
         active = slurm.is_active(match["job"])
         if active is not None:
             return active
-    # both times are the file server's
-    with tempfile.TemporaryFile(dir=directory) as probe:
-        now = os.fstat(probe.fileno()).st_mtime
+    try:
+        # both times are then the file server's
+        with tempfile.TemporaryFile(dir=directory) as probe:
+            now = os.fstat(probe.fileno()).st_mtime
+    except OSError:
+        # another user's folder: the clock of this node must do
+        now = time.time()
     return now - os.fstat(descriptor).st_mtime < _STALE_SECONDS
 
 

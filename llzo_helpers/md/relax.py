@@ -53,14 +53,15 @@ def relax(atoms: ase.Atoms, directory: Path, *, potential: Potential) -> Relaxat
     atoms
         Sorted as `llzo_helpers.garnet.ELEMENTS`.
     directory
-        Folder for the script, the log and the result; anything already in it is deleted.
+        Folder for the script, the log and the result; anything already in it is deleted, unless
+        another process is working there.
     potential
         The interatomic potential.
 
     Raises
     ------
     InputError
-        If the potential lacks an element.
+        If the potential lacks an element, or another process is working in the folder.
     SimulationError
         If LAMMPS fails: its own message and the path of its log.
     """
@@ -68,24 +69,22 @@ def relax(atoms: ase.Atoms, directory: Path, *, potential: Potential) -> Relaxat
     settings = ChainSettings()
     launch.require_capabilities(lmp, settings, potential)
     potential.require_elements(atoms.get_chemical_symbols())
-    shutil.rmtree(directory, ignore_errors=True)
     make_folder(directory)
-    write_structure(atoms, directory, {"purpose": "start of a relaxation"})
-    (directory / "potential").mkdir()
-    for file in potential.files():
-        shutil.copy(file, directory / "potential")
-    script = (files("llzo_helpers.md") / "relax.lmp").read_text(encoding="utf-8")
-    (directory / "in.lmp").write_text(script, encoding="utf-8")
-    words = [*launch.command(lmp, settings, potential), "-in", "in.lmp", "-log", "log.lammps"]
-    words += ["-screen", "none", "-var", "force", str(FORCE_TOLERANCE)]
-    with (
-        locked(directory) as lock,
-        terminated(launch.start(words, directory, lock)) as process,
-    ):
-        code = process.wait()
-    if code != 0:
-        raise SimulationError(failure(directory, code))
-    return _read(atoms, directory)
+    with locked(directory) as lock:
+        _empty(directory)
+        write_structure(atoms, directory, {"purpose": "start of a relaxation"})
+        (directory / "potential").mkdir()
+        for file in potential.files():
+            shutil.copy(file, directory / "potential")
+        script = (files("llzo_helpers.md") / "relax.lmp").read_text(encoding="utf-8")
+        (directory / "in.lmp").write_text(script, encoding="utf-8")
+        words = [*launch.command(lmp, settings, potential), "-in", "in.lmp", "-log", "log.lammps"]
+        words += ["-screen", "none", "-var", "force", str(FORCE_TOLERANCE)]
+        with terminated(launch.start(words, directory, lock)) as process:
+            code = process.wait()
+        if code != 0:
+            raise SimulationError(failure(directory, code))
+        return _read(atoms, directory)
 
 
 def relax_cell(atoms: ase.Atoms, directory: Path, *, potential: Potential) -> Relaxation:
@@ -126,6 +125,15 @@ def relax_cell(atoms: ase.Atoms, directory: Path, *, potential: Potential) -> Re
             f"{relaxed.atoms.cell.lengths()[0]:.3f} Å); set relax_cell to false"
         )
     return replace(relaxed, energy_before_eV=before)
+
+
+def _empty(directory: Path) -> None:
+    """Delete everything in a folder but its lock: a new file of this name would be another lock."""
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != "lock":
+            path.unlink()
 
 
 def _read(atoms: ase.Atoms, directory: Path) -> Relaxation:

@@ -3,38 +3,13 @@
 from pathlib import Path
 
 import pytest
-from short_run import SHORT
+from short_run import SHORT, STRUCTURE
 
 from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
 from llzo_helpers.campaign.diffusion import analyse_diffusion
 from llzo_helpers.campaign.model import load_campaign
 from llzo_helpers.errors import InputError
-from llzo_helpers.generate.crystal import crystal
-from llzo_helpers.generate.settings import Structure
-from llzo_helpers.md.chain import run_md
 from llzo_helpers.md.trajectory import Trajectory
-from llzo_helpers.potentials import Potential
-from llzo_helpers.structures import write_structure
-
-STRUCTURE = Structure(li_per_formula=6.25, volume_ratio=1.01, replica=2)
-
-
-@pytest.fixture(scope="module")
-def by_hand(tmp_path_factory: pytest.TempPathFactory, potential: Potential) -> Path:
-    """Folder of a run of a structure with the provenance that notebook 01 writes."""
-    folder = tmp_path_factory.mktemp("by_hand")
-    atoms = crystal(li_per_formula=6.25, volume_ratio=1.01, seed=3)
-    made_with = STRUCTURE.model_dump() | {"seed": 3, "glass_seed": 1}
-    write_structure(atoms, folder / "structure", {"parameters": made_with})
-    run_md(
-        folder / "run",
-        structure=folder / "structure",
-        potential=potential,
-        temperature_K=1300,
-        seed=7,
-        settings=SHORT,
-    )
-    return folder / "run"
 
 
 def test_its_folder_is_a_campaign_of_one_run(by_hand: Path):

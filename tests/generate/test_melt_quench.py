@@ -28,6 +28,7 @@ from llzo_helpers.generate.settings import Glass, Structure
 from llzo_helpers.jobs import plan
 from llzo_helpers.md.chain import Progress
 from llzo_helpers.md.folder import completed_segments, read_thermo
+from llzo_helpers.md.lock import locked
 from llzo_helpers.md.relax import relax, relax_cell
 from llzo_helpers.potentials import Potential
 from llzo_helpers.schema import validate
@@ -124,6 +125,21 @@ def test_an_interrupted_glass_ends_as_the_same(glass: Path, tmp_path: Path):
     assert sha256(directory / "structure.extxyz") == sha256(glass / "structure.extxyz")
 
 
+@pytest.mark.parametrize(
+    ("changes", "seed", "key"),
+    [({"volume_ratio": 1.2}, 5, "volume_ratio"), ({"li_per_formula": 7}, 5, "li"), ({}, 6, "seed")],
+)
+def test_another_glass_than_the_one_begun_is_refused(tmp_path: Path, changes, seed, key):
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(2):  # begun, and begun again as it was
+        with pytest.raises(KeyboardInterrupt):
+            make_glass(tmp_path, glass_of(), seed=5, on_progress=interrupt)
+    with pytest.raises(InputError, match=f"crystal/provenance.json: {key}.*: the glass was begun"):
+        make_glass(tmp_path, glass_of(**changes), seed=seed)
+
+
 def test_a_crystal_that_does_not_melt_is_an_error(tmp_path: Path):
     cold = glass_of(superheat_K=3000, superheat_ps=0.5)
     with pytest.raises(SimulationError, match=r"melt at 3000 K is still crystalline .*superheat_K"):
@@ -177,6 +193,21 @@ def test_relaxation_lowers_the_energy_to_where_forces_vanish(tmp_path: Path, pot
     again = relax(relaxed.atoms, tmp_path / "two", potential=potential)
     assert again.energy_before_eV == pytest.approx(relaxed.energy_after_eV, abs=1e-3)
     assert again.released_eV_per_atom < 1e-4
+
+
+def test_a_relaxation_leaves_the_folder_of_another_process_alone(
+    tmp_path: Path, potential: Potential
+):
+    atoms = crystal(li_per_formula=7, seed=1, draws=1)
+    (tmp_path / "energy.csv").write_text("theirs")
+    with locked(tmp_path):
+        with pytest.raises(InputError, match="locked by process"):
+            relax(atoms, tmp_path, potential=potential)
+        assert (tmp_path / "energy.csv").read_text() == "theirs"
+    (tmp_path / "old").mkdir()
+    relax(atoms, tmp_path, potential=potential)
+    assert not (tmp_path / "old").exists()
+    assert "theirs" not in (tmp_path / "energy.csv").read_text()
 
 
 def test_the_pressure_vanishes_at_the_relaxed_cell(tmp_path: Path, potential: Potential):

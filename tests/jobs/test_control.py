@@ -1,5 +1,7 @@
 """Locks, the table of runs, starting and cancelling; and that values stay out of shells."""
 
+import errno
+import fcntl
 import json
 import os
 import re
@@ -64,6 +66,9 @@ def test_a_lock_says_who_holds_it_and_is_erased_at_the_end(tmp_path: Path):
         assert local_process(record) == os.getpid()
     assert holder(tmp_path) is None
     assert (tmp_path / "lock").read_text() == ""
+    with suppress(KeyboardInterrupt), locked(tmp_path):
+        raise KeyboardInterrupt
+    assert (tmp_path / "lock").read_text() == ""
 
 
 def test_a_lock_left_by_a_killed_process_is_stale_at_once(tmp_path: Path):
@@ -86,6 +91,31 @@ def test_a_lock_of_another_node_counts_until_nobody_renews_it(tmp_path: Path, ag
         with pytest.raises(InputError, match="locked by process 7 on node3"), locked(tmp_path):
             pass
         assert path.read_text() == "process 7 on node3\n"
+
+
+@pytest.mark.parametrize("node", [socket.gethostname(), "node3"], ids=["this node", "another"])
+def test_the_lock_of_another_user_is_only_read(tmp_path: Path, monkeypatch, node: str):
+    """Root may write everywhere, so that permissions alone would not show it."""
+    record, open_file = f"process 7 on {node}", os.open
+
+    def refused(path, flags, *args, **kwargs):
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open_file(path, flags, *args, **kwargs)
+
+    path = tmp_path / "lock"
+    path.write_text(f"{record}\n")
+    with path.open() as lock:
+        monkeypatch.setattr(os, "open", refused)
+        assert holder(tmp_path) == (record if node == "node3" else None)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert holder(tmp_path) == record
+
+
+def test_a_lock_that_cannot_be_read_is_said_in_one_line(tmp_path: Path):
+    (tmp_path / "lock").symlink_to("lock")
+    with pytest.raises(InputError, match=r"/lock: cannot be read: .*; ask its owner"):
+        holder(tmp_path)
 
 
 def test_a_requeued_job_finds_its_own_lock_stale(tmp_path: Path, monkeypatch):
@@ -398,6 +428,17 @@ def test_results_are_read_without_running_what_they_hold(tmp_path: Path, monkeyp
     )
     assert control.run_status(campaign, run).reason == f"Error: {code}"
     assert not (tmp_path / "pwned").exists()
+
+
+def test_a_run_of_an_archive_is_done(tmp_path: Path, monkeypatch):
+    """It comes with its summary, but without segments."""
+    monkeypatch.setattr(model, "RESULTS", tmp_path)
+    (tmp_path / "pair.yaml").write_text(yaml.safe_dump(CAMPAIGN))
+    campaign = load_campaign(str(tmp_path / "pair.yaml"))
+    write_json(campaign.run_directory(campaign.runs[0]) / "summary.json", {})
+    table = control.run_table(campaign)
+    assert table["state"].to_list() == ["done", "waiting"]
+    assert table["progress"].to_list() == [1, 0]
 
 
 def test_a_table_escapes_what_a_failure_says(tmp_path: Path):

@@ -16,6 +16,7 @@ from llzo_helpers.jobs.engine import _require_writable_home
 from llzo_helpers.lab.parameters import GenerateParameters, RunParameters
 from llzo_helpers.md.lock import locked
 from llzo_helpers.paths import RESULTS, ROOT
+from llzo_helpers.schema import validate
 
 _AT_HOME = ("XDG_CACHE_HOME", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
 
@@ -121,6 +122,11 @@ def test_folders_of_notebooks_lie_in_the_results(tmp_path: Path, monkeypatch):
         structure="a", output="b", md_potential="wang2014", temperature_K=900, seed=1
     )
     assert (run.structure, run.output) == (str(RESULTS / "a"), str(RESULTS / "b"))
+
+
+def test_the_home_of_nobody_is_refused_in_one_line():
+    with pytest.raises(InputError, match=r"parameters: output = '~nobody_here/x': .*another path"):
+        validate(GenerateParameters, {"seed": 1, "output": "~nobody_here/x"}, "parameters")
 
 
 @pytest.mark.slow

@@ -1,13 +1,20 @@
-"""The panel for a trajectory of any program, without a browser."""
+"""Panels without a browser."""
 
+import threading
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import ipywidgets
 import pytest
 
-from llzo_helpers.lab.diffusion_panels import trajectory_panel
+from llzo_helpers.campaign.diffusion import run_diffusion
+from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.lab.diffusion_panels import explore_fit, trajectory_panel
+from llzo_helpers.lab.learnt import diffusion_in_words
+from llzo_helpers.lab.parameters import RunParameters
+from llzo_helpers.lab.run_panel import crystal_panel
 from llzo_helpers.paths import DATA
 
 FILE = DATA / "example_uo2" / "uo2_3000K.dump.gz"
@@ -60,6 +67,8 @@ def test_what_is_missing_is_asked_for(panel, press):
     assert press("Open") == "choose a file, or type the path of one"
     panel["file"].value = "nothing.dump"
     assert f"{Path.cwd()}/nothing.dump: not found" in press("Open")
+    panel["file"].value = "~nobody_here/x"
+    assert press("Open").startswith("file = ~nobody_here/x: ")
     panel["file"].value = str(FILE)
     assert 'holds no elements; fill in "elements", as 1: Na, or "topology"' in press("Open")
     panel["elements"].value = "U, O"
@@ -67,3 +76,34 @@ def test_what_is_missing_is_asked_for(panel, press):
     panel["elements"].value = "1: U, 2: O"
     assert "does not state the time between frames" in press("Open")
     assert panel["Analyse"].disabled
+
+
+def test_a_bound_of_the_campaign_is_one_in_the_panel(by_hand: Path):
+    campaign = load_campaign(str(by_hand))
+    found = run_diffusion(campaign, campaign.analysed_runs[0])
+    assert "less than one jump" in found.warnings[0]
+    shown = parts(explore_fit(campaign))["HTML"].value
+    assert unescape(shown) == diffusion_in_words(found)
+
+
+def test_a_time_that_the_sliders_cannot_have_is_refused(tmp_path: Path):
+    parameters = RunParameters(
+        structure=str(tmp_path / "structures/a"),
+        output=str(tmp_path / "runs/a"),
+        md_potential="bush1994_woodley1999",
+        temperature_K=900,
+        seed=1,
+        frame_interval_fs=150,
+        segment_ps=7.5,
+        equilibration_ps=3,
+        production_ps=15,
+    )
+    panel = parts(crystal_panel(parameters, 6.25, 1.0))
+    panel["time (ps)"].value = 10
+    panel["Run"].click()
+    for thread in threading.enumerate():
+        if thread.name.endswith("(work)"):
+            thread.join()
+    expected = "time (ps): production_ps = 10: must be a multiple of frame_interval_fs = 150"
+    assert panel["HTML"].value == expected
+    assert not list(tmp_path.iterdir())
