@@ -4,6 +4,7 @@ A glass is a folder:
 
     crystal/            one garnet cell
     melt/               run: the crystal at end_K, then superheated
+    fused_melt_N/       melts in which ions fused, and which were made anew
     melt_supercell/     the melt, repeated to the supercell
     quench/             run: hold, quench
     relaxation/         of ions and cell, if the protocol asks for it
@@ -27,7 +28,7 @@ import numpy as np
 import llzo_helpers
 from llzo_helpers.analysis.sites import landmark_analysis
 from llzo_helpers.arrays import FloatArray
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.files import NUMBER, read_json, read_record, write_json
 from llzo_helpers.garnet import ELEMENTS
 from llzo_helpers.generate.crystal import crystal
@@ -112,6 +113,7 @@ def make_glass(
         "crystal": as_record(stage_state(directory / "melt", "crystal")),
         "melt": as_record(stage_state(directory / "quench", "hold")),
         "quenched": as_record(quenched),
+        "fused_melts": len(list(directory.glob("fused_melt_*"))),
         "lammps_seconds": _lammps_seconds(directory),
         "versions": {"llzo_helpers": llzo_helpers.__version__},
     }
@@ -185,21 +187,57 @@ def _melt(
     """Superheat one cell of the crystal, and repeat the melt to the supercell."""
     protocol = glass.melt_quench
     _write_crystal(directory / "crystal", protocol, seed)
-    run_schedule(
-        directory / "melt",
-        structure=directory / "crystal",
-        potential=potential,
-        schedule=schedules(protocol)["melt"],
-        seed=seed + 1,
-        settings=protocol,
-        on_progress=on_progress,
-    )
+    _superheat(directory, potential, protocol, seed, on_progress)
     melt = last_frame(directory / "melt", "superheat")
     # checked here, before the long part starts
     require_melted(stage_state(directory / "melt", "superheat"), protocol.superheat_K)
     n = glass.supercell
     supercell = melt.repeat((n, n, n))
     write_structure(_sorted(supercell), directory / "melt_supercell", {"repeated": [n, n, n]})
+
+
+def _superheat(
+    directory: Path,
+    potential: Potential,
+    protocol: MeltQuench,
+    seed: int,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    """Superheat the crystal, with other velocities where ions fuse.
+
+    Buckingham's potential attracts without limit at distances below some ångström, which ions
+    reach now and then at thousands of kelvin. Such a melt is kept aside; how many there are says
+    which velocities are next, also after a restart.
+    """
+    while True:
+        fused = len(list(directory.glob("fused_melt_*")))
+        try:
+            run_schedule(
+                directory / "melt",
+                structure=directory / "crystal",
+                potential=potential,
+                schedule=schedules(protocol)["melt"],
+                # the runs below have seeds up to 4 above that of the glass
+                seed=seed + (4 + fused if fused else 1),
+                settings=protocol,
+                on_progress=on_progress,
+            )
+        except SimulationError as error:
+            if not any(words in str(error) for words in _FUSED):
+                raise
+            if fused == _MOST_FUSED:
+                raise SimulationError(
+                    f"{directory}: ions fused in {fused + 1} melts at superheat_K = "
+                    f"{protocol.superheat_K:g}; lower it ({error})"
+                ) from None
+            (directory / "melt").rename(directory / f"fused_melt_{fused + 1}")
+        else:
+            return
+
+
+_FUSED = ("Lost atoms", "Out of range atoms", "Non-numeric")
+"""What LAMMPS says of them."""
+_MOST_FUSED = 3
 
 
 def _write_crystal(directory: Path, protocol: MeltQuench, seed: int) -> None:

@@ -21,12 +21,13 @@ from llzo_helpers.campaign.glasses import (
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.files import read_json, sha256
 from llzo_helpers.garnet import li_per_formula, volume_ratio
+from llzo_helpers.generate import melt_quench
 from llzo_helpers.generate.amorphous import amorphous_structure, shortest_lithium_distance
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.melt_quench import last_frame, make_glass
 from llzo_helpers.generate.settings import Glass, Structure
 from llzo_helpers.jobs import plan
-from llzo_helpers.md.chain import Progress
+from llzo_helpers.md.chain import Progress, run_schedule
 from llzo_helpers.md.folder import completed_segments, read_thermo
 from llzo_helpers.md.lock import locked
 from llzo_helpers.md.relax import relax, relax_cell
@@ -138,6 +139,37 @@ def test_another_glass_than_the_one_begun_is_refused(tmp_path: Path, changes, se
             make_glass(tmp_path, glass_of(), seed=5, on_progress=interrupt)
     with pytest.raises(InputError, match=f"crystal/provenance.json: {key}.*: the glass was begun"):
         make_glass(tmp_path, glass_of(**changes), seed=seed)
+
+
+def fusing(n_melts: int):
+    """Return `run_schedule`, but with ions that fuse in the first melts."""
+    melts = []
+
+    def run(directory: Path, **values):
+        if directory.name == "melt" and len(melts) < n_melts:
+            melts.append(directory)
+            directory.mkdir()
+            raise SimulationError("LAMMPS: ERROR: Lost atoms: original 186 current 180 (log: x)")
+        run_schedule(directory, **values)
+
+    return run
+
+
+def test_a_melt_in_which_ions_fuse_is_made_anew(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(melt_quench, "run_schedule", fusing(1))
+    record = make_glass(tmp_path, glass_of(sites_ps=0), seed=5)
+    assert record["fused_melts"] == 1
+    assert (tmp_path / "fused_melt_1").is_dir()
+    # with other velocities than the first melt, and than the runs below
+    seeds = [read_json(tmp_path / run / "run.json")["inputs"]["seed"] for run in ("melt", "quench")]
+    assert seeds == [10, 7]
+
+
+def test_ions_that_always_fuse_are_an_error_with_a_remedy(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(melt_quench, "run_schedule", fusing(9))
+    with pytest.raises(SimulationError, match="fused in 4 melts at superheat_K = 7000; lower it"):
+        make_glass(tmp_path, glass_of(), seed=5)
+    assert len(list(tmp_path.glob("fused_melt_*"))) == 3
 
 
 def test_a_crystal_that_does_not_melt_is_an_error(tmp_path: Path):
