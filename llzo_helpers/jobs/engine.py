@@ -22,7 +22,7 @@ from typing import Any
 
 from llzo_helpers import slurm
 from llzo_helpers.campaign.archive import open_campaign
-from llzo_helpers.campaign.kept import kept_path
+from llzo_helpers.campaign.kept import has_frames, kept_path
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder
@@ -32,6 +32,7 @@ from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.plan import require_disk_space
 from llzo_helpers.jobs.progress import ProgressLine
 from llzo_helpers.jobs.report import write_report
+from llzo_helpers.md.folder import other_than_asked
 from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities, starts
 from llzo_helpers.md.lock import locked, slurm_job
 from llzo_helpers.md.settings import ChainSettings
@@ -111,6 +112,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if here:
         _require_calculators_of(campaign)
     _require_trajectories(campaign)
+    _require_continuable(campaign)
     require_disk_space(campaign)
 
     began = time.monotonic()
@@ -160,12 +162,9 @@ def _require_lammps_for(campaign: Campaign, lmp: Path) -> None:
 
 def _require_calculators_of(campaign: Campaign) -> None:
     """Raise InputError for a calculator of ASE that cannot be made, and that a run waits for."""
-    waiting = {run.md_potential for run in campaign.runs if run not in campaign.finished_runs}
-    waiting |= {
-        run.md_potential
-        for run in campaign.vibration_runs
-        if not (campaign.vibration_directory(run) / "summary.json").is_file()
-    }
+    finished, vibration = campaign.finished_runs, campaign.finished_vibration_runs
+    waiting = {run.md_potential for run in campaign.runs if run not in finished}
+    waiting |= {run.md_potential for run in campaign.vibration_runs if run not in vibration}
     waiting |= {
         glass.structure_potential
         for glass in campaign.glasses
@@ -203,6 +202,20 @@ def _require_trajectories(campaign: Campaign) -> None:
             continue
         print(f"reading {run.title}", flush=True)
         run.require_analysable(campaign.diffusion.fit_window)
+
+
+def _require_continuable(campaign: Campaign) -> None:
+    """Raise InputError for a run that came in an archive and is no longer what is asked for."""
+    runs = [(campaign.run_directory(run), campaign.md_settings(run)) for run in campaign.runs]
+    if vibration := campaign.vibration:
+        folders = map(campaign.vibration_directory, campaign.vibration_runs)
+        runs += [(folder, vibration.md) for folder in folders]
+    for folder, settings in runs:
+        if (other := other_than_asked(folder, settings)) and not has_frames(folder):
+            raise InputError(
+                f"{folder}: {other}, and its frames are not here to continue it; delete the folder "
+                "to run it anew, or restore md of the campaign"
+            )
 
 
 def _folders_of(names: Sequence[str], campaign: Campaign) -> list[str]:
