@@ -195,9 +195,8 @@ def _require_trajectories(campaign: Campaign) -> None:
     """Read runs made elsewhere, except those analysed since: a bad one would end all analyses."""
     for run in campaign.trajectories:
         kept = kept_path(campaign, "diffusion", run)
-        files = [*run.file, *([run.topology] if run.topology else [])]
         if kept.is_file() and all(
-            path.is_file() and path.stat().st_mtime < kept.stat().st_mtime for path in files
+            path.is_file() and path.stat().st_mtime < kept.stat().st_mtime for path in run.files
         ):
             continue
         print(f"reading {run.title}", flush=True)
