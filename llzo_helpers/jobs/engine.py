@@ -298,22 +298,31 @@ def _run_beside_earlier_jobs(
     Slurm jobs, and runs on this machine, outlive the process that started them.
     """
     slurm.cancel_jobs_in(campaign.directory, only_waiting=True)
-    while (running := _held_runs(campaign)) is None:
+    told: set[str] = set()
+    while jobs := _jobs_without_a_run(campaign):
+        # one that has just started claims its run soon; an analysis never does
+        if new := jobs - told:
+            told |= new
+            print(
+                f"waiting for Slurm job {', '.join(sorted(new))} of an earlier call, which holds "
+                "no run yet (scancel ends it)",
+                flush=True,
+            )
         time.sleep(2)
+    running = list(run_locks(campaign))
     if not running:
         return
     print(f"{len(running)} runs of an earlier call are still running; they are left to finish")
     under_way = {_last_file(folder, campaign) for folder in running}
     _watch([*command, "--omit-from", *sorted(under_way)], campaign, lock, progress)
-    while slurm.jobs_in(campaign.directory) or _held_runs(campaign):
+    while slurm.jobs_in(campaign.directory) or run_locks(campaign):
         time.sleep(2)
 
 
-def _held_runs(campaign: Campaign) -> list[Path] | None:
-    """Return the folders in use; None while a job has not yet claimed one."""
-    held = run_locks(campaign)
-    unknown = slurm.jobs_in(campaign.directory).keys() - set(map(slurm_job, held.values()))
-    return None if unknown else list(held)
+def _jobs_without_a_run(campaign: Campaign) -> set[str]:
+    """Return the numbers of the campaign's Slurm jobs that work in no run's folder."""
+    holders = set(map(slurm_job, run_locks(campaign).values()))
+    return {job for job in slurm.jobs_in(campaign.directory) if job not in holders}
 
 
 def _last_file(folder: Path, campaign: Campaign) -> str:
