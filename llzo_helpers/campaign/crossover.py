@@ -148,8 +148,11 @@ _Origin = tuple[str, str]
 def _compared_origins(group: pd.DataFrame) -> list[tuple[_Origin, _Origin]]:
     """Return the pairs of origins that differ in potential and, if possible, in nothing else."""
     pairs: list[tuple[_Origin, _Origin]] = []
-    makers = group.groupby("structure_potential", sort=False)["melt_quench"].unique()
-    for (first, these), (second, those) in combinations(makers.items(), 2):
+    protocols = {
+        str(maker): rows["melt_quench"].unique().tolist()
+        for maker, rows in group.groupby("structure_potential", sort=False)
+    }
+    for (first, these), (second, those) in combinations(protocols.items(), 2):
         alike = [(name, name) for name in these if name in those]
         pairs += [((first, p), (second, q)) for p, q in alike or product(these, those)]
     return pairs
