@@ -127,6 +127,9 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
             cores = usable_cpus()
         command = _snakemake(campaign, profile_directory, cores)
         command += [f"{folder}/summary.json" for folder in wanted]
+        for folder in _runs_other_than_asked(campaign):
+            # by which Snakemake sees what to run; complete segments stay, and it is made from them
+            (folder / "summary.json").unlink()
         progress = ProgressLine(campaign, only)
         _run_beside_earlier_jobs(command, campaign, lock, progress)
         status = _watch(command, campaign, lock, progress)
@@ -203,14 +206,20 @@ def _require_trajectories(campaign: Campaign) -> None:
         run.require_analysable(campaign.diffusion.fit_window)
 
 
-def _require_continuable(campaign: Campaign) -> None:
-    """Raise InputError for a run that came in an archive and is no longer what is asked for."""
-    runs = [(campaign.run_directory(run), campaign.md_settings(run)) for run in campaign.runs]
+def _runs_other_than_asked(campaign: Campaign) -> dict[Path, str]:
+    """Return the folders of finished runs of which something else is asked by now, and what."""
+    runs = {campaign.run_directory(run): campaign.md_settings(run) for run in campaign.runs}
     if vibration := campaign.vibration:
         folders = map(campaign.vibration_directory, campaign.vibration_runs)
-        runs += [(folder, vibration.md) for folder in folders]
-    for folder, settings in runs:
-        if (other := other_than_asked(folder, settings)) and not has_frames(folder):
+        runs |= dict.fromkeys(folders, vibration.md)
+    found = {folder: other_than_asked(folder, settings) for folder, settings in runs.items()}
+    return {folder: other for folder, other in found.items() if other}
+
+
+def _require_continuable(campaign: Campaign) -> None:
+    """Raise InputError for a run of which more is asked but that came without its frames."""
+    for folder, other in _runs_other_than_asked(campaign).items():
+        if not has_frames(folder):
             raise InputError(
                 f"{folder}: {other}, and its frames are not here to continue it; delete the folder "
                 "to run it anew, or restore md of the campaign"

@@ -404,7 +404,7 @@ def _drawn_from(campaign: Campaign) -> str:
     analysed = analysed - {run.name for run in campaign.trajectories}
     text = f"Figures and tables are made from {len(finished & analysed)} finished ones"
     if deleted := analysed - finished:
-        text += f" and {len(deleted)} deleted since"
+        text += f" and {len(deleted)} deleted, or asked for otherwise, since"
     if new := finished - analysed:
         text += f", without {len(new)} finished since"
     return text + ("; llzo run makes them again." if deleted or new else ".")
