@@ -311,7 +311,7 @@ def other_than_asked(directory: Path, settings: MDSettings) -> str:
     except InputError:
         return ""
     keys = ("equilibration_ps", "timestep_fs", "frame_interval_fs", "thermostat_damping_fs")
-    compared = [(key, inputs.get(key), getattr(settings, key)) for key in keys]
+    compared = [(key, inputs[key], getattr(settings, key)) for key in keys if key in inputs]
     for key, made, asked in [*compared, ("steps", steps, settings.total_steps)]:
         if made != asked:
             return f"was run with {key} = {clipped(made)}, the campaign asks for {clipped(asked)}"
