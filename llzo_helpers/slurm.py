@@ -15,8 +15,16 @@ REQUEUE_VARIABLE = "LLZO_REQUEUE"
 
 
 def job_id() -> str | None:
-    """Return the number of the Slurm job that this process is part of."""
-    return os.environ.get("SLURM_JOB_ID")
+    """Return the number of the Slurm job that this process is part of.
+
+    One task of an array has the number of the whole array; it is called `12_3`, or what is asked
+    for it would be asked for all.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    # not by these variables alone: a task hands them on to the jobs that it submits
+    if job and job == os.environ.get("SLURM_ARRAY_JOB_ID"):
+        return f"{job}_{os.environ.get('SLURM_ARRAY_TASK_ID')}"
+    return job
 
 
 def seconds_left() -> float | None:
@@ -43,16 +51,14 @@ def answers() -> bool:
 
 def is_active(job: str) -> bool | None:
     """Whether a job runs or may run again; None if Slurm does not answer."""
-    jobs = _ask("squeue", "--noheader", "--format=%A", "--me")
-    return None if jobs is None else job in jobs.split()
+    jobs = _unfinished_jobs()
+    return None if jobs is None else job in jobs
 
 
 def jobs_in(directory: Path) -> dict[str, str]:
     """Return number and state of this user's unfinished jobs that were submitted in a folder."""
-    lines = _ask("squeue", "--noheader", "--array", "--format=%A|%T|%Z", "--me") or ""
-    # there may be empty lines in between
-    rows = (line.split("|", 2) for line in lines.splitlines() if line.count("|") >= 2)
-    return {job: state for job, state, folder in rows if Path(folder) == directory.resolve()}
+    jobs = _unfinished_jobs() or {}
+    return {job: state for job, (state, folder) in jobs.items() if folder == directory.resolve()}
 
 
 def cancel_jobs_in(directory: Path, *, only_waiting: bool = False) -> None:
@@ -60,6 +66,20 @@ def cancel_jobs_in(directory: Path, *, only_waiting: bool = False) -> None:
     if jobs := jobs_in(directory):
         states = ["--state=PENDING"] if only_waiting else []
         _ask("scancel", *states, *jobs)
+
+
+def _unfinished_jobs() -> dict[str, tuple[str, Path]] | None:
+    """Return state and folder of this user's jobs by number, as of `job_id`; None if not known."""
+    lines = _ask("squeue", "--noheader", "--array", "--format=%A|%F|%K|%T|%Z", "--me")
+    if lines is None:
+        return None
+    # there may be empty lines in between
+    rows = (line.split("|", 4) for line in lines.splitlines() if line.count("|") >= 4)
+    return {
+        # outside arrays, the number of the array is that of the job, and that of the task "N/A"
+        f"{job}_{task}" if job == array and task.isdigit() else job: (state, Path(folder))
+        for job, array, task, state, folder in rows
+    }
 
 
 def _ask(*words: str) -> str | None:

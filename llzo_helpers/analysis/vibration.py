@@ -50,11 +50,6 @@ class VibrationalDensityOfStates:
     segments: int
 
     @property
-    def wavenumbers_per_cm(self) -> FloatArray:
-        """Frequencies in cm^-1."""
-        return self.frequencies_THz * THZ_TO_WAVENUMBER
-
-    @property
     def degrees_of_freedom(self) -> float:
         """Integral of `density`: three per atom, if the motion is at the given temperature."""
         return float(np.trapezoid(self.density, self.frequencies_THz))

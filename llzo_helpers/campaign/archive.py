@@ -77,11 +77,7 @@ def write_archive(campaign: Campaign, folder: Path | None = None) -> dict[str, l
     for run in campaign.finished_runs:
         if not (path := kept_path(campaign, "diffusion", run)).is_file():
             raise InputError(f"{path}: not found; run notebooks 03 to 06 of the campaign")
-    vibration = [
-        run.name
-        for run in campaign.vibration_runs
-        if (campaign.vibration_directory(run) / "summary.json").is_file()
-    ]
+    vibration = [run.name for run in campaign.finished_vibration_runs]
     before = _archived_before(folder, finished)
     packed = {}
     for name in dict.fromkeys([*finished, *vibration]):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -87,28 +87,30 @@ def crossover_effects(
 ) -> tuple[pd.DataFrame, dict[str, FactorialDecomposition]]:
     """Decompose ln D for every pair of potentials that makes and runs structures.
 
+    Only structures made by one protocol are replicas of each other, so several protocols make
+    several comparisons: like with like if both potentials have one in common, else each with each.
     Structures without a run for one of the two potentials, or with only an upper bound for D, are
     left out and counted: a logarithm needs D itself.
 
     Returns
     -------
     table
-        A row per pair, condition and effect: factor in D with its 95 % interval.
+        A row per pair, protocols, condition and effect: factor in D with its 95 % interval.
     decompositions
         By label, for the figure.
     """
     rows, decompositions = [], {}
     for _, group in crossover_runs(diffusion).groupby(_DESIGN, sort=False):
         condition = group[_DESIGN].head(1).to_dict("records")[0]
-        makers = list(dict.fromkeys(group["structure_potential"]))
-        for first, second in combinations(makers, 2):
+        for (first, start), (second, end) in _compared_origins(group):
             require_same_elements({name: load_potential(name) for name in (first, second)})
-            sides = [_structures(group, origin, (first, second)) for origin in (first, second)]
+            made = [group[_made(group, *origin)] for origin in ((first, start), (second, end))]
+            sides = [_structures(rows, (first, second)) for rows in made]
             if any(len(values) == 0 for values, _ in sides):
                 continue
             effects = decompose(*sides[0], *sides[1])
             label = (
-                f"{first} → {second}, Li{condition['li_per_formula']:g} "
+                f"{first} ({start}) → {second} ({end}), Li{condition['li_per_formula']:g} "
                 f"{100 * condition['volume_ratio']:g} %{size_label(condition['supercell'])}, "
                 f"{condition['temperature_K']:g} K"
             )
@@ -120,6 +122,8 @@ def crossover_effects(
                     {
                         "from": first,
                         "to": second,
+                        "from_melt_quench": start,
+                        "to_melt_quench": end,
                         **condition,
                         "effect": name,
                         "factor": effect.factor,
@@ -128,7 +132,8 @@ def crossover_effects(
                         "ln_D": effect.value,
                         "ln_D_std": effect.std,
                         "structures": " + ".join(map(str, effects.replicas)),
-                        "left_out": group["structure"].nunique() - sum(effects.replicas),
+                        "left_out": sum(rows["structure"].nunique() for rows in made)
+                        - sum(effects.replicas),
                         "errors_from": "spread" if effects.from_spread else "D of single runs",
                     }
                 )
@@ -136,11 +141,30 @@ def crossover_effects(
     return pd.DataFrame(rows, columns=columns), decompositions
 
 
-def _structures(
-    group: pd.DataFrame, origin: str, potentials: tuple[str, str]
-) -> tuple[FloatArray, FloatArray]:
-    """Return D and its errors, [structure, potential], of one origin."""
-    rows = group[(group["structure_potential"] == origin) & group["md_potential"].isin(potentials)]
+_Origin = tuple[str, str]
+"""What makes structures: a potential and the name of a protocol."""
+
+
+def _compared_origins(group: pd.DataFrame) -> list[tuple[_Origin, _Origin]]:
+    """Return the pairs of origins that differ in potential and, if possible, in nothing else."""
+    pairs: list[tuple[_Origin, _Origin]] = []
+    protocols = {
+        str(maker): rows["melt_quench"].unique().tolist()
+        for maker, rows in group.groupby("structure_potential", sort=False)
+    }
+    for (first, these), (second, those) in combinations(protocols.items(), 2):
+        alike = [(name, name) for name in these if name in those]
+        pairs += [((first, p), (second, q)) for p, q in alike or product(these, those)]
+    return pairs
+
+
+def _made(group: pd.DataFrame, potential: str, protocol: str) -> "pd.Series[bool]":
+    return (group["structure_potential"] == potential) & (group["melt_quench"] == protocol)
+
+
+def _structures(made: pd.DataFrame, potentials: tuple[str, str]) -> tuple[FloatArray, FloatArray]:
+    """Return D and its errors, [structure, potential], of the structures of one origin."""
+    rows = made[made["md_potential"].isin(potentials)]
     tables = [
         rows.pivot(index="structure", columns="md_potential", values=values).reindex(
             columns=list(potentials)

@@ -194,7 +194,7 @@ class Evidence:
     faults
         Why a table cannot be read.
     run_ps
-        How long each run was, equilibration included, by its name.
+        How long each finished run was, equilibration included, by its name.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -351,7 +351,7 @@ def read_evidence(campaign: Campaign) -> Evidence:
         except InputError as error:
             faults[name] = str(error)
     run_ps = {}
-    for run in campaign.runs:
+    for run in campaign.finished_runs:
         settings = campaign.md_settings(run)
         run_ps[run.name] = settings.equilibration_ps + settings.production_ps
     return Evidence(with_derived(tables), faults, run_ps)

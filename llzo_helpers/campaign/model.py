@@ -254,8 +254,19 @@ class Campaign(Model):
 
     @property
     def finished_runs(self) -> list[Run]:
-        """The runs that are complete."""
-        return [run for run in self.runs if (self.run_directory(run) / "summary.json").is_file()]
+        """The runs that are complete, and as the campaign now asks for them."""
+        return [
+            run for run in self.runs if _finished(self.run_directory(run), self.md_settings(run))
+        ]
+
+    @property
+    def finished_vibration_runs(self) -> list[Run]:
+        """Those of `vibration_runs`."""
+        return [
+            run
+            for run in self.vibration_runs
+            if self.vibration and _finished(self.vibration_directory(run), self.vibration.md)
+        ]
 
     @property
     def analysed_runs(self) -> list[AnyRun]:
@@ -367,6 +378,13 @@ class Campaign(Model):
         digest = hashlib.sha256(f"{self.seed}:{label}".encode()).digest()
         # LAMMPS takes positive 32-bit integers
         return int.from_bytes(digest[:4], "big") % 900_000_000 + 1
+
+
+def _finished(folder: Path, settings: MDSettings) -> bool:
+    # imported here: it is slow, and reading a campaign does without
+    from llzo_helpers.md.folder import other_than_asked
+
+    return (folder / "summary.json").is_file() and not other_than_asked(folder, settings)
 
 
 RunType = TypeVar("RunType", bound=AnyRun)

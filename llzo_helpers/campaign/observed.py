@@ -10,6 +10,7 @@ from ase.data import atomic_numbers
 from pydantic import Field, model_validator
 
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, window_in_frames
+from llzo_helpers.analysis.stationarity import LEAST_FRAMES
 from llzo_helpers.errors import InputError
 from llzo_helpers.schema import FilePath, Model, OneOrMore, Positive, Temperature
 
@@ -55,6 +56,11 @@ class ObservedRun(Model):
         )
 
     @property
+    def files(self) -> list[Path]:
+        """All files that are read."""
+        return [*self.file, *([self.topology] if self.topology else [])]
+
+    @property
     def name(self) -> str:
         """Name of its folders, unique in a campaign."""
         stem = self.label or self.file[0].name.removesuffix(".gz").rpartition(".")[0]
@@ -94,7 +100,13 @@ class ObservedRun(Model):
         """Read all frames, and raise InputError unless they can be analysed."""
         with self._named():
             trajectory = self.trajectory()
-            window_in_frames(fit_window or DEFAULT_WINDOW, len(trajectory))
+            n_frames = len(trajectory)
+            window_in_frames(fit_window or DEFAULT_WINDOW, n_frames)
+            if n_frames < LEAST_FRAMES:
+                raise InputError(
+                    f"{n_frames} frames, {LEAST_FRAMES} are needed to see whether the run drifts; "
+                    "give a longer trajectory, or one with more frames"
+                )
             for _ in trajectory.chunks():
                 pass
 

@@ -16,8 +16,8 @@ _ELSEWHERE = {"file", "topology", "label"}
 def made_with(campaign: Campaign) -> dict[str, Any]:
     """Return the settings on which results depend, by their keys in the campaign's file.
 
-    Not those of single systems, which are part of the names of their runs or are checked in their
-    folders.
+    Not those of single systems, nor the `md` of vibrations: they are part of the names of their
+    runs, or a run made with others does not count as finished.
     """
     sections = {
         "md": campaign.md.model_dump(mode="json", exclude=_WITHOUT_EFFECT),

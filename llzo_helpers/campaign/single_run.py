@@ -30,6 +30,11 @@ class SingleRun(Campaign):
         return [self.run]
 
     @property
+    def finished_runs(self) -> list[Run]:
+        """The run, once it is complete: nothing else is asked for."""
+        return [run for run in self.runs if (self.folder / "summary.json").is_file()]
+
+    @property
     def directory(self) -> Path:
         """Where the results go."""
         return self.folder / "analysis"

@@ -47,7 +47,7 @@ def save_sites(campaign: Campaign, system: RunSites) -> None:
     with written_aside(directory / "assignments.npz") as aside, aside.open("wb") as file:
         np.savez_compressed(
             file,
-            assignments=system.analysis.assignments.astype(np.int16),
+            assignments=_in_few_bits(system.analysis.assignments, system.analysis.n_sites),
             confidences=system.analysis.confidences.astype(np.float16),
             frame_interval_ps=system.frame_interval_ps,
             cell=system.analysis.cell,
@@ -64,6 +64,11 @@ def save_sites(campaign: Campaign, system: RunSites) -> None:
             "versions": {name: version(name) for name in ("llzo-notebooks", "numpy", "scipy")},
         },
     )
+
+
+def _in_few_bits(assignments: NDArray[np.integer], n_sites: int) -> NDArray[np.integer]:
+    """Return assignments in 16 bits, or in 32 where a large cell has more sites than that."""
+    return assignments.astype(np.promote_types(np.int16, np.min_scalar_type(-n_sites)))
 
 
 def network_as_json(network: "nx.DiGraph[int]") -> dict[str, Any]:

@@ -40,7 +40,7 @@ def site_table(system: RunSites) -> pd.DataFrame:
             "exists_fraction": system.analysis.existing_fraction,
             "certainty": system.certainty,
             "rearranged": system.analysis.rearranged,
-            "occupancy": statistics.occupancy / system.analysis.existing_fraction,
+            "occupancy": _occupancy(system),
             "residence_time_ps": statistics.residence_time_ps,
             "residence_time_std_ps": statistics.residence_time_std_ps,
             "mean_complete_stay_ps": statistics.mean_complete_stay_ps,
@@ -53,6 +53,11 @@ def site_table(system: RunSites) -> pd.DataFrame:
             "superbasin": superbasins(system.network).labels,
         }
     )
+
+
+def _occupancy(system: RunSites) -> FloatArray:
+    """Return the mean number of ions at each site while it exists."""
+    return system.statistics.occupancy / system.analysis.existing_fraction
 
 
 def occupation_drift(system: RunSites) -> tuple[str, Drift]:
@@ -217,7 +222,7 @@ def kind_table(systems: Sequence[RunSites]) -> pd.DataFrame:
                     **run_columns(system.run),
                     "kind": kind,
                     "n_sites": int(these.sum()),
-                    "occupancy": float(system.statistics.occupancy[these].mean()),
+                    "occupancy": float(_occupancy(system)[these].mean()),
                     "residence_time_ps": residence,
                     "residence_time_std_ps": residence_error,
                     "residence_time_lowest_ps": system.ranges.residence_ps[kind][0],

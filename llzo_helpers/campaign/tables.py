@@ -148,7 +148,10 @@ def read_table(campaign: Campaign, name: str, columns: Sequence[str] = ()) -> pd
     require_sha256(path, record["sha256"], remedy)
     require_made_with(campaign, record["made_with"], path)
     try:
-        table = pd.read_csv(path)
+        # names stay what they are, be it 2800 or "None"; what a name lacks is written as nothing
+        table = pd.read_csv(
+            path, dtype=dict.fromkeys(_NAMES, str), keep_default_na=False, na_values=[""]
+        )
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
     except (OSError, ValueError) as error:
@@ -158,6 +161,11 @@ def read_table(campaign: Campaign, name: str, columns: Sequence[str] = ()) -> pd
     return table
 
 
+_NAMES = (
+    *("run", "structure", "structure_potential", "melt_quench", "md_potential", "group"),
+    *("system", "glass", "reference", "from", "to", "from_melt_quench", "to_melt_quench"),
+)
+"""Columns of what people named, in any table."""
 _WRITTEN_BY = {"diffusion": "notebook 03"}
 """The tables that other notebooks start from."""
 

@@ -32,11 +32,7 @@ def analyse_vibration(
     """
     if campaign.vibration is None:
         return pd.DataFrame(), {}, {}
-    runs = [
-        run
-        for run in by_volume(campaign.vibration_runs)
-        if (campaign.vibration_directory(run) / "summary.json").is_file()
-    ]
+    runs = by_volume(campaign.finished_vibration_runs)
     found = of_each(
         campaign,
         f"vibration-{element}",

@@ -45,7 +45,7 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float) -> go.Figure:
         caption=(
             f"Tracer diffusion coefficient at {temperature_K:g} K of amorphous structures made by "
             "one potential and run with one (abscissa, colour), with standard errors. Grey lines "
-            "join the runs of one potential's structures, unless one is a bound: parallel where "
+            "join the runs of structures made alike, unless one is a bound: parallel where "
             "structure and potential act independently. Pale with an arrow: upper bounds; open, "
             "beside: the paper."
         ),
@@ -57,7 +57,9 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float) -> go.Figure:
     )
     for (_, panel), place in zip(panels, places, strict=True):
         positions = {name: i for i, name in enumerate(dict.fromkeys(panel["md_potential"]))}
-        for _, group in panel.groupby("structure_potential", sort=False):
+        protocols = panel.groupby("structure_potential")["melt_quench"].nunique()
+        origins = ["structure_potential", "melt_quench"]
+        for _, group in panel.groupby(origins, dropna=False, sort=False):
             x = group["md_potential"].map(positions)
             known = group["tracer_D_cm2_s"].where(~group["upper_bound"])
             figure.add_scatter(
@@ -67,6 +69,8 @@ def crossover_figure(table: pd.DataFrame, temperature_K: float) -> go.Figure:
             for i in range(len(group)):
                 row = group.iloc[i].to_dict()
                 maker, runner = (short_name(row[f"{key}_potential"]) for key in ("structure", "md"))
+                if protocols[row["structure_potential"]] > 1:
+                    maker += f" ({row['melt_quench']})"
                 name, drawn = f"{maker} structures with {runner}", look(row)
                 at = float(x.iloc[i])
                 add_measured(figure, group.iloc[[i]], [at], look=drawn, name=name, place=place)

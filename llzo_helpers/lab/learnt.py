@@ -230,8 +230,8 @@ def from_crossover(effects: pd.DataFrame, table: pd.DataFrame) -> str:
         ]
         return "\n".join(told)
     return "\n".join(
-        f"{row['effect']}, {row['from']} → {row['to']} at {row['temperature_K']:g} K: D changes by "
-        f"a factor of {row['factor']:.2g} (95 %: {row['factor_low_95']:.2g} to "
-        f"{row['factor_high_95']:.2g})"
+        f"{row['effect']}, {row['from']} ({row['from_melt_quench']}) → {row['to']} "
+        f"({row['to_melt_quench']}) at {row['temperature_K']:g} K: D changes by a factor of "
+        f"{row['factor']:.2g} (95 %: {row['factor_low_95']:.2g} to {row['factor_high_95']:.2g})"
         for row in effects.to_dict("records")
     )

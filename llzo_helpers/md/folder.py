@@ -25,7 +25,7 @@ from llzo_helpers.files import (
     write_text,
 )
 from llzo_helpers.md.segments import Segment, segment_name
-from llzo_helpers.md.settings import ChainSettings
+from llzo_helpers.md.settings import ChainSettings, MDSettings
 from llzo_helpers.potentials import Potential
 
 
@@ -298,6 +298,24 @@ def read_summary(path: Path) -> dict[str, Any]:
     """Read the `summary.json` of a run."""
     numbers = ("steps_per_second", "lammps_seconds", "mean_temperature_K")
     return read_record(path, {"steps": int, **dict.fromkeys(numbers, NUMBER)})
+
+
+def other_than_asked(directory: Path, settings: MDSettings) -> str:
+    """Say how a finished run differs from what its settings now ask for; nothing if it does not.
+
+    What is damaged is left to those who read it.
+    """
+    try:
+        inputs = read_record(directory / "run.json", {"inputs": dict})["inputs"]
+        steps = read_summary(directory / "summary.json")["steps"]
+    except InputError:
+        return ""
+    keys = ("equilibration_ps", "timestep_fs", "frame_interval_fs", "thermostat_damping_fs")
+    compared = [(key, inputs[key], getattr(settings, key)) for key in keys if key in inputs]
+    for key, made, asked in [*compared, ("steps", steps, settings.total_steps)]:
+        if made != asked:
+            return f"was run with {key} = {clipped(made)}, the campaign asks for {clipped(asked)}"
+    return ""
 
 
 def read_run(directory: Path) -> dict[str, Any]:

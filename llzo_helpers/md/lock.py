@@ -28,7 +28,7 @@ from llzo_helpers.errors import InputError
 
 _TOUCH_SECONDS = 30
 _STALE_SECONDS = 300
-_RECORD = re.compile(r"process (?P<pid>\d+) on (?P<host>\S+?)(, Slurm job (?P<job>\d+))?$")
+_RECORD = re.compile(r"process (?P<pid>\d+) on (?P<host>\S+?)(, Slurm job (?P<job>[\d_]+))?$")
 
 
 @contextmanager

@@ -352,13 +352,6 @@ class AnyTrajectory:
         """Return the indices of evenly spaced frames, from the first to the last, [frame]."""
         return np.unique(np.linspace(0, len(self) - 1, at_most).round().astype(np.intp))
 
-    def centre_of_mass(self, atoms: NDArray[np.intp]) -> FloatArray:
-        """Return the centre of mass of some atoms, Å, [frame, axis]."""
-        weights = self._mass_fractions(atoms)
-        return np.concatenate(
-            [np.einsum("fac,a->fc", chunk, weights) for chunk in self.chunks(atoms=atoms)]
-        )
-
     def _mass_fractions(self, atoms: NDArray[np.intp]) -> FloatArray:
         masses = ase.Atoms(self.symbols[atoms]).get_masses()
         return np.asarray(masses / masses.sum())

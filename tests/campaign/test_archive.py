@@ -14,17 +14,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from short_run import SHORT
 
 from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
 from llzo_helpers.campaign import archive, storage
 from llzo_helpers.campaign.archive import open_campaign, unpack, write_archive
 from llzo_helpers.campaign.diffusion import analyse_diffusion
+from llzo_helpers.campaign.evidence import read_evidence
 from llzo_helpers.campaign.model import Campaign, Run, System
 from llzo_helpers.campaign.storage import LARGE, load, store
 from llzo_helpers.campaign.tables import read_table, save_table
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import read_json, sha256, write_json
 from llzo_helpers.generate.settings import Structure
+from llzo_helpers.jobs.control import run_status
+from llzo_helpers.jobs.engine import run_campaign
 
 NAMES = st.text(max_size=8)
 NESTS = st.recursive(
@@ -180,7 +184,7 @@ def campaign(tmp_path: Path, finished_run: Path, monkeypatch: pytest.MonkeyPatch
         name="tiny",
         description="one run",
         seed=1,
-        md={"production_ps": 10},
+        md=SHORT.model_dump(),
         systems=[system],
         trajectories=[],
     )
@@ -260,6 +264,36 @@ class TestArchive:
             analyse_diffusion(opened)
         with pytest.raises(InputError, match=r"diffusion\.csv: made with diffusion\.fit_window"):
             read_table(opened, "diffusion")
+
+    @pytest.mark.parametrize(
+        ("changed", "words"),
+        [
+            ({"production_ps": 0.8}, "was run with steps = 500, the campaign asks for 900"),
+            ({"production_ps": 0.4, "timestep_fs": 0.5}, "was run with timestep_fs = 1"),
+            ({"equilibration_ps": 0.2, "production_ps": 0.3}, "equilibration_ps = 0.1"),
+            ({"thermostat_damping_fs": 50}, "thermostat_damping_fs = 100"),
+        ],
+    )
+    def test_a_system_with_other_md_than_its_run(self, campaign, changed, words, monkeypatch):
+        """No table tells: `md` of a system is not among the settings that all results share."""
+        run, _ = campaign.runs
+        assert read_evidence(campaign).run_ps == {run.name: 0.5}
+        analyse_diffusion(campaign)
+        write_archive(campaign)
+        systems = [campaign.systems[0].model_copy(update={"md": changed})]
+        asked = campaign.model_copy(update={"systems": systems})
+        assert asked.finished_runs == []
+        # with its frames it is continued, or says itself why not
+        status = run_status(asked, run)
+        assert status.state == "waiting"
+        assert words in status.reason
+        shutil.rmtree(campaign.directory)
+        opened = open_campaign("tiny")
+        assert opened.finished_runs == [run]
+        assert read_evidence(asked).run_ps == {}
+        monkeypatch.setattr("llzo_helpers.jobs.engine.open_campaign", lambda name: asked)
+        with pytest.raises(InputError, match=rf"{run.name}: .*{words}.* delete the folder to run"):
+            run_campaign("tiny", "local", 1)
 
     def test_results_of_another_run_are_not_taken(self, campaign):
         first, second = campaign.runs

@@ -1,6 +1,7 @@
 """Trajectories that were run elsewhere, in a campaign: tables, files, figures."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,8 @@ from llzo_helpers.figures.diffusion import arrhenius_figure, msd_figure
 from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.figure3 import figure_3a
 from llzo_helpers.figures.style import diffusivity_axis, ion_name
-from llzo_helpers.jobs.engine import run_campaign
+from llzo_helpers.jobs.engine import CAMPAIGN_VARIABLE, run_campaign
+from llzo_helpers.paths import ROOT
 
 TEMPERATURES_K = (700, 800, 900)
 
@@ -247,12 +249,14 @@ def test_a_run_that_cannot_be_read_says_which(folder):
         ({"file": "nothing.dump"}, r"nothing\.dump: not found"),
         ({"mobile": "Na"}, r"700\.dump: mobile = "),
         ({"file": "short.dump"}, r"short\.dump: fit_window = .* holds too few of 2 frames"),
+        ({"file": "few.dump"}, r"few\.dump: 31 frames, 32 are needed to see whether"),
         ({"file": "blown.dump"}, r"blown\.dump: frame 70: position of atom 3 is not a number"),
     ],
 )
 def test_a_bad_file_is_refused_before_work_starts(changes, message, folder, tmp_path, monkeypatch):
     monkeypatch.setattr("llzo_helpers.campaign.model.RESULTS", tmp_path)
     dump(folder / "short.dump", made_run(2))
+    dump(folder / "few.dump", made_run(31))
     blown = made_run(80)
     blown.positions[70, 3] = np.nan
     dump(folder / "blown.dump", blown)
@@ -260,6 +264,24 @@ def test_a_bad_file_is_refused_before_work_starts(changes, message, folder, tmp_
     with pytest.raises(InputError, match=message):
         run_campaign(str(folder / "mine.yaml"), "local", None)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_change_of_any_file_makes_the_analyses_run_again(folder, tmp_path):
+    """By its time: Snakemake is told of each."""
+    campaign_of(folder, entry(topology="start.cif"))
+    topology(folder / "start.cif", made_run(2))
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "workflow/Snakefile"]
+    told = subprocess.run(
+        [*snakemake, "--dry-run", "--cores", "1", "diffusion.csv"],
+        cwd=tmp_path,
+        env=os.environ | {CAMPAIGN_VARIABLE: str(folder / "mine.yaml")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    (inputs,) = re.findall(r"input: (.*)", told)
+    for name in ("700.dump", "start.cif"):
+        assert str(folder / name) in inputs
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from llzo_helpers.campaign.paper import paper_values
 from llzo_helpers.campaign.paper_sites import definitions_of_run
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.site_analysis import analyse_sites
-from llzo_helpers.campaign.site_files import network_as_json, save_sites
+from llzo_helpers.campaign.site_files import _in_few_bits, network_as_json, save_sites
 from llzo_helpers.campaign.site_panels import (
     VolumePanel,
     density_panel,
@@ -39,6 +39,7 @@ from llzo_helpers.campaign.site_tables import (
     kind_table,
     missed_jumps,
     run_table,
+    site_table,
     strongest_flux,
     warning_table,
 )
@@ -174,6 +175,21 @@ class TestTables:
         total = (kinds["n_sites"] * kinds["occupancy"]).sum()
         assert total == pytest.approx(56, abs=0.2)
 
+    def test_occupancy_is_of_the_time_that_a_site_exists(self, system):
+        analysis = system.analysis
+        (epoch,) = analysis.epochs
+        half = len(epoch) // 2
+        halves = (replace(epoch, stop=half), replace(epoch, start=half))
+        exists = np.repeat(analysis.exists, 2, axis=0)
+        exists[0, ::3] = False
+        rearranged = replace(system, analysis=replace(analysis, epochs=halves, exists=exists))
+        whole, sites = site_table(system), site_table(rearranged)
+        assert sites["occupancy"][::3].to_list() == pytest.approx(
+            2 * whole["occupancy"][::3], rel=0.01
+        )
+        kinds = kind_table([rearranged]).set_index("kind")["occupancy"]
+        assert kinds.to_dict() == pytest.approx(sites.groupby("kind")["occupancy"].mean().to_dict())
+
     def test_back_jumps_beside_the_paper(self, table):
         row = {**table.iloc[0], "volume_ratio": 1.01, "li_per_formula": 6.25}
         compared = compare_back_jumps(pd.DataFrame([row]))
@@ -286,6 +302,13 @@ class TestFiles:
         assert np.array_equal(kept["assignments"], system.analysis.assignments)
         provenance = json.loads((folder / "provenance.json").read_text())
         assert provenance["settings"]["clustering"] == "dotprod"
+
+    @pytest.mark.parametrize(("n_sites", "bits"), [(72, 16), (2**15, 16), (36_864, 32)])
+    def test_numbers_of_sites_fit(self, n_sites, bits):
+        assignments = np.array([[n_sites - 1, -1]], dtype=np.int32)
+        written = _in_few_bits(assignments, n_sites)
+        assert written.tolist() == assignments.tolist()
+        assert written.dtype == f"int{bits}"
 
     def test_a_network_with_a_site_that_nobody_leaves_is_json(self):
         graph = nx.DiGraph()

@@ -30,6 +30,7 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.files import write_json
 from llzo_helpers.jobs import control
 from llzo_helpers.jobs.engine import run_campaign
+from llzo_helpers.md.folder import completed_segments
 from llzo_helpers.md.lock import holder, local_process, locked, slurm_job
 from llzo_helpers.paths import ROOT
 
@@ -189,6 +190,30 @@ def wait_for(condition, seconds: float = 240) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+@pytest.mark.slow
+def test_a_finished_run_of_which_more_is_asked_goes_on(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(model, "RESULTS", tmp_path)
+    path, made = tmp_path / "pair.yaml", []
+    for production_ps in (0.8, 1.2):
+        own = CAMPAIGN["systems"][0] | {"md": {"production_ps": production_ps}}
+        path.write_text(yaml.safe_dump(CAMPAIGN | {"systems": [own]}))
+        campaign = load_campaign(str(path))
+        run, _ = campaign.runs
+        assert campaign.finished_runs == []
+        words = ["run", str(path), "--cores", "1", "--only", run.name]
+        subprocess.run(
+            [sys.executable, "-m", "llzo_helpers", *words],
+            cwd=ROOT,
+            env={**os.environ, "LLZO_RESULTS": str(tmp_path)},
+            check=True,
+        )
+        assert campaign.finished_runs == [run]
+        folder = campaign.run_directory(run)
+        assert completed_segments(folder)[-1]["last_step"] == 200 + 1000 * production_ps
+        made.append((folder / "segment_0000/segment.json").stat().st_mtime_ns)
+    assert made[0] == made[1]
 
 
 @pytest.mark.slow

@@ -212,7 +212,10 @@ def test_runs_deleted_or_finished_since_are_told(campaign: Campaign):
     save_table(campaign, "diffusion", pd.DataFrame([row]))
     (campaign.run_directory(second)).mkdir(parents=True)
     (campaign.run_directory(second) / "summary.json").write_text("{}")
-    told = "made from 0 finished ones and 1 deleted since, without 1 finished since; llzo run"
+    told = (
+        "made from 0 finished ones and 1 deleted, or asked for otherwise, since, without 1 "
+        "finished since; llzo run"
+    )
     assert told in page_of(campaign)
 
 

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 
 from llzo_helpers import slurm
+from llzo_helpers.campaign.model import load_campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder, write_text
 from llzo_helpers.jobs import cpus
 from llzo_helpers.jobs.cli import main
-from llzo_helpers.jobs.engine import _require_writable_home
+from llzo_helpers.jobs.engine import _require_writable_home, _run_beside_earlier_jobs
+from llzo_helpers.jobs.progress import ProgressLine
 from llzo_helpers.lab.parameters import GenerateParameters, RunParameters
-from llzo_helpers.md.lock import locked
+from llzo_helpers.md.lock import locked, slurm_job
 from llzo_helpers.paths import RESULTS, ROOT
 from llzo_helpers.schema import validate
 
@@ -71,7 +73,7 @@ def test_a_users_settings_of_slurm_do_not_hide_the_time_limit(tmp_path: Path, mo
 
 
 def test_empty_lines_of_squeue(tmp_path: Path, monkeypatch):
-    fake(tmp_path, "squeue", f"echo; echo '7|RUNNING|{tmp_path}'; echo; echo '8|PENDING'\n")
+    fake(tmp_path, "squeue", f"echo; echo '7|7|N/A|RUNNING|{tmp_path}'; echo; echo '8|8'\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert slurm.jobs_in(tmp_path) == {"7": "RUNNING"}
 
@@ -138,3 +140,47 @@ def test_a_notebook_from_the_root_writes_into_the_results(tmp_path: Path):
     made = tmp_path / "results/by_hand/structures/C-Li6.25-V101-1x1x1-r1/provenance.json"
     assert made.is_file()
     assert not (ROOT.parent / "results").exists()
+
+
+ARRAY = """
+end() { date -d "+$1 seconds" +%Y-%m-%dT%H:%M:%S; }
+case "$*" in
+*"--job 12_3"*) end 100 ;;
+*"--job 12"*) end 900; end 900; end 100 ;;
+*) for job in "13|12|1" "12|12|3" "15|15|N/A"; do echo "$job|RUNNING|/a"; done ;;
+esac
+"""
+"""Slurm's answers about two tasks of an array, one of which has its number, and about a job."""
+
+
+def test_a_task_of_an_array_is_not_taken_for_all_of_it(tmp_path: Path, monkeypatch):
+    fake(tmp_path, "squeue", ARRAY)
+    fake(tmp_path, "scontrol", f'echo "$*" >>"{tmp_path}/asked"\n')
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv(slurm.REQUEUE_VARIABLE, "1")
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    assert slurm.seconds_left() == pytest.approx(100, abs=10)
+    slurm.requeue()
+    assert (tmp_path / "asked").read_text() == "requeue 12_3\n"
+    with locked(tmp_path):
+        assert slurm_job((tmp_path / "lock").read_text().strip()) == "12_3"
+    assert [slurm.is_active(job) for job in ("12_3", "13", "15", "12")] == [True, True, True, False]
+    assert slurm.jobs_in(Path("/a")) == dict.fromkeys(("13", "12_3", "15"), "RUNNING")
+    # a task's variables are inherited by the job that it submits, and belong to no array there
+    monkeypatch.setenv("SLURM_JOB_ID", "15")
+    assert slurm.job_id() == "15"
+
+
+def test_a_job_of_an_earlier_call_that_holds_no_run_is_told_of(tmp_path: Path, monkeypatch, capsys):
+    """An analysis; the engine waits for its end."""
+    answers = iter([{"7": "RUNNING"}, {"7": "RUNNING"}, {}])
+    monkeypatch.setattr(slurm, "jobs_in", lambda folder: next(answers))
+    monkeypatch.setattr(slurm, "cancel_jobs_in", lambda folder, only_waiting: None)
+    monkeypatch.setattr("llzo_helpers.jobs.engine.time.sleep", lambda seconds: None)
+    campaign = load_campaign("smoke").model_copy(update={"name": "nothing-here"})
+    monkeypatch.setattr("llzo_helpers.campaign.model.RESULTS", tmp_path)
+    _run_beside_earlier_jobs([], campaign, 0, ProgressLine(campaign))
+    told = "waiting for Slurm job 7 of an earlier call, which holds no run yet (scancel ends it)\n"
+    assert capsys.readouterr().out == told

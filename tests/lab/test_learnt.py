@@ -106,15 +106,17 @@ def test_runs_with_bounds_and_what_agrees():
 
 def test_effects_and_errors():
     effects = pd.DataFrame(
-        [["structure", "a", "b", 1100.0, 1.7, 1.2, 2.4]],
-        columns=["effect", "from", "to", "temperature_K", "factor", "factor_low_95",
-                 "factor_high_95"],
+        [["structure", "a", "p", "b", "q", 1100.0, 1.7, 1.2, 2.4]],
+        columns=["effect", "from", "from_melt_quench", "to", "to_melt_quench", "temperature_K",
+                 "factor", "factor_low_95", "factor_high_95"],
     )  # fmt: skip
     glass = {"phase": "amorphous", "structure_potential": "bush1994_woodley1999"}
     glass |= {"melt_quench": "cip", "volume_ratio": 1.12, "temperature_K": 700.0}
     glass |= {"upper_bound": True, "tracer_D_limit_cm2_s": 2e-6}
     bounds = pd.DataFrame([SYSTEM | glass])
-    assert learnt.from_crossover(effects, bounds[:0]).endswith("a factor of 1.7 (95 %: 1.2 to 2.4)")
+    words = learnt.from_crossover(effects, bounds[:0])
+    assert words.startswith("structure, a (p) → b (q) at 1100 K: D changes by")
+    assert words.endswith("a factor of 1.7 (95 %: 1.2 to 2.4)")
     words = learnt.from_crossover(effects.iloc[:0], bounds)
     assert "no upper bound" in words
     assert words.endswith("K: D < 0.2 × 10⁻⁵ cm²/s is a bound; run it longer.")
