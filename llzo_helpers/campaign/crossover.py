@@ -79,7 +79,8 @@ def crossover_table(diffusion: pd.DataFrame) -> pd.DataFrame:
 
 def _measured(cell: Mapping[Any, Any]) -> Measured:
     limit = cell["tracer_D_limit_cm2_s"] if cell["upper_bound"] else None
-    return Measured(cell["tracer_D_cm2_s"], cell["tracer_D_std_cm2_s"], limit)
+    D, std, freedom = (cell[f"tracer_D_{name}"] for name in ("cm2_s", "std_cm2_s", "freedom"))
+    return Measured(D, std, limit, freedom=freedom)
 
 
 def crossover_effects(
@@ -259,6 +260,7 @@ def switch_table(switches: list[Switch]) -> pd.DataFrame:
                 "structure_potential": observed.run.structure.structure_potential,
                 "md_potential": observed.run.md_potential,
                 "volume_ratio": observed.run.structure.volume_ratio,
+                "temperature_K": observed.run.temperature_K,
                 **{
                     f"{element} moved (Å)": values[-1]
                     for element, values in drift.displacement.items()

@@ -235,6 +235,7 @@ def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
                 **dict(zip(keys, key, strict=True)),
                 "tracer_D_cm2_s": mean.value,
                 "tracer_D_std_cm2_s": mean.std,
+                "tracer_D_freedom": mean.degrees_of_freedom,
                 "upper_bound": mean.upper_bound,
                 "tracer_D_limit_cm2_s": mean.limit,
                 "stationary": bool(group["stationary"].all()),

@@ -177,7 +177,8 @@ SECTIONS = (
             (
                 "crossover",
                 "Table 1. Every structure run with every potential. Ratios are to structures of "
-                "the first potential, run with that potential.",
+                "the first potential, run with that potential. Warnings name glasses that "
+                "rearranged when run with another potential: little is left of their structure.",
             ),
             (
                 "effects",

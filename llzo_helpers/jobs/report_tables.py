@@ -41,7 +41,7 @@ _HEADS = {
 }
 """Heads that the column's name does not give."""
 _LEFT_OUT = {
-    "crossover": ["stationary"],
+    "crossover": ["stationary", "tracer_D_freedom"],
     "effects": ["ln_D", "ln_D_std"],
 }
 """Columns that the table in the folder has and the page does not."""

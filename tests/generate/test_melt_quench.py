@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from llzo_helpers.analysis.student import interval_width
 from llzo_helpers.campaign.crossover import (
     crossover_effects,
     crossover_table,
@@ -408,7 +409,10 @@ def test_bounds_travel_into_ratios_and_out_of_the_decomposition():
         # what is known of a side that is a bound is its limit
         ratio = other["tracer_D_cm2_s"] / own["tracer_D_limit_cm2_s"]
         error = other["tracer_D_std_cm2_s"] / other["tracer_D_cm2_s"]
-        assert other["ratio_low_95"] == pytest.approx(ratio * np.exp(-2 * error))
+        # of two replicas, by their spread
+        width = interval_width(2, other["tracer_D_freedom"]) * error
+        assert other["tracer_D_freedom"] == 1
+        assert other["ratio_low_95"] == pytest.approx(ratio * np.exp(-width))
         assert np.isnan(other["ratio"]) and np.isinf(other["ratio_high_95"])
     effects, decompositions = crossover_effects(rows)
     (decomposition,) = decompositions.values()
