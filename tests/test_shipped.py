@@ -114,7 +114,8 @@ def test_texts_quote_crystals(reference):
     value = number(1e6 * D[1.17]["this_work"], 1e6 * D[1.17]["this_work_std"], 1)
     assert f"({value}) × 10⁻⁶ cm²/s at 117 %" in text("README.md")
     away = abs(D[1.12]["deviation_sigma"])
-    assert f"{D[1.12]['ratio']:.2f} times as fast ({away:.1f} σ)" in text("README.md")
+    slower = number(D[1.12]["ratio"], D[1.12]["this_work_std"] / D[1.12]["paper"], 2)
+    assert f"{slower} times as fast ({away:.1f} σ)" in text("README.md")
     barriers = comparison[comparison["quantity"] == "E_a_eV"]
     agree = (barriers["agreement"] == "agrees").sum()
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
@@ -129,8 +130,10 @@ def test_the_readme_quotes_the_network_crystals(reference):
         & (comparison["li_per_formula"] == 7)
     ]
     assert (rows["agreement"] == "differs").all()
-    low, high = rows["ratio"].min(), rows["ratio"].max()
-    assert f"{low:.2f} to {high:.2f} times as fast as the paper's" in text("README.md")
+    ends = [compared(rows, volume_ratio=volume) for volume in (0.9, 1.15)]
+    assert [end["ratio"] for end in ends] == [rows["ratio"].min(), rows["ratio"].max()]
+    low, high = (number(end["ratio"], end["this_work_std"] / end["paper"], 2) for end in ends)
+    assert f"{low} (at 90 %) to {high} times (at 115 %) as fast" in text("README.md")
 
 
 def test_texts_quote_back_jumps(reference):

@@ -30,6 +30,13 @@ def freedom_of_sum(variances: ArrayLike, freedoms: ArrayLike) -> float:
 def interval_width(n_sigma: float, freedom: float) -> float:
     """How many standard errors to either side cover as much as `n_sigma` do of a normal variable.
 
+    Parameters
+    ----------
+    n_sigma
+        Standard errors of the normal variable.
+    freedom
+        Degrees of freedom of the standard error.
+
     Examples
     --------
     >>> [round(interval_width(2, freedom), 2) for freedom in (2, 8, np.inf)]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from llzo_helpers.campaign.kept import frames_here, of_each
 from llzo_helpers.campaign.model import Campaign, Run
-from llzo_helpers.campaign.paper import paper_label, paper_value, paper_values
+from llzo_helpers.campaign.paper import STANDARD_ERRORS, paper_label, paper_value, paper_values
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.sites import RunSites, analyse_run
 from llzo_helpers.campaign.tables import run_columns, with_error
@@ -163,7 +163,7 @@ def _accessible_over_static(run: Run, found: RunSites) -> list[Statement]:
             "accessible over static volume, hull of all positions (%)",
             f"{100 * paper:.0f}",
             with_error(100 * mean, 100 * error),
-            abs(mean - paper) < 2 * error,
+            abs(mean - paper) < STANDARD_ERRORS * error,
             "accessible_over_static",
             mean,
             error,
@@ -178,7 +178,7 @@ def _back_jumps(run: Run, found: RunSites) -> list[Statement]:
     ours, (low, high) = found.returns, found.ranges.back_jumps
     error = ours.standard_error
     # not known from a single ion that jumps: then the range alone decides
-    margin = 2 * np.nan_to_num(error)
+    margin = STANDARD_ERRORS * np.nan_to_num(error)
     return [
         Statement(
             "back-jumps (%)",
@@ -240,4 +240,4 @@ def _spread_of_octahedra(run: Run, found: RunSites) -> list[Statement]:
 
 def _is_positive(value: float, std: float) -> bool | None:
     """Whether a number is above zero; None where that is not clear."""
-    return bool(value > 0) if abs(value) > 2 * std else None
+    return bool(value > 0) if abs(value) > STANDARD_ERRORS * std else None
