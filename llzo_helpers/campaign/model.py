@@ -382,9 +382,9 @@ class Campaign(Model):
 
 def _finished(folder: Path, settings: MDSettings) -> bool:
     # imported here: it is slow, and reading a campaign does without
-    from llzo_helpers.md.folder import other_than_asked
+    from llzo_helpers.md.folder import finished_as_asked
 
-    return (folder / "summary.json").is_file() and not other_than_asked(folder, settings)
+    return finished_as_asked(folder, settings)
 
 
 RunType = TypeVar("RunType", bound=AnyRun)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -112,7 +112,8 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if here:
         _require_calculators_of(campaign)
     _require_trajectories(campaign)
-    _require_continuable(campaign)
+    changed = _runs_other_than_asked(campaign, wanted)
+    _require_continuable(changed)
     require_disk_space(campaign)
 
     began = time.monotonic()
@@ -127,7 +128,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
             cores = usable_cpus()
         command = _snakemake(campaign, profile_directory, cores)
         command += [f"{folder}/summary.json" for folder in wanted]
-        for folder in _runs_other_than_asked(campaign):
+        for folder in changed:
             # by which Snakemake sees what to run; complete segments stay, and it is made from them
             (folder / "summary.json").unlink()
         progress = ProgressLine(campaign, only)
@@ -206,19 +207,23 @@ def _require_trajectories(campaign: Campaign) -> None:
         run.require_analysable(campaign.diffusion.fit_window)
 
 
-def _runs_other_than_asked(campaign: Campaign) -> dict[Path, str]:
-    """Return the folders of finished runs of which something else is asked by now, and what."""
+def _runs_other_than_asked(campaign: Campaign, wanted: Sequence[str]) -> dict[Path, str]:
+    """Return the folders of finished runs of which something else is asked by now, and what.
+
+    Of the wanted ones only, if there are any.
+    """
     runs = {campaign.run_directory(run): campaign.md_settings(run) for run in campaign.runs}
     if vibration := campaign.vibration:
         folders = map(campaign.vibration_directory, campaign.vibration_runs)
         runs |= dict.fromkeys(folders, vibration.md)
-    found = {folder: other_than_asked(folder, settings) for folder, settings in runs.items()}
+    asked = {campaign.directory / folder for folder in wanted} or runs.keys()
+    found = {folder: other_than_asked(folder, runs[folder]) for folder in asked}
     return {folder: other for folder, other in found.items() if other}
 
 
-def _require_continuable(campaign: Campaign) -> None:
+def _require_continuable(changed: Mapping[Path, str]) -> None:
     """Raise InputError for a run of which more is asked but that came without its frames."""
-    for folder, other in _runs_other_than_asked(campaign).items():
+    for folder, other in changed.items():
         if not has_frames(folder):
             raise InputError(
                 f"{folder}: {other}, and its frames are not here to continue it; delete the folder "

@@ -21,13 +21,15 @@ import numpy as np
 import pandas as pd
 
 from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
-from llzo_helpers.campaign.model import Campaign, Run, load_campaign
+from llzo_helpers.campaign.archive import open_campaign
+from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.errors import InputError, SimulationError
 from llzo_helpers.garnet import FORMULA_UNITS_PER_CELL, lithium_count
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.melt_quench import schedules
 from llzo_helpers.generate.settings import Glass, Structure
 from llzo_helpers.jobs.cpus import require_cores
+from llzo_helpers.jobs.progress import steps_of_glass, steps_of_run
 from llzo_helpers.md.chain import run_md
 from llzo_helpers.md.dcd import dcd_bytes
 from llzo_helpers.md.segments import Stage, nvt_schedule, plan_segments
@@ -54,6 +56,8 @@ class StageCost:
     stage: str
     tasks: int
     core_hours: float
+    core_hours_left: float
+    """Of what is not made yet."""
     wall_hours: float
     """On the given number of cores."""
     disk_MB: float
@@ -106,11 +110,11 @@ def molecular_dynamics(campaign: Campaign) -> list[tuple[Run, MDSettings, Path]]
 
 def require_disk_space(campaign: Campaign) -> None:
     """Raise InputError if what a campaign still has to write does not fit on the disk."""
-    needed = 0
+    needed = 0.0
     for run, settings, folder in molecular_dynamics(campaign):
-        needed += max(0, run_bytes(run, settings) - _present_bytes(folder))
+        needed += run_bytes(run, settings) * _left_of_run(folder, settings)
     for glass in campaign.glasses:
-        needed += max(0, glass_bytes(glass) - _present_bytes(campaign.glass_directory(glass)))
+        needed += glass_bytes(glass) * _left_of_glass(campaign, glass)
     existing = campaign.directory
     while not existing.exists():
         existing = existing.parent
@@ -123,8 +127,14 @@ def require_disk_space(campaign: Campaign) -> None:
         )
 
 
-def _present_bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("segment_*/*"))
+def _left_of_run(folder: Path, settings: MDSettings) -> float:
+    """Return which fraction of a run's steps is not made yet."""
+    return 1 - steps_of_run(folder, settings) / settings.total_steps
+
+
+def _left_of_glass(campaign: Campaign, glass: Glass) -> float:
+    made = steps_of_glass(campaign.glass_directory(glass), glass.melt_quench)
+    return 1 - made / glass.melt_quench.total_steps
 
 
 def _require_possible(cores: int, steps_per_second: float | None) -> None:
@@ -184,6 +194,10 @@ def estimate(
         settings.total_steps / speed(run.structure, run.md_potential) + notebook_seconds
         for run, settings, _ in runs
     ]
+    left = sum(
+        seconds * _left_of_run(folder, settings)
+        for seconds, (_, settings, folder) in zip(core_seconds, runs, strict=True)
+    )
     # a run has no more cores than there are
     cores_of_a_run = min(campaign.md.processes, cores)
     at_once = max(1, cores // cores_of_a_run)
@@ -194,6 +208,12 @@ def estimate(
         for glass in campaign.glasses
     ]
     generate = len(campaign.structures) * notebook_seconds + sum(melts)
+    folders = map(campaign.structure_directory, campaign.structures)
+    missing = sum(not (folder / "provenance.json").is_file() for folder in folders)
+    generate_left = missing * notebook_seconds + sum(
+        melt * _left_of_glass(campaign, glass)
+        for melt, glass in zip(melts, campaign.glasses, strict=True)
+    )
     of_each = [min(glass.melt_quench.processes, cores) for glass in campaign.glasses]
     longest = max((melt / n for melt, n in zip(melts, of_each, strict=True)), default=0.0)
     on_progress("timing: the analysis of diffusion")
@@ -206,13 +226,22 @@ def estimate(
             "01 structures",
             len(campaign.structures),
             generate / 3600,
+            generate_left / 3600,
             max(longest, generate / min(cores, len(campaign.structures))) / 3600,
             glasses / 1e6 + len(campaign.structures) * notebooks,
         ),
         StageCost(
-            "02 molecular dynamics", len(runs), sum(core_seconds) / 3600, wall / 3600, disk / 1e6
+            "02 molecular dynamics",
+            len(runs),
+            sum(core_seconds) / 3600,
+            left / 3600,
+            wall / 3600,
+            disk / 1e6,
         ),
-        StageCost("03 diffusion", 1, diffusion / 3600, diffusion / 3600, 10 * notebooks),
+        # made anew whenever a run is added
+        StageCost(
+            "03 diffusion", 1, diffusion / 3600, diffusion / 3600, diffusion / 3600, 10 * notebooks
+        ),
     ]
 
 
@@ -294,7 +323,7 @@ def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) 
         If the campaign is wrong, or too large for the disk.
     """
     _require_possible(cores, steps_per_second)
-    campaign = load_campaign(name)
+    campaign = open_campaign(name)
     if not campaign.runs:
         raise InputError(f"{name}: has only trajectories: nothing to run, so nothing to plan")
     print(
@@ -311,7 +340,8 @@ def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) 
     table = pd.DataFrame([asdict(stage) for stage in stages])
     print(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
     print(
-        f"total: {table['core_hours'].sum():.2f} core-hours, "
+        f"total: {table['core_hours'].sum():.2f} core-hours "
+        f"({table['core_hours_left'].sum():.2f} left), "
         f"{table['wall_hours'].sum():.2f} hours on {cores} cores, "
         f"{table['disk_MB'].sum() / 1000:.2f} GB"
     )

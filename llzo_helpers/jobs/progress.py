@@ -9,7 +9,10 @@ from pathlib import Path
 
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
-from llzo_helpers.md.folder import run_progress
+from llzo_helpers.generate.melt_quench import schedules
+from llzo_helpers.generate.settings import MeltQuench
+from llzo_helpers.md.folder import finished_as_asked, run_progress
+from llzo_helpers.md.settings import MDSettings
 
 _INTERVAL_S = 30
 """Between lines in a file."""
@@ -33,17 +36,15 @@ class ProgressLine:
         ]
         structures = {run.structure.name: run.structure for run in [*runs, *spectra]}
         glasses = {s.glass.name: s.glass for s in structures.values() if s.glass}
-        self._runs = {
-            campaign.run_directory(run): campaign.md_settings(run).total_steps for run in runs
-        }
+        self._runs = {campaign.run_directory(run): campaign.md_settings(run) for run in runs}
         if campaign.vibration:
-            steps = campaign.vibration.md.total_steps
-            self._runs |= {campaign.vibration_directory(run): steps for run in spectra}
+            folders = map(campaign.vibration_directory, spectra)
+            self._runs |= dict.fromkeys(folders, campaign.vibration.md)
         self._glasses = {
-            campaign.glass_directory(glass): glass.melt_quench.total_steps
-            for glass in glasses.values()
+            campaign.glass_directory(glass): glass.melt_quench for glass in glasses.values()
         }
-        self._total = sum(self._runs.values()) + sum(self._glasses.values())
+        self._total = sum(settings.total_steps for settings in self._runs.values())
+        self._total += sum(glass.total_steps for glass in self._glasses.values())
         self._began = time.monotonic()
         self._steps_at_start = sum(self._steps())
         self._last_print = 0.0
@@ -51,14 +52,10 @@ class ProgressLine:
 
     def _steps(self) -> Iterator[int]:
         """Yield the steps made of each run and glass."""
-        # what is finished may have come without its segments, in an archive
-        for folder, total in self._runs.items():
-            yield total if _finished(folder) else _steps_in(folder)
-        for folder, total in self._glasses.items():
-            if (folder / "provenance.json").is_file():
-                yield total
-            else:
-                yield sum(_steps_in(path.parent) for path in folder.glob("*/run.json"))
+        for folder, settings in self._runs.items():
+            yield steps_of_run(folder, settings)
+        for folder, melt_quench in self._glasses.items():
+            yield steps_of_glass(folder, melt_quench)
 
     def update(self) -> None:
         """Print the line, if it is time to."""
@@ -80,7 +77,7 @@ class ProgressLine:
             return "analysing"
         steps = sum(self._steps())
         rate = (steps - self._steps_at_start) / elapsed_s
-        finished = sum(map(_finished, self._runs))
+        finished = sum(finished_as_asked(*run) for run in self._runs.items())
         line = f"runs {finished}/{len(self._runs)}, MD {steps / self._total:4.0%}"
         if steps == self._total:
             return f"{line}, analysing"
@@ -95,8 +92,16 @@ class ProgressLine:
             print()
 
 
-def _finished(folder: Path) -> bool:
-    return (folder / "summary.json").is_file()
+def steps_of_run(folder: Path, settings: MDSettings) -> int:
+    """Return how many steps of a run are made; all, if it came finished, without its segments."""
+    return settings.total_steps if finished_as_asked(folder, settings) else _steps_in(folder)
+
+
+def steps_of_glass(folder: Path, settings: MeltQuench) -> int:
+    """Return how many steps are made of the runs that make a glass."""
+    if (folder / "provenance.json").is_file():
+        return settings.total_steps
+    return sum(_steps_in(folder / name) for name in schedules(settings))
 
 
 def _steps_in(folder: Path) -> int:

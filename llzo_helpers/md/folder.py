@@ -297,7 +297,7 @@ def require_frames(path: Path, record: dict[str, Any]) -> None:
 def read_summary(path: Path) -> dict[str, Any]:
     """Read the `summary.json` of a run."""
     numbers = ("steps_per_second", "lammps_seconds", "mean_temperature_K")
-    return read_record(path, {"steps": int, **dict.fromkeys(numbers, NUMBER)})
+    return read_record(path, {"steps": int, "n_frames": int, **dict.fromkeys(numbers, NUMBER)})
 
 
 def other_than_asked(directory: Path, settings: MDSettings) -> str:
@@ -307,15 +307,22 @@ def other_than_asked(directory: Path, settings: MDSettings) -> str:
     """
     try:
         inputs = read_record(directory / "run.json", {"inputs": dict})["inputs"]
-        steps = read_summary(directory / "summary.json")["steps"]
+        summary = read_summary(directory / "summary.json")
     except InputError:
         return ""
     keys = ("equilibration_ps", "timestep_fs", "frame_interval_fs", "thermostat_damping_fs")
     compared = [(key, inputs[key], getattr(settings, key)) for key in keys if key in inputs]
-    for key, made, asked in [*compared, ("steps", steps, settings.total_steps)]:
+    compared.append(("steps", summary["steps"], settings.total_steps))
+    compared.append(("n_frames", summary["n_frames"], settings.total_frames))
+    for key, made, asked in compared:
         if made != asked:
             return f"was run with {key} = {clipped(made)}, the campaign asks for {clipped(asked)}"
     return ""
+
+
+def finished_as_asked(directory: Path, settings: MDSettings) -> bool:
+    """Return whether a run is complete, with or without its frames, and as its settings ask."""
+    return (directory / "summary.json").is_file() and not other_than_asked(directory, settings)
 
 
 def read_run(directory: Path) -> dict[str, Any]:

@@ -110,6 +110,12 @@ class MDSettings(ChainSettings):
         """Number of time steps of a whole run."""
         return self.steps(self.equilibration_ps + self.production_ps + self.jump_run_ps)
 
+    @property
+    def total_frames(self) -> int:
+        """Number of frames that a whole run keeps."""
+        production = self.production_ps / self.frame_interval_fs
+        return round(1000 * (production + self.jump_run_ps / self.jump_frame_interval_fs))
+
 
 def _require_multiple(key: str, value_fs: float, unit_key: str, settings: ChainSettings) -> None:
     ratio = value_fs / getattr(settings, unit_key)

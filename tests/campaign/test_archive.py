@@ -28,7 +28,8 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.files import read_json, sha256, write_json
 from llzo_helpers.generate.settings import Structure
 from llzo_helpers.jobs.control import run_status
-from llzo_helpers.jobs.engine import run_campaign
+from llzo_helpers.jobs.engine import _runs_other_than_asked, run_campaign
+from llzo_helpers.jobs.progress import steps_of_run
 
 NAMES = st.text(max_size=8)
 NESTS = st.recursive(
@@ -272,11 +273,15 @@ class TestArchive:
             ({"production_ps": 0.4, "timestep_fs": 0.5}, "was run with timestep_fs = 1"),
             ({"equilibration_ps": 0.2, "production_ps": 0.3}, "equilibration_ps = 0.1"),
             ({"thermostat_damping_fs": 50}, "thermostat_damping_fs = 100"),
+            (
+                {"production_ps": 0.2, "jump_run_ps": 0.2, "jump_frame_interval_fs": 20},
+                "n_frames = 40, the campaign asks for 30",
+            ),
         ],
     )
     def test_a_system_with_other_md_than_its_run(self, campaign, changed, words, monkeypatch):
         """No table tells: `md` of a system is not among the settings that all results share."""
-        run, _ = campaign.runs
+        run, other = campaign.runs
         assert read_evidence(campaign).run_ps == {run.name: 0.5}
         analyse_diffusion(campaign)
         write_archive(campaign)
@@ -291,6 +296,10 @@ class TestArchive:
         opened = open_campaign("tiny")
         assert opened.finished_runs == [run]
         assert read_evidence(asked).run_ps == {}
+        assert steps_of_run(campaign.run_directory(run), campaign.md_settings(run)) == 500
+        assert steps_of_run(campaign.run_directory(run), asked.md_settings(run)) == 0
+        # is no matter of those who run something else
+        assert _runs_other_than_asked(asked, [f"runs/{other.name}"]) == {}
         monkeypatch.setattr("llzo_helpers.jobs.engine.open_campaign", lambda name: asked)
         with pytest.raises(InputError, match=rf"{run.name}: .*{words}.* delete the folder to run"):
             run_campaign("tiny", "local", 1)
