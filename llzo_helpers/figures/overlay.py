@@ -1,11 +1,10 @@
 """A figure of one campaign drawn over that of another."""
 
 import plotly.graph_objects as go
-import plotly.io
 
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
-from llzo_helpers.figures.register import load_figures
+from llzo_helpers.figures.register import as_saved, load_figures
 
 
 def with_other(figure: go.Figure, other: Campaign | None) -> go.Figure:
@@ -33,7 +32,7 @@ def with_other(figure: go.Figure, other: Campaign | None) -> go.Figure:
             f"{other.name} first"
         )
     # the paper's values, for example, are in both; compared as they are saved
-    known = {(trace.name, str(trace.y)) for trace in plotly.io.from_json(figure.to_json()).data}
+    known = {(trace.name, str(trace.y)) for trace in go.Figure(as_saved(figure)).data}
     for trace in saved[0].data:
         if (trace.name, str(trace.y)) in known:
             continue

@@ -20,6 +20,7 @@ from llzo_helpers.figures.crossover import crossover_figure, effects_figure
 from llzo_helpers.figures.figure1 import figure_1a, figure_1b
 from llzo_helpers.figures.figure4 import figure_4
 from llzo_helpers.figures.figure5 import figure_5
+from llzo_helpers.figures.finish import numbers
 from llzo_helpers.figures.register import load_figure, load_figures, save_figure
 from llzo_helpers.figures.residence_colour import ResidenceColour
 from llzo_helpers.figures.structure import structure_figure
@@ -195,6 +196,9 @@ def test_figures_are_saved_under_their_names_and_others_refused(quick):
         "figure_1b-b.json",
         "figure_1b.json",
     ]
+    saved = load_figures(quick, "figure_1b")[0]
+    for one, other in zip(saved.data, figure.data, strict=True):
+        np.testing.assert_allclose(numbers(one.y), numbers(other.y), rtol=1e-6)
     with pytest.raises(InputError, match="not registered"):
         save_figure(quick, structure_figure(crystal(li_per_formula=6.25, seed=1)))
 
