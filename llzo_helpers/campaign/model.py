@@ -340,7 +340,7 @@ class Campaign(Model):
 
     @property
     def vibration_runs(self) -> list[Run]:
-        """The short runs for the spectrum of vibrations."""
+        """The short runs for the spectrum of vibrations, which does not need a large cell."""
         if self.vibration is None:
             return []
         runs = [
@@ -350,7 +350,7 @@ class Campaign(Model):
             and run.structure.volume_ratio in self.vibration.volume_ratio
             and run.structure.structure_potential in (None, run.md_potential)
         ]
-        return list({run.name: run for run in runs}.values())
+        return smallest_cells({run.name: run for run in runs}.values())
 
     @property
     def directory(self) -> Path:
@@ -399,6 +399,23 @@ def by_volume(runs: Iterable[RunType]) -> list[RunType]:
         return False, run.phase != "crystal", run.structure.volume_ratio
 
     return sorted(runs, key=order)
+
+
+def smallest_cells(runs: Iterable[RunType]) -> list[RunType]:
+    """Return the runs but for those in a larger cell than another run of the same system."""
+    sizes: dict[str, set[int]] = {}
+    cells = [(run, *_cells(run)) for run in runs]
+    for _, system, size in cells:
+        sizes.setdefault(system, set()).add(size)
+    return [run for run, system, size in cells if size == min(sizes[system])]
+
+
+def _cells(run: AnyRun) -> tuple[str, int]:
+    """Return the name that a run would have in one cell, and how many there are on each side."""
+    if isinstance(run, ObservedRun):
+        return run.name, 1
+    one = run.structure.model_copy(update={"supercell": 1})
+    return run.model_copy(update={"structure": one}).name, run.structure.supercell
 
 
 def load_campaign(name: str | Path) -> Campaign:

@@ -16,7 +16,7 @@ from llzo_helpers.analysis.sites import (
     value_of_nearest_site,
 )
 from llzo_helpers.arrays import FloatArray
-from llzo_helpers.campaign.model import AnyRun, Run
+from llzo_helpers.campaign.model import Run
 from llzo_helpers.campaign.sites import RunSites
 
 
@@ -65,28 +65,6 @@ class VolumePanel:
     volumes: FloatArray
     residence_time_ps: FloatArray
     types: NDArray[np.str_]
-
-
-def smallest_cells(systems: Sequence[RunSites]) -> list[RunSites]:
-    """Return the systems but for larger cells of what is there in a smaller one.
-
-    In a panel of one size, less can be seen of a larger cell.
-    """
-    smallest: dict[AnyRun, RunSites] = {}
-    for system in sorted(systems, key=lambda system: _supercell(system.run)):
-        smallest.setdefault(_in_one_cell(system.run), system)
-    return [system for system in systems if smallest[_in_one_cell(system.run)] is system]
-
-
-def _supercell(run: AnyRun) -> int:
-    return run.structure.supercell if isinstance(run, Run) else 1
-
-
-def _in_one_cell(run: AnyRun) -> AnyRun:
-    if not isinstance(run, Run):
-        return run
-    structure = run.structure.model_copy(update={"supercell": 1})
-    return run.model_copy(update={"structure": structure})
 
 
 def density_panel(system: RunSites, *, relative_level: float = 4.0) -> DensityPanel:

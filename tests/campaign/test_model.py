@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llzo_helpers import potentials
-from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.campaign.model import load_campaign, smallest_cells
 from llzo_helpers.errors import InputError
 from llzo_helpers.md.segments import nvt_schedule, plan_segments
 from llzo_helpers.md.settings import MDSettings
@@ -221,6 +221,16 @@ def test_a_system_may_run_longer_than_the_campaign(tmp_path: Path):
         assert (settings.production_ps, settings.timestep_fs) == ((60, 2) if longer else (30, 1))
         assert settings.equilibration_ps == campaign.md.equilibration_ps
         assert settings.jump_run_ps == (15 if run.temperature_K == 1100 else 0)
+
+
+def test_what_needs_no_large_cell_leaves_it_out_where_there_is_a_small_one():
+    campaign = load_campaign("reference")
+    small = smallest_cells(campaign.runs)
+    left_out = [run for run in campaign.runs if run not in small]
+    assert {run.structure.supercell for run in small} == {1}
+    assert {run.structure.supercell for run in left_out} == {2}
+    assert smallest_cells(left_out) == left_out
+    assert {run.structure.supercell for run in campaign.vibration_runs} == {1}
 
 
 def test_seeds_are_reproducible_and_differ_by_label_and_campaign(tmp_path: Path):

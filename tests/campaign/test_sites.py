@@ -29,7 +29,6 @@ from llzo_helpers.campaign.site_panels import (
     VolumePanel,
     density_panel,
     nearest_crystals,
-    smallest_cells,
     superbasin_scans,
     survival_curves,
     volume_panels,
@@ -412,16 +411,6 @@ def test_density_panel_of_the_lab(system):
     system_choice, level, _ = explore_density({system.title: system}).children
     assert system_choice.value is not None
     level.value = 6.0  # draws the surface anew
-
-
-def test_of_cells_of_several_sizes_the_smallest_is_drawn(system):
-    def cell(**changed: float) -> RunSites:
-        structure = system.run.structure.model_copy(update=changed)
-        run = system.run.model_copy(update={"structure": structure})
-        return replace(system, run=run)
-
-    large, small, other = cell(supercell=2), cell(), cell(supercell=2, li_per_formula=6.5)
-    assert smallest_cells([large, other, small]) == [other, small]
 
 
 def test_nearest_crystals(system):
