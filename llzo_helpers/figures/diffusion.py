@@ -279,10 +279,11 @@ def ageing_lags_figure(
             "old (dark), and in the whole run (black), with standard errors. D that falls along a "
             "curve belongs to ions that jump back; curves that sink with age to a glass that ages."
         ),
-        columns=2,
+        columns=4,
         x="lag (ps)",
         y="D (cm<sup>2</sup>/s)",
-        height=170,
+        height=120,
+        subplots={"shared_xaxes": "all"},
     )
     most = lags.groupby("run")["age_ps"].nunique().max()
     for number, towards in enumerate(np.linspace(-1, 0.8, most), start=1):
