@@ -119,20 +119,24 @@ class TracerDiffusion:
 
     @property
     def D_limit_cm2_s(self) -> float:
-        """One-sided upper limit of D at 95 %; the value to state where D is an upper bound.
-
-        No less than that of as many jumps as D stands for, whose number is Poisson distributed.
-        """
-        D = max(self.D_cm2_s, 0.0)
-        limit = D + self._quantile(0.95) * self.D_std_cm2_s
-        if not self.one_jump_D_cm2_s:
-            return limit
-        jumps = D / self.one_jump_D_cm2_s
-        most = float(chdtri(2 * (jumps + 1), 0.05)) / 2
-        return max(limit, most * self.one_jump_D_cm2_s)
+        """One-sided upper limit of D at 95 %; the value to state where D is an upper bound."""
+        half = self._quantile(0.95) * self.D_std_cm2_s
+        return _limit(self.D_cm2_s, half, self.one_jump_D_cm2_s)
 
     def _quantile(self, probability: float) -> float:
         return float(stdtrit(self.degrees_of_freedom, probability))
+
+
+def _limit(D: float, half: float, one_jump_D: float) -> float:
+    """Return an upper limit at 95 % from the interval of D to one side.
+
+    No less than that of as many jumps as D stands for, whose number is Poisson distributed.
+    """
+    D = max(D, 0.0)
+    if not one_jump_D > 0:
+        return D + half
+    most = float(chdtri(2 * (D / one_jump_D + 1), 0.05)) / 2
+    return max(D + half, most * one_jump_D)
 
 
 def tracer_diffusion_coefficient(
@@ -440,6 +444,8 @@ class Combined:
     """Whether at least half of the estimates are only upper bounds."""
     degrees_of_freedom: float
     """Of the standard error: few where it is from the spread between few replicas."""
+    one_jump: float = 0.0
+    """The mean if one ion of one replica jumps once; 0 if that is not known."""
 
     def interval(self, level: float = 0.68) -> tuple[float, float]:
         """Confidence interval (Student's t)."""
@@ -448,8 +454,8 @@ class Combined:
 
     @property
     def limit(self) -> float:
-        """One-sided upper limit at 95 % (Student's t), to state for an upper bound."""
-        return max(self.value, 0.0) + self._quantile(0.95) * self.std
+        """One-sided upper limit at 95 %, to state for an upper bound, as of one run."""
+        return _limit(self.value, self._quantile(0.95) * self.std, self.one_jump)
 
     def _quantile(self, probability: float) -> float:
         return float(stdtrit(self.degrees_of_freedom, probability))
@@ -460,6 +466,7 @@ def combine_replicas(
     stds: ArrayLike,
     upper_bounds: ArrayLike | None = None,
     degrees_of_freedom: ArrayLike | None = None,
+    one_jump: ArrayLike | None = None,
 ) -> Combined:
     """Mean of independent replicas, with an error that includes the spread between them.
 
@@ -472,6 +479,8 @@ def combine_replicas(
         least half of them are.
     degrees_of_freedom
         Of `stds`, [replica]; infinite by default.
+    one_jump
+        Estimates of D if one ion jumps once, [replica]; 0 or NaN, and by default, not known.
 
     Returns
     -------
@@ -516,4 +525,5 @@ def combine_replicas(
         # the likelier is one such
         upper_bound=bool(bounds.mean() >= 0.5),
         degrees_of_freedom=float(n - 1 if seen > propagated else of_propagated),
+        one_jump=0.0 if one_jump is None else float(np.nan_to_num(one_jump).mean()) / n,
     )

@@ -28,6 +28,7 @@ from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
     SystemKey,
     freedom_of,
+    one_jump_of,
     run_columns,
     system_key,
 )
@@ -55,7 +56,8 @@ def analyse_diffusion(campaign: Campaign) -> tuple[pd.DataFrame, dict[str, Trace
     runs = campaign.analysed_runs
     found = of_each_run(campaign, "diffusion", _analyse_run, runs)
     results = {run.name: tracer for run, (_, tracer) in zip(runs, found, strict=True)}
-    return pd.DataFrame([row for row, _ in found]), results
+    rows = [row | {"one_jump_D_cm2_s": tracer.one_jump_D_cm2_s} for row, tracer in found]
+    return pd.DataFrame(rows), results
 
 
 def run_diffusion(campaign: Campaign, run: AnyRun) -> TracerDiffusion:
@@ -229,6 +231,7 @@ def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
             group["tracer_D_std_cm2_s"].to_list(),
             group["upper_bound"].to_list(),
             freedom_of(group),
+            one_jump_of(group),
         )
         rows.append(
             {
@@ -263,7 +266,8 @@ def analyse_arrhenius(combined: pd.DataFrame) -> tuple[pd.DataFrame, dict[System
     rows, fits = [], {}
     for key, group in combined.groupby(SYSTEM_COLUMNS, dropna=False, sort=False):
         # a slope needs two values; bounds alone give none
-        if len(group) < 3 or (~group["upper_bound"]).sum() < 2:
+        values = ~group["upper_bound"] & (group["tracer_D_cm2_s"] > 0)
+        if len(group) < 3 or values.sum() < 2:
             continue
         fit = fit_arrhenius(
             group["temperature_K"],

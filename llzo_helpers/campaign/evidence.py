@@ -17,6 +17,7 @@ from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import STANDARD_ERRORS, accessible_over_static, paper_label
 from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
+    one_jump_of,
     read_table,
     table_path,
     with_error,
@@ -276,7 +277,8 @@ def combined(rows: pd.DataFrame, spec: Quantity, note: str = "") -> Measured:
     stds = rows[spec.std].to_numpy(float) if spec.std else np.zeros(len(values))
     freedom = rows[spec.freedom].to_list() if spec.freedom in rows else None
     if spec is QUANTITIES["D"]:
-        mean = combine_replicas(values, stds, rows["upper_bound"].to_list(), freedom)
+        bounds = rows["upper_bound"].to_list()
+        mean = combine_replicas(values, stds, bounds, freedom, one_jump_of(rows))
         # a D that is not clearly above zero is known from above only
         width = interval_width(STANDARD_ERRORS, mean.degrees_of_freedom)
         bounded = mean.upper_bound or mean.value < width * mean.std

@@ -245,6 +245,13 @@ class Campaign(Model):
                     f"{where}: mobile = {run.mobile}: group {run.group!r} has "
                     f"{ions[run.group]}; give it a group of its own"
                 )
+        for index, run in enumerate(self.trajectories):
+            # a run without a group is one by itself, under its title
+            if not run.group and run.title in ions:
+                raise ValueError(
+                    f"trajectories[{index}]: label = {run.title!r}: a group of other runs has this "
+                    "name; give it another label, or this group"
+                )
         return self
 
     @property

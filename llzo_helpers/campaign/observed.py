@@ -14,6 +14,10 @@ from llzo_helpers.analysis.stationarity import LEAST_FRAMES
 from llzo_helpers.errors import InputError
 from llzo_helpers.schema import FilePath, Model, OneOrMore, Positive, Temperature
 
+LEAST_IONS = 2
+LEAST_FRAMEWORK = 4
+"""Atoms around a node of the Voronoi diagram."""
+
 if TYPE_CHECKING:
     from llzo_helpers.md.trajectory import Trajectory
 
@@ -106,6 +110,18 @@ class ObservedRun(Model):
                 raise InputError(
                     f"{n_frames} frames, {LEAST_FRAMES} are needed to see whether the run drifts; "
                     "give a longer trajectory, or one with more frames"
+                )
+            n_ions = len(trajectory.atoms(*self.mobile))
+            n_framework = len(trajectory.symbols) - n_ions
+            if n_ions < LEAST_IONS:
+                raise InputError(
+                    f"{n_ions} ion of {'+'.join(self.mobile)}, {LEAST_IONS} are needed, by whose "
+                    "differences D has an error; give a larger cell"
+                )
+            if self.sites and n_framework < LEAST_FRAMEWORK:
+                raise InputError(
+                    f"{n_framework} framework atoms, {LEAST_FRAMEWORK} are needed to find sites "
+                    "between them; set sites: false"
                 )
             for _ in trajectory.chunks():
                 pass

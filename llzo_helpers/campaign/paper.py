@@ -18,6 +18,7 @@ from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
     against_volume,
+    one_jump_of,
     read_table,
     save_table,
     value_or_bound,
@@ -243,6 +244,7 @@ def _replicas_combined(table: pd.DataFrame, compared: Compared) -> list[dict[Any
             group[std].to_list(),
             group["upper_bound"].to_list() if bounded else None,
             group[compared.freedom].to_list() if compared.freedom in group else None,
+            one_jump_of(group) if bounded else None,
         )
         combined.append(
             {

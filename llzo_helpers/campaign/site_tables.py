@@ -190,6 +190,11 @@ def warning_table(
                 "sites; results on jumps depend on the assignment threshold"
             )
         row = of_run[system.run.name]
+        if not np.isfinite(row["jump_D_cm2_s"]):
+            texts.append(
+                "jumps cross half the cell, and could have gone either way: D of the network is "
+                "not known; take a larger cell"
+            )
         lack = row["tracer_D_cm2_s"] - row["jump_D_cm2_s"]
         error = np.hypot(row["tracer_D_std_cm2_s"], row["jump_D_std_cm2_s"])
         if lack > 2 * error and not row["upper_bound"]:

@@ -85,6 +85,11 @@ def freedom_of(rows: pd.DataFrame) -> list[float] | None:
     return rows["tracer_D_freedom"].to_list() if "tracer_D_freedom" in rows else None
 
 
+def one_jump_of(rows: pd.DataFrame) -> list[float] | None:
+    """Return the D of one jump in each run, if a table has them."""
+    return rows["one_jump_D_cm2_s"].to_list() if "one_jump_D_cm2_s" in rows else None
+
+
 def with_error(value: float, std: float) -> str:
     """Return a value with its standard error, both to the first digit of the error.
 

@@ -72,6 +72,7 @@ class RunReader:
     """The frames of one stage of a run; see `llzo_helpers.trajectory.readers.Reader`."""
 
     scaled, unwrapped = False, True
+    interval_ps = schedule = None
 
     def __init__(self, directory: Path, stage: str) -> None:
         self.name = str(directory)

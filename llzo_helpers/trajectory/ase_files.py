@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
+from llzo_helpers.trajectory.elements import symbols_of_masses
 from llzo_helpers.trajectory.guard import FRAMES, ase_format, reading
 from llzo_helpers.trajectory.readers import ArrayReader, require_periodic
 
@@ -18,7 +19,7 @@ class AseTrajectoryReader:
     """ASE's own .traj; see `llzo_helpers.trajectory.readers.Reader`."""
 
     scaled = unwrapped = False
-    steps = times_ps = cells = None
+    steps = times_ps = interval_ps = schedule = cells = None
 
     def __init__(self, path: Path) -> None:
         from ase.io.trajectory import TrajectoryReader
@@ -88,6 +89,10 @@ def read_with_ase(path: Path) -> ArrayReader:
         )
     with reading(str(path), f"is it complete, and {kind}, as ASE calls it?"):
         images = read(path, index=":", format=kind)
+    if kind == "dlp-history":
+        # ASE takes elements from the names of atoms, where OS may be oxygen or osmium
+        for atoms in images:
+            atoms.set_chemical_symbols(symbols_of_masses(atoms.get_masses(), str(path)))
     return read_ase(images, str(path), (path,))
 
 

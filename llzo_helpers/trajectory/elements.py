@@ -11,13 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
-from llzo_helpers.trajectory.guard import STRUCTURES, ase_format, reading
+from llzo_helpers.trajectory.guard import NAMES_ONLY, STRUCTURES, ase_format, reading
 
 Elements = Mapping[Any, str] | Sequence[str]
 """Symbols by atom type, or one per atom."""
 
 _MASS_TOLERANCE = 0.05
-"""u; neighbouring elements differ by more, except for Co and Ni, which differ by 0.24."""
+"""u; elements differ by more, but for Bi and Po, Cm and Bk, and from Ds on."""
+_WEIGHED = [number for number in range(1, 97) if chemical_symbols[number] != "Po"]
+"""Atomic numbers of elements that are told by their masses."""
 
 
 def checked_symbols(symbols: Iterable[str], source: str) -> NDArray[np.str_]:
@@ -56,7 +58,8 @@ def symbols_of_masses(masses: ArrayLike, source: str) -> NDArray[np.str_]:
     """Return the symbol of each atom [atom] whose standard mass is nearest to the given one, u."""
     given = np.asarray(masses, dtype=float)
     kinds, kind_of_atom = np.unique(given, return_inverse=True)
-    numbers = np.abs(atomic_masses[None, 1:] - kinds[:, None]).argmin(axis=1) + 1
+    nearest = np.abs(atomic_masses[None, _WEIGHED] - kinds[:, None]).argmin(axis=1)
+    numbers = np.array(_WEIGHED)[nearest]
     off = np.abs(atomic_masses[numbers] - kinds)
     if not off.max() < _MASS_TOLERANCE:
         raise InputError(
@@ -102,9 +105,9 @@ def topology_symbols(path: Path, elements: Mapping[Any, str] | None) -> NDArray[
     """Return the symbols [atom] of any structure file that ASE or MDAnalysis reads."""
     if _is_lammps_data(path):
         return _lammps_data_symbols(path, elements)
-    atoms = _structure(path)
+    atoms = _structure(path, STRUCTURES - NAMES_ONLY)
     if atoms is not None:
-        return np.array(atoms.get_chemical_symbols(), dtype=np.str_)
+        return checked_symbols(atoms.get_chemical_symbols(), str(path))
     # imported here: it is slow, and most formats do without
     import MDAnalysis
 
@@ -116,19 +119,19 @@ def topology_symbols(path: Path, elements: Mapping[Any, str] | None) -> NDArray[
 
 def topology_cell(path: Path) -> FloatArray | None:
     """Return the cell of a topology, rows are vectors, Å, [3, 3]; None if it has none."""
-    atoms = _structure(path)
+    atoms = _structure(path, STRUCTURES)
     return np.asarray(atoms.cell.array) if atoms is not None and atoms.cell.rank == 3 else None
 
 
-def _structure(path: Path) -> ase.Atoms | None:
-    """Return what ASE reads from a file; None if it is not for ASE."""
+def _structure(path: Path, known: frozenset[str]) -> ase.Atoms | None:
+    """Return what ASE reads from a file; None if its format is not among those `known`."""
     from ase.io import read
 
-    kind = "lammps-data" if _is_lammps_data(path) else ase_format(path, STRUCTURES)
+    kind = "lammps-data" if _is_lammps_data(path) else ase_format(path, known)
     if kind is None:
         return None
     try:
-        return read(path, format=kind)
+        return read(path, index=0, format=kind)
     except Exception:
         return None
 
@@ -140,13 +143,15 @@ def _is_lammps_data(path: Path) -> bool:
 def universe_symbols(universe: Any, elements: Elements | None, source: str) -> NDArray[np.str_]:
     """Return the symbols of a universe's atoms: from a map of types, elements or masses."""
     atoms = universe.atoms
+    # MDAnalysis guesses from the names of atoms what a file does not hold
+    guessed = {attribute.attrname for attribute in universe._topology.guessed_attributes}
     if elements is not None and not isinstance(elements, Mapping):
         return symbols_given(elements, None, len(atoms), source)
     if elements is not None and hasattr(atoms, "types"):
         return symbols_of_types(atoms.types, elements, source)
-    if hasattr(atoms, "elements") and all(atoms.elements):
+    if "elements" not in guessed and hasattr(atoms, "elements") and all(atoms.elements):
         return checked_symbols([name.capitalize() for name in atoms.elements], source)
-    if hasattr(atoms, "masses"):
+    if "masses" not in guessed and hasattr(atoms, "masses"):
         return symbols_of_masses(atoms.masses, source)
     raise InputError(f"{source}: has neither elements nor masses; give elements")
 

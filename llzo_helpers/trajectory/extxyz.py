@@ -18,7 +18,7 @@ class ExtxyzReader:
     """An extended XYZ file; see `llzo_helpers.trajectory.readers.Reader`."""
 
     scaled = unwrapped = False
-    steps = times_ps = None
+    steps = times_ps = interval_ps = schedule = None
 
     def __init__(self, path: Path) -> None:
         self.name, self.files = str(path), (path,)

@@ -12,6 +12,7 @@ from llzo_helpers.trajectory.text import TextFile
 from llzo_helpers.trajectory.vasp import XdatcarReader, read_vasprun
 
 _BINARY = (".dcd", ".xtc", ".trr", ".nc", ".ncdf", ".netcdf")
+_PDB = (".pdb", ".ent")
 _DUMP = (".dump", ".lammpstrj", ".lammpsdump")
 _PLAIN_TEXT = (b"ITEM: ",)
 
@@ -26,11 +27,11 @@ def open_reader(path: Path, elements: Elements | None, topology: Path | None) ->
         raise InputError(f"{topology}: not found; check topology")
     name = path.name.lower().removesuffix(".gz")
     suffix = Path(name).suffix
-    if suffix in _BINARY:
+    if suffix in _BINARY or suffix in _PDB:
         # imported here: it is slow, and other formats do without
         from llzo_helpers.trajectory.mdanalysis import read_mdanalysis
 
-        return read_mdanalysis(path, elements, topology)
+        return read_mdanalysis(path, elements, topology or (path if suffix in _PDB else None))
     dump = suffix in _DUMP or _first_bytes(path).startswith(_PLAIN_TEXT)
     if topology is not None and not dump:
         raise InputError(f"{path}: states its elements itself; leave topology out")

@@ -9,14 +9,17 @@ from llzo_helpers.errors import InputError
 FRAMES = frozenset(
     {"aims-output", "castep-castep", "castep-geom", "castep-md", "dlp-history", "dmol-arc"}
     | {"espresso-out", "extxyz", "gpaw-out", "json", "nwchem-out", "onetep-out"}
-    | {"proteindatabank", "qbox", "traj", "vasp-out", "vasp-xdatcar", "vasp-xml", "xsf"}
+    | {"qbox", "traj", "vasp-out", "vasp-xdatcar", "vasp-xml", "xsf"}
 )
 """ASE's names of formats that may hold frames of molecular dynamics."""
 STRUCTURES = FRAMES | frozenset(
     {"aims", "castep-cell", "cfg", "cif", "dlp4", "espresso-in", "gen", "gromacs", "gromos"}
-    | {"lammps-data", "magres", "rmc6f", "siesta-xv", "struct_out", "vasp", "xsd"}
+    | {"lammps-data", "magres", "proteindatabank", "rmc6f", "siesta-xv", "struct_out", "vasp"}
+    | {"xsd"}
 )
 """ASE's names of formats that hold a structure."""
+NAMES_ONLY = frozenset({"dlp4", "gromacs", "gromos", "proteindatabank"})
+"""Those of which ASE takes elements from the names of atoms, where CA may be calcium or carbon."""
 
 
 @contextmanager

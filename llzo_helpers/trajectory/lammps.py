@@ -47,6 +47,8 @@ class DumpReader:
         For a dump without the columns `element` or `mass`.
     """
 
+    interval_ps = schedule = None
+
     def __init__(self, path: Path, elements: Elements | None, topology: Path | None) -> None:
         self.name, self.files = str(path), (path,)
         self.notes: list[str] = []

@@ -72,7 +72,7 @@ class MDAnalysisReader:
     """
 
     scaled = unwrapped = False
-    steps = cells = None
+    steps = cells = interval_ps = None
 
     def __init__(
         self,
@@ -88,6 +88,7 @@ class MDAnalysisReader:
         self._cell, self._rotation = cell, np.eye(3)
         self._n_frames = len(trajectory)
         self.times_ps: NDArray[Any] | None = None
+        self.schedule = _schedule(trajectory)
         formats = {trajectory.format} if isinstance(trajectory.format, str) else trajectory.format
         if _TELLS_TIME & set(formats):
             # single precision, as in the file: tells how far apart times can be told
@@ -210,6 +211,14 @@ def _orientation(cell: FloatArray) -> FloatArray:
     """Return what turns a cell with a along x, and b in the xy plane, to where `cell` lies."""
     q, r = np.linalg.qr(cell.T)
     return np.asarray((q * np.sign(np.diag(r))).T)
+
+
+def _schedule(trajectory: Any) -> tuple[int, int] | None:
+    """Return the first step, and the steps between frames, by the header of a DCD."""
+    header = getattr(getattr(trajectory, "_file", None), "header", None)
+    if not isinstance(header, dict) or header.get("nsavc", 0) < 1:
+        return None
+    return int(header["istart"]), int(header["nsavc"])
 
 
 def _dcd_frames(path: Path) -> int:

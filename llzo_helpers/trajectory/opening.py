@@ -69,15 +69,19 @@ def frame_interval_ps(reader: Reader, frames: IntArray, given: float | None) -> 
                 )
     times = reader.times_ps
     # a file can be full of zeros for times
-    if times is None or times[frames[-1]] <= times[frames[0]]:
-        if given is None:
-            raise InputError(
-                f"{reader.name}: does not state the time between frames; give frame_interval_ps"
-            )
+    if times is not None and times[frames[-1]] > times[frames[0]]:
+        n_intervals = len(frames) - 1
+        told = (float(times[frames[-1]]) - float(times[frames[0]])) / n_intervals
+        allowed = _INTERVAL_TOLERANCE * told + 2 * _resolution(times) / n_intervals
+    elif reader.interval_ps is not None:
+        told = reader.interval_ps
+        allowed = _INTERVAL_TOLERANCE * told
+    elif given is not None:
         return float(given)
-    n_intervals = len(frames) - 1
-    told = (float(times[frames[-1]]) - float(times[frames[0]])) / n_intervals
-    allowed = _INTERVAL_TOLERANCE * told + 2 * _resolution(times) / n_intervals
+    else:
+        raise InputError(
+            f"{reader.name}: does not state the time between frames; give frame_interval_ps"
+        )
     if given is not None and abs(given - told) > allowed:
         raise InputError(
             f"frame_interval_ps = {given:g}: {reader.name} says {told:g}; leave it out, or "

@@ -35,6 +35,11 @@ class Reader(Protocol):
         Time steps of the frames, [frame]; None where the file has none.
     times_ps
         Times of the frames, ps, [frame]; None where the file does not state them.
+    interval_ps
+        Time between frames, ps, where the file states it instead of times; None otherwise.
+    schedule
+        First step, and steps between frames, where a header tells them; many programs begin at 0
+        in each piece of a run. None otherwise.
     cells
         Rows are cell vectors, Å, [frame, 3, 3]; None where only reading the frames shows them.
     notes
@@ -56,6 +61,10 @@ class Reader(Protocol):
     def steps(self) -> IntArray | None: ...  # noqa: D102
     @property
     def times_ps(self) -> FloatArray | None: ...  # noqa: D102
+    @property
+    def interval_ps(self) -> float | None: ...  # noqa: D102
+    @property
+    def schedule(self) -> tuple[int, int] | None: ...  # noqa: D102
     @property
     def cells(self) -> FloatArray | None: ...  # noqa: D102
     @property
@@ -137,6 +146,8 @@ class ArrayReader:
     scaled: bool = False
     unwrapped: bool = False
     steps: IntArray | None = None
+    interval_ps: float | None = None
+    schedule: tuple[int, int] | None = None
     notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -165,11 +176,15 @@ class ChainReader:
                 )
         for before, reader in itertools.pairwise(readers):
             _require_later(before, reader)
+            _require_same_interval(before, reader)
         self.name = f"{first.name} and {len(readers) - 1} more"
         self.files = tuple(path for reader in readers for path in reader.files)
         self.symbols = first.symbols
         self.scaled, self.unwrapped = first.scaled, first.unwrapped
         self.steps = _joined([reader.steps for reader in readers])
+        if self.steps is None:
+            self.steps = _scheduled_steps(readers)
+        self.schedule, self.interval_ps = None, first.interval_ps
         self.times_ps = _joined([reader.times_ps for reader in readers])
         self.cells = _joined([reader.cells for reader in readers])
         self.notes = [note for reader in readers for note in reader.notes]
@@ -205,6 +220,33 @@ def _require_later(before: Reader, reader: Reader) -> None:
                 f"{earlier[0]:g}: give the pieces in order; if {unit} were reset, read each piece "
                 "as a run of its own"
             )
+
+
+def _require_same_interval(before: Reader, reader: Reader) -> None:
+    """Raise InputError if headers tell that frames are further apart in one piece than before."""
+    for unit, earlier, later in (
+        ("steps", before.schedule and before.schedule[1], reader.schedule and reader.schedule[1]),
+        ("ps", before.interval_ps, reader.interval_ps),
+    ):
+        if earlier and later and not np.isclose(earlier, later, rtol=1e-3):
+            raise InputError(
+                f"{reader.name}: a frame every {later:g} {unit}, in {before.name} every "
+                f"{earlier:g}; give pieces with frames at one interval"
+            )
+
+
+def _scheduled_steps(readers: Sequence[Reader]) -> IntArray | None:
+    """Return the steps of all frames by headers; None where these count from 0 in each piece."""
+    schedules = [reader.schedule for reader in readers if reader.schedule]
+    starts = [start for start, _ in schedules]
+    if len(schedules) < len(readers) or (np.diff(starts) <= 0).any():
+        return None
+    return np.concatenate(
+        [
+            start + every * np.arange(len(reader))
+            for reader, (start, every) in zip(readers, schedules, strict=True)
+        ]
+    )
 
 
 _Array = TypeVar("_Array", FloatArray, IntArray)

@@ -225,9 +225,9 @@ class AnyTrajectory:
     def structure(self, frame: int = 0) -> ase.Atoms:
         """Return one frame as a structure, atoms in the cell."""
         positions = next(self[range(len(self))[frame] :].chunks(1))[0]
-        return ase.Atoms(
-            self.symbols, positions=positions, cell=self.cell, pbc=True, info={}
-        ).copy()
+        structure = ase.Atoms(self.symbols, positions=positions, cell=self.cell, pbc=True)
+        structure.wrap()
+        return structure
 
     def chunks(
         self, frames: int = 1000, *, atoms: NDArray[np.intp] | None = None

@@ -22,7 +22,7 @@ class XdatcarReader:
     """An XDATCAR; see `llzo_helpers.trajectory.readers.Reader`."""
 
     scaled, unwrapped = True, False
-    steps = times_ps = None
+    steps = times_ps = interval_ps = schedule = None
 
     def __init__(self, path: Path) -> None:
         self.name, self.files = str(path), (path,)
@@ -147,11 +147,11 @@ def read_vasprun(path: Path) -> ArrayReader:
     reader.scaled = True
     reader.notes = notes
     if settings.get("IBRION") == "0" and "POTIM" in settings:
-        # every step is in it, whatever NBLOCK says of XDATCAR
+        # every step is in it, whatever NBLOCK says of XDATCAR; with ML_OUTBLOCK, in some versions
         with reading(f"{path}: POTIM", "is it a vasprun.xml?"):
             interval_ps = float(settings["POTIM"]) / 1000
-        if interval_ps > 0:
-            reader.times_ps = np.arange(len(reader), dtype=np.float64) * interval_ps
+        if interval_ps > 0 and settings.get("ML_OUTBLOCK", "1") == "1":
+            reader.interval_ps = interval_ps
     return reader
 
 

@@ -302,7 +302,21 @@ def test_the_limit_of_a_D_holds_after_few_jumps_or_none(jumps_of_all):
         result = tracer_diffusion_coefficient(positions, 0.1, jump_length_A=2.0)
         held.append(result.D_limit_cm2_s > 1e-4 * D)
         assert result.upper_bound
+        # of one run, the limit is that of the run
+        alone = combine_replicas(
+            *([result.D_cm2_s], [result.D_std_cm2_s], [True]),
+            *([result.degrees_of_freedom], [result.one_jump_D_cm2_s]),
+        )
+        assert alone.limit == pytest.approx(result.D_limit_cm2_s)
     assert np.mean(held) >= 0.9
+
+
+def test_no_jump_in_two_runs_limits_D_as_none_in_one_of_twice_the_length():
+    none = combine_replicas([0.0] * 2, [0.1] * 2, [True] * 2, [9.0] * 2, [4.0] * 2)
+    longer = combine_replicas([0.0], [0.1], [True], [9.0], [2.0])
+    assert none.limit == pytest.approx(longer.limit)
+    # three jumps or more happen in 95 % of runs where three are expected
+    assert longer.limit / 2.0 == pytest.approx(-np.log(0.05))
 
 
 @pytest.mark.parametrize("jumps_per_ion", [1.1, 2.3, 9])

@@ -184,6 +184,14 @@ def test_two_bounds_of_three_temperatures_give_no_activation_energy(diffusion):
     assert analyse_arrhenius(combine(table))[0].empty
 
 
+def test_a_system_without_a_fit_leaves_the_others_theirs(diffusion):
+    """A mean of replicas can be below zero, and no bound."""
+    cold = (diffusion["volume_ratio"] == 1.01) & (diffusion["temperature_K"] < 1500)
+    diffusion.loc[cold, "tracer_D_cm2_s"] *= -1
+    arrhenius, _ = analyse_arrhenius(combine(diffusion))
+    assert arrhenius["volume_ratio"].to_list() == [1.12]
+
+
 def test_a_glass_that_ages_slows_down_at_every_lag(tmp_path):
     """Ions whose D halves from quarter to quarter of the run, in a framework that rests."""
     quarter_D = 0.4 * 0.5 ** np.arange(4)

@@ -223,6 +223,10 @@ def test_elements_in_words():
             [entry(), entry(label="other", mobile="Ba")],
             "trajectories[1]: mobile = ['Ba']: group 'BaF2' has ['F']",
         ),
+        (
+            [entry(), entry(label="BaF2", mobile="Ba", group=None)],
+            "trajectories[1]: label = 'BaF2': a group of other runs has this name",
+        ),
         ([entry(temperature_K=-1)], "trajectories[0].temperature_K = -1: must be greater than 0"),
         ([entry(interval=1)], "trajectories[0].interval: unknown key"),
         ([], "systems: missing; list systems to run, or trajectories of your own"),
@@ -250,6 +254,8 @@ def test_a_run_that_cannot_be_read_says_which(folder):
         ({"mobile": "Na"}, r"700\.dump: mobile = "),
         ({"file": "short.dump"}, r"short\.dump: fit_window = .* holds too few of 2 frames"),
         ({"file": "few.dump"}, r"few\.dump: 31 frames, 32 are needed to see whether"),
+        ({"file": "single.dump"}, r"single\.dump: 1 ion of F, 2 are needed"),
+        ({"file": "gas.dump"}, r"gas\.dump: 2 framework atoms, 4 are needed .* sites: false"),
         ({"file": "blown.dump"}, r"blown\.dump: frame 70: position of atom 3 is not a number"),
     ],
 )
@@ -257,6 +263,10 @@ def test_a_bad_file_is_refused_before_work_starts(changes, message, folder, tmp_
     monkeypatch.setattr("llzo_helpers.campaign.model.RESULTS", tmp_path)
     dump(folder / "short.dump", made_run(2))
     dump(folder / "few.dump", made_run(31))
+    some = made_run(80)
+    for name, kept in (("single", ("Ba",) * 9 + ("F",)), ("gas", ("Ba",) * 2 + ("F",) * 9)):
+        atoms = [some.symbols.index(symbol) + n for n, symbol in enumerate(kept)]
+        dump(folder / f"{name}.dump", MadeRun(some.positions[:, atoms], list(kept), some.cell))
     blown = made_run(80)
     blown.positions[70, 3] = np.nan
     dump(folder / "blown.dump", blown)

@@ -489,6 +489,25 @@ def test_a_data_file_without_masses_needs_a_map(tmp_path, short):
     assert trajectory.symbols.tolist() == short.symbols
 
 
+def test_steps_that_vasp_leaves_out_are_asked_for(tmp_path, short):
+    path = vasprun(tmp_path / "vasprun.xml", short, '<i type="int" name="ML_OUTBLOCK"> 10</i>')
+    refused("vasprun.xml: does not state the time between frames", path)
+    assert Trajectory.read(path, frame_interval_ps=0.02).frame_interval_ps == 0.02
+
+
+def test_pieces_of_a_run_of_vasp(tmp_path, short):
+    half = len(short.positions) // 2
+    pieces = [
+        vasprun(tmp_path / f"{name}.xml", MadeRun(part, short.symbols, short.cell))
+        for name, part in (("one", short.positions[:half]), ("two", short.positions[half:]))
+    ]
+    whole = Trajectory.read(vasprun(tmp_path / "all.xml", short))
+    assert Trajectory.read(pieces).positions() == pytest.approx(whole.positions(), abs=1e-9)
+    assert Trajectory.read(pieces).frame_interval_ps == pytest.approx(0.002)
+    pieces[1].write_text(pieces[1].read_text().replace('"POTIM">2.0', '"POTIM">1.0'))
+    refused("two.xml: a frame every 0.001 ps, in .*one.xml every 0.002; give pieces", pieces)
+
+
 def test_vasprun_says_its_time_step(tmp_path, short):
     vasprun(tmp_path / "vasprun.xml", short)
     trajectory = Trajectory.read(tmp_path / "vasprun.xml")

@@ -9,6 +9,7 @@ import ase.io
 import MDAnalysis
 import numpy as np
 import pytest
+from MDAnalysis.lib.formats.libdcd import DCDFile
 from trajectory.writers import INTERVAL_PS, MadeRun, lammps_netcdf, made_run, mdanalysis, topology
 
 from llzo_helpers import Trajectory
@@ -114,6 +115,37 @@ def test_times_too_coarse_to_tell_frames_apart_tell_nothing(run, tmp_path):
     with pytest.raises(InputError, match="does not state the time between frames"):
         Trajectory.read(path, elements=run.symbols)
     assert len(Trajectory.read(path, elements=run.symbols, **DT)) == 60
+
+
+def dcd_piece(path: Path, run: MadeRun, frames: range, *, start: int, every: int) -> Path:
+    with DCDFile(str(path), "w") as file:
+        header = {"istart": start, "nsavc": every, "delta": 1.0, "is_periodic": 1}
+        file.write_header(remarks="", natoms=len(run.symbols), **header)
+        a, b, c, alpha, beta, gamma = run.images[0].cell.cellpar()
+        for frame in frames:
+            box = np.array([a, gamma, b, beta, alpha, c])
+            file.write(xyz=run.images[frame].positions.astype(np.float32), box=box)
+    return path
+
+
+def test_pieces_in_dcd_that_overlap_after_a_restart(run, tmp_path):
+    given: dict[str, Any] = {"topology": topology(tmp_path / "start.cif", run), **DT}
+    first = dcd_piece(tmp_path / "one.dcd", run, range(30), start=0, every=10)
+    again = dcd_piece(tmp_path / "two.dcd", run, range(20, 60), start=200, every=10)
+    trajectory = Trajectory.read([first, again], **given)
+    assert displacements(trajectory) == pytest.approx(run.positions - run.positions[0], abs=1e-4)
+    # many programs count from 0 in each piece
+    after = dcd_piece(tmp_path / "three.dcd", run, range(30, 60), start=0, every=10)
+    trajectory = Trajectory.read([first, after], **given)
+    assert displacements(trajectory) == pytest.approx(run.positions - run.positions[0], abs=1e-4)
+
+
+def test_pieces_in_dcd_at_other_intervals(run, tmp_path):
+    first = dcd_piece(tmp_path / "one.dcd", run, range(30), start=0, every=10)
+    other = dcd_piece(tmp_path / "two.dcd", run, range(30, 60), start=300, every=100)
+    words = r"two\.dcd: a frame every 100 steps, in .*one\.dcd every 10; give pieces"
+    with pytest.raises(InputError, match=words):
+        Trajectory.read([first, other], topology=topology(tmp_path / "start.cif", run), **DT)
 
 
 @pytest.mark.parametrize(

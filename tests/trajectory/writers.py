@@ -225,8 +225,8 @@ def traj(path: Path, run: MadeRun) -> Path:
     return path
 
 
-def vasprun(path: Path, run: MadeRun) -> Path:
-    """Write what is read of a vasprun.xml, with a time step of 2 fs."""
+def vasprun(path: Path, run: MadeRun, incar: str = "") -> Path:
+    """Write what is read of a vasprun.xml, with a time step of 2 fs, and more of INCAR."""
 
     def vectors(name: str, rows: Any) -> str:
         lines = "".join(f"<v>{' '.join(f'{x:.12f}' for x in row)}</v>" for row in rows)
@@ -250,7 +250,8 @@ def vasprun(path: Path, run: MadeRun) -> Path:
     start = structure(images[0], ' name="initialpos"')
     path.write_text(
         '<?xml version="1.0"?><modeling><generator><i name="version">6</i></generator>'
-        '<incar><i type="int" name="IBRION">0</i><i name="POTIM">2.0</i></incar>'
+        '<incar><i type="int" name="IBRION">0</i><i name="POTIM">2.0</i>'
+        f"{incar}</incar>"
         f'<atominfo><array name="atoms"><set>{atoms}</set></array></atominfo>'
         f"{start}{calculations}</modeling>"
     )

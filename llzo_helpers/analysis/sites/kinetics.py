@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 
+from llzo_helpers.analysis.periodic import checked_cell
 from llzo_helpers.analysis.sites.jumps import JumpStatistics, Stays, jump_statistics
 from llzo_helpers.analysis.sites.network import hop_vectors
 from llzo_helpers.arguments import check_whole, checked_points
@@ -19,11 +20,16 @@ from llzo_helpers.arrays import FloatArray
 from llzo_helpers.errors import InputError
 
 ANGSTROM2_PER_PS = 1e-4  # cm2/s
+_EITHER_WAY = 0.45
+"""Of a cell vector: in jumps that are longer, the other image of a site is nearly as far."""
 
 
 @dataclass(frozen=True)
 class JumpDiffusion:
     """Diffusion on a network of sites, cm2/s.
+
+    In a cell so small that a jump crosses half of it, and could have gone either way, the tensor
+    and what follows from it are NaN, and `net_flux` is zero.
 
     Attributes
     ----------
@@ -94,8 +100,18 @@ def jump_diffusion(
 
     exchange = flux(None)
     vectors = hop_vectors(centres, cell, exchange > 0)
-    tensor, net_flux = network_diffusion(exchange, vectors)
     uncorrelated = np.einsum("ij,ijx,ijx", exchange, vectors, vectors) / 6
+    crossed = vectors[exchange > 0] @ np.linalg.inv(checked_cell(cell))
+    if (np.abs(crossed) > _EITHER_WAY).any():
+        return JumpDiffusion(
+            tensor_cm2_s=np.full((3, 3), np.nan),
+            D_cm2_s=np.nan,
+            D_std_cm2_s=np.nan,
+            uncorrelated_D_cm2_s=float(uncorrelated) * ANGSTROM2_PER_PS,
+            network_correlation=np.nan,
+            net_flux=np.zeros((3, *exchange.shape)),
+        )
+    tensor, net_flux = network_diffusion(exchange, vectors)
     rng = np.random.default_rng(seed)
     resampled = []
     for _ in range(n_bootstrap):

@@ -94,6 +94,28 @@ class TestNetworkDiffusion:
         assert np.all(np.abs(measured - np.diag(tensor)) < 4 * error + 0.02 * np.diag(tensor))
 
 
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_a_cell_two_sites_wide_does_not_say_which_way_ions_jump(n):
+    """Random walks on a simple cubic lattice of n sites along each axis."""
+    rng = np.random.default_rng(0)
+    frames, ions, spacing, rate = 4000, 6, 2.7, 0.05
+    steps = (
+        (rng.random((frames, ions, 1)) < rate)
+        * rng.choice([-1, 1], (frames, ions, 1))
+        * np.eye(3, dtype=int)[rng.integers(0, 3, (frames, ions))]
+    )
+    sites = np.ravel_multi_index(np.moveaxis(np.cumsum(steps, axis=0) % n, -1, 0), (n, n, n))
+    centres = spacing * np.array(list(np.ndindex(n, n, n)))
+    found = jump_diffusion(find_stays(sites, n**3), centres, n * spacing * np.eye(3), 1.0)
+    D = 1e-4 * rate * spacing**2 / 6
+    assert found.uncorrelated_D_cm2_s == pytest.approx(D, rel=0.1)
+    if n == 2:
+        assert np.isnan([found.D_cm2_s, found.network_correlation, *found.tensor_cm2_s.flat]).all()
+        assert flux_path(found.net_flux[0]) == []
+    else:
+        assert found.D_cm2_s == pytest.approx(D, rel=0.1)
+
+
 def test_flux_path_follows_the_current_around_the_cell():
     _, flux = network_diffusion(*chain(0.1, 0.4, 0.02, 0.3))
     path = flux_path(flux[0])
