@@ -275,7 +275,7 @@ class TestArchive:
             ({"thermostat_damping_fs": 50}, "thermostat_damping_fs = 100"),
             (
                 {"production_ps": 0.2, "jump_run_ps": 0.2, "jump_frame_interval_fs": 20},
-                "n_frames = 40, the campaign asks for 30",
+                "was run with n_frames = 40",
             ),
         ],
     )
