@@ -30,7 +30,7 @@ class TrustedRange(Model):
     volume_ratio: Pair[float, float] | None = None
     temperature_K: Pair[float, float] | None = None
     shortest_distance_A: dict[str, float] | None = None
-    """By pair of elements, the closest atoms that it was fitted to."""
+    """By pair of elements, the closest atoms that it was fitted to or tested on."""
 
 
 class Potential(Model):

@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from llzo_helpers.arguments import check_finite
 from llzo_helpers.errors import InputError
 
 CHUNK_FRAMES = 64
@@ -93,13 +94,16 @@ def frame_chunks(
     Raises
     ------
     InputError
-        Another number of atoms, or no frame.
+        Another number of atoms, no frame, or a position that is not a number.
     """
     frames = as_frames(positions)
     size = max(1, min(CHUNK_FRAMES, len(frames) // at_least))
+    first = 0
     for chunk in frames.chunks(frames=size):
         if chunk.shape[1:] != (n_atoms, 3):
             raise InputError(
                 f"positions: shape {chunk.shape}; give [frame, atom, axis] for {n_atoms} atoms"
             )
+        check_finite(chunk, first)
+        first += len(chunk)
         yield chunk

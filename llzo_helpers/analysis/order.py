@@ -17,7 +17,7 @@ from llzo_helpers.analysis.periodic import (
     largest_distance,
     reduced_cell,
 )
-from llzo_helpers.arguments import check_number, checked_species
+from llzo_helpers.arguments import check_number, check_whole, checked_species
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
 
@@ -160,6 +160,7 @@ def pair_distributions(
         low=2 * bin_width_A,
         high=limit * (1 + 1e-12),
     )
+    check_whole("blocks", blocks, "a number of blocks", low=1, high=10**6)
     names, kinds = np.unique(checked_species(species), return_inverse=True)
     n_bins = int(np.floor(reach / bin_width_A * (1 + 1e-12)))
     counts, n_frames = [], []
@@ -246,22 +247,49 @@ def first_minimum(pair: PairDistribution, *, smoothing: float = 0.05) -> float:
     Raises
     ------
     InputError
-        No minimum within the distances counted.
+        No minimum within the distances counted, or none that stands out of counting errors.
     """
-    smooth = gaussian_filter1d(pair.values, smoothing / (pair.radii[1] - pair.radii[0]))
-    slope = np.sign(np.diff(smooth))
-    # a peak rises above the ideal gas
-    peaks = np.flatnonzero((slope[:-1] > 0) & (slope[1:] <= 0) & (smooth[1:-1] > 1)) + 1
-    rises = np.flatnonzero(slope[peaks[0] :] > 0) + peaks[0] if len(peaks) else peaks
-    if not len(rises):
-        raise InputError(
-            f"pair distribution: no minimum after a first peak up to {pair.radii[-1]:.2f} Å; "
-            "give a larger r_max_A, or the cutoff itself"
-        )
-    # where nothing lies between two shells the minimum is flat: take its middle
-    end = rises[0]
-    start = peaks[0] + np.argmax(smooth[peaks[0] : end + 1] <= smooth[end] + 1e-9)
-    return float((pair.radii[start] + pair.radii[end]) / 2)
+    width = smoothing / (pair.radii[1] - pair.radii[0])
+    smooth = gaussian_filter1d(pair.values, width)
+    clear = _LEAST_CHANGE * _counting_error(pair, smooth, width)
+    peak = valley = -1
+    for r in range(len(smooth)):
+        if valley < 0:
+            if peak < 0 or smooth[r] > smooth[peak]:
+                peak = r
+            # a peak rises above the ideal gas
+            elif smooth[peak] > 1 and smooth[r] < smooth[peak] - clear[peak]:
+                valley = r
+        elif smooth[r] <= smooth[valley]:
+            valley = r
+        elif smooth[r] > smooth[valley] + max(clear[r], 1e-9):
+            # where nothing lies between two shells the minimum is flat: take its middle
+            flat = np.flatnonzero(smooth[peak:r] <= smooth[valley] + 1e-9) + peak
+            return float((pair.radii[flat[0]] + pair.radii[flat[-1]]) / 2)
+    raise InputError(
+        f"pair distribution: no clear minimum after a first peak up to {pair.radii[-1]:.2f} Å; "
+        "give more frames, a larger r_max_A, or the cutoff itself"
+    )
+
+
+_LEAST_CHANGE = 4
+"""Counting errors by which g(r) falls after a peak, and rises after a minimum."""
+
+
+def _counting_error(pair: PairDistribution, smooth: FloatArray, width: float) -> FloatArray:
+    """Return the standard error of smoothed g(r) from the finite number of pairs, [bin].
+
+    The number is Poisson distributed: the variance of g(r) is g(r) over the area of the shell,
+    times a factor that follows from how much neighbouring bins differ.
+    """
+    known = smooth > 0.01 * smooth.max()
+    per_area = smooth / pair.radii**2
+    curvature = np.diff(pair.values, 2) ** 2 / 6
+    inside = known[1:-1]
+    # of a squared normal variable, the median is 0.455 of the mean
+    factor = np.median(curvature[inside] / per_area[1:-1][inside]) / 0.455 if inside.any() else 0.0
+    # the Gaussian averages over so many bins
+    return np.sqrt(factor * per_area / max(2 * np.sqrt(np.pi) * width, 1.0))
 
 
 def coordination_numbers(
@@ -327,6 +355,7 @@ def bond_angles(
     box = reduced_cell(cell)
     check_cutoff(cutoff_A, box)
     centres, others = atoms_of(species, central), atoms_of(species, neighbour)
+    check_number("bin_width_deg", bin_width_deg, "an angle in degrees", low=0.01, high=90)
     n_bins = round(180 / bin_width_deg)
     edges = np.linspace(0, 180, n_bins + 1)
     counts = np.zeros(n_bins, dtype=np.int64)

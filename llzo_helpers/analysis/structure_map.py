@@ -27,6 +27,7 @@ from llzo_helpers.analysis.periodic import (
     image_vector,
     reduced_cell,
 )
+from llzo_helpers.arguments import check_number
 from llzo_helpers.arrays import FloatArray, IntArray
 from llzo_helpers.errors import InputError
 
@@ -144,6 +145,7 @@ def local_environments(
         volume = abs(float(np.linalg.det(box))) / sum(len(atoms) for atoms in others)
         factor = (volume_per_atom / volume) ** (1 / 3)
     check_cutoff(cutoff_A, box * factor)
+    check_number("cutoff_A", cutoff_A, "a distance in Å", low=2 * INNERMOST, high=np.inf)
     centres = atoms_of(species, central)
     return np.concatenate(
         [

@@ -183,7 +183,7 @@ def framework_state(
     Parameters
     ----------
     positions
-        Unwrapped, Å, [frame, atom, axis]; eight frames or more.
+        Unwrapped, Å, [frame, atom, axis]; 20 or more.
     cell
         Rows are the vectors of a cubic cell, Å, [3, 3].
     symbols
@@ -223,7 +223,11 @@ def require_melted(melt: StageFramework, hold_K: float) -> None:
 
 
 def verdict(glass: StageFramework) -> str:
-    """Return what a quenched cell is: "glass", "crystal" or "not frozen"."""
+    """Return what a quenched cell is: "glass", "crystal" or "not frozen".
+
+    A crystal is known by the positions that its La and Zr had before: one that grew elsewhere in
+    the cell, or turned, counts as a glass. The map of structures of notebook 05 tells these apart.
+    """
     if not glass.disordered:
         return "crystal"
     return "glass" if glass.frozen else "not frozen"

@@ -1,5 +1,6 @@
 """Which structure to make, and how a glass is made."""
 
+import math
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -12,6 +13,12 @@ from llzo_helpers.schema import LONGEST_PS, Duration, Model, PositiveDuration, T
 
 Supercell = Annotated[int, Field(ge=1, le=LARGEST_SUPERCELL)]
 """Cubic cells along each axis."""
+
+
+LEAST_STAGE_FRAMES = 20
+"""Of a stage whose framework is examined: of fewer, D has no window of lags."""
+_RATE_TOLERANCE = 0.05
+"""By how much whole frame intervals may change the rate of a quench."""
 
 
 class MeltQuench(ChainSettings):
@@ -77,8 +84,27 @@ class MeltQuench(ChainSettings):
                     f"take less than {least_fs:g} fs (10 thermostat_damping_fs, 100 timestep_fs); "
                     f"give at most {fastest:g}"
                 )
+            self._require_whole_quench()
+        for key in ("crystal_ps", "hold_ps", "glass_ps"):
+            n_frames = round(1000 * getattr(self, key) / self.frame_interval_fs)
+            if n_frames < LEAST_STAGE_FRAMES:
+                raise ValueError(
+                    f"{key} = {getattr(self, key):g}: makes {n_frames} frames, "
+                    f"{LEAST_STAGE_FRAMES} are needed to see whether the framework flows; raise "
+                    "it, or lower frame_interval_fs"
+                )
         self.require_bounded([self.hold_ps, self.quench_ps])
         return self
+
+    def _require_whole_quench(self) -> None:
+        """Raise ValueError for a quench whose rate whole frame intervals would change."""
+        wanted_ps = (self.hold_K - self.end_K) / (self.quench_K_ps or math.inf)
+        if abs(self.quench_ps - wanted_ps) > _RATE_TOLERANCE * wanted_ps:
+            raise ValueError(
+                f"quench_K_ps = {self.quench_K_ps:g}: the quench would take {wanted_ps:g} ps, "
+                f"which is no whole number of frame_interval_fs = {self.frame_interval_fs:g}; "
+                "lower this"
+            )
 
     @property
     def quench_ps(self) -> float:

@@ -117,6 +117,11 @@ class HDNNP:
                 f"{self.directory / 'input.nn'}: a cutoff radius of {radius:g} Å; at most "
                 f"{_LARGEST_CUTOFF:g} Å can be evaluated, correct it or the unit of length"
             )
+        if style and style.cutoff < radius * (1 - 1e-6):
+            raise InputError(
+                f"{self.directory / 'potential.lmp'}: hdnnp {style.cutoff:g}: smaller than the "
+                f"cutoff radius of input.nn, {radius:g} Å; raise it"
+            )
         if style and style.zbl and style.zbl.outer > radius:
             raise InputError(
                 f"{self.directory / 'potential.lmp'}: zbl {style.zbl.inner:g} {style.zbl.outer:g}: "
@@ -167,7 +172,8 @@ class HDNNP:
         Raises
         ------
         InputError
-            If positions or the cell are not finite, two atoms are at one place, or the cell has no
+            If positions have another shape, or elements do not belong to them; if positions or the
+            cell are not finite, two atoms are at one place, or the cell has no
             extent along a direction in which it is periodic.
         """
         return self._evaluate(positions, cell, pbc, elements)[0]
@@ -200,6 +206,20 @@ class HDNNP:
         positions = np.ascontiguousarray(positions, float)
         cell = np.ascontiguousarray(cell, float)
         pbc = np.asarray(pbc, bool)
+        # the kernels trust them
+        if positions.ndim != 2 or positions.shape[1] != 3 or not len(positions):
+            raise InputError(f"positions: shape {positions.shape}; give [atom, xyz], one or more")
+        elements = np.asarray(elements)
+        if (
+            elements.shape != positions.shape[:1]
+            or elements.dtype.kind != "i"
+            or elements.min() < 0
+            or elements.max() >= len(self.symbols)
+        ):
+            raise InputError(
+                f"elements: give one number for each of {len(positions)} atoms, from "
+                "element_numbers"
+            )
         if not (np.isfinite(positions).all() and np.isfinite(cell).all()):
             atom = int(np.argmin(np.isfinite(positions).all(axis=1)))
             raise InputError(

@@ -314,7 +314,22 @@ def _parse_symmetry_function(
         )
     if function.compact and not function.radial and function.angle_left >= function.angle_right:
         raise keywords.error(line, "the left angle must be below the right one")
+    if function.compact and not function.radial:
+        _require_smooth(keywords, line, function.angle_left, function.angle_right)
     return function
+
+
+def _require_smooth(keywords: Keywords, line: int, left: float, right: float) -> None:
+    """Refuse a compact function of the angle with a kink where three atoms are in line.
+
+    Beyond 0 and 180 degrees it must go on as its own mirror image, as n2p2 asks, too.
+    """
+    centre = (left + right) / 2
+    if (left < 0 and centre != 0) or (right > 180 and centre != 180):
+        raise keywords.error(
+            line,
+            f"angles {left:g} to {right:g}: those beyond 0 or 180 degrees must be centred there",
+        )
 
 
 def _read_networks(

@@ -59,6 +59,9 @@ class NeighbourList:
         self._folds: NDArray[np.float64]
         self._shifts: NDArray[np.float64]
         self._cell: NDArray[Any]
+        self._built_cell: NDArray[Any]
+        self._n_cells: NDArray[Any]
+        self._unlisted_move: float
         self._inverse: NDArray[Any]
         # of no structure yet: the first update builds a list
         self._elements: NDArray[np.int64] = np.zeros(0, np.int64)
@@ -88,13 +91,16 @@ class NeighbourList:
         if np.array_equal(elements, self._elements) and np.array_equal(pbc, self._pbc):
             if not np.array_equal(cell, self._cell):
                 self._cell, self._inverse = cell, _inverse(cell, pbc)
+                # images that are not listed move, too, as far as the cell takes them
+                stretch = np.linalg.norm(cell - self._built_cell, axis=1)
+                self._unlisted_move = float(self._n_cells @ stretch)
             moved = _move(
                 positions,
                 cell,
                 self._inverse, pbc, self._reference, self._folds, self._shifts,
                 self.parents, self.points,
             )  # fmt: skip
-            if moved < 0.5 * self.skin:
+            if moved + 0.5 * self._unlisted_move < 0.5 * self.skin:
                 return
         self._build(positions, cell, pbc, elements)
 
@@ -132,6 +138,9 @@ class NeighbourList:
         heights = 1.0 / np.linalg.norm(self._inverse, axis=0)
         self.parents, self._shifts = _images(folded, np.where(pbc, reach / heights, -1.0))
         self._folds = folds
+        self._built_cell, self._unlisted_move = cell.copy(), 0.0
+        # along each vector, to the farthest images that may come into reach
+        self._n_cells = np.where(pbc, np.ceil(reach / heights) + 1, 0.0)
         local = positions + folds @ cell
         self.points = np.zeros((len(self.parents), 4))
         self.points[:, :3] = local[self.parents] + self._shifts @ cell

@@ -53,6 +53,8 @@ class Zbl:
 class PairStyle:
     """An n2p2 network and its additional repulsion, as a `potential.lmp` sets them up."""
 
+    cutoff: float
+    """Å; LAMMPS refuses one that is smaller than the network's."""
     length_unit: float
     """The network's, in Å."""
     energy_unit: float
@@ -60,8 +62,8 @@ class PairStyle:
     elements: tuple[str, ...]
     """Of the atom types, in their order."""
     zbl: Zbl | None
-    max_extrapolations: int | None
-    """`maxew`: LAMMPS stops at more."""
+    max_extrapolations: int
+    """`maxew`: LAMMPS stops at more; 0 unless it is given."""
     of_each_step: bool
     """`resetew`: the number is of one step, not of all since the beginning."""
 
@@ -154,6 +156,8 @@ class _Reader:
         raise InputError(f"{self._script}, line {self._line}: {problem}")
 
     def _define(self, words: list[str]) -> None:
+        if words[1:] == ["delete"]:
+            self._variables.pop(words[0], None)
         if len(words) < 3:
             return
         name, style, value = words[0], words[1], words[2]
@@ -200,11 +204,12 @@ class _Reader:
         zbl = self._zbl(by_name["zbl"], coefficients, elements) if "zbl" in by_name else None
         limit = self._whole("maxew", options.get("maxew", "0"))
         return PairStyle(
+            cutoff=to_number(by_name["hdnnp"][0]),
             length_unit=1.0 / self._unit("cflength", options),
             energy_unit=1.0 / self._unit("cfenergy", options),
             elements=elements,
             zbl=zbl,
-            max_extrapolations=limit or None,
+            max_extrapolations=limit,
             of_each_step=options.get("resetew", "no") in ("yes", "on", "true"),
         )
 

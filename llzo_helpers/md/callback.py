@@ -305,7 +305,7 @@ class _Callback:
         total = sum(extrapolations.values())
         found, limit = total, f"max_extrapolations = {self._limit}"
         too_many = self._limit is not None and total > self._limit
-        if not too_many and self._style and self._style.max_extrapolations is not None:
+        if not too_many and self._style:
             found = total if self._style.of_each_step else sum(self._counts.values())
             limit = f"maxew {self._style.max_extrapolations}"
             too_many = found > self._style.max_extrapolations

@@ -88,7 +88,7 @@ def write_network(network: FittedNetwork, directory: Path) -> None:
 
 def _line(f: SymmetryFunction) -> str:
     """The line of `input.nn`."""
-    start = f"symfunction_short {f.element} {f.type} {' '.join(f.neighbours)} {f.eta:g} "
-    if f.type == 2:
-        return start + f"{f.rs:g} {f.rc:g}"
-    return start + f"{f.lambda_:g} {f.zeta} {f.rc:g} {f.rs:g}"
+    # as many digits as tell numbers apart: the network was fitted with these
+    eta, lambda_, rc, rs = (repr(float(value)) for value in (f.eta, f.lambda_, f.rc, f.rs))
+    start = f"symfunction_short {f.element} {f.type} {' '.join(f.neighbours)} {eta} "
+    return start + (f"{rs} {rc}" if f.type == 2 else f"{lambda_} {f.zeta} {rc} {rs}")

@@ -48,7 +48,8 @@ def publish(
     training
         How it was made; defines the trusted range.
     labelled
-        The labelled structures; those that are fitted define the shortest distances.
+        The labelled structures; those that are valid, held out or not, define the shortest
+        distances.
     reference
         What it was fitted to; provides citations.
     tables

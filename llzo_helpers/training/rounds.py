@@ -271,7 +271,7 @@ def fit(
 
 
 def fitted_labels(training: Training, labelled: Sequence[ase.Atoms]) -> list[ase.Atoms]:
-    """Labels within the reference's validity, minus the repulsion: what the networks must fit."""
+    """Labels within the reference's validity, minus the repulsion: to fit, or held out to test."""
     settings = training.fit
     return [
         without_repulsion(atoms, training.repulsion)

@@ -208,10 +208,55 @@ def test_first_minimum_lies_between_the_shells():
     assert coordination.coordination[at] == pytest.approx(6, abs=0.01)
 
 
+@pytest.mark.parametrize(("sigma_A", "n_frames"), [(0.15, 1), (0.2, 3), (0.2, 50)])
+def test_noise_is_no_minimum(sigma_A, n_frames):
+    """Six O around Zr and eight around La, in a single frame, too."""
+    atoms = garnet()
+    cell, species = np.array(atoms.cell), atoms.get_chemical_symbols()
+    for seed in range(5):
+        noise = np.random.default_rng(seed).normal(size=(n_frames, len(atoms), 3))
+        positions = atoms.positions + sigma_A * noise
+        pairs = pair_distributions(positions, cell, species)
+        for central, expected in (("Zr", 6), ("La", 8)):
+            cutoff = first_minimum(pairs[central, "O"])
+            found = coordination_numbers(
+                positions, cell, species, central=central, neighbour="O", cutoff_A=cutoff
+            )
+            assert found.numbers.mean() == pytest.approx(expected, abs=0.15)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda *a: pair_distributions(*a, blocks=0), "blocks: 0"),
+        (lambda *a: angles(*a, bin_width_deg=400), "bin_width_deg: 400"),
+        (lambda *a: angles(*a, bin_width_deg=0), "bin_width_deg: 0"),
+        (lambda *a: angles(*a, bin_width_deg=np.nan), "bin_width_deg: nan"),
+    ],
+)
+def test_arguments_that_make_no_sense(call, words):
+    atoms = garnet()
+    with pytest.raises(InputError, match=words):
+        call(atoms.positions[None], np.array(atoms.cell), atoms.get_chemical_symbols())
+
+
+def angles(*frames, **bins):
+    return bond_angles(*frames, central="Zr", neighbour="O", cutoff_A=2.6, **bins)
+
+
+@pytest.mark.parametrize("analyse", [pair_distributions, angles])
+def test_positions_that_are_not_numbers(analyse):
+    atoms = garnet()
+    positions = np.repeat(atoms.positions[None], 100, axis=0)
+    positions[70, 3] = np.nan
+    with pytest.raises(InputError, match="positions: not finite in frame 70"):
+        analyse(positions, np.array(atoms.cell), atoms.get_chemical_symbols())
+
+
 def test_no_minimum_in_a_gas_that_ends_too_soon():
     positions = np.array([[[0.0, 0, 0], [1.0, 0, 0]]])
     pair = pair_distributions(positions, np.eye(3) * 10, ["H", "H"], r_max_A=1.1)["H", "H"]
-    with pytest.raises(InputError, match="no minimum"):
+    with pytest.raises(InputError, match="no clear minimum"):
         first_minimum(pair)
 
 

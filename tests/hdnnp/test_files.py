@@ -65,6 +65,9 @@ def test_damaged_weights(folder):
         ("symfunction_short Li 2 Li 0.01 0.0 -6.0", ["line 16", "-6"]),
         ("symfunction_short Li 20 Li 0.0 6.0 p5", ["line 16", "'p5'"]),
         ("symfunction_short Li 22 Li O 0.0 6.0 120 60 p2", ["line 16", "angle"]),
+        ("symfunction_short Li 22 Li O 0.0 6.0 -30 90 p2", ["line 16", "-30 to 90", "centred"]),
+        ("symfunction_short Li 22 Li O 0.0 6.0 90 200 p2", ["line 16", "90 to 200", "centred"]),
+        ("symfunction_short Li 22 Li O 0.0 6.0 -200 200 p2", ["line 16", "-200 to 200", "centred"]),
         ("use_electrostatics", ["line 16", "electrostatics"]),
         ("nnp_type 4G-HDNNP", ["line 16", "4G-HDNNP"]),
         ("element_activation_short Li 1 t", ["line 16", "element_activation_short"]),
@@ -267,3 +270,37 @@ def test_moving_atoms_reuse_the_neighbour_list():
         )
         np.testing.assert_allclose(result.virial, fresh.virial, atol=1e-9 * abs(fresh.virial).max())
     assert 1 < network.neighbour_list_builds < 29
+
+
+@pytest.mark.parametrize("pbc", [True, (True, True, False), (False, False, True)])
+def test_a_cell_that_shrinks_brings_images_into_reach(pbc):
+    """They were in no list, and no listed atom moves."""
+    network = HDNNP(DATA / "b_t2_t9")
+    numbers = network.element_numbers(["Li", "O"])
+    positions = np.array([[10.0, 10.0, 10.0], [10.0, 10.0, 11.9]])
+    periodic = np.array([pbc] * 3 if pbc is True else pbc)
+    for edge in (25, 24.9, 9, 5, 4.9, 5.3, 12, 4.5):
+        cell = edge * np.eye(3)
+        result = network.evaluate(positions, cell, periodic, numbers)
+        fresh = HDNNP(DATA / "b_t2_t9").evaluate(positions, cell, periodic, numbers)
+        assert result.energy == pytest.approx(fresh.energy, abs=1e-10)
+        np.testing.assert_allclose(result.forces, fresh.forces, atol=1e-10)
+        np.testing.assert_allclose(result.virial, fresh.virial, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("positions", "elements", "words"),
+    [
+        ([[0, 0, 0], [2, 0, 0]], [0, 9], "give one number for each of 2 atoms"),
+        ([[0, 0, 0], [2, 0, 0]], [0, -1], "give one number for each of 2 atoms"),
+        ([[0, 0, 0], [2, 0, 0]], [0, 0.5], "give one number for each of 2 atoms"),
+        ([[0, 0, 0], [2, 0, 0]], [0, 1, 1], "give one number for each of 2 atoms"),
+        ([[0, 0, 0], [2, 0, 0]], [0], "give one number for each of 2 atoms"),
+        ([[0, 0], [2, 0]], [0, 1], r"positions: shape \(2, 2\)"),
+        (np.empty((0, 3)), [], r"positions: shape \(0, 3\)"),
+    ],
+)
+def test_atoms_that_the_kernels_cannot_take(positions, elements, words):
+    network = HDNNP(DATA / "b_t2_t9")
+    with pytest.raises(InputError, match=words):
+        network.evaluate(positions, 20 * np.eye(3), np.array([True] * 3), np.array(elements))

@@ -46,6 +46,9 @@ def read(folder: Path, text: str):
         "variable l index 1.5\nvariable l index 9\nvariable e equal 0.5\n"
         + STYLE.replace("1.5", "$l").replace("0.5", "${e}")
         + COEFF,
+        "variable l index 9\nvariable l delete\nvariable l index 1.5\n"
+        + STYLE.replace("1.5", "$l")
+        + COEFF,
         STYLE.replace("${potential}", '"${potential}"').replace("1.5", "7 cflength 1.5") + COEFF,
     ],
     ids=[
@@ -56,6 +59,7 @@ def read(folder: Path, text: str):
         "continued",
         "comment goes on",
         "variables",
+        "deleted",
         "quotes",
     ],
 )
@@ -64,6 +68,12 @@ def test_one_meaning_in_many_spellings(tmp_path: Path, text: str):
     assert (1 / style.length_unit, 1 / style.energy_unit) == (1.5, 0.5)
     assert style.elements == ELEMENTS
     assert style.zbl is None
+
+
+@pytest.mark.parametrize(("option", "most"), [("", 0), (" maxew 0", 0), (" maxew 7", 7)])
+def test_without_a_limit_lammps_stops_at_the_first_extrapolation(tmp_path, option, most):
+    style = read(tmp_path, STYLE.replace(" showew", f"{option} showew") + COEFF)
+    assert style.max_extrapolations == most
 
 
 ZBL = OVERLAY + OVERLAY_COEFF
@@ -208,6 +218,7 @@ def test_the_calculator_takes_the_units_of_the_folder(tmp_path: Path):
     ("text", "words"),
     [
         (STYLE.replace("1.5", "0.1").replace("6.01", "99") + COEFF, "a cutoff radius of 60 Å"),
+        (STYLE.replace("6.01", "3.99") + COEFF, "hdnnp 3.99: smaller than the cutoff radius"),
         (ZBL.replace("1.3", "7.5"), "zbl 0.7 7.5: ends beyond the cutoff radius"),
     ],
 )

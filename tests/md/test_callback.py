@@ -31,7 +31,7 @@ SETTINGS = MDSettings(
 )
 
 PAIR_STYLE = """\
-pair_style hdnnp 6.01 dir ${potential} showew no showewsum 1000 resetew yes &
+pair_style hdnnp 6.5 dir ${potential} showew no showewsum 1000 resetew yes &
            maxew 100000000 cflength CFLENGTH cfenergy CFENERGY
 pair_coeff * * Li La Zr O
 """

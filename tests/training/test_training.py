@@ -88,8 +88,10 @@ def structures() -> list[ase.Atoms]:
     return made
 
 
-def random_network(structures: list[ase.Atoms], seed: int = 0) -> FittedNetwork:
-    table = tabulate(choose_functions(POOL, structures, FIT))
+def random_network(
+    structures: list[ase.Atoms], seed: int = 0, pool: FunctionPool = POOL
+) -> FittedNetwork:
+    table = tabulate(choose_functions(pool, structures, FIT))
     values = np.concatenate([describe(a, table).values for a in structures])
     numbers = np.concatenate([table.element_numbers(a) for a in structures])
     groups = [values[numbers == k] for k in range(4)]
@@ -128,9 +130,19 @@ def evaluate(network: FittedNetwork, atoms: ase.Atoms) -> tuple[float, np.ndarra
     return nodes.sum() + network.atom_energies[numbers].sum(), forces
 
 
-def test_gradients_give_the_forces_of_the_evaluator(structures, tmp_path: Path):
+MANY_DIGITS = POOL.model_copy(
+    update={
+        "cutoff_A": 4.5123456789,
+        "radial": [(0.0512345678, 0.0), (1.0, 2.3456789)],
+        "angular": [(0.0512345678, 0.0), (0.5, 1.9 / 1.1)],
+    }
+)
+
+
+@pytest.mark.parametrize("pool", [POOL, MANY_DIGITS], ids=["few digits", "many digits"])
+def test_gradients_give_the_forces_of_the_evaluator(structures, tmp_path: Path, pool):
     """Two independent implementations, and the files between them."""
-    network = random_network(structures)
+    network = random_network(structures, pool=pool)
     write_network(network, tmp_path)
     evaluator = HDNNP(tmp_path)
     atoms = structures[0]
