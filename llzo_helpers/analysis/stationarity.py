@@ -72,7 +72,8 @@ def drift(values: ArrayLike) -> Drift:
     if not np.isfinite(series).all():
         raise InputError(f"values: not finite at {int(np.argmin(np.isfinite(series)))}")
     means = np.array([block.mean() for block in np.array_split(series, BLOCKS)])
-    time = np.linspace(-1, 1, BLOCKS)
+    # of the middles of the blocks, where the run goes from -1 to 1
+    time = np.linspace(-1, 1, BLOCKS) * (BLOCKS - 1) / BLOCKS
     slope = float(time @ means / (time @ time))
     residuals = means - means.mean() - slope * time
     freedom = BLOCKS - 2

@@ -148,10 +148,10 @@ def missed_jumps(network_D_cm2_s: float, tracer_D_cm2_s: float) -> float:
 
     Ions that remember where they came from are slower than the network without memory, so its D
     bounds the tracer's from above. What is missing to that was carried by jumps that were not
-    counted: through positions that belong to no site, or between sites seen as one. NaN without a
-    tracer D, or where it is but an upper bound.
+    counted: through positions that belong to no site, or between sites seen as one. NaN without
+    both D, or where the tracer's is but an upper bound.
     """
-    if not tracer_D_cm2_s > 0:
+    if not tracer_D_cm2_s > 0 or not np.isfinite(network_D_cm2_s):
         return np.nan
     return max(0.0, 1 - network_D_cm2_s / tracer_D_cm2_s)
 

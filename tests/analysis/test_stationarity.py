@@ -41,3 +41,8 @@ def test_short_or_broken_series_are_refused():
         drift(np.ones(31))
     with pytest.raises(InputError, match="not finite at 3"):
         drift([*[1.0] * 3, np.nan, *[1.0] * 60])
+
+
+def test_the_change_is_from_the_middle_of_one_half_to_that_of_the_other():
+    ramp = np.linspace(0, 1, 1600)
+    assert drift(ramp).change == pytest.approx(ramp[800:].mean() - ramp[:800].mean(), rel=1e-3)

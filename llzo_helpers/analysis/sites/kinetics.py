@@ -12,24 +12,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse.csgraph import connected_components
 
-from llzo_helpers.analysis.periodic import checked_cell
+from llzo_helpers.analysis.periodic import reduced_cell
 from llzo_helpers.analysis.sites.jumps import JumpStatistics, Stays, jump_statistics
 from llzo_helpers.analysis.sites.network import hop_vectors
 from llzo_helpers.arguments import check_whole, checked_points
-from llzo_helpers.arrays import FloatArray
+from llzo_helpers.arrays import BoolArray, FloatArray
 from llzo_helpers.errors import InputError
 
 ANGSTROM2_PER_PS = 1e-4  # cm2/s
-_EITHER_WAY = 0.45
-"""Of a cell vector: in jumps that are longer, the other image of a site is nearly as far."""
+_NEARLY_AS_NEAR = 1.2
+"""Of two images of a site, the other is at most so many times as far: a jump may be to either."""
+_LARGEST_UNKNOWN = 0.05
+"""Of the diffusion by independent jumps, the part by jumps that may be to either."""
 
 
 @dataclass(frozen=True)
 class JumpDiffusion:
     """Diffusion on a network of sites, cm2/s.
 
-    In a cell so small that a jump crosses half of it, and could have gone either way, the tensor
-    and what follows from it are NaN, and `net_flux` is zero.
+    In a cell so small that jumps cross half of it, and could have gone either way, the tensor and
+    what follows from it are NaN, and `net_flux` is zero.
 
     Attributes
     ----------
@@ -101,8 +103,8 @@ def jump_diffusion(
     exchange = flux(None)
     vectors = hop_vectors(centres, cell, exchange > 0)
     uncorrelated = np.einsum("ij,ijx,ijx", exchange, vectors, vectors) / 6
-    crossed = vectors[exchange > 0] @ np.linalg.inv(checked_cell(cell))
-    if (np.abs(crossed) > _EITHER_WAY).any():
+    carried = exchange * (vectors**2).sum(axis=2)
+    if carried[_either_way(vectors, cell)].sum() > _LARGEST_UNKNOWN * carried.sum():
         return JumpDiffusion(
             tensor_cm2_s=np.full((3, 3), np.nan),
             D_cm2_s=np.nan,
@@ -130,6 +132,17 @@ def jump_diffusion(
         network_correlation=coefficient / float(uncorrelated) if uncorrelated > 0 else np.nan,
         net_flux=net_flux,
     )
+
+
+def _either_way(vectors: FloatArray, cell: ArrayLike) -> BoolArray:
+    """Return which jumps [from, to] may have gone to another image of their site."""
+    lengths = np.linalg.norm(vectors, axis=2)
+    other = np.full_like(lengths, np.inf)
+    for shift in np.ndindex(3, 3, 3):
+        if shift != (1, 1, 1):
+            image = vectors + (np.array(shift) - 1) @ reduced_cell(cell)
+            other = np.minimum(other, np.linalg.norm(image, axis=2))
+    return np.asarray(other < _NEARLY_AS_NEAR * lengths)
 
 
 def exchange_frequencies(statistics: JumpStatistics) -> FloatArray:

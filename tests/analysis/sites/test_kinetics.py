@@ -116,6 +116,24 @@ def test_a_cell_two_sites_wide_does_not_say_which_way_ions_jump(n):
         assert found.D_cm2_s == pytest.approx(D, rel=0.1)
 
 
+@pytest.mark.parametrize("skew", [0, 1, 2])
+def test_which_way_ions_jump_does_not_depend_on_how_a_cell_is_given(skew):
+    rng = np.random.default_rng(0)
+    steps = rng.choice([-1, 0, 0, 0, 0, 0, 1], (4000, 6, 3)) * np.eye(3, dtype=int)[rng.integers(3)]
+    sites = np.ravel_multi_index(np.moveaxis(np.cumsum(steps, axis=0) % 4, -1, 0), (4, 4, 4))
+    centres = 3.0 * np.array(list(np.ndindex(4, 4, 4)))
+    found, cubic = (
+        jump_diffusion(find_stays(sites, 64), centres, 12.0 * np.array(cell), 1.0, n_bootstrap=2)
+        for cell in ([[1, 0, 0], [skew, 1, 0], [0, 0, 1]], np.eye(3))
+    )
+    assert found.D_cm2_s == pytest.approx(cubic.D_cm2_s)
+    # in the primitive cell of this lattice four images are equally near
+    primitive = 5.0 * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    to_and_fro = find_stays(np.array([[0], [1]] * 200), 2)
+    either = jump_diffusion(to_and_fro, np.array([[0.0] * 3, [2.5] * 3]), primitive, 1.0)
+    assert np.isnan(either.D_cm2_s)
+
+
 def test_flux_path_follows_the_current_around_the_cell():
     _, flux = network_diffusion(*chain(0.1, 0.4, 0.02, 0.3))
     path = flux_path(flux[0])
