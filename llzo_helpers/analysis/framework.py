@@ -132,12 +132,14 @@ def framework_history(
         Positions between them that atoms of the ordering elements may go to, Å, besides those of
         one another.
     ordering : sequence of str, optional
-        Elements whose positions decide whether there is a crystal; all by default.
+        Elements whose positions decide whether there is a crystal; by default all whose positions
+        are known.
 
     Raises
     ------
     InputError
-        Fewer frames than blocks, or shapes that don't fit.
+        Fewer frames than blocks, shapes that don't fit, or an ordering element that is not there,
+        or whose positions are not known.
     """
     frames = np.asarray(positions, dtype=float)
     names = np.asarray(symbols)
@@ -149,7 +151,14 @@ def framework_history(
     frames = frames - (frames.mean(axis=1) - frames[0].mean(axis=0))[:, None]
     # a single atom has no diffusion coefficient with an error
     elements = [name for name in dict.fromkeys(names.tolist()) if (names == name).sum() > 1]
-    chosen = tuple(elements if ordering is None else ordering)
+    known = [name for name in elements if sites is None or name in sites]
+    chosen = tuple(known if ordering is None else ordering)
+    for name in chosen:
+        if name not in known:
+            raise InputError(
+                f"ordering = {list(chosen)}: {name} has fewer than two atoms, or none of sites; "
+                f"choose from {', '.join(known)}"
+            )
     blocks = np.array_split(frames, BLOCKS)
     vacated: dict[str, FloatArray] = {}
     if sites is not None:

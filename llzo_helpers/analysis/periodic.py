@@ -29,7 +29,10 @@ def checked_cell(cell: ArrayLike) -> FloatArray:
 
 
 def reduced_cell(cell: ArrayLike) -> FloatArray:
-    """Return the shortest vectors of the same lattice, right-handed: the same for every cell of it.
+    """Return the shortest vectors of the same lattice, right-handed.
+
+    Where others are as short, as in a face-centred or hexagonal lattice, which are taken depends on
+    how the cell was given, and so may `largest_distance`.
 
     In a skewed or flat cell, an image next to it may be nearer than the one that rounding
     fractions finds; in the reduced one it is not, up to `largest_distance`. A cell that is reduced

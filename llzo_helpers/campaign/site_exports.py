@@ -11,7 +11,10 @@ from llzo_helpers.campaign.sites import RunSites
 
 
 def network_as_graphml(network: "nx.DiGraph[int]") -> str:
-    """Return a network as GraphML, which has only numbers and words: a vector is three numbers."""
+    """Return a network as GraphML, which has only numbers and words: a vector is three numbers.
+
+    What is not known, or infinite, is left out: Java reads neither "nan" nor "inf".
+    """
 
     def flat(data: dict[str, object]) -> dict[str, object]:
         plain: dict[str, object] = {}
@@ -20,7 +23,11 @@ def network_as_graphml(network: "nx.DiGraph[int]") -> str:
                 plain |= {f"{key}_{axis}": float(part) for axis, part in zip("xyz", value)}  # noqa: B905
             else:
                 plain[key] = value.item() if isinstance(value, np.generic) else value
-        return plain
+        return {
+            key: value
+            for key, value in plain.items()
+            if not isinstance(value, float) or np.isfinite(value)
+        }
 
     graph: nx.DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from((node, flat(data)) for node, data in network.nodes(data=True))
@@ -31,7 +38,8 @@ def network_as_graphml(network: "nx.DiGraph[int]") -> str:
 def _structure(system: RunSites) -> tuple[ase.Atoms, FloatArray, FloatArray]:
     """Return the mean framework and the sites, with occupancies and residence times (ps) [atom].
 
-    Framework atoms have occupancy 1 and residence time 0; a site that nobody left, infinity.
+    An ion between sites counts where it last was, so that the composition is right. Framework atoms
+    have occupancy 1 and residence time 0; a site that nobody left, infinity.
     """
     symbols = system.symbols
     sites = system.analysis
@@ -44,7 +52,7 @@ def _structure(system: RunSites) -> tuple[ase.Atoms, FloatArray, FloatArray]:
     )
     atoms.wrap()
     n_framework = len(sites.framework)
-    occupancy = np.concatenate([np.ones(n_framework), sites.occupancy])
+    occupancy = np.concatenate([np.ones(n_framework), system.statistics.occupancy])
     residence = np.concatenate([np.zeros(n_framework), system.statistics.residence_time_ps])
     return atoms, occupancy, residence
 
@@ -66,6 +74,9 @@ def sites_as_extxyz(system: RunSites) -> str:
 def sites_as_cif(system: RunSites) -> str:
     """Return sites in the mean framework as CIF, with their occupancy."""
     atoms, occupancy, residence = _structure(system)
+    if atoms.cell.handedness < 0:
+        # lengths and angles alone make a right-handed cell: the mirror image of a left-handed one
+        atoms.set_cell(atoms.cell.array[[1, 0, 2]])
     a, b, c, alpha, beta, gamma = atoms.cell.cellpar()
     # letters and digits only: it names the block
     name = "".join(letter if letter.isalnum() else "_" for letter in system.run.name)

@@ -33,7 +33,13 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
     refresh_button = widgets.Button(description="Refresh", icon="refresh")
     status = widgets.HTML()
     table = widgets.HTML()
-    engine: subprocess.Popen[bytes] | None = None
+    engines: dict[str, subprocess.Popen[bytes]] = {}
+
+    def refuse(error: InputError) -> None:
+        """Show an error, and nothing of what was shown before."""
+        say(status, str(error))
+        table.value, chosen.options = "", ()
+        start_button.disabled = cancel_button.disabled = True
 
     def refresh(*_: Any) -> None:
         try:
@@ -41,7 +47,7 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
             shown = control.run_table(selected)
             controller = holder(selected.directory)
         except InputError as error:
-            say(status, str(error))
+            refuse(error)
             return
         names = tuple(shown["run"])
         if chosen.options != names:
@@ -50,6 +56,7 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
         told = ", ".join(f"{count} {state}" for state, count in counts.items())
         say(status, told or "no molecular dynamics to run: Start analyses its trajectories")
         table.value = _runs_html(shown, control.last_words(selected))
+        engine = engines.get(campaign.value)
         starting = engine is not None and engine.poll() is None
         start_button.disabled = starting or controller is not None
         # a killed engine may have left runs behind
@@ -62,9 +69,9 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
             refresh()
 
     def on_start(button: widgets.Button) -> None:
-        nonlocal engine
+        name = campaign.value
         try:
-            engine = control.start(campaign.value, profile=profile.value, only=chosen.value)
+            engines[name] = control.start(name, profile=profile.value, only=chosen.value)
         except InputError as error:
             say(status, str(error))
             return
@@ -83,7 +90,7 @@ def campaign_panel(campaign_name: str = "quick") -> widgets.VBox:
         try:
             open_campaign(campaign.value)
         except InputError as error:
-            say(status, str(error))
+            refuse(error)
             return
         begin()
 

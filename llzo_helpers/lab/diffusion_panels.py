@@ -187,10 +187,11 @@ def trajectory_panel(
             )
         except InputError as error:
             say(status, str(error))
+            show(shown)
             return
         say(status, f"{' and '.join(mobile.value)}: {diffusion_in_words(result)}")
         about.value = "<br>".join(map(escape, opened[0].notes))
-        show(shown, _msd(Path(path.value).name, result, " and ".join(mobile.value)))
+        show(shown, _msd(opened[0].files[0].name, result, " and ".join(mobile.value)))
 
     open_button.on_click(on_open)
     mobile.observe(on_choice, names="value")

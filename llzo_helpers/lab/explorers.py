@@ -9,10 +9,11 @@ import pandas as pd
 from llzo_helpers.analysis.networks.gop import graph_order_parameter
 from llzo_helpers.campaign.site_panels import density_panel
 from llzo_helpers.campaign.sites import RunSites
+from llzo_helpers.errors import InputError
 from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.figure3 import figure_3a
 from llzo_helpers.generate.crystal import crystal
-from llzo_helpers.lab.shown import show
+from llzo_helpers.lab.shown import say, show
 from llzo_helpers.lab.structure_view import structure_view
 from llzo_helpers.structures import describe
 
@@ -61,7 +62,12 @@ def explore_density(systems: Mapping[str, RunSites]) -> widgets.VBox:
 
     def update(change: Any = None) -> None:
         chosen = systems[system.value]
-        panel = density_panel(chosen, relative_level=level.value)
+        try:
+            panel = density_panel(chosen, relative_level=level.value)
+        except InputError as error:
+            show(shown, words := widgets.HTML())
+            say(words, str(error))
+            return
         figure = figure_2([panel], " and ".join(chosen.run.mobile))
         show(shown, figure.update_layout(width=640, height=520))
 

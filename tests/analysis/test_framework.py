@@ -104,3 +104,11 @@ def test_the_choice_of_cell_changes_nothing():
 def test_too_few_frames_are_refused():
     with pytest.raises(InputError, match="at least 24 frames"):
         history(vibrating()[:10])
+
+
+def test_elements_without_known_positions_do_not_decide():
+    found = history(vibrating(), sites={k: SITES[k] for k in ("La", "Zr")}, ordering=None)
+    assert found.verdict == "crystal"
+    assert found.ordering == ("La", "Zr")
+    with pytest.raises(InputError, match=r"ordering = \['La', 'Zr'\]: Zr has fewer than two"):
+        history(vibrating(), sites={"La": SITES["La"]}, ordering=("La", "Zr"))

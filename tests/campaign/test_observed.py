@@ -1,9 +1,12 @@
 """Trajectories that were run elsewhere, in a campaign: tables, files, figures."""
 
+import dataclasses
+import io
 import os
 import re
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,7 @@ from llzo_helpers.campaign.networks import analyse_networks
 from llzo_helpers.campaign.order import analyse_structures
 from llzo_helpers.campaign.paper import compare_with_paper, paper_values_for, table_2
 from llzo_helpers.campaign.settings import SiteSettings
+from llzo_helpers.campaign.site_exports import sites_as_cif, sites_as_extxyz
 from llzo_helpers.campaign.site_files import load_network, save_sites
 from llzo_helpers.campaign.site_panels import density_panel, nearest_crystals, volume_panels
 from llzo_helpers.campaign.site_tables import kind_table, run_table
@@ -166,6 +170,11 @@ def test_sites_for_other_programs(system, campaign):
     assert atoms.arrays["residence_time_ps"][are_sites] == pytest.approx(
         sites["residence_time_ps"], abs=1e-6
     )
+    n_ions = int(system.mobile.sum())
+    # every ion is at a site at some time
+    assert sum(occupied.values()) == pytest.approx(n_ions, abs=0.02)
+    # Java reads neither
+    assert not re.search(r">-?(nan|inf)<", (folder / "network.graphml").read_text())
     graph = nx.read_graphml(folder / "network.graphml", node_type=int)
     assert set(graph.edges) == set(system.network.edges)
     a, b = next(iter(graph.edges))
@@ -174,6 +183,26 @@ def test_sites_for_other_programs(system, campaign):
     network = load_network(campaign, system.run)
     assert network is not None
     assert network.cell == pytest.approx(system.analysis.cell)
+
+
+def test_a_left_handed_cell_is_no_mirror_image_in_cif(system):
+    left = dataclasses.replace(system.analysis, cell=system.analysis.cell[[1, 0, 2]])
+    assert np.linalg.det(left.cell) < 0
+    read = ase.io.read(
+        io.StringIO(sites_as_cif(dataclasses.replace(system, analysis=left))), format="cif"
+    )
+    atoms = ase.io.read(io.StringIO(sites_as_extxyz(system)), format="extxyz")
+
+    read_vectors, vectors = (
+        structure.get_distances(0, list(range(1, 12)), mic=True, vector=True)
+        for structure in (read, atoms)
+    )
+    corners = max(
+        combinations(range(11), 3), key=lambda three: abs(np.linalg.det(vectors[list(three)]))
+    )
+    signed = np.linalg.det(vectors[list(corners)])
+    assert abs(signed) > 1
+    assert np.linalg.det(read_vectors[list(corners)]) == pytest.approx(signed, abs=0.05)
 
 
 def test_networks_and_structures(system, campaign):

@@ -408,9 +408,14 @@ def test_the_strongest_flux_goes_from_tetrahedron_to_octahedron(system):
 
 
 def test_density_panel_of_the_lab(system):
-    system_choice, level, _ = explore_density({system.title: system}).children
+    system_choice, level, shown = explore_density({system.title: system}).children
     assert system_choice.value is not None
     level.value = 6.0  # draws the surface anew
+    assert "Isosurfaces" in shown.children[0].layout.meta["caption"]
+    highest = system.density.values.max() / system.density.values.mean()
+    level.max = highest + 10
+    level.value = highest + 5
+    assert shown.children[0].value.startswith("level: ")
 
 
 def test_nearest_crystals(system):

@@ -1,5 +1,7 @@
 """Panels without a browser."""
 
+import shutil
+import subprocess
 import threading
 from collections.abc import Callable
 from html import unescape
@@ -11,11 +13,12 @@ import pytest
 
 from llzo_helpers.campaign.diffusion import run_diffusion
 from llzo_helpers.campaign.model import load_campaign
+from llzo_helpers.lab.campaign_panel import campaign_panel
 from llzo_helpers.lab.diffusion_panels import explore_fit, trajectory_panel
 from llzo_helpers.lab.learnt import diffusion_in_words
 from llzo_helpers.lab.parameters import RunParameters
 from llzo_helpers.lab.run_panel import crystal_panel
-from llzo_helpers.paths import DATA
+from llzo_helpers.paths import DATA, PARAMETERS
 
 FILE = DATA / "example_uo2" / "uo2_3000K.dump.gz"
 Widgets = dict[str, Any]
@@ -61,6 +64,56 @@ def test_a_file_is_looked_at_and_analysed(panel, press):
     assert "nearest image" in panel["HTML 2"].value
     figure = parts(panel["VBox"])["FigureWidget"]
     assert figure.layout.meta["caption"].startswith("Mean squared displacement of oxygen")
+
+
+def test_a_result_bears_the_name_of_the_file_that_was_opened(panel, press):
+    panel["file"].value = str(FILE)
+    panel["elements"].value = "1: U, 2: O"
+    panel["ps per frame, or 0"].value = 0.2
+    press("Open")
+    panel["mobile"].value = ["O"]
+    panel["file"].value = "another.dump"
+    press("Analyse")
+    assert FILE.name in str(parts(panel["VBox"])["FigureWidget"].to_dict())
+    panel["window"].value = (0.01, 0.02)
+    assert "holds too few" in press("Analyse")
+    assert "FigureWidget" not in parts(panel["VBox"])
+
+
+@pytest.fixture
+def two_campaigns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("one", "two"):
+        shutil.copy(PARAMETERS / "smoke.yaml", tmp_path / f"{name}.yaml")
+    (tmp_path / "bad.yaml").write_text("sed: 1\n")
+    monkeypatch.setattr("llzo_helpers.lab.campaign_panel.PARAMETERS", tmp_path)
+    monkeypatch.setattr("llzo_helpers.campaign.model.PARAMETERS", tmp_path)
+    monkeypatch.setattr("llzo_helpers.campaign.model.RESULTS", tmp_path / "results")
+    return tmp_path
+
+
+def test_the_campaign_that_was_started_is_the_one_to_cancel(two_campaigns, monkeypatch):
+    """A process in the engine's place: what it does is not the panel's matter."""
+    engine = subprocess.Popen(["sleep", "60"])
+    monkeypatch.setattr("llzo_helpers.jobs.control.start", lambda *_, **__: engine)
+    found = parts(campaign_panel("one"))
+    found["Start"].click()
+    assert (found["Start"].disabled, found["Cancel"].disabled) == (True, False)
+    found["campaign"].value = "two"
+    assert (found["Start"].disabled, found["Cancel"].disabled) == (False, True)
+    found["campaign"].value = "one"
+    assert (found["Start"].disabled, found["Cancel"].disabled) == (True, False)
+    engine.kill()
+    engine.wait()
+
+
+def test_a_campaign_that_cannot_be_read_shows_nothing_of_another(two_campaigns):
+    found = parts(campaign_panel("one"))
+    assert "waiting" in found["HTML 2"].value
+    found["campaign"].value = "bad"
+    assert "bad.yaml: description: missing" in found["HTML"].value
+    assert found["HTML 2"].value == ""
+    assert found["only"].options == ()
+    assert found["Start"].disabled
 
 
 def test_what_is_missing_is_asked_for(panel, press):

@@ -54,10 +54,7 @@ def leader_clustering(vectors: Iterable[csr_array], threshold: float) -> csr_arr
             clusters = _Clusters(chunk.shape[1], threshold)
         clusters.add(chunk, np.ones(chunk.shape[0]))
     if clusters is None or clusters.n_clusters == 0:
-        raise InputError(
-            "positions: no mobile ion is ever inside a landmark polyhedron; "
-            "check the mask `mobile`, the cell and cutoff_midpoint"
-        )
+        raise _nobody_inside()
     for _ in range(LEADER_ITERATIONS):
         merged = _Clusters(clusters.n_landmarks, threshold)
         merged.add(clusters.means(), clusters.members())
@@ -283,6 +280,8 @@ def markov_clustering(
     groups = _markov_groups(_correlation(moments), expansion, inflation)
     seen = moments.diagonal() > 0
     groups = [group for group in groups if seen[group].any()]
+    if not groups:
+        raise _nobody_inside()
     axes = csr_array(
         (
             np.concatenate([_leading_eigenvector(moments[group][:, group]) for group in groups]),
@@ -445,3 +444,10 @@ def unit_rows(vectors: csr_array) -> csr_array:
 def row_lengths(vectors: csr_array) -> FloatArray:
     """Return the lengths [vector] of vectors [vector, landmark]."""
     return np.asarray(np.sqrt(vectors.multiply(vectors).sum(axis=1)))
+
+
+def _nobody_inside() -> InputError:
+    return InputError(
+        "positions: no mobile ion is ever inside a landmark polyhedron; "
+        "check the mask `mobile`, the cell and cutoff_midpoint"
+    )

@@ -254,6 +254,10 @@ class AccessibleVolumes:
     fraction: float
 
 
+_RESAMPLED_DRAWS = 4
+"""Hulls of each resampled run: the error needs no more."""
+
+
 def accessible_volumes(
     explored: ExploredPositions,
     *,
@@ -292,9 +296,9 @@ def accessible_volumes(
     check_whole("n_blocks", n_blocks, "a number of blocks", low=2, high=10**6)
     rng = np.random.default_rng(seed)
 
-    def mean_hull(samples: NDArray[np.float32], draws: int) -> float:
+    def drawn_hulls(samples: NDArray[np.float32], draws: int) -> FloatArray:
         chosen = (rng.choice(len(samples), n_samples, replace=False) for _ in range(draws))
-        return float(np.mean([hull_volume(samples[index]) for index in chosen]))
+        return np.array([hull_volume(samples[index]) for index in chosen])
 
     n_sites = len(explored.displacements)
     fixed, error = np.full(n_sites, np.nan), np.full(n_sites, np.nan)
@@ -304,14 +308,23 @@ def accessible_volumes(
         central[site] = hull_volume(_central(samples, fraction))
         if len(samples) < n_samples:
             continue
-        fixed[site] = mean_hull(samples, n_draws)
+        drawn = drawn_hulls(samples, n_draws)
+        fixed[site] = drawn.mean()
         blocks = np.array_split(samples, n_blocks)
         resampled = [
             np.concatenate([blocks[block] for block in rng.integers(n_blocks, size=n_blocks)])
             for _ in range(n_draws)
         ]
-        hulls = [mean_hull(sample, 4) for sample in resampled if len(sample) >= n_samples]
-        error[site] = np.std(hulls, ddof=1) if len(hulls) > 1 else np.nan
+        hulls = [
+            drawn_hulls(sample, _RESAMPLED_DRAWS).mean()
+            for sample in resampled
+            if len(sample) >= n_samples
+        ]
+        if len(hulls) > 1:
+            # means of few hulls vary by which positions were drawn, too, more than that of all
+            drawing = drawn.var(ddof=1)
+            between = max(np.var(hulls, ddof=1) - drawing / _RESAMPLED_DRAWS, 0.0)
+            error[site] = np.sqrt(between + drawing / n_draws)
     return AccessibleVolumes(fixed, error, central, everything, n_samples, fraction)
 
 
