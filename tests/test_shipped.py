@@ -107,7 +107,7 @@ def test_texts_quote_crystals(reference):
     D = {
         volume: compared(
             comparison, quantity="tracer_D_cm2_s", phase="crystal", li_per_formula=6.25,
-            volume_ratio=volume,
+            volume_ratio=volume, supercell=1,
         )
         for volume in (1.12, 1.17)
     }  # fmt: skip
@@ -120,6 +120,29 @@ def test_texts_quote_crystals(reference):
     agree = (barriers["agreement"] == "agrees").sum()
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
     assert f"{words[agree]} of {words[len(barriers)]} activation energies" in text("README.md")
+
+
+def test_texts_quote_crystals_of_two_sizes(reference):
+    comparison = pd.read_csv(reference / "comparison.csv")
+    crystals = comparison[
+        (comparison["quantity"] == "tracer_D_cm2_s") & (comparison["li_per_formula"] == 6.25)
+    ]
+    large, small = (
+        [
+            number(1e6 * row["this_work"], 1e6 * row["this_work_std"], 1)
+            for volume in (1.01, 1.12)
+            for row in [compared(crystals, phase="crystal", supercell=n, volume_ratio=volume)]
+        ]
+        for n in (2, 1)
+    )
+    assert (
+        f"D at 101 and 112 % is {' and '.join(large)} in 10⁻⁶ cm²/s (one crystal each), in one "
+        f"cell {' and '.join(small)} (three)"
+    ) in text("docs/diffusion.md")
+    # "no faster in 2x2x2 cells"
+    ratios = crystals[(crystals["phase"] == "crystal") & (crystals["volume_ratio"] == 1.12)]
+    assert (ratios["agreement"] == "differs").all()
+    assert ratios["ratio"].max() < 0.8
 
 
 def test_the_readme_quotes_the_network_crystals(reference):
@@ -138,7 +161,7 @@ def test_the_readme_quotes_the_network_crystals(reference):
 
 def test_texts_quote_back_jumps(reference):
     table = pd.read_csv(reference / "back_jumps.csv")
-    table = table[table["run"].str.contains("^C-Li6.25")]
+    table = table[table["run"].str.contains("^C-Li6.25.*-1x1x1-")]
     percent = table.groupby("volume_ratio")["back_jumps_percent"].mean().round().astype(int)
     at = [str(percent[volume]) for volume in (1.01, 1.12, 1.17)]
     assert f"{at[0]}, {at[1]} and {at[2]} % at 101, 112 and 117 %" in text(

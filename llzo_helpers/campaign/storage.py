@@ -115,8 +115,11 @@ def _encoded(value: Any, arrays: dict[str, Any]) -> Any:
             return {"vector": [value.dtype.str, value.tolist()]}
         case np.ndarray():
             name = f"array_{len(arrays)}"
+            if value.dtype.kind == "i":
+                arrays[name] = _by_columns(_in_few_bits(value))
+                return {"array": name, "dtype": value.dtype.str}
             large = value.dtype == float and value.size > LARGE
-            arrays[name] = _by_columns(value.astype(np.float32) if large else value)
+            arrays[name] = value.astype(np.float32) if large else value
             return {"array": name}
         case list():
             return [inside(part) for part in value]
@@ -144,7 +147,16 @@ def _encoded(value: Any, arrays: dict[str, Any]) -> Any:
 
 def _by_columns(array: NDArray[Any]) -> NDArray[Any]:
     """Return a table of whole numbers by columns: what an ion does in time compresses better."""
-    return np.asfortranarray(array) if array.ndim == 2 and array.dtype.kind == "i" else array
+    return np.asfortranarray(array) if array.ndim == 2 else array
+
+
+def _in_few_bits(array: NDArray[np.signedinteger]) -> NDArray[np.signedinteger]:
+    """Return whole numbers in as few bits as hold all of them."""
+    low, high = int(array.min(initial=0)), int(array.max(initial=0))
+    for kind in (np.int8, np.int16, np.int32):
+        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+            return array.astype(kind)
+    return array
 
 
 def _single(tree: Any) -> Any:
@@ -166,6 +178,8 @@ def _decoded(tree: Any, arrays: Any) -> Any:
     match tree:
         case list():
             return [inside(part) for part in tree]
+        case {"array": name, "dtype": dtype}:
+            return np.ascontiguousarray(arrays[name], dtype=dtype)
         case {"array": name}:
             return _doubles(arrays[name])
         case {"vector": [dtype, numbers]}:
