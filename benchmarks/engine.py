@@ -39,7 +39,7 @@ def main() -> None:
                 "li_per_formula": 6.25,
                 "volume_ratio": 1.01,
                 "md_potential": "bush1994_woodley1999",
-                "temperature_K": [900 + 50 * k for k in range(n_runs)],
+                "temperature_K": [910 + 50 * k for k in range(n_runs)],  # no sites, as at 1100 K
             }
         ],
     }
