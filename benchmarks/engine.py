@@ -39,7 +39,8 @@ def main() -> None:
                 "li_per_formula": 6.25,
                 "volume_ratio": 1.01,
                 "md_potential": "bush1994_woodley1999",
-                "temperature_K": [910 + 50 * k for k in range(n_runs)],  # no sites, as at 1100 K
+                # never 1100 K, at which sites would be analysed
+                "temperature_K": [910 + 50 * k for k in range(n_runs)],
             }
         ],
     }

@@ -13,7 +13,6 @@ from llzo_helpers.analysis.arrhenius import Arrhenius, fit_arrhenius
 from llzo_helpers.analysis.conductivity import collective_diffusion_coefficient, haven_ratio
 from llzo_helpers.analysis.diffusion import (
     TracerDiffusion,
-    combine_replicas,
     tracer_diffusion_coefficient,
 )
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, MIN_LAGS
@@ -27,8 +26,7 @@ from llzo_helpers.campaign.observed import ObservedRun
 from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
     SystemKey,
-    freedom_of,
-    one_jump_of,
+    combined_D,
     run_columns,
     system_key,
 )
@@ -226,13 +224,7 @@ def combine(diffusion: pd.DataFrame) -> pd.DataFrame:
     diffusion = with_glass_spread(diffusion)
     keys = [*SYSTEM_COLUMNS, "temperature_K"]
     for key, group in diffusion.groupby(keys, dropna=False, sort=False):
-        mean = combine_replicas(
-            group["tracer_D_cm2_s"].to_list(),
-            group["tracer_D_std_cm2_s"].to_list(),
-            group["upper_bound"].to_list(),
-            freedom_of(group),
-            one_jump_of(group),
-        )
+        mean = combined_D(group)
         rows.append(
             {
                 **dict(zip(keys, key, strict=True)),

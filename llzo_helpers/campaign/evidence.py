@@ -17,7 +17,7 @@ from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.paper import STANDARD_ERRORS, accessible_over_static, paper_label
 from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
-    one_jump_of,
+    combined_D,
     read_table,
     table_path,
     with_error,
@@ -275,15 +275,14 @@ def combined(rows: pd.DataFrame, spec: Quantity, note: str = "") -> Measured:
     """Return the mean of a quantity over rows, as of replicas; of residence times that of logs."""
     values = rows[spec.value].to_numpy(float)
     stds = rows[spec.std].to_numpy(float) if spec.std else np.zeros(len(values))
-    freedom = rows[spec.freedom].to_list() if spec.freedom in rows else None
     if spec is QUANTITIES["D"]:
-        bounds = rows["upper_bound"].to_list()
-        mean = combine_replicas(values, stds, bounds, freedom, one_jump_of(rows))
+        mean = combined_D(rows)
         # a D that is not clearly above zero is known from above only
         width = interval_width(STANDARD_ERRORS, mean.degrees_of_freedom)
         bounded = mean.upper_bound or mean.value < width * mean.std
         limit = mean.limit if bounded else None
         return Measured(mean.value, mean.std, limit, (), note, mean.degrees_of_freedom)
+    freedom = rows[spec.freedom].to_list() if spec.freedom in rows else None
     of, back = (np.log, np.exp) if spec.ratio else (np.asarray, np.asarray)
     mean = combine_replicas(of(values), stds / values if spec.ratio else stds, None, freedom)
     value = float(back(mean.value))

@@ -18,7 +18,7 @@ from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.campaign.tables import (
     SYSTEM_COLUMNS,
     against_volume,
-    one_jump_of,
+    combined_D,
     read_table,
     save_table,
     value_or_bound,
@@ -234,17 +234,18 @@ def _replicas_combined(table: pd.DataFrame, compared: Compared) -> list[dict[Any
     rows = table[table[value].notna() & table[std].notna()]
     order = ["phase", "md_potential", "li_per_formula", "volume_ratio"]
     rows = rows.sort_values(order, ascending=[False, True, True, True], kind="stable")
-    # elsewhere the column is about the D beside the quantity
-    bounded = value == "tracer_D_cm2_s"
     keys = [key for key in (*SYSTEM_COLUMNS, "temperature_K") if key in rows]
     combined = []
     for key, group in rows.groupby(keys, dropna=False, sort=False):
-        mean = combine_replicas(
-            group[value].to_list(),
-            group[std].to_list(),
-            group["upper_bound"].to_list() if bounded else None,
-            group[compared.freedom].to_list() if compared.freedom in group else None,
-            one_jump_of(group) if bounded else None,
+        mean = (
+            combined_D(group)
+            if value == "tracer_D_cm2_s"
+            else combine_replicas(
+                group[value].to_list(),
+                group[std].to_list(),
+                None,
+                group[compared.freedom].to_list() if compared.freedom in group else None,
+            )
         )
         combined.append(
             {

@@ -15,7 +15,7 @@ from llzo_helpers.campaign.model import AnyRun, Campaign
 from llzo_helpers.campaign.site_exports import network_as_graphml, sites_as_cif, sites_as_extxyz
 from llzo_helpers.campaign.site_tables import site_table
 from llzo_helpers.campaign.sites import RunSites
-from llzo_helpers.campaign.storage import DAMAGES
+from llzo_helpers.campaign.storage import DAMAGES, in_few_bits
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import (
     read_json,
@@ -47,7 +47,8 @@ def save_sites(campaign: Campaign, system: RunSites) -> None:
     with written_aside(directory / "assignments.npz") as aside, aside.open("wb") as file:
         np.savez_compressed(
             file,
-            assignments=_in_few_bits(system.analysis.assignments, system.analysis.n_sites),
+            # numbers that others may calculate with
+            assignments=in_few_bits(system.analysis.assignments, least=16),
             confidences=system.analysis.confidences.astype(np.float16),
             frame_interval_ps=system.frame_interval_ps,
             cell=system.analysis.cell,
@@ -64,11 +65,6 @@ def save_sites(campaign: Campaign, system: RunSites) -> None:
             "versions": {name: version(name) for name in ("llzo-notebooks", "numpy", "scipy")},
         },
     )
-
-
-def _in_few_bits(assignments: NDArray[np.integer], n_sites: int) -> NDArray[np.integer]:
-    """Return assignments in 16 bits, or in 32 where a large cell has more sites than that."""
-    return assignments.astype(np.promote_types(np.int16, np.min_scalar_type(-n_sites)))
 
 
 def network_as_json(network: "nx.DiGraph[int]") -> dict[str, Any]:

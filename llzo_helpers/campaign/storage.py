@@ -116,7 +116,7 @@ def _encoded(value: Any, arrays: dict[str, Any]) -> Any:
         case np.ndarray():
             name = f"array_{len(arrays)}"
             if value.dtype.kind == "i":
-                arrays[name] = _by_columns(_in_few_bits(value))
+                arrays[name] = _by_columns(in_few_bits(value))
                 return {"array": name, "dtype": value.dtype.str}
             large = value.dtype == float and value.size > LARGE
             arrays[name] = value.astype(np.float32) if large else value
@@ -150,11 +150,12 @@ def _by_columns(array: NDArray[Any]) -> NDArray[Any]:
     return np.asfortranarray(array) if array.ndim == 2 else array
 
 
-def _in_few_bits(array: NDArray[np.signedinteger]) -> NDArray[np.signedinteger]:
-    """Return whole numbers in as few bits as hold all of them."""
+def in_few_bits(array: NDArray[np.integer], *, least: int = 8) -> NDArray[np.integer]:
+    """Return whole numbers in as few bits as hold all of them, and no fewer than so many."""
     low, high = int(array.min(initial=0)), int(array.max(initial=0))
     for kind in (np.int8, np.int16, np.int32):
-        if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max:
+        limits = np.iinfo(kind)
+        if limits.bits >= least and limits.min <= low and high <= limits.max:
             return array.astype(kind)
     return array
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from llzo_helpers.analysis.diffusion import Combined, combine_replicas
 from llzo_helpers.campaign.model import AnyRun, Campaign
 from llzo_helpers.campaign.observed import ObservedRun
 from llzo_helpers.campaign.provenance import made_with, require_made_with
@@ -80,14 +81,20 @@ def value_or_bound(row: Mapping[Any, Any]) -> str:
     return with_error(1e5 * row["tracer_D_cm2_s"], 1e5 * row["tracer_D_std_cm2_s"])
 
 
-def freedom_of(rows: pd.DataFrame) -> list[float] | None:
-    """Return the degrees of freedom of the standard errors of D, if a table has them."""
-    return rows["tracer_D_freedom"].to_list() if "tracer_D_freedom" in rows else None
+def combined_D(rows: pd.DataFrame) -> Combined:
+    """Return the mean of the D of replicas, with what their table says of the errors.
 
-
-def one_jump_of(rows: pd.DataFrame) -> list[float] | None:
-    """Return the D of one jump in each run, if a table has them."""
-    return rows["one_jump_D_cm2_s"].to_list() if "one_jump_D_cm2_s" in rows else None
+    Parameters
+    ----------
+    rows
+        Of `diffusion.csv`; degrees of freedom, and D of one jump, are used where there are any.
+    """
+    known = [
+        rows[column].to_list() if column in rows else None
+        for column in ("tracer_D_freedom", "one_jump_D_cm2_s")
+    ]
+    D = rows[["tracer_D_cm2_s", "tracer_D_std_cm2_s", "upper_bound"]]
+    return combine_replicas(*(D[column].to_list() for column in D), *known)
 
 
 def with_error(value: float, std: float) -> str:

@@ -24,7 +24,7 @@ from llzo_helpers.campaign.paper import paper_values
 from llzo_helpers.campaign.paper_sites import definitions_of_run
 from llzo_helpers.campaign.settings import SiteSettings
 from llzo_helpers.campaign.site_analysis import analyse_sites
-from llzo_helpers.campaign.site_files import _in_few_bits, network_as_json, save_sites
+from llzo_helpers.campaign.site_files import network_as_json, save_sites
 from llzo_helpers.campaign.site_panels import (
     VolumePanel,
     density_panel,
@@ -44,6 +44,7 @@ from llzo_helpers.campaign.site_tables import (
     warning_table,
 )
 from llzo_helpers.campaign.sites import RunSites, analyse_run, ranges_over_definitions
+from llzo_helpers.campaign.storage import in_few_bits
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.figure4 import figure_4
@@ -306,7 +307,7 @@ class TestFiles:
     @pytest.mark.parametrize(("n_sites", "bits"), [(72, 16), (2**15, 16), (36_864, 32)])
     def test_numbers_of_sites_fit(self, n_sites, bits):
         assignments = np.array([[n_sites - 1, -1]], dtype=np.int32)
-        written = _in_few_bits(assignments, n_sites)
+        written = in_few_bits(assignments, least=16)
         assert written.tolist() == assignments.tolist()
         assert written.dtype == f"int{bits}"
 
