@@ -139,6 +139,23 @@ def test_texts_quote_crystals_of_two_sizes(reference):
         f"D at 101 and 112 % is {' and '.join(large)} in 10⁻⁶ cm²/s (one crystal each), in one "
         f"cell {' and '.join(small)} (three)"
     ) in text("docs/diffusion.md")
+    sites = pd.read_csv(reference / "sites.csv").set_index("run")
+    walk = (
+        1e6
+        * sites.filter(regex="^C-Li6.25-V112-", axis="index")[["jump_D_cm2_s", "jump_D_std_cm2_s"]]
+    )
+    whole = walk.filter(like="2x2x2", axis="index").iloc[0]
+    cells = walk.filter(like="1x1x1", axis="index")["jump_D_cm2_s"]
+    assert (
+        f"{number(*whole, 0)} in 1488 atoms, and {cells.min():.0f} to {cells.max():.0f} in one cell"
+    ) in text("docs/diffusion.md")
+    kinds = pd.read_csv(reference / "site_kinds.csv").query("kind == '48g'").set_index("run")
+    volumes = kinds.filter(regex="^C-Li6.25-V112-", axis="index")["accessible_volume_A3"]
+    large_site = volumes.filter(like="2x2x2").iloc[0]
+    small_sites = volumes.filter(like="1x1x1")
+    assert (
+        f"({small_sites.min():.1f} to {small_sites.max():.1f} instead of {large_site:.1f} Å³)"
+    ) in text("docs/diffusion.md")
     expanded = compared(crystals, phase="crystal", supercell=2, volume_ratio=1.12)
     ratio = number(expanded["ratio"], expanded["this_work_std"] / expanded["paper"], 2)
     assert f"{ratio} times in one of 2×2×2 cells" in text("README.md")
