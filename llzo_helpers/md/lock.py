@@ -14,6 +14,7 @@ that start within the same second could still both get in.
 
 import fcntl
 import os
+import random
 import re
 import socket
 import tempfile
@@ -28,6 +29,7 @@ from llzo_helpers.errors import InputError
 
 _TOUCH_SECONDS = 30
 _STALE_SECONDS = 300
+_LOOK_SECONDS = 10  # a look takes microseconds, unless the node is busy
 _RECORD = re.compile(r"process (?P<pid>\d+) on (?P<host>\S+?)(, Slurm job (?P<job>[\d_]+))?$")
 
 
@@ -108,12 +110,16 @@ def slurm_job(record: str) -> str | None:
 
 
 def _acquire(descriptor: int, path: Path) -> bool:
-    """Take the lock; wait no longer than another process may need to look at it."""
-    for attempt in range(5):
-        if _flock(descriptor, path, fcntl.LOCK_EX):
-            return True
-        time.sleep(0.02 * attempt)
-    return False
+    """Take the lock; wait for those who only look at it, as `holder` does with a shared lock."""
+    deadline = time.monotonic() + _LOOK_SECONDS
+    while not _flock(descriptor, path, fcntl.LOCK_EX):
+        # a shared lock is refused by a holder, not by who looks
+        if not _flock(descriptor, path, fcntl.LOCK_SH) or time.monotonic() > deadline:
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        # at random, so that two who want it do not try in step
+        time.sleep(random.uniform(0, 0.01))
+    return True
 
 
 def _flock(descriptor: int, path: Path, operation: int) -> bool:

@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -125,6 +127,33 @@ def test_a_requeued_job_finds_its_own_lock_stale(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "42")
     with locked(tmp_path):
         assert slurm_job((tmp_path / "lock").read_text().strip()) == "42"
+
+
+def test_who_takes_the_lock_waits_for_a_look_that_lasts(tmp_path: Path):
+    """As of a process that looks and is then not given the processor for a while."""
+    with (tmp_path / "lock").open("w") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        threading.Timer(1.0, fcntl.flock, (look, fcntl.LOCK_UN)).start()
+        with locked(tmp_path):
+            assert holder(tmp_path) is not None
+
+
+def test_of_many_who_want_the_lock_at_once_one_gets_it(tmp_path: Path):
+    start, gone = threading.Barrier(8), threading.Barrier(8)
+
+    def take(_: int) -> bool:
+        start.wait()
+        try:
+            with locked(tmp_path):
+                gone.wait()
+                return True
+        except InputError:
+            gone.wait()
+            return False
+
+    with ThreadPoolExecutor(8) as takers:
+        for _ in range(50):
+            assert sum(takers.map(take, range(8))) == 1
 
 
 def test_looking_does_not_disturb_who_takes_the_lock(tmp_path: Path):
