@@ -224,7 +224,11 @@ def _files(directory: Path, patterns: Iterable[str]) -> list[Path]:
 
 
 def _pack(archive: Path, directory: Path, files: Iterable[Path]) -> None:
-    with written_aside(archive) as aside, tarfile.open(aside, "w:xz", preset=9) as packed:
+    with (
+        written_aside(archive) as aside,
+        lzma.open(aside, "wb", preset=9 | lzma.PRESET_EXTREME) as stream,
+        tarfile.open(fileobj=stream, mode="w") as packed,
+    ):
         for path in files:
             # without date and owner: the same results make the same archive
             entry = tarfile.TarInfo(path.relative_to(directory).as_posix())

@@ -55,8 +55,8 @@ class NetworkResults:
         theta (k = 3) of random networks with the same degrees.
     frame_intervals_ps : dict of float
         Time between frames.
-    graphs : dict of networkx.DiGraph
-        The network.
+    probabilities : dict of ndarray, shape [from, to]
+        Of a jump from the first site to the second, per frame.
     """
 
     table: pd.DataFrame
@@ -64,7 +64,7 @@ class NetworkResults:
     by_length: dict[str, Dependence]
     rewired: dict[str, FloatArray]
     frame_intervals_ps: dict[str, float]
-    graphs: dict[str, "nx.DiGraph[int]"]
+    probabilities: dict[str, FloatArray]
 
     @property
     def first_replicas(self) -> pd.DataFrame:
@@ -113,7 +113,7 @@ def analyse_networks(campaign: Campaign, diffusion: pd.DataFrame) -> NetworkResu
         by_length={label: network.by_length for label, network in first.items()},
         rewired={label: network.rewired for label, network in first.items()},
         frame_intervals_ps={label: network.frame_interval_ps for label, network in first.items()},
-        graphs={label: network.graph for label, network in first.items()},
+        probabilities={label: network.probabilities for label, network in first.items()},
     )
 
 
@@ -126,7 +126,7 @@ class _RunNetwork:
     by_length: Dependence
     rewired: FloatArray
     frame_interval_ps: float
-    graph: "nx.DiGraph[int]"
+    probabilities: FloatArray
 
 
 def _analyse_network(campaign: Campaign, run: AnyRun) -> _RunNetwork | None:
@@ -150,7 +150,7 @@ def _analyse_network(campaign: Campaign, run: AnyRun) -> _RunNetwork | None:
         ),
         rewired=rewired_order_parameters(network.graph, draws=5, seed=seed),
         frame_interval_ps=network.frame_interval_ps,
-        graph=network.graph,
+        probabilities=nx.to_numpy_array(network.graph, weight="probability"),
     )
 
 

@@ -100,7 +100,16 @@ class RunSites:
     diffusion: JumpDiffusion
     density: ProbabilityDensity
     """Of the ions; in an intact garnet, folded into one cell of the crystal."""
-    network: "nx.DiGraph[int]"
+
+    @cached_property
+    def network(self) -> "nx.DiGraph[int]":
+        """The sites and the jumps between them, see `site_network`."""
+        return site_network(
+            self.analysis.centres,
+            self.analysis.cell,
+            self.statistics,
+            {"kind": self.kinds.tolist(), "static_volume": self.static_volume.tolist()},
+        )
 
     @cached_property
     def stays(self) -> Stays:
@@ -181,7 +190,6 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
     minimum_frames = max(1, round(settings.minimum_stay_ps / interval))
     stays = find_stays(sites.assignments, sites.n_sites, minimum_frames=minimum_frames)
     statistics = jump_statistics(stays, interval)
-    static = surroundings.static_volumes()
     explored = explored_positions(trajectory, mobile, sites)
     return RunSites(
         run=run,
@@ -213,7 +221,7 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
         ),
         coordination=coordination,
         kinds=kinds,
-        static_volume=static,
+        static_volume=surroundings.static_volumes(),
         polyhedron_volume=surroundings.polyhedron_volumes(),
         accessible=accessible_volumes(explored, n_samples=settings.hull_samples),
         diffusion=jump_diffusion(stays, sites.centres, cell, interval),
@@ -224,12 +232,6 @@ def analyse_run(run: AnyRun, trajectory: Trajectory, settings: SiteSettings) -> 
             spacing=DENSITY_SPACING_A,
             repeats=crystal_cells(run, framework),
             smoothing=DENSITY_SMOOTHING_A,
-        ),
-        network=site_network(
-            sites.centres,
-            cell,
-            statistics,
-            {"kind": kinds.tolist(), "static_volume": static.tolist()},
         ),
     )
 

@@ -1,9 +1,8 @@
 """Results of an analysis as one file that any program can read: arrays of NumPy and JSON.
 
 A zip archive (`.npz`) of the arrays, and `tree`, JSON that says how they belong together and holds
-short vectors itself. What is many numbers is in single precision, like the frames that it comes
-from: long arrays, and what the nodes and edges of a network carry. What JSON
-has no word for is a mapping with one key: `array`, `vector`, `tuple`, `dict`, `graph`, `table`, or
+short vectors itself. Long arrays are in single precision, like the frames that they come from. What
+JSON has no word for is a mapping with one key: `array`, `vector`, `tuple`, `dict`, `table`, or
 `class`, a dataclass or model of this package.
 """
 
@@ -18,7 +17,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -41,15 +39,14 @@ DAMAGES = (
 
 
 def store(path: Path, result: Any, record: Mapping[str, Any]) -> None:
-    """Write a result: numbers, texts, arrays, tables, networks, dataclasses, and nests of these.
+    """Write a result: numbers, texts, arrays, tables, dataclasses, and nests of these.
 
     Parameters
     ----------
     path
         Of the file, which is written completely or not at all.
     result
-        What `load` returns, with arrays of more than `LARGE` numbers, and the numbers in networks,
-        in single precision.
+        What `load` returns, with arrays of more than `LARGE` numbers in single precision.
     record
         What it is of, in words of JSON.
     """
@@ -127,10 +124,6 @@ def _encoded(value: Any, arrays: dict[str, Any]) -> Any:
             return {"tuple": [inside(part) for part in value]}
         case dict():
             return {"dict": [[inside(key), inside(part)] for key, part in value.items()]}
-        case nx.DiGraph():
-            nodes = [[node, _single(inside(data))] for node, data in value.nodes(data=True)]
-            edges = [[a, b, _single(inside(data))] for a, b, data in value.edges(data=True)]
-            return {"graph": [nodes, edges]}
         case pd.DataFrame():
             return {"table": inside({str(name): list(value[name]) for name in value})}
         case BaseModel():
@@ -160,18 +153,6 @@ def in_few_bits(array: NDArray[np.integer], *, least: int = 8) -> NDArray[np.int
     return array
 
 
-def _single(tree: Any) -> Any:
-    """Return JSON with its numbers rounded to single precision."""
-    match tree:
-        case float():
-            return float(str(np.float32(tree)))
-        case list():
-            return [_single(part) for part in tree]
-        case dict():
-            return {key: _single(part) for key, part in tree.items()}
-    return tree
-
-
 def _decoded(tree: Any, arrays: Any) -> Any:
     def inside(part: Any) -> Any:
         return _decoded(part, arrays)
@@ -189,11 +170,6 @@ def _decoded(tree: Any, arrays: Any) -> Any:
             return tuple(inside(part) for part in parts)
         case {"dict": items}:
             return {inside(key): inside(part) for key, part in items}
-        case {"graph": [nodes, edges]}:
-            graph: nx.DiGraph[int] = nx.DiGraph()
-            graph.add_nodes_from((node, inside(data)) for node, data in nodes)
-            graph.add_edges_from((a, b, inside(data)) for a, b, data in edges)
-            return graph
         case {"table": columns}:
             return pd.DataFrame(inside(columns))
         case {"class": name, "fields": fields}:

@@ -76,6 +76,8 @@ class ProgressLine:
             # only trajectories of other programs
             return "analysing"
         steps = sum(self._steps())
+        # what an interrupted run had made of a segment is made again
+        self._steps_at_start = min(self._steps_at_start, steps)
         rate = (steps - self._steps_at_start) / elapsed_s
         finished = sum(finished_as_asked(*run) for run in self._runs.items())
         line = f"runs {finished}/{len(self._runs)}, MD {steps / self._total:4.0%}"

@@ -7,6 +7,7 @@ import ipywidgets as widgets
 import pandas as pd
 
 from llzo_helpers.analysis.networks.gop import graph_order_parameter
+from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.site_panels import density_panel
 from llzo_helpers.campaign.sites import RunSites
 from llzo_helpers.errors import InputError
@@ -78,7 +79,7 @@ def explore_density(systems: Mapping[str, RunSites]) -> widgets.VBox:
 
 
 def explore_order_parameter(
-    table: pd.DataFrame, graphs: Mapping[str, Any], mobile: str = "Li"
+    table: pd.DataFrame, probabilities: Mapping[str, FloatArray], mobile: str = "Li"
 ) -> widgets.VBox:
     """Return sliders for the exponent and the bins, with the order parameter against D.
 
@@ -86,8 +87,8 @@ def explore_order_parameter(
     ----------
     table
         `gop.csv`.
-    graphs
-        The network of each system.
+    probabilities : mapping of str to ndarray, shape [from, to]
+        Of jumps in the network of each system, see `graph_order_parameter`.
     mobile
         Elements of the ions, for the axis.
     """
@@ -101,8 +102,8 @@ def explore_order_parameter(
 
     def update(change: Any = None) -> None:
         values = {
-            system: graph_order_parameter(graph, exponent=exponent.value, bins=bins.value or None)
-            for system, graph in graphs.items()
+            system: graph_order_parameter(jumps, exponent=exponent.value, bins=bins.value or None)
+            for system, jumps in probabilities.items()
         }
         figure = figure_3a(
             table.assign(

@@ -134,8 +134,8 @@ def test_networks_of_a_campaign(campaign, diffusion):
     networks = analyse_networks(campaign, diffusion)
     table = networks.table
     assert list(table["volume_ratio"]) == sorted(table["volume_ratio"])
-    graph = networks.graphs[table["system"][0]]
-    assert table["gop_k3"][0] == pytest.approx(graph_order_parameter(graph).value)
+    probabilities = networks.probabilities[table["system"][0]]
+    assert table["gop_k3"][0] == pytest.approx(graph_order_parameter(probabilities).value)
     # a walk on a cubic lattice of edge a with the rate k to each neighbour: D = k a^2
     for row in table.to_dict("records"):
         number = next(n for n, d in enumerate(diffusion["run"]) if d == row["run"])

@@ -64,3 +64,16 @@ def test_only_what_was_asked_for_counts(campaign: Campaign):
     assert ProgressLine(campaign, [other.name]).line(60) == "runs 1/1, MD 100%, analysing"
     spectrum = f"vibration/{campaign.vibration_runs[0].name}"
     assert ProgressLine(campaign, [spectrum]).line(60) == "runs 0/1, MD   0%"
+
+
+def test_a_segment_that_is_made_again_does_not_slow_the_estimate(campaign: Campaign):
+    """An interrupted run left 900 steps of a segment, which are dropped as it goes on."""
+    folder = campaign.run_directory(campaign.runs[0])
+    part = folder / "segment_0000.part"
+    part.mkdir(parents=True)
+    (part / "thermo.csv").write_text("step\n0\n900\n")
+    progress = ProgressLine(campaign)
+    (part / "thermo.csv").write_text("step\n0\n")
+    assert progress.line(1) == "runs 0/3, MD   0%"
+    (part / "thermo.csv").write_text("step\n0\n600\n")
+    assert progress.line(60) == "runs 0/3, MD   2%, 10 steps/s, 40.7 min of MD left"
