@@ -152,11 +152,16 @@ class Examples:
 
     def preparation(self) -> go.Figure:
         made = self.glass_rows().drop_duplicates(GLASS_COLUMNS)[GLASS_COLUMNS][:2]
-        changes = ("lags of 10 → 100 ps", "quench_K_ps 5 → 200, relax_cell no → yes")
+        changes = {
+            "lag": "lags of 10 → 100 ps",
+            "made": "quench_K_ps 5 → 200, relax_cell no → yes",
+        }
         numbers = {"factor": 0.5, "factor_low_95": 0.3, "factor_high_95": 0.9}
-        return amorphous.preparation_figure(
-            pd.concat([made.assign(change=change, **numbers) for change in changes])
-        )
+        rows = [
+            made.assign(effect=effect, change=change, **numbers)
+            for effect, change in changes.items()
+        ]
+        return amorphous.preparation_figure(pd.concat(rows))
 
     def framework(self) -> go.Figure:
         times = np.arange(10.0)

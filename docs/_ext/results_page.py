@@ -11,7 +11,7 @@ from llzo_helpers.campaign.model import load_campaign
 from llzo_helpers.campaign.verdicts import UNDECIDED
 from llzo_helpers.figures.register import load_figure
 from llzo_helpers.jobs.export import draw_pictures
-from llzo_helpers.jobs.report_claims import comparison_verdict
+from llzo_helpers.jobs.report_claims import comparison_verdict, told_once
 from llzo_helpers.paths import RESULTS
 
 DOCS = Path(__file__).parents[1]
@@ -61,8 +61,8 @@ def claims() -> str:
         ]
         return _by_topic(pd.DataFrame(rules))
     table = judge_claims(read_evidence(load_campaign(CAMPAIGN)))
-    reasons = table["why"].where(table["why"] == "", "*" + table["why"] + "*")
-    table["this campaign"] = table["numbers"] + " " + reasons
+    reasons = [f" *{why}*" if why else "" for why in told_once(table)]
+    table["this campaign"] = table["numbers"] + reasons
     table = table.rename(columns={"claim": "the paper"})
     undecided = table["verdict"] == UNDECIDED
     columns = ["topic", "the paper", "where", "this campaign", "verdict"]

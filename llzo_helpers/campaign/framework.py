@@ -144,8 +144,8 @@ def departure(row: Mapping[Any, Any]) -> str:
     return "rearranged" if all(msd > CAGE_A**2 for msd in _travelled(row).values()) else ""
 
 
-def framework_warnings(table: pd.DataFrame) -> list[str]:
-    """Return what to mind of the frameworks in `framework.csv`, a sentence per run."""
+def framework_warnings(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return what to mind of the frameworks in `framework.csv`, each run with a sentence."""
     warnings = []
     for row in table.to_dict("records"):
         word = departure(row)
@@ -157,7 +157,7 @@ def framework_warnings(table: pd.DataFrame) -> list[str]:
             if row["unexpected"]
             else "little is left of the structure that another potential made: it rearranged"
         )
-        warnings.append(f"{row['run']}: {what} (displacement in half the run, Å: {told})")
+        warnings.append((row["run"], f"{what} (displacement in half the run, Å: {told})"))
     return warnings
 
 

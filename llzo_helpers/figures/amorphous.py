@@ -150,6 +150,9 @@ def quench_figure(energy: pd.DataFrame) -> go.Figure:
     return figure
 
 
+_MARKERS = (*SYMBOLS, *(f"{symbol}-open" for symbol in SYMBOLS))
+
+
 @registered("preparation")
 def preparation_figure(table: pd.DataFrame) -> go.Figure:
     """Factors in D due to lag, age and how glasses were made, with 95 % intervals.
@@ -159,7 +162,8 @@ def preparation_figure(table: pd.DataFrame) -> go.Figure:
     table
         Of `llzo_helpers.campaign.preparation.preparation_effects`.
     """
-    changes = list(dict.fromkeys(table["change"]))
+    by_effect = [rows for _, rows in table.groupby("effect", sort=False)]
+    changes = list(dict.fromkeys(pd.concat(by_effect)["change"]))
     figure = new_figure(
         x="factor in D",
         y="",
@@ -190,7 +194,7 @@ def preparation_figure(table: pd.DataFrame) -> go.Figure:
             mode="markers",
             marker={
                 "color": potential_colour(first["md_potential"]),
-                "symbol": SYMBOLS[index % len(SYMBOLS)],
+                "symbol": _MARKERS[index % len(_MARKERS)],
                 "size": 10,
             },
             name=f"{system_label(first | _ANY_GLASS)}, {first['temperature_K']:g} K",

@@ -1,12 +1,13 @@
 """What diffusion coefficients are based on: mean squared displacements and Arrhenius plots."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from scipy.optimize import isotonic_regression
 
 from llzo_helpers.analysis.arrhenius import Arrhenius
 from llzo_helpers.analysis.diffusion import TracerDiffusion
@@ -57,18 +58,21 @@ def msd_figure(
         ),
         x="lag t (ps)",
         y="MSD (Å<sup>2</sup>)",
-        height=145,
+        height=_MSD_HEIGHT,
         subplots={"shared_yaxes": "all", "shared_xaxes": "all"},
         showlegend=False,
     )
+    everything = np.concatenate(
+        [r.msd_A2 for results in systems.values() for r in results.values()]
+    )
+    low, high = np.log10(everything.min()) - 0.2, np.log10(everything.max()) + 0.3
     for (system, results), place in zip(systems.items(), places, strict=True):
         colour = looks[system].colour if looks else BLACK
-        for towards, (name, result) in zip(
-            np.linspace(-0.7, 0.7, len(results)) if len(results) > 1 else [0.0],
-            results.items(),
-            strict=True,
-        ):
-            _add_msd(figure, name, result, shade(colour, towards), **place)
+        shades = np.linspace(-0.7, 0.7, len(results)) if len(results) > 1 else [0.0]
+        colours = [shade(colour, towards) for towards in shades]
+        for tint, (name, result) in zip(colours, results.items(), strict=True):
+            _add_msd(figure, name, result, tint, **place)
+        _name_ends(figure, results, colours, _LETTER_HEIGHT / _MSD_HEIGHT * (high - low), **place)
         lags = np.concatenate([result.lags_ps for result in results.values()])
         top = 2 * max(result.msd_A2[-1] for result in results.values())
         ends = np.array([lags.min(), lags.max()])
@@ -87,14 +91,12 @@ def msd_figure(
         type="log",
         range=[np.log10(shortest) - 0.1, np.log10(longest) + 1.2],
     )
-    everything = np.concatenate(
-        [r.msd_A2 for results in systems.values() for r in results.values()]
-    )
-    low, high = np.log10(everything.min()) - 0.2, np.log10(everything.max()) + 0.3
     figure.update_yaxes(type="log", range=[low, high])
     return figure
 
 
+_MSD_HEIGHT, _LETTER_HEIGHT = 145, 11
+"""Of a panel and of the names in it, pixels."""
 _REPLICA = re.compile(r" r\d+$")
 """In the name of a run; beside the name of the first, others would not be read."""
 
@@ -104,17 +106,8 @@ def _add_msd(
 ) -> None:
     lags, msd, std = result.lags_ps, result.msd_A2, result.msd_std_A2
     add_band(figure, lags, msd - std, msd + std, colour=colour, group=name, **place)
-    # its name is at the end of the curve
     figure.add_scatter(
-        x=lags,
-        y=msd,
-        mode="lines+text",
-        line={"color": colour, "width": 1},
-        text=[""] * (len(lags) - 1) + ["" if _REPLICA.search(name) else name],
-        textposition="middle right",
-        textfont={"size": 9, "color": colour},
-        name=name,
-        **place,
+        x=lags, y=msd, mode="lines", line={"color": colour, "width": 1}, name=name, **place
     )
     window = np.linspace(*result.fit_lags_ps, 20)
     figure.add_scatter(
@@ -122,6 +115,34 @@ def _add_msd(
         y=result.intercept + result.slope * window,
         mode="lines",
         line={"color": colour, "width": 4},
+        hoverinfo="skip",
+        **place,
+    )
+
+
+def _name_ends(
+    figure: go.Figure,
+    results: Mapping[str, TracerDiffusion],
+    colours: Sequence[str],
+    apart: float,
+    **place: int,
+) -> None:
+    """Write the names at the ends of the curves, as near as they can be with decades between."""
+    ends = sorted(
+        (result.msd_A2[-1], result.lags_ps[-1], name, colour)
+        for (name, result), colour in zip(results.items(), colours, strict=True)
+        if not _REPLICA.search(name)
+    )
+    heights, lags, names, tints = zip(*ends, strict=True)
+    steps = apart * np.arange(len(ends))
+    placed = isotonic_regression(np.log10(heights) - steps).x + steps
+    figure.add_scatter(
+        x=lags,
+        y=10**placed,
+        mode="text",
+        text=names,
+        textposition="middle right",
+        textfont={"size": 9, "color": tints},
         hoverinfo="skip",
         **place,
     )

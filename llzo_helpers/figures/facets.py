@@ -1,5 +1,6 @@
 """Figures with a panel for each potential (and temperature), and systems within it."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ def new_facets(
     places
         Where each is drawn, by its name, one place per quantity; panel by panel.
     """
-    rows = list(dict.fromkeys(look_of(name, looks).panel for name in names))
+    rows = sorted({look_of(name, looks).panel for name in names}, key=_with_numbers)
     titles = [": ".join(filter(None, (row, each))) for row in rows for each in quantities]
     several = len(quantities) > 1
     figure, places = new_panels(titles, columns=len(quantities) if several else 2, **panels)
@@ -46,6 +47,12 @@ def new_facets(
     }
     ordered = sorted(names, key=lambda name: rows.index(look_of(name, looks).panel))
     return figure, {name: of_row[look_of(name, looks).panel] for name in ordered}
+
+
+def _with_numbers(title: str) -> list[tuple[float, str]]:
+    """Return what sorts titles by their words, and by the numbers in them: 700 K before 1100 K."""
+    parts = re.split(r"(\d+)", title)
+    return [(float(part), "") if part.isdigit() else (0, part) for part in parts]
 
 
 def once(places: Mapping[str, Sequence[dict[str, int]]]) -> list[dict[str, int]]:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.figures.style import log_ticks
 
-_LETTER, _SYMBOL, _LINE = 6.4, 46, 20
+_LETTER, _SYMBOL, _LINE = 6.0, 46, 20
 """Of legends, pixels: mean width of a letter, width of an entry without its text, of a line."""
 
 
@@ -140,8 +140,12 @@ def _arrange_legend(figure: go.Figure) -> None:
         # only then does plotly fill a row before it begins the next
         trace.legendgroup = trace.legendgroup or trace.name
     margin = layout.margin
+    room = layout.width - margin.l - margin.r
     widest = _LETTER * max(len(re.sub("<.*?>", "", trace.name)) for trace in shown)
-    columns = max(1, int((layout.width - margin.l - margin.r) // (widest + _SYMBOL)))
+    columns = max(1, int(room // (widest + _SYMBOL)))
+    if len(shown) > columns:
+        # so wide that plotly, which adds 40 pixels, cannot fit another column
+        widest = max(widest, room / (columns + 1) - 39)
     height = _LINE * -(-len(shown) // columns) + 10
     figure.update_layout(
         height=layout.height + height,

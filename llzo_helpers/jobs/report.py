@@ -33,6 +33,7 @@ from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.export import FORMATS, is_scene, picture_of
 from llzo_helpers.jobs.report_claims import claims_part, comparison_verdict
 from llzo_helpers.jobs.report_tables import report_table
+from llzo_helpers.jobs.report_warnings import alike
 from llzo_helpers.md.folder import read_summary
 from llzo_helpers.potentials import load_potential, short_name
 
@@ -212,7 +213,7 @@ def write_report(campaign: Campaign) -> Path:
         claims=claims_part(campaign),
         missing=_missing(campaign),
         absent=absent,
-        warnings=_warnings(campaign, absent),
+        warnings=alike(_warnings(campaign, absent)),
         protocols=_protocols(campaign),
         own_settings=_own_settings(campaign),
         potentials=potentials,
@@ -419,9 +420,9 @@ def _missing(campaign: Campaign) -> list[tuple[str, str]]:
     return [(run.run, run.reason or "not run yet") for run in states if run.state != "done"]
 
 
-def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
-    """Warnings of the analyses, and potentials used outside their trusted range."""
-    warnings = []
+def _warnings(campaign: Campaign, absent: Absent) -> list[tuple[str, str]]:
+    """Return what each warning is of, and its text: of the analyses, and of potentials."""
+    warnings: list[tuple[str, str]] = []
     for name, column in (("diffusion", "warnings"), ("site_warnings", "warning")):
         there = table_path(campaign, name).is_file()
         try:
@@ -430,7 +431,7 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
             absent.append(("Warnings", str(error)))
             continue
         flagged = table[table[column].notna()] if len(table) else table
-        warnings += [f"{row['run']}: {row[column]}" for row in flagged.to_dict("records")]
+        warnings += [(row["run"], str(row[column])) for row in flagged.to_dict("records")]
     if table_path(campaign, "framework").is_file():
         try:
             warnings += framework_warnings(read_table(campaign, "framework", ["run", "unexpected"]))
@@ -446,19 +447,18 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
             absent.append((glass.name, str(error)))
             verdict = "glass"
         if verdict != "glass":
-            warnings.append(f"{glass.name}: the quenched cell is not a glass: {verdict}")
+            warnings.append((glass.name, f"the quenched cell is not a glass: {verdict}"))
         conditions = {"temperature_K": glass.melt_quench.superheat_K}
         potential = load_potential(glass.structure_potential)
-        warnings += [f"{glass.name}: {text}" for text in potential.warnings(conditions)]
+        warnings += [(glass.name, text) for text in potential.warnings(conditions)]
     for run in campaign.finished_runs:
         conditions = {
             "li_per_formula": run.structure.li_per_formula,
             "volume_ratio": run.structure.volume_ratio,
             "temperature_K": run.temperature_K,
         }
-        warnings += [
-            f"{run.name}: {text}" for text in load_potential(run.md_potential).warnings(conditions)
-        ]
+        potential = load_potential(run.md_potential)
+        warnings += [(run.name, text) for text in potential.warnings(conditions)]
         summary = _run_summary(campaign, run.name, absent) or {}
         if summary.get("extrapolations"):
             elements = ", ".join(
@@ -466,11 +466,12 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[str]:
                 for name, count in summary.items()
                 if name.startswith("extrapolations_") and count
             )
-            warnings.append(
-                f"{run.name}: {summary['extrapolations']} symmetry functions outside the training "
-                f"range of {run.md_potential} ({elements}) in {summary['steps']} steps, "
+            text = (
+                f"{summary['extrapolations']} symmetry functions outside the training range of "
+                f"{run.md_potential} ({elements}) in {summary['steps']} steps, "
                 f"{summary['extrapolations'] / summary['steps']:.1g} a step"
             )
+            warnings.append((run.name, text))
     return warnings
 
 

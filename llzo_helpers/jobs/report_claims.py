@@ -75,7 +75,7 @@ def comparison_verdict(campaign: Campaign) -> list[str]:
 def claims_html(claims: pd.DataFrame) -> str:
     """Return claims as a table that wraps, each topic under its name."""
     parts, topic = [], ""
-    for row in claims.to_dict("records"):
+    for row in claims.assign(why=told_once(claims)).to_dict("records"):
         if row["topic"] != topic:
             topic = row["topic"]
             parts.append(f'<tr><th class="left" colspan="3">{escape(topic)}</th></tr>')
@@ -89,6 +89,22 @@ def claims_html(claims: pd.DataFrame) -> str:
         f'<table class="claims"><thead><tr>{heads}</tr></thead><tbody>{"".join(parts)}'
         "</tbody></table>"
     )
+
+
+def told_once(claims: pd.DataFrame) -> list[str]:
+    """Return the reasons of claims in words, those given before by the claim that has them."""
+    first_of: dict[str, str] = {}
+    told = []
+    for claim, why in claims[["claim", "why"]].itertuples(index=False):
+        if why == "open":
+            told.append("The reason is open.")
+        elif why in first_of:
+            told.append(f'As for "{first_of[why]}"')
+        else:
+            told.append(why)
+            if why:
+                first_of[why] = claim
+    return told
 
 
 def _unbroken(text: str) -> str:

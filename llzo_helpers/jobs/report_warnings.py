@@ -1,0 +1,54 @@
+"""The warnings of a report: those that differ in their numbers alone are one."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# not the digits in names, such as those of potentials
+_NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\w)")
+
+
+@dataclass(frozen=True)
+class Warnings:
+    """A warning, and what it is of.
+
+    Attributes
+    ----------
+    text
+        With the lowest and highest of its numbers, where they differ.
+    each
+        What it is of and its own text, in order.
+    """
+
+    text: str
+    each: list[tuple[str, str]]
+
+
+def alike(warnings: Sequence[tuple[str, str]]) -> list[Warnings]:
+    """Put warnings together that differ in their numbers alone, in the order of the first ones.
+
+    Parameters
+    ----------
+    warnings
+        What each is of, and its text.
+
+    Examples
+    --------
+    >>> alike([("a", "falls by 2 %"), ("b", "zero"), ("c", "falls by 13 %")])[0].text
+    'falls by 2 to 13 %'
+    """
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for of, text in warnings:
+        groups.setdefault(_NUMBER.sub("#", text), []).append((of, text))
+    return [Warnings(_with_ranges([text for _, text in each]), each) for each in groups.values()]
+
+
+def _with_ranges(texts: Sequence[str]) -> str:
+    """Return the first of texts that differ in numbers alone, with the range of each number."""
+    ranges = iter(
+        min(numbers, key=float) + " to " + max(numbers, key=float)
+        if len(set(map(float, numbers))) > 1
+        else numbers[0]
+        for numbers in zip(*(_NUMBER.findall(text) for text in texts), strict=True)
+    )
+    return _NUMBER.sub(lambda _: next(ranges), texts[0])
