@@ -6,6 +6,7 @@ import pytest
 
 from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
 from llzo_helpers.figures.compared import comparison_figure
+from llzo_helpers.figures.diffusion import msd_figure
 from llzo_helpers.figures.facets import look_of, new_facets, once
 from llzo_helpers.figures.finish import finish, resized, tick_text
 from llzo_helpers.figures.looks import Look
@@ -71,6 +72,51 @@ def test_each_potential_has_a_panel():
     assert places["b"] == [{"row": 2, "col": 1}, {"row": 2, "col": 2}]
     assert figure.layout.annotations[3].text == "ML: number"
     assert look_of("unknown", LOOKS).colour == "#000000"
+
+
+def test_panels_follow_the_numbers_in_their_titles():
+    titles = ["ML, 700 K", "CIP, 1100 K", "CIP, 700 K", "CIP", "CIP, 1100 K, replica 2"]
+    looks = {title: Look("#000001", "circle", "solid", panel=title) for title in titles}
+    figure, places = new_facets(titles, looks, caption="", x="x", y="y")
+    expected = ["CIP", "CIP, 700 K", "CIP, 1100 K", "CIP, 1100 K, replica 2", "ML, 700 K"]
+    assert list(places) == expected
+    shown = [title.text.replace("\N{NO-BREAK SPACE}", " ") for title in figure.layout.annotations]
+    assert shown == expected
+
+
+@pytest.mark.parametrize("n_entries", [3, 7, 40])
+@pytest.mark.parametrize("letters", [3, 15, 43, 45, 60, 100])
+def test_a_legend_has_as_many_columns_as_there_is_room_made_for(n_entries, letters):
+    figure = new_figure(x="x", y="y", caption="")
+    for number in range(n_entries):
+        figure.add_scatter(x=[1], y=[1], name=f"{number:02d}" + "n" * (letters - 2))
+    finish(figure)
+    layout = figure.layout
+    rows = (layout.meta["legend_height"] - 10) / 20
+    # what plotly adds to the width of an entry
+    fit = max(
+        1, (layout.width - layout.margin.l - layout.margin.r) // (layout.legend.entrywidth + 40)
+    )
+    assert rows == -(-n_entries // fit)
+
+
+def test_names_at_the_ends_of_curves_keep_apart():
+    rng = np.random.default_rng(0)
+    results = {
+        f"{100 * number} K": tracer_diffusion_coefficient(
+            rng.normal(scale=scale, size=(200, 20, 3)).cumsum(axis=0), 0.1
+        )
+        for number, scale in enumerate([0.1, 0.4, 0.102, 0.101])
+    }
+    figure = msd_figure({"a": results})
+    (names,) = (trace for trace in figure.data if trace.mode == "text")
+    axis = figure.layout.yaxis
+    pixels = 145 * np.log10(names.y) / (axis.range[1] - axis.range[0])
+    assert np.diff(pixels).min() >= 10.9
+    ends = {name: result.msd_A2[-1] for name, result in results.items()}
+    assert list(names.text) == sorted(ends, key=lambda name: ends[name])
+    # the one that is alone stays at its curve
+    assert names.y[-1] == pytest.approx(ends["100 K"])
 
 
 @pytest.mark.parametrize(
