@@ -386,12 +386,12 @@ def _reasons_for_bound(
         reasons.append("D is zero within two standard errors: D is an upper bound; run longer")
     if jump_length_A is not None and msd_end < jump_length_A**2:
         reasons.append(
-            f"MSD reaches only {msd_end:.2g} Å^2, less than one jump: D is an upper bound; "
+            f"MSD reaches only {msd_end:.2g} Å², less than one jump: D is an upper bound; "
             "run longer"
         )
     if slope * last < msd_end / 4:
         reasons.append(
-            f"less than a quarter of the MSD of {msd_end:.2g} Å^2 at the end of the window is due "
+            f"less than a quarter of the MSD of {msd_end:.2g} Å² at the end of the window is due "
             "to diffusion, the rest to motion in cages: D is an upper bound; run longer"
         )
     return reasons

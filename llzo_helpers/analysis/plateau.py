@@ -134,9 +134,9 @@ def _significant(trend: _Trend, log_span: float) -> str:
     # for a level below zero, its magnitude counts
     change, sigma = trend.trend * log_span / abs(trend.level), trend.trend / trend.trend_std
     if sigma < -_FALL_SIGMA and not -_CHANGE < change < 0:
-        return f"D falls with lag, by {-change:.0%} over the window"
+        return f"D falls with lag, by {-100 * change:.0f} % over the window"
     if sigma > _RISE_SIGMA and not 0 < change < _CHANGE:
-        return f"D rises with lag, by {change:.0%} over the window"
+        return f"D rises with lag, by {100 * change:.0f} % over the window"
     return ""
 
 
