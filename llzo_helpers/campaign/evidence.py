@@ -1,6 +1,5 @@
 """What the tables of a campaign say of the systems that the paper's claims are about."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,7 +9,7 @@ import pandas as pd
 
 from llzo_helpers.analysis.diffusion import combine_replicas
 from llzo_helpers.analysis.student import interval_width
-from llzo_helpers.campaign.framework import departure
+from llzo_helpers.campaign.framework import departures
 from llzo_helpers.campaign.glass_spread import with_glass_spread
 from llzo_helpers.campaign.labels import size_label
 from llzo_helpers.campaign.model import Campaign
@@ -103,6 +102,11 @@ class Quantity:
     ratio: bool = False
     extremes: tuple[str, str] | None = None
     freedom: str | None = None
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether replicas are combined by their logarithms; D of one may be zero, or below."""
+        return self.ratio and self.table != "diffusion"
 
 
 QUANTITIES = {
@@ -247,28 +251,13 @@ class Evidence:
         expected = PAPER_LITHIUM.get(subject.made_by or subject.run_with)
         rows, note = _nearest_lithium(rows, expected)
         rows, other = _most_replicas(rows)
-        note += other + self._departures(rows)
+        told = departures(self.tables.get("framework"), rows)
+        note += other + (f" ({told})" if told else "")
         if spec.std is None and len(rows) < 2:
             raise NotMeasured(f"an error of the {quantity} of {name}: replicas")
         # one row may hold several temperatures
         one_glass = subject.phase == "amorphous" and len(rows) == 1 and "run" in rows
         return combined(rows, spec, note + (" (one glass)" if one_glass else ""))
-
-    def _departures(self, rows: pd.DataFrame) -> str:
-        """Say which of the runs have a framework that is not what their names say."""
-        table = self.tables.get("framework")
-        if table is None or table.empty:
-            return ""
-        if "run" in rows:
-            runs = table[table["run"].isin(rows["run"])]
-        else:
-            runs = table.merge(rows[SYSTEM_COLUMNS].astype(table[SYSTEM_COLUMNS].dtypes.to_dict()))
-        words = [departure(row) for row in runs.to_dict("records")]
-        told = [
-            word if count == len(runs) else f"{count} of {len(runs)} {word}"
-            for word, count in Counter(filter(None, words)).items()
-        ]
-        return f" ({', '.join(told)})" if told else ""
 
 
 def combined(rows: pd.DataFrame, spec: Quantity, note: str = "") -> Measured:
@@ -283,13 +272,13 @@ def combined(rows: pd.DataFrame, spec: Quantity, note: str = "") -> Measured:
         limit = mean.limit if bounded else None
         return Measured(mean.value, mean.std, limit, (), note, mean.degrees_of_freedom)
     freedom = rows[spec.freedom].to_list() if spec.freedom in rows else None
-    of, back = (np.log, np.exp) if spec.ratio else (np.asarray, np.asarray)
-    mean = combine_replicas(of(values), stds / values if spec.ratio else stds, None, freedom)
+    of, back = (np.log, np.exp) if spec.logarithmic else (np.asarray, np.asarray)
+    mean = combine_replicas(of(values), stds / values if spec.logarithmic else stds, None, freedom)
     value = float(back(mean.value))
     ends = [float(back(of(rows[end].to_numpy(float)).mean())) for end in spec.extremes or ()]
     return Measured(
         value,
-        value * mean.std if spec.ratio else mean.std,
+        value * mean.std if spec.logarithmic else mean.std,
         None,
         (value, *ends) if ends else (),
         note,

@@ -1,5 +1,6 @@
 """The state of the framework in every run of a campaign: its verdict, and what that rests on."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.kept import of_each_run
 from llzo_helpers.campaign.labels import run_label
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
-from llzo_helpers.campaign.tables import run_columns, with_error
+from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, run_columns, with_error
 from llzo_helpers.garnet import garnet
 from llzo_helpers.md.trajectory import Trajectory
 
@@ -142,6 +143,29 @@ def departure(row: Mapping[Any, Any]) -> str:
         return ""
     # with another potential than made it
     return "rearranged" if all(msd > CAGE_A**2 for msd in _travelled(row).values()) else ""
+
+
+def departures(table: pd.DataFrame | None, rows: pd.DataFrame) -> str:
+    """Say which runs have a framework that is not what their names say: "1 of 3 liquid".
+
+    Parameters
+    ----------
+    table
+        `framework.csv`; nothing is said without one.
+    rows
+        Of another table: of runs, or of systems, whose runs at all temperatures count.
+    """
+    if table is None or table.empty:
+        return ""
+    if "run" in rows:
+        runs = table[table["run"].isin(rows["run"])]
+    else:
+        runs = table.merge(rows[SYSTEM_COLUMNS].astype(table[SYSTEM_COLUMNS].dtypes.to_dict()))
+    words = [departure(row) for row in runs.to_dict("records")]
+    return ", ".join(
+        word if count == len(runs) else f"{count} of {len(runs)} {word}"
+        for word, count in Counter(filter(None, words)).items()
+    )
 
 
 def framework_warnings(table: pd.DataFrame) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from scipy.special import chdtri  # scipy.stats takes a second to load
 
 from llzo_helpers.analysis.diffusion import combine_replicas
 from llzo_helpers.analysis.student import interval_width, normal_deviation
+from llzo_helpers.campaign.framework import departures
 from llzo_helpers.campaign.glass_spread import with_glass_spread
 from llzo_helpers.campaign.labels import CURVE_COLUMNS, curve_label, system_label
 from llzo_helpers.campaign.model import Campaign
@@ -73,7 +74,7 @@ def paper_values_for(campaign: Campaign) -> pd.DataFrame:
 COMPARISON_COLUMNS = [
     *("quantity", *SYSTEM_COLUMNS, "temperature_K", "paper", "this_work", "this_work_std"),
     *("lowest", "highest", "upper_bound", "ratio", "deviation_sigma", "agreement", "why"),
-    *("source", "paper_row"),
+    *("framework", "source", "paper_row"),
 ]
 """Of `compare_with_paper`."""
 
@@ -142,7 +143,8 @@ def compare_with_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     Parameters
     ----------
     tables
-        Those that `COMPARED` names, as far as there are any; replicas are combined.
+        Those that `COMPARED` names, as far as there are any; replicas are combined. And
+        `framework`, if there is one.
 
     Returns
     -------
@@ -156,8 +158,9 @@ def compare_with_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         `agreement` is "agrees" within `STANDARD_ERRORS`, "differs" beyond it, "bound" where our
         upper bound allows the paper's value, and "undecided" where they are near, but our error,
         with half the range, is above `DECISIVE`, or the paper's value is between those of two
-        methods and near neither.
-        `why` it differs, as far as it was measured, or "open". `paper_row` counts the rows of
+        methods and near neither, or above a bound from ions that jumped less than once.
+        `why` it differs, as far as it was measured, or "open". `framework` says how many of the
+        runs have one that is not what their names say. `paper_row` counts the rows of
         `paper_values` from 0.
     """
     rows = []
@@ -167,7 +170,7 @@ def compare_with_paper(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             continue
         if compared.table == "diffusion":
             table = with_glass_spread(table)
-        for row in _replicas_combined(against_volume(table), compared):
+        for row in _replicas_combined(against_volume(table), compared, tables.get("framework")):
             match = paper_value(row, quantity)
             if match is not None:
                 rows.append(_compared(row, quantity, match))
@@ -192,7 +195,7 @@ def compared_tables(campaign: Campaign) -> dict[str, pd.DataFrame]:
     have not made theirs again yet. The report says so of each.
     """
     tables = {}
-    for name in sorted({one.table for one in COMPARED.values()}):
+    for name in sorted({one.table for one in COMPARED.values()} | {"framework"}):
         with suppress(InputError):
             tables[name] = read_table(campaign, name)
     if {"sites", "site_definitions"} <= set(tables):
@@ -228,7 +231,9 @@ def accessible_over_static(definitions: pd.DataFrame, sites: pd.DataFrame) -> pd
     return sites[described].merge(table.reset_index(), on="run")
 
 
-def _replicas_combined(table: pd.DataFrame, compared: Compared) -> list[dict[Any, Any]]:
+def _replicas_combined(
+    table: pd.DataFrame, compared: Compared, framework: pd.DataFrame | None
+) -> list[dict[Any, Any]]:
     """Return a row per system and temperature, with the mean of its replicas; in reading order."""
     value, std = compared.value, compared.std
     rows = table[table[value].notna() & table[std].notna()]
@@ -253,6 +258,8 @@ def _replicas_combined(table: pd.DataFrame, compared: Compared) -> list[dict[Any
                 **{"value": mean.value, "std": mean.std, "limit": mean.limit},
                 **{"freedom": mean.degrees_of_freedom},
                 "upper_bound": mean.upper_bound,
+                "jumps_per_ion": _jumps_per_ion(group),
+                "framework": departures(framework, group),
                 **{
                     end: group[column].mean()
                     for end, column in zip(
@@ -262,6 +269,15 @@ def _replicas_combined(table: pd.DataFrame, compared: Compared) -> list[dict[Any
             }
         )
     return combined
+
+
+def _jumps_per_ion(rows: pd.DataFrame) -> float:
+    """Return the mean number of jumps that the D of runs amounts to; infinite if unknown."""
+    if not {"one_jump_D_cm2_s", "n_ions"} <= set(rows):
+        return np.inf
+    one_jump = (rows["one_jump_D_cm2_s"] * rows["n_ions"]).replace(0.0, np.nan)
+    jumps = (rows["tracer_D_cm2_s"] / one_jump).mean()
+    return np.inf if np.isnan(jumps) else float(jumps)
 
 
 def _compared(row: Mapping[Any, Any], quantity: str, match: "pd.Series[Any]") -> dict[str, Any]:
@@ -275,6 +291,9 @@ def _compared(row: Mapping[Any, Any], quantity: str, match: "pd.Series[Any]") ->
     uncertainty = np.hypot(width / STANDARD_ERRORS, (row["highest"] - row["lowest"]) / 2)
     if allowed:
         agreement = "bound"
+    elif bound and row["jumps_per_ion"] < 1:
+        # what ions do before each has jumped once is no measure of what they do later
+        agreement = "undecided"
     elif bound or abs(sigma) > STANDARD_ERRORS:
         agreement = "differs"
     else:
@@ -297,6 +316,7 @@ def _compared(row: Mapping[Any, Any], quantity: str, match: "pd.Series[Any]") ->
         "deviation_sigma": sigma,
         "agreement": agreement,
         "why": match["why"] if agreement == "differs" else "",
+        "framework": row["framework"],
         "source": match["source"],
         "paper_row": match.name,
     }
@@ -308,7 +328,8 @@ _MARKS = {"agrees": "✓", "differs": "✗", "bound": "≤", "undecided": "?"}
 def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
     """Return `compare_with_paper`'s table for people: short names, numbers to their errors."""
     rows = []
-    for row in comparison.to_dict("records"):
+    # a file has nothing where there is no text
+    for row in comparison.fillna({"framework": ""}).to_dict("records"):
         shown = COMPARED[row["quantity"]]
         ours, std = shown.factor * row["this_work"], shown.factor * row["this_work_std"]
         bound = "< " if row["upper_bound"] else ""
@@ -317,7 +338,7 @@ def readable_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "quantity": shown.head,
-                "system": system_label(row),
+                "system": ", ".join(filter(None, (system_label(row), row.get("framework")))),
                 "T (K)": "" if np.isnan(row["temperature_K"]) else f"{row['temperature_K']:g}",
                 "this work": f"< {ours:.2g}" if bound else with_error(ours, std) + spread,
                 "paper": f"{shown.factor * row['paper']:.3g}",
@@ -368,7 +389,8 @@ def verdict(comparison: pd.DataFrame, n_paper: int) -> list[str]:
         "differs": "further from it",
         "bound": "with only an upper bound, which allows the paper's value",
         "undecided": (
-            f"undecided: known to no better than {100 * DECISIVE:.0f} %, or between two methods"
+            f"undecided: known to no better than {100 * DECISIVE:.0f} %, between two methods, or "
+            "from ions that jumped less than once"
         ),
     }
     told = [f"{counts[kind]} {text}" for kind, text in words.items() if kind in counts]
@@ -414,19 +436,19 @@ def _common_factors(comparison: pd.DataFrame) -> list[str]:
         weights = 1 / relative_error**2
         logarithms = np.log(rows["ratio"])
         logarithm = float(np.average(logarithms, weights=weights))
-        error = float(1 / np.sqrt(weights.sum()))
+        factor, error = float(np.exp(logarithm)), float(1 / np.sqrt(weights.sum()))
         scatter, freedom = float((weights * (logarithms - logarithm) ** 2).sum()), len(rows) - 1
         # as the errors explain it, at 5 %; what they do not explain widens the error
         common = scatter < chdtri(freedom, 0.05)
-        error *= max(1.0, np.sqrt(scatter / max(freedom, 1)))
-        if len(rows) < 3 or not common or abs(logarithm) < STANDARD_ERRORS * error:
+        error *= factor * max(1.0, np.sqrt(scatter / max(freedom, 1)))
+        if len(rows) < 3 or not common or abs(factor - 1) < STANDARD_ERRORS * error:
             continue
         name = COMPARED[str(quantity)].head.split(" (")[0]
-        sigma = f"{logarithm / error:+.1f}".replace("-", "−")
+        sigma = f"{(factor - 1) / error:+.1f}".replace("-", "−")
         sentences.append(
             f"Taken together, the {len(rows)} values of {name} of "
-            f"{curve_label(rows.iloc[0].to_dict())} are {np.exp(logarithm):.2f} ± "
-            f"{np.exp(logarithm) * error:.2f} times the paper's ({sigma} σ)."
+            f"{curve_label(rows.iloc[0].to_dict())} that are no bounds are "
+            f"{factor:.2f} ± {error:.2f} times the paper's ({sigma} σ)."
         )
     return sentences
 
@@ -462,6 +484,8 @@ def table_2(combined: pd.DataFrame, arrhenius: pd.DataFrame) -> pd.DataFrame:
     values = {
         system_label(row): {
             "Eₐ (eV)": with_error(row["E_a_eV"], row["E_a_std_eV"]),
+            "from temperatures": f"{row['n_temperatures']:g}"
+            + (f", {row['n_bounds']:g} of them bounds" if row["n_bounds"] else ""),
             "D (10⁻⁵ cm²/s)": value_or_bound(row),
         }
         for row in merged.to_dict("records")

@@ -100,15 +100,18 @@ def combined_D(rows: pd.DataFrame) -> Combined:
 def with_error(value: float, std: float) -> str:
     """Return a value with its standard error, both to the first digit of the error.
 
+    To the second digit where the first is 1, which alone would change the error by up to a half.
+
     Examples
     --------
-    >>> with_error(1.4237, 0.0891)
-    '1.42 ± 0.09'
+    >>> with_error(1.4237, 0.0891), with_error(0.5638, 0.1881)
+    ('1.42 ± 0.09', '0.56 ± 0.19')
     """
     if not (np.isfinite(value) and np.isfinite(std) and std > 0):
         return "" if np.isnan(value) else f"{value:.3g}"
-    # rounding may carry: 0.096 is 0.1
-    digits = -int(np.floor(np.log10(float(f"{std:.0e}"))))
+    # rounding may carry: 0.096 is 0.10, but 0.196 is 0.2
+    power = int(np.floor(np.log10(float(f"{std:.1e}"))))
+    digits = (1 if float(f"{std:.1e}") < 1.95 * 10.0**power else 0) - power
     places = max(digits, 0)
     # plus zero: what rounds to zero has no sign
     return f"{round(value, digits) + 0.0:.{places}f} ± {round(std, digits):.{places}f}"

@@ -32,7 +32,7 @@ class Contrast:
     ----------
     estimate, low, high
         The difference, or the logarithm of the ratio; `low` or `high` is infinite if a side is
-        known by a bound only, and `estimate` is then NaN.
+        known by a bound only, and `estimate` is then NaN, or if a side may be zero.
     """
 
     estimate: float
@@ -44,14 +44,14 @@ class Contrast:
         name, show = ("factor", np.exp) if quantity.ratio else ("difference", lambda x: x)
         factor = 1.0 if quantity.ratio else quantity.factor
         low, high = (factor * float(show(end)) for end in (self.low, self.high))
-        if np.isfinite(self.estimate):
+        if np.isfinite([self.low, self.high]).all():
             # as many digits as tell the ends apart
             digits = next((n for n in (2, 3, 4) if f"{low:.{n}g}" != f"{high:.{n}g}"), 4)
             middle = factor * float(show(self.estimate))
             told, *ends = (rounded(number, digits) for number in (middle, low, high))
             return f"{name} {told} ({' to '.join(ends)})"
         if np.isinf(self.low) and np.isinf(self.high):
-            return f"{name} unknown: bounds on both sides"
+            return f"{name} unknown"
         return f"{name} < {rounded(high)}" if np.isinf(self.low) else f"{name} > {rounded(low)}"
 
 
@@ -67,7 +67,7 @@ def contrast(quantity: Quantity, more: Sequence[Measured], less: Sequence[Measur
     """
     signed = [(1.0, side) for side in more] + [(-1.0, side) for side in less]
     estimate, low, high = 0.0, 0.0, 0.0
-    variances, freedoms = [], []
+    known: list[tuple[float, float, float]] = []
     for sign, side in signed:
         if side.limit is not None:
             # known from above: this end is finite, the other open
@@ -76,14 +76,24 @@ def contrast(quantity: Quantity, more: Sequence[Measured], less: Sequence[Measur
             low, high = (-np.inf, high) if sign > 0 else (low, np.inf)
             continue
         estimate += sign * (np.log(side.value) if quantity.ratio else side.value)
-        variances.append((side.std / side.value if quantity.ratio else side.std) ** 2)
-        freedoms.append(side.freedom)
-    width = interval_width(STANDARD_ERRORS, freedom_of_sum(variances, freedoms))
-    half = width * float(np.sqrt(sum(variances)))
+        known.append((sign, side.std / side.value if quantity.ratio else side.std, side.freedom))
+    freedom = freedom_of_sum([std**2 for _, std, _ in known], [freedom for *_, freedom in known])
+    width = interval_width(STANDARD_ERRORS, freedom)
+    below = sum(_reach(width * std, sign < 0, quantity) ** 2 for sign, std, _ in known) ** 0.5
+    above = sum(_reach(width * std, sign > 0, quantity) ** 2 for sign, std, _ in known) ** 0.5
     shifts = _shifts(quantity, signed)
-    low, high = low + estimate - half + min(shifts), high + estimate + half + max(shifts)
-    known = all(side.limit is None for _, side in signed)
-    return Contrast(estimate if known else np.nan, low, high)
+    low, high = low + estimate - below + min(shifts), high + estimate + above + max(shifts)
+    return Contrast(estimate if len(known) == len(signed) else np.nan, low, high)
+
+
+def _reach(error: float, upwards: bool, quantity: Quantity) -> float:
+    """Return how far an error reaches, in logarithms for a ratio.
+
+    There that of D reaches farther down than up: with an error of a half it may be next to zero.
+    """
+    if upwards or quantity.logarithmic or not quantity.ratio:
+        return error
+    return float(-np.log1p(-error)) if error < 1 else np.inf
 
 
 def _shifts(quantity: Quantity, signed: Sequence[tuple[float, Measured]]) -> list[float]:

@@ -22,7 +22,7 @@ from llzo_helpers.campaign.model import AnyRun, Campaign
 from llzo_helpers.campaign.observed import ObservedRun
 from llzo_helpers.campaign.tables import system_columns
 from llzo_helpers.errors import InputError
-from llzo_helpers.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
+from llzo_helpers.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, WHITE
 from llzo_helpers.paths import POTENTIALS
 from llzo_helpers.potentials import load_potential, short_name
 
@@ -31,7 +31,7 @@ _OTHERS = (GREEN, PURPLE, ORANGE, SKY)
 _OBSERVED = BLACK
 
 _CRYSTALS = {6.25: "circle", 6.5: "hexagon", 6.75: "octagon", 7.0: "square"}
-_GLASSES = {6.25: "diamond", 6.5: "star", 6.75: "triangle-down", 7.0: "triangle-up"}
+_GLASSES = {6.25: "diamond", 6.5: "star", 6.75: "triangle-left", 7.0: "triangle-up"}
 _OTHER_CRYSTAL, _OTHER_GLASS = "pentagon", "hexagram"
 _FOREIGN_GLASS = {6.25: "cross", 6.5: "hourglass", 6.75: "bowtie", 7.0: "x"}
 _OTHER_FOREIGN_GLASS = "star-diamond"
@@ -74,7 +74,9 @@ class Look:
     @property
     def marker(self) -> dict[str, Any]:
         """Marker of plotly."""
-        return {"color": self.colour, "symbol": self.symbol, "size": self.size}
+        marker = {"color": self.colour, "symbol": self.symbol, "size": self.size}
+        # a dot has the colour of the outline
+        return marker | ({"line": {"color": WHITE, "width": 1}} if "-dot" in self.symbol else {})
 
     @property
     def line(self) -> dict[str, Any]:

@@ -188,14 +188,28 @@ def test_a_factor(crystal, glass, expected):
 def test_the_numbers_are_told_with_their_intervals():
     evidence = diffusion(**{"C-CIP 107 %": D(3e-5, 1e-6), "A-CIP 112 %": D(6e-7, 6e-8)})
     assert FASTER.judge(evidence, SYSTEMS).numbers == (
-        "C-CIP 107 %: 3.0 ± 0.1, A-CIP 112 %: 0.060 ± 0.006 (one glass) in 10⁻⁵ cm²/s; "
-        "factor 50 (40 to 62); paper: 50"
+        "C-CIP 107 %: 3.00 ± 0.10, A-CIP 112 %: 0.060 ± 0.006 (one glass) in 10⁻⁵ cm²/s; "
+        "factor 50 (40 to 63); paper: 50"
     )
     bound = diffusion(**{"C-CIP 107 %": D(3e-5, 1e-6), "A-CIP 112 %": D(6e-7, 6e-8, True)})
     assert (
         "A-CIP 112 %: < 0.07 (one glass) in 10⁻⁵ cm²/s; factor > 40;"
         in FASTER.judge(bound, SYSTEMS).numbers
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        # 2 standard errors of D itself: 6e-7 (1 - 0.4) at the least
+        (1.2e-7, "factor 5 (3.4 to 8.3);"),
+        (2.7e-7, "factor 5 (2 to 50);"),
+        (3.1e-7, "factor > 2.7;"),
+    ],
+)
+def test_a_D_that_may_be_next_to_zero_leaves_its_ratios_open(error, told):
+    evidence = diffusion(**{"C-CIP 107 %": D(3e-6, 1e-9), "A-CIP 112 %": D(6e-7, error)})
+    assert told in FASTER.judge(evidence, SYSTEMS).numbers
 
 
 def test_what_is_missing_is_named():
@@ -678,4 +692,4 @@ def test_claims_of_a_campaign_are_written_from_what_tables_it_has(tmp_path, monk
 
 def test_bounds_are_shown_as_such():
     assert Measured(1e-6, 1e-7, limit=2e-6).text(1e5) == "< 0.2"
-    assert Measured(0.7, 0.01, by_definition=(0.7, 0.5, 0.75)).text(100) == "70 ± 1 (50 to 75)"
+    assert Measured(0.7, 0.01, by_definition=(0.7, 0.5, 0.75)).text(100) == "70.0 ± 1.0 (50 to 75)"

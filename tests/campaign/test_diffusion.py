@@ -111,8 +111,11 @@ def test_a_potential_that_is_not_the_papers_has_no_counterpart(diffusion, tmp_pa
 def test_table_2_has_a_column_for_each_system_with_both_numbers(diffusion):
     combined = combine(diffusion)
     table = table_2(combined, analyse_arrhenius(combined)[0])
-    assert table.shape == (2, 2)
+    assert table.shape == (3, 2)
     assert table.loc["Eₐ (eV)"].str.startswith("0.4").all()
+    of_bounds = combined.assign(upper_bound=combined["temperature_K"] == 900)
+    table = table_2(of_bounds, analyse_arrhenius(of_bounds)[0])
+    assert table.loc["from temperatures"].str.fullmatch(r"\d, 1 of them bounds").all()
 
 
 CIP_CRYSTALS = load_campaign("quick").systems[:2]

@@ -57,7 +57,9 @@ def test_each_number_agrees_differs_or_decides_nothing():
         *("agrees", "differs", "undecided", "bound", "differs"),
     ]
     words = readable_comparison(comparison)
-    assert words["this work"].to_list() == ["1.9 ± 0.1", "2.0 ± 0.1", "2 ± 2", "< 2.2", "< 0.13"]
+    assert words["this work"].to_list() == [
+        *("1.90 ± 0.10", "2.00 ± 0.10", "2.0 ± 1.6", "< 2.2", "< 0.13"),
+    ]
     assert words["paper"].to_list() == ["1.82", "2.88", "2.94", "1.64", "0.361"]
     assert words[""].to_list() == ["✓", "✗", "?", "≤", "✗"]
 
@@ -67,7 +69,8 @@ def test_the_verdict_counts_all_and_names_what_differs_the_worst_first():
     assert first == (
         "5 of the paper's 28 numbers for these potentials have a counterpart here: 1 within 2 "
         "standard errors of the paper; 2 further from it; 1 with only an upper bound, which allows "
-        "the paper's value; 1 undecided: known to no better than 50 %, or between two methods."
+        "the paper's value; 1 undecided: known to no better than 50 %, between two methods, or "
+        "from ions that jumped less than once."
     )
     assert others == [
         "D of C-Li6.25 117 % CIP at 1100 K is at most 0.37 times the paper's; the reason is open.",
@@ -81,15 +84,50 @@ def test_a_curve_that_is_off_by_one_factor_is_named_as_a_whole():
     paper = {0.86: 1.82e-5, 1.01: 2.88e-5, 1.07: 2.94e-5}
     lower = [row(volume, 0.8 * D, 0.08 * D) for volume, D in paper.items()]
     _, together, *_ = verdict(compare_with_paper({"diffusion": pd.DataFrame(lower)}), 28)
-    # 0.8 +- 0.08 / sqrt(3); ln 0.8 = -0.223
+    # 0.8 +- 0.08 / sqrt(3)
     assert together == (
-        "Taken together, the 3 values of D of C-Li6.25 CIP are 0.80 ± 0.05 times the paper's "
-        "(−3.9 σ)."
+        "Taken together, the 3 values of D of C-Li6.25 CIP that are no bounds are 0.80 ± 0.05 "
+        "times the paper's (−4.3 σ)."
     )
     # one high and two low: no common factor
     mixed = [*lower[:2], row(1.07, 2 * 2.94e-5, 0.2 * 2.94e-5)]
     _, *others = verdict(compare_with_paper({"diffusion": pd.DataFrame(mixed)}), 28)
     assert not [sentence for sentence in others if "together" in sentence]
+
+
+def test_ions_that_jumped_less_than_once_refute_nothing():
+    """A bound below the paper's value, of 50 ions."""
+    below = TABLE.iloc[-1:].assign(n_ions=50)
+    for one_jump, agreement in ((1e-8, "differs"), (5e-8, "undecided")):
+        found = compare_with_paper({"diffusion": below.assign(one_jump_D_cm2_s=one_jump)})
+        assert found["agreement"].item() == agreement
+    # the run of UO2 has no jump length
+    found = compare_with_paper({"diffusion": below.assign(one_jump_D_cm2_s=0.0)})
+    assert found["agreement"].item() == "differs"
+
+
+def test_frameworks_are_told_that_are_not_what_names_say(tmp_path: Path):
+    system = SYSTEM | {"volume_ratio": 1.01, "temperature_K": 1100.0}
+    runs = pd.DataFrame([row(1.01, 2.6e-5, 1e-7), row(1.01, 3.0e-5, 1e-7, replica=2)])
+    runs["run"] = ["a", "b"]
+    frameworks = pd.DataFrame(
+        {"run": ["a", "b"], "framework": ["crystal", "liquid"], "unexpected": [False, True]}
+    ).assign(**system)
+    activation = pd.DataFrame([system | {"E_a_eV": 0.3, "E_a_std_eV": 0.01}])
+    tables = {"diffusion": runs, "arrhenius": activation.drop(columns="temperature_K")}
+    comparison = compare_with_paper(tables | {"framework": frameworks})
+    assert comparison["framework"].to_list() == ["1 of 2 liquid"] * 2
+    comparison.to_csv(tmp_path / "comparison.csv")
+    for found in (comparison, pd.read_csv(tmp_path / "comparison.csv")):
+        systems = readable_comparison(found)["system"]
+        assert systems.to_list() == ["C-Li6.25 101 % CIP, 1 of 2 liquid"] * 2
+    unmarked = compare_with_paper(tables | {"framework": frameworks.assign(unexpected=False)})
+    unmarked.to_csv(tmp_path / "comparison.csv")
+    assert (
+        not readable_comparison(pd.read_csv(tmp_path / "comparison.csv"))["system"]
+        .str.contains(",")
+        .any()
+    )
 
 
 def test_replicas_are_one_number():
@@ -134,7 +172,7 @@ def test_back_jumps_are_compared_by_their_range(fraction, low, high, sigma, agre
     # the bound is that of D
     assert not row["upper_bound"]
     words = readable_comparison(pd.DataFrame([row]))["this work"].item()
-    assert words == f"{100 * fraction:.0f} ± 1 ({100 * low:.3g} to {100 * high:.3g})"
+    assert words == f"{100 * fraction:.1f} ± 1.0 ({100 * low:.3g} to {100 * high:.3g})"
 
 
 def test_a_table_of_an_older_version_is_left_out():

