@@ -25,7 +25,7 @@ from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
 from llzo_helpers.campaign.archive import open_campaign
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.tables import rounded
-from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.errors import InputError, SimulationError, counted
 from llzo_helpers.garnet import FORMULA_UNITS_PER_CELL, lithium_count
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.melt_quench import schedules
@@ -353,8 +353,8 @@ def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) 
     print(
         f"total: {table['core_hours'].sum():.2f} core-hours "
         f"({table['core_hours_left'].sum():.2f} left), "
-        f"{table['wall_hours'].sum():.2f} hours by the clock on {cores} "
-        f"core{'s' if cores > 1 else ''} ({table['wall_hours_left'].sum():.2f} left), "
+        f"{table['wall_hours'].sum():.2f} hours by the clock on "
+        f"{counted(cores, 'core')} ({table['wall_hours_left'].sum():.2f} left), "
         f"{table['disk_MB'].sum() / 1000:.2f} GB"
     )
     print(
