@@ -229,6 +229,7 @@ def estimate(
     made_at_once = min(cores, len(campaign.structures))
     on_progress("timing: the analysis of diffusion")
     diffusion = notebook_seconds + _time_diffusion(campaign) * len(campaign.runs)
+    hours = diffusion / 3600
     disk = sum(run_bytes(run, settings) for run, settings, _ in runs)
     glasses = sum(glass_bytes(glass) for glass in campaign.glasses)
     notebooks = _NOTEBOOK_BYTES / 1e6
@@ -252,7 +253,7 @@ def estimate(
             disk / 1e6,
         ),
         # made anew whenever a run is added
-        StageCost("03 diffusion", 1, *[diffusion / 3600] * 4, 10 * notebooks),
+        StageCost("03 diffusion", 1, hours, hours, hours, hours, 10 * notebooks),
     ]
 
 
