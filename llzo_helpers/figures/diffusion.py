@@ -52,9 +52,9 @@ def msd_figure(
         caption=(
             f"Mean squared displacement of {ion_name(mobile)} relative to the framework, by system"
             f"{', from light to dark in the order of its runs' if several else ''}. Bands: "
-            "standard error; thick: the straight line fitted in its window; of replicas the first "
-            "is named. Motion is diffusive "
-            "where the curve runs parallel to the grey line, MSD ∝ t."
+            "standard error; thick: the straight line fitted in its window; of replicas, only the "
+            "first is named. Motion is diffusive where the curve runs parallel to the grey line, "
+            "MSD ∝ t."
         ),
         x="lag t (ps)",
         y="MSD (Å<sup>2</sup>)",
