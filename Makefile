@@ -26,8 +26,10 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: requirements.txt requirements-uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12") if not (3, 11) <= sys.version_info < (3, 14) else None'
 	$(PYTHON) -m venv $(VENV)
+	@echo "installing the packages of requirements.txt into $(VENV): half a minute to two, by network and machine"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt \
 	    && $(UV_INSTALL) -r requirements.txt \
+	    || { echo "uv cannot install them here; trying pip, which takes some minutes"; false; } \
 	    || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
@@ -54,10 +56,12 @@ fuzz: setup
 drill: setup
 	$(BIN)/python tests/drill/drill.py
 
+# Jupyter asks for this option of root, who is the only user of many containers
+lab: AS_ROOT = $(if $(filter 0,$(shell id -u)),--allow-root)
 # Opens the start page; git ignores outputs in notebooks, which stay in the files
 lab: setup
 	@git config filter.without-outputs.clean "$(BIN)/python -m llzo_helpers.lab.without_outputs" 2>/dev/null || true
-	$(BIN)/jupyter lab --LabApp.app_settings_dir=notebooks/.jupyterlab --LabApp.default_url=/lab/tree/notebooks/README.md
+	$(BIN)/jupyter lab $(AS_ROOT) --LabApp.app_settings_dir=notebooks/.jupyterlab --LabApp.default_url=/lab/tree/notebooks/README.md
 
 # With the results of CAMPAIGN, where it has been run, else with those that are shipped
 docs: setup $(VENV)/.docs-ready

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.arrays import BoolArray, FloatArray
-from llzo_helpers.errors import InputError, clipped
+from llzo_helpers.errors import InputError, clipped, counted
 
 _SHORTEST_PS, _LONGEST_PS = 1e-9, 1e9
 """Of a time between frames."""
@@ -121,8 +121,8 @@ def checked_trajectory(values: Any, name: str = "positions") -> NDArray[Any]:
     if not sensible.all():
         raise InputError(
             f"{name}: not finite, or beyond {_LARGEST_COORDINATE:g}, in "
-            f"{(~sensible).sum()} frame(s), first in frame {int(np.argmin(sensible))}; check for "
-            "a run that blew up or a damaged file"
+            f"{counted((~sensible).sum(), 'frame')}, first in frame "
+            f"{int(np.argmin(sensible))}; check for a run that blew up or a damaged file"
         )
     return trajectory
 

@@ -26,6 +26,17 @@ def clipped(value: Any, *, quote: bool = True) -> str:
     return _cut(_one_line(repr(value) if quote else str(value)), _LONGEST_VALUE)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "frame"), counted(2, "frame")
+    ('1 frame', '2 frames')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def _flat(values: Any) -> bool:
     items = [*values, *values.values()] if isinstance(values, dict) else values
     return all(

@@ -152,7 +152,10 @@ def validate(model: type[ModelType], values: Mapping[str, Any], source: Path | s
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
+        # a misspelt key first: it may be why another is missing
+        errors = sorted(
+            error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden"
+        )
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise InputError(f"{source}: {_describe(errors[0], model)}{more}") from None
 
@@ -215,7 +218,7 @@ LONGEST_PS = 1e6
 """A microsecond."""
 Duration = Annotated[float, Field(ge=0, le=LONGEST_PS)]
 """ps"""
-PositiveDuration = Annotated[Duration, Field(gt=0)]
+PositiveDuration = Annotated[float, Field(gt=0, le=LONGEST_PS)]
 Interval = Annotated[float, Field(ge=0.01, le=1e6)]
 """fs"""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

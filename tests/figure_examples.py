@@ -18,7 +18,7 @@ from llzo_helpers.analysis.structure_map import structure_map
 from llzo_helpers.analysis.vibration import VibrationalDensityOfStates
 from llzo_helpers.campaign.crossover import Switch
 from llzo_helpers.campaign.diffusion import analyse_arrhenius, combine
-from llzo_helpers.campaign.labels import run_label, run_name_in_system, system_label
+from llzo_helpers.campaign.labels import run_label, run_name_in_system, run_title, system_label
 from llzo_helpers.campaign.model import Campaign, Run
 from llzo_helpers.campaign.paper import paper_values_for
 from llzo_helpers.campaign.preparation import GLASS_COLUMNS
@@ -58,7 +58,7 @@ class Examples:
         self.looks = run_looks(dict(zip(self.labels, self.compared, strict=True)))
         walk = self.rng.normal(size=(300, 20, 3)).cumsum(axis=0)
         self.walk: TracerDiffusion = tracer_diffusion_coefficient(walk, 0.1)
-        self.names = {run.name: f"{run_label(run)}, {run.temperature_K:g} K" for run in self.runs}
+        self.names = {run.name: run_title(run) for run in self.runs}
         self.table = pd.DataFrame([self.row(run) for run in self.runs])
 
     def row(self, run: Run) -> dict[str, object]:

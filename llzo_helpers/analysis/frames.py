@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.arguments import check_finite
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, counted
 
 CHUNK_FRAMES = 64
 
@@ -73,7 +73,7 @@ def as_frames(positions: ArrayLike | Frames, *, at_least: int = 1) -> Frames:
             )
         frames = ArrayFrames(array)
     if len(frames) < at_least:
-        raise InputError(f"positions: {len(frames)} frame(s); give at least {at_least}")
+        raise InputError(f"positions: {counted(len(frames), 'frame')}; give at least {at_least}")
     return frames
 
 

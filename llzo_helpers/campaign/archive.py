@@ -21,7 +21,7 @@ from llzo_helpers.campaign.model import Campaign, load_campaign
 from llzo_helpers.campaign.provenance import require_made_with
 from llzo_helpers.campaign.storage import load
 from llzo_helpers.campaign.tables import read_table
-from llzo_helpers.errors import InputError, clipped
+from llzo_helpers.errors import InputError, clipped, counted
 from llzo_helpers.files import (
     make_folder,
     read_json,
@@ -120,8 +120,8 @@ def _archived_before(folder: Path, finished: Collection[str]) -> set[str]:
     record = read_record(folder / MANIFEST, {"sha256": dict, "runs": list})
     if lost := sorted(set(record["runs"]) - set(finished)):
         raise InputError(
-            f"{folder}: has {len(lost)} run(s) that the results lack, such as {clipped(lost[0])}; "
-            "delete it first, or give another folder (--output)"
+            f"{folder}: has {counted(len(lost), 'run')} that the results lack, such as "
+            f"{clipped(lost[0])}; delete it first, or give another folder (--output)"
         )
     return set(record["sha256"])
 

@@ -11,7 +11,7 @@ import pandas as pd
 from llzo_helpers.analysis.framework import CAGE_A, FrameworkHistory, framework_history
 from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.kept import of_each_run
-from llzo_helpers.campaign.labels import run_label
+from llzo_helpers.campaign.labels import run_title
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, run_columns, with_error
 from llzo_helpers.garnet import garnet
@@ -221,7 +221,7 @@ def framework_summary(table: pd.DataFrame) -> pd.DataFrame:
 def vacated_curves(states: Sequence[FrameworkState]) -> dict[str, tuple[FloatArray, FloatArray]]:
     """Return times, ps, and fraction of La and Zr positions vacated, by run."""
     return {
-        f"{run_label(state.run)}, {state.run.temperature_K:g} K": (state.history.times_ps, disorder)
+        run_title(state.run): (state.history.times_ps, disorder)
         for state in states
         if (disorder := state.history.disorder) is not None
     }

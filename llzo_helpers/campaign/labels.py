@@ -80,6 +80,13 @@ def run_label(run: AnyRun) -> str:
     return system_label(system_columns(run)) + (f" r{run.replica}" if run.replica > 1 else "")
 
 
+def run_title(run: AnyRun) -> str:
+    """Return the name of a run with its temperature; one made elsewhere has a name of its own."""
+    if isinstance(run, ObservedRun):
+        return run.title
+    return f"{run_label(run)}, {run.temperature_K:g} K"
+
+
 def run_labels(runs: Iterable[AnyRun]) -> dict[str, str]:
     """Return the labels of runs by their names, with temperatures where a label needs them."""
     chosen = list(runs)

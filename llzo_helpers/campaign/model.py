@@ -457,5 +457,5 @@ def load_campaign(name: str | Path) -> Campaign:
     if "name" in values:
         raise InputError(f"{path}: name: a campaign is named by its file; remove this key")
     campaign = validate(Campaign, {**values, "name": path.stem}, path)
-    observed = [run.within(path.absolute().parent) for run in campaign.trajectories]
+    observed = [run.of_file(path, index) for index, run in enumerate(campaign.trajectories)]
     return campaign.model_copy(update={"trajectories": observed})

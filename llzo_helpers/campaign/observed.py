@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ase.data import atomic_numbers
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW, window_in_frames
 from llzo_helpers.analysis.stationarity import LEAST_FRAMES
@@ -42,6 +42,8 @@ class ObservedRun(Model):
     """Runs of one group at several temperatures give one Arrhenius fit."""
     sites: bool = True
     """Whether its sites, network and structure are also analysed (notebooks 04 and 05)."""
+    _entry: str = PrivateAttr("")
+    """File and key that it was read from, for messages."""
 
     @model_validator(mode="after")
     def _elements(self) -> Self:
@@ -50,14 +52,17 @@ class ObservedRun(Model):
                 raise ValueError(f"mobile = {symbol!r}: not a chemical symbol; give one, as 'Na'")
         return self
 
-    def within(self, folder: Path) -> Self:
-        """Return the same with paths relative to a folder made absolute."""
-        return self.model_copy(
+    def of_file(self, campaign: Path, index: int) -> Self:
+        """Return the same as an entry of a campaign's file, to which its paths are relative."""
+        folder = campaign.absolute().parent
+        entry = self.model_copy(
             update={
                 "file": [(folder / path).resolve() for path in self.file],
                 "topology": (folder / self.topology).resolve() if self.topology else None,
             }
         )
+        entry._entry = f"{campaign}: trajectories[{index}]"
+        return entry
 
     @property
     def files(self) -> list[Path]:
@@ -128,10 +133,13 @@ class ObservedRun(Model):
 
     @contextmanager
     def _named(self) -> Iterator[None]:
-        """Begin errors of the block with the file, unless they name it."""
+        """Begin errors of the block with the entry and the data's file, unless they name them."""
         try:
             yield
         except InputError as error:
-            if any(path.name in str(error) for path in self.file):
-                raise
-            raise InputError(f"{self.file[0]}: {error}") from None
+            told = str(error)
+            if not any(path.name in told for path in self.file):
+                told = f"{self.file[0]}: {told}"
+            if self._entry and not told.startswith(self._entry):
+                told = f"{self._entry}: {told}"
+            raise InputError(told) from None

@@ -18,7 +18,7 @@ from llzo_helpers.arrays import FloatArray
 from llzo_helpers.campaign.paper import paper_value
 from llzo_helpers.campaign.sites import RunSites
 from llzo_helpers.campaign.tables import against_volume, run_columns
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, counted
 
 GARNET_SITES_PER_CELL = 24 + 48
 UNASSIGNED_LIMIT = 0.25
@@ -180,7 +180,7 @@ def warning_table(
             texts.append(f"{analysis.n_sites} lithium sites where the garnet has {expected}")
         if analysis.rearranged.any():
             texts.append(
-                f"the framework moves: {len(analysis.epochs)} epoch(s); "
+                f"the framework moves: {counted(len(analysis.epochs), 'epoch')}; "
                 f"{analysis.rearranged.sum()} of {analysis.n_sites} sites lie beside atoms that "
                 "change their place or go to and fro, and are less certain"
             )

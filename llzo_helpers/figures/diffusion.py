@@ -52,9 +52,9 @@ def msd_figure(
         caption=(
             f"Mean squared displacement of {ion_name(mobile)} relative to the framework, by system"
             f"{', from light to dark in the order of its runs' if several else ''}. Bands: "
-            "standard error; thick: the straight line fitted in its window; of replicas the first "
-            "is named. Motion is diffusive "
-            "where the curve runs parallel to the grey line, MSD ∝ t."
+            "standard error; thick: the straight line fitted in its window; of replicas, only the "
+            "first is named. Motion is diffusive where the curve runs parallel to the grey line, "
+            "MSD ∝ t."
         ),
         x="lag t (ps)",
         y="MSD (Å<sup>2</sup>)",
@@ -167,7 +167,8 @@ def running_diffusion_figure(
             "D against lag: slopes of the mean squared displacement over a factor of two in lag, "
             "with standard errors. Shaded: the window of the fit; line: D of the fit. Where D "
             "still falls, ions rattle and jump back, and D of the fit is an upper bound (line of "
-            "the fit dotted). At short lags D may be beyond the axis. Of replicas the first."
+            "the fit dotted). At short lags D may be beyond the axis. Of replicas, the first is "
+            "shown."
         ),
         x="lag (ps)",
         y="D (10<sup>−5</sup> cm<sup>2</sup>/s)",

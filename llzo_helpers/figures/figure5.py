@@ -38,9 +38,8 @@ def figure_5(
         caption=(
             f"Figure 5. Accessible volume of the sites of {ion_name(mobile)}: the convex hull of "
             f"{n_samples} positions of ions at the site. The number is the same for all sites, "
-            "because a hull grows with it (the paper uses all positions); sites with fewer are "
-            "not shown. Colour: residence time of the sites in a bar, from the mean rate at which "
-            "they are left."
+            "because a hull grows with it; sites with fewer are not shown. Colour: residence time "
+            "of the sites in a bar, from the mean rate at which they are left."
         ),
         colour=colour,
     )

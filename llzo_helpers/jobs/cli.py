@@ -88,6 +88,8 @@ def _folder(text: str) -> Path:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    # imports take seconds on a busy machine
+    print(f"{arguments.campaign}: starting", flush=True)
     from llzo_helpers.jobs.engine import run_campaign
 
     return run_campaign(arguments.campaign, arguments.profile, arguments.cores, only=arguments.only)

@@ -2,8 +2,9 @@
 
 The speed of molecular dynamics is measured in a few seconds on this machine, for one cell with each
 potential and one process, and taken to fall with the number of atoms (6 % too fast for 2x2x2 cells
-with the classical potential); or it is given in steps per second, for another machine. MPI is
-assumed to scale perfectly, which is the best case.
+with the classical potential); or it is given in steps per second, for another machine. A run on
+several cores, be it by MPI or by threads, is taken to be as many times as fast, which is the best
+case.
 """
 
 import json
@@ -23,7 +24,8 @@ import pandas as pd
 from llzo_helpers.analysis.diffusion import tracer_diffusion_coefficient
 from llzo_helpers.campaign.archive import open_campaign
 from llzo_helpers.campaign.model import Campaign, Run
-from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.campaign.tables import rounded
+from llzo_helpers.errors import InputError, SimulationError, counted
 from llzo_helpers.garnet import FORMULA_UNITS_PER_CELL, lithium_count
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.melt_quench import schedules
@@ -60,6 +62,7 @@ class StageCost:
     """Of what is not made yet."""
     wall_hours: float
     """On the given number of cores."""
+    wall_hours_left: float
     disk_MB: float
 
 
@@ -121,9 +124,9 @@ def require_disk_space(campaign: Campaign) -> None:
     free = shutil.disk_usage(existing).free
     if needed > free:
         raise InputError(
-            f"{campaign.directory}: disk: the campaign needs {needed / 1e9:.1f} GB more, "
-            f"{free / 1e9:.1f} GB are free; free some space, set LLZO_RESULTS to another disk, or "
-            "raise frame_interval_fs"
+            f"{campaign.directory}: disk: the campaign needs {rounded(needed / 1e9, 3)} GB more, "
+            f"{rounded(free / 1e9, 3)} GB are free; free some space, set LLZO_RESULTS "
+            "to another disk, or raise frame_interval_fs"
         )
 
 
@@ -194,14 +197,17 @@ def estimate(
         settings.total_steps / speed(run.structure, run.md_potential) + notebook_seconds
         for run, settings, _ in runs
     ]
-    left = sum(
+    seconds_left = [
         seconds * _left_of_run(folder, settings)
         for seconds, (_, settings, folder) in zip(core_seconds, runs, strict=True)
-    )
+    ]
     # a run has no more cores than there are
     cores_of_a_run = min(campaign.md.processes, cores)
     at_once = max(1, cores // cores_of_a_run)
-    wall = max(max(core_seconds), sum(core_seconds) / at_once) / cores_of_a_run
+    wall, wall_left = (
+        max(max(seconds), sum(seconds) / at_once) / cores_of_a_run
+        for seconds in (core_seconds, seconds_left)
+    )
     # the melt is of one cell, which is not accounted for
     melts = [
         glass.melt_quench.total_steps / speed(glass.as_quenched, glass.structure_potential)
@@ -210,14 +216,20 @@ def estimate(
     generate = len(campaign.structures) * notebook_seconds + sum(melts)
     folders = map(campaign.structure_directory, campaign.structures)
     missing = sum(not (folder / "provenance.json").is_file() for folder in folders)
-    generate_left = missing * notebook_seconds + sum(
+    melts_left = [
         melt * _left_of_glass(campaign, glass)
         for melt, glass in zip(melts, campaign.glasses, strict=True)
-    )
+    ]
+    generate_left = missing * notebook_seconds + sum(melts_left)
     of_each = [min(glass.melt_quench.processes, cores) for glass in campaign.glasses]
-    longest = max((melt / n for melt, n in zip(melts, of_each, strict=True)), default=0.0)
+    longest, longest_left = (
+        max((melt / n for melt, n in zip(of_glasses, of_each, strict=True)), default=0.0)
+        for of_glasses in (melts, melts_left)
+    )
+    made_at_once = min(cores, len(campaign.structures))
     on_progress("timing: the analysis of diffusion")
     diffusion = notebook_seconds + _time_diffusion(campaign) * len(campaign.runs)
+    hours = diffusion / 3600
     disk = sum(run_bytes(run, settings) for run, settings, _ in runs)
     glasses = sum(glass_bytes(glass) for glass in campaign.glasses)
     notebooks = _NOTEBOOK_BYTES / 1e6
@@ -227,21 +239,21 @@ def estimate(
             len(campaign.structures),
             generate / 3600,
             generate_left / 3600,
-            max(longest, generate / min(cores, len(campaign.structures))) / 3600,
+            max(longest, generate / made_at_once) / 3600,
+            max(longest_left, generate_left / made_at_once) / 3600,
             glasses / 1e6 + len(campaign.structures) * notebooks,
         ),
         StageCost(
             "02 molecular dynamics",
             len(runs),
             sum(core_seconds) / 3600,
-            left / 3600,
+            sum(seconds_left) / 3600,
             wall / 3600,
+            wall_left / 3600,
             disk / 1e6,
         ),
         # made anew whenever a run is added
-        StageCost(
-            "03 diffusion", 1, diffusion / 3600, diffusion / 3600, diffusion / 3600, 10 * notebooks
-        ),
+        StageCost("03 diffusion", 1, hours, hours, hours, hours, 10 * notebooks),
     ]
 
 
@@ -308,7 +320,7 @@ def _time_diffusion(campaign: Campaign) -> float:
 
 
 def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) -> None:
-    """Print what a campaign will cost, and whether the disk has room for it.
+    """Print what a campaign will cost, and whether the disk here has room for it.
 
     Parameters
     ----------
@@ -320,7 +332,7 @@ def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) 
     Raises
     ------
     InputError
-        If the campaign is wrong, or too large for the disk.
+        If the campaign is wrong.
     """
     _require_possible(cores, steps_per_second)
     campaign = open_campaign(name)
@@ -342,9 +354,17 @@ def print_plan(name: str, *, cores: int, steps_per_second: float | None = None) 
     print(
         f"total: {table['core_hours'].sum():.2f} core-hours "
         f"({table['core_hours_left'].sum():.2f} left), "
-        f"{table['wall_hours'].sum():.2f} hours on {cores} cores, "
+        f"{table['wall_hours'].sum():.2f} hours by the clock on "
+        f"{counted(cores, 'core')} ({table['wall_hours_left'].sum():.2f} left), "
         f"{table['disk_MB'].sum() / 1000:.2f} GB"
     )
-    print("notebooks 04 and later are not included; MPI is assumed to scale perfectly")
-    require_disk_space(campaign)
-    print("the disk has enough space")
+    print(
+        "notebooks 04 and later are not included; a run on several cores, MPI ranks or threads, is "
+        "taken to be as many times as fast, which small cells are not"
+    )
+    try:
+        require_disk_space(campaign)
+        print("the disk has enough space")
+    except InputError as error:
+        # the plan may be for another machine
+        print(f"not enough space to run it here: {error}")

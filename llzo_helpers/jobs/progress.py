@@ -45,7 +45,8 @@ class ProgressLine:
         }
         self._total = sum(settings.total_steps for settings in self._runs.values())
         self._total += sum(glass.total_steps for glass in self._glasses.values())
-        self._began = time.monotonic()
+        self._directory = campaign.directory
+        self._began, self._began_at = time.monotonic(), time.time()
         self._steps_at_start = sum(self._steps())
         self._last_print = 0.0
         self._terminal = sys.stdout.isatty()
@@ -74,7 +75,7 @@ class ProgressLine:
         """Return the line, some time after the start."""
         if not self._total:
             # only trajectories of other programs
-            return "analysing"
+            return self._analysing()
         steps = sum(self._steps())
         # what an interrupted run had made of a segment is made again
         self._steps_at_start = min(self._steps_at_start, steps)
@@ -82,11 +83,20 @@ class ProgressLine:
         finished = sum(finished_as_asked(*run) for run in self._runs.items())
         line = f"runs {finished}/{len(self._runs)}, MD {steps / self._total:4.0%}"
         if steps == self._total:
-            return f"{line}, analysing"
+            return f"{line}, {self._analysing()}"
         if rate > 0:
             left = (self._total - steps) / rate / 60
             line += f", {rate:.0f} steps/s, {left:.1f} min of MD left"
         return line
+
+    def _analysing(self) -> str:
+        """Name the notebook that was written last since the start: papermill saves as it runs."""
+        written = {
+            path.stat().st_mtime: path.name
+            for path in self._directory.glob("*.ipynb")
+            if path.stat().st_mtime >= self._began_at
+        }
+        return f"analysing: {written[max(written)]}" if written else "analysing"
 
     def close(self) -> None:
         """End the line."""

@@ -6,6 +6,8 @@ sections and parts of sections are listed with the reason.
 
 import base64
 import platform
+import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,16 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from llzo_helpers.campaign.framework import framework_warnings
-from llzo_helpers.campaign.labels import glass_label, run_label, run_labels
+from llzo_helpers.campaign.labels import glass_label, run_labels, system_label
 from llzo_helpers.campaign.model import Campaign, Run
-from llzo_helpers.campaign.tables import read_table, table_path
-from llzo_helpers.errors import InputError
+from llzo_helpers.campaign.tables import read_table, system_columns, table_path, value_or_bound
+from llzo_helpers.errors import InputError, counted
 from llzo_helpers.figures.register import figure_paths, load_figure
 from llzo_helpers.figures.style import ion_name
 from llzo_helpers.files import read_record, write_text
@@ -32,7 +33,7 @@ from llzo_helpers.jobs.control import run_status
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.jobs.export import FORMATS, is_scene, picture_of
 from llzo_helpers.jobs.report_claims import claims_part, comparison_verdict
-from llzo_helpers.jobs.report_tables import report_table
+from llzo_helpers.jobs.report_tables import printed, report_table
 from llzo_helpers.jobs.report_warnings import alike
 from llzo_helpers.md.folder import read_summary
 from llzo_helpers.potentials import load_potential, short_name
@@ -51,6 +52,8 @@ class Section:
     """Names of figures, see `llzo_helpers.figures.register`, in order."""
     tables: tuple[tuple[str, str], ...] = ()
     """Names of tables (`NAME.csv`) with their captions, in order."""
+    of_runs: bool = False
+    """Whether it is only about runs that a campaign makes, and not about trajectories."""
 
 
 SECTIONS = (
@@ -65,10 +68,12 @@ SECTIONS = (
                 "known from few replicas. The paper gives none of its own. In brackets: the range "
                 "over definitions, which the paper's value lies in or out of. ✓ agrees within 2 σ, "
                 "or in that range; ✗ differs; ≤ an upper bound that allows the paper's value; ? "
-                "too uncertain to decide. Short runs and small cells have systematic "
+                "too uncertain to decide, or the paper's value lies between those of two methods "
+                "of finding sites (clusterings). Short runs and small cells have systematic "
                 "errors besides.",
             ),
         ),
+        of_runs=True,
     ),
     Section(
         "Diffusivity and activation energy",
@@ -88,20 +93,22 @@ SECTIONS = (
             ("table_2", "Table 2. Activation energies and diffusivities at 1100 K."),
             (
                 "diffusion",
-                "Each run: tracer diffusion coefficient and that of each half of the run, the lags "
-                "of the fit, collective (charge) diffusion coefficient and Haven ratio.",
+                "Each run: tracer diffusion coefficient D, that of each half of the run, the lags "
+                "of the fit of D, collective (charge) diffusion coefficient and Haven ratio. The "
+                "halves are fitted at half of these lags, so that D need not lie between theirs; "
+                "drift: their difference in standard errors.",
             ),
             (
                 "preparation",
-                "What D of glasses depends on: factors in D with 95 % intervals. Lag and age: "
-                "within each run. Made: in another way than the first. Replicas: spread of those "
-                "made alike.",
+                "What D of glasses depends on: factors in D with 95 % intervals. Lag and age are "
+                "compared within each run; made: glasses made in another way with those made in "
+                "the first; replicas: the spread of glasses made alike.",
             ),
             (
                 "framework_summary",
                 "State of the framework of each run: verdict, La and Zr positions of the garnet "
                 "vacated (first and last block of the run; where there are any, a figure shows "
-                "when), and its diffusion coefficients.",
+                "when), and diffusion coefficients of its elements.",
             ),
         ),
     ),
@@ -171,6 +178,7 @@ SECTIONS = (
                 "crystal, the melt and the quenched cell.",
             ),
         ),
+        of_runs=True,
     ),
     Section(
         "Crossover: structure or potential",
@@ -188,15 +196,27 @@ SECTIONS = (
                 "Decomposition of ln D: factors in D with 95 % intervals. An interaction of 1 "
                 "means that structure and potential act independently.",
             ),
-            ("switches", "How far the frameworks moved from their initial structures."),
+            (
+                "switches",
+                "How far the frameworks moved from their initial structures: root mean square of "
+                "each element, and the fraction of framework atoms that moved by more than 1 Å.",
+            ),
         ),
+        of_runs=True,
     ),
 )
+_OF_TRAJECTORIES = {
+    "framework_summary": "State of the framework of each run: verdict, and diffusion coefficients "
+    "of its elements.",
+}
+"""Captions of tables that are others where a campaign has only trajectories, of any material."""
+_NUMBER_IN_PAPER = re.compile(r"^Figure \d[A-Z]?\. ")
 
 
 def write_report(campaign: Campaign) -> Path:
     """Write `report.html` from the contents of a campaign's folder, and return its path."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["printed"] = printed
     template = environment.from_string(
         (files("llzo_helpers.jobs") / "report.html.j2").read_text(encoding="utf-8")
     )
@@ -207,15 +227,17 @@ def write_report(campaign: Campaign) -> Path:
         sections=[
             content
             for section in SECTIONS
-            if (content := _content(campaign, section, absent)) is not None
+            if (campaign.runs or not section.of_runs)
+            and (content := _content(campaign, section, absent)) is not None
         ],
-        verdict=comparison_verdict(campaign),
+        verdict=comparison_verdict(campaign) if campaign.runs else [],
         claims=claims_part(campaign),
         missing=_missing(campaign),
         absent=absent,
         warnings=alike(_warnings(campaign, absent)),
         protocols=_protocols(campaign),
         own_settings=_own_settings(campaign),
+        with_sites=_with_sites(campaign),
         potentials=potentials,
         stand_ins=[potential for potential in potentials if potential.paper_label],
         n_done=len(campaign.finished_runs),
@@ -262,12 +284,13 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
                     "json": figure.to_json().replace("</", "<\\/"),
                     "width": figure.layout.width,
                     "height": figure.layout.height,
-                    "caption": (figure.layout.meta or {}).get("caption", ""),
+                    "caption": _caption(figure, campaign),
                     "files": _files_beside(path),
                     **_preview(figure, path),
                 }
             )
-    for name, caption in section.tables:
+    for name, told in section.tables:
+        caption = told if campaign.runs else _OF_TRAJECTORIES.get(name, told)
         try:
             if table_path(campaign, name).is_file() and len(table := read_table(campaign, name)):
                 tables.append((report_table(name, table, labels), caption, f"{name}.csv"))
@@ -287,6 +310,12 @@ def _content(campaign: Campaign, section: Section, absent: Absent) -> dict[str, 
         "figures": figures,
         "tables": tables,
     }
+
+
+def _caption(figure: go.Figure, campaign: Campaign) -> str:
+    """Return a figure's caption, without its number in the paper where this is not about it."""
+    caption = (figure.layout.meta or {}).get("caption", "")
+    return caption if campaign.runs else _NUMBER_IN_PAPER.sub("", caption)
 
 
 def _files_beside(figure: Path) -> list[str]:
@@ -314,7 +343,9 @@ def _reason(campaign: Campaign, notebook: str) -> str:
     """Return why a section is empty although its notebook shows no error."""
     if notebook == "06_crossover.ipynb" and not campaign.glasses:
         return "the campaign has no glass"
-    if notebook in ("04_sites.ipynb", "05_gop.ipynb") and not campaign.site_runs:
+    if notebook in ("04_sites.ipynb", "05_gop.ipynb") and not _with_sites(campaign):
+        if not campaign.runs:
+            return "no trajectory has sites: true"
         return f"no run at sites.temperature_K = {campaign.sites.temperatures}"
     if (campaign.directory / notebook).is_file():
         return f"{notebook} found nothing to show"
@@ -331,6 +362,11 @@ def _reason(campaign: Campaign, notebook: str) -> str:
     return f"{notebook} was not run"
 
 
+def _with_sites(campaign: Campaign) -> bool:
+    """Return whether any run has its sites analysed, once it is finished."""
+    return bool(campaign.site_runs) or any(run.sites for run in campaign.trajectories)
+
+
 def _protocols(campaign: Campaign) -> list[tuple[str, MeltQuench]]:
     """Return each protocol with the potentials whose glasses it makes: names may be the same."""
     found: list[tuple[list[str], MeltQuench]] = []
@@ -345,16 +381,34 @@ def _protocols(campaign: Campaign) -> list[tuple[str, MeltQuench]]:
 
 
 def _own_settings(campaign: Campaign) -> list[tuple[str, str]]:
-    """Return the systems with settings of their own, and these in words."""
-    own = [
-        (
-            run_label(system.runs()[0]) + (" and others" if system.n_runs > 1 else ""),
-            ", ".join(f"{key} = {value}" for key, value in system.md.items()),
-        )
-        for system in campaign.systems
-        if system.md
-    ]
-    return list(dict.fromkeys(own))
+    """Return settings that are not the campaign's, in words, and the systems that have them."""
+    own: dict[str, list[str]] = {}
+    for system in campaign.systems:
+        if system.md:
+            words = _listed(_IN_WORDS[key].format(value) for key, value in system.md.items())
+            names = dict.fromkeys(system_label(system_columns(run)) for run in system.runs())
+            temperatures = _listed(f"{temperature:g}" for temperature in system.temperature_K)
+            own.setdefault(words, []).append(f"{_listed(names)} at {temperatures} K")
+    return [(words, ", ".join(dict.fromkeys(systems))) for words, systems in own.items()]
+
+
+_IN_WORDS = {
+    "timestep_fs": "{:g} fs step",
+    "equilibration_ps": "{:g} ps equilibration",
+    "production_ps": "{:g} ps production",
+    "frame_interval_fs": "frames every {:g} fs",
+    "jump_run_ps": "{:g} ps with frames close together",
+    "jump_frame_interval_fs": "these every {:g} fs",
+    "thermostat_damping_fs": "damping {:g} fs",
+    "segment_ps": "segments of {:g} ps",
+}
+"""Of settings that a system may have of its own."""
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Return words as a list in a sentence."""
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _notebook_of(campaign: Campaign, run: Run) -> str | None:
@@ -373,14 +427,18 @@ def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any
         return None
 
 
+_D = ("tracer_D_cm2_s", "tracer_D_std_cm2_s", "tracer_D_limit_cm2_s")
+
+
 def _observed(campaign: Campaign) -> list[dict[str, Any]]:
     """Return a row about each trajectory that was run elsewhere."""
     try:
-        table = read_table(campaign, "diffusion", ["run"])
+        table = read_table(campaign, "diffusion", ["run", "upper_bound", *_D])
     except InputError:
         # the section of the table says why it cannot be read
         table = pd.DataFrame()
     table["notes"] = table.get("notes", pd.Series(dtype=str)).fillna("")
+    table["D"] = [value_or_bound(row) for row in table.to_dict("records")]
     rows = {row["run"]: row for row in table.to_dict("records")}
     return [
         {
@@ -389,9 +447,9 @@ def _observed(campaign: Campaign) -> list[dict[str, Any]]:
             "temperature_K": run.temperature_K,
             "mobile": ", ".join(run.mobile),
             "n_frames": rows.get(run.name, {}).get("n_frames", "not analysed"),
-            "D": rows.get(run.name, {}).get("tracer_D_cm2_s", np.nan),
-            "D_std": rows.get(run.name, {}).get("tracer_D_std_cm2_s", np.nan),
-            "notes": rows.get(run.name, {}).get("notes", ""),
+            "D": rows.get(run.name, {}).get("D", ""),
+            # readers name files with their folders, which are nobody else's
+            "notes": rows.get(run.name, {}).get("notes", "").replace(f"{run.file[0].parent}/", ""),
         }
         for run in campaign.trajectories
     ]
@@ -406,7 +464,8 @@ def _drawn_from(campaign: Campaign) -> str:
         if table_path(campaign, "diffusion").is_file():
             analysed = set(read_table(campaign, "diffusion", ["run"])["run"])
     analysed = analysed - {run.name for run in campaign.trajectories}
-    text = f"Figures and tables are made from {len(finished & analysed)} finished ones"
+    made_from = counted(len(finished & analysed), "finished run")
+    text = f"Figures and tables are made from {made_from}"
     if deleted := analysed - finished:
         text += f" and {len(deleted)} deleted, or asked for otherwise, since"
     if new := finished - analysed:

@@ -12,7 +12,7 @@ from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_co
 from llzo_helpers.analysis.fit_window import DEFAULT_WINDOW
 from llzo_helpers.campaign.diffusion import known_jump_length_A, run_diffusion
 from llzo_helpers.campaign.kept import frames_here
-from llzo_helpers.campaign.labels import run_label
+from llzo_helpers.campaign.labels import run_title
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.figures.compared import comparison_figure
@@ -71,7 +71,7 @@ def explore_fit(campaign: Campaign) -> widgets.VBox:
 
 def compare_runs(campaign: Campaign) -> widgets.VBox:
     """Return a choice of two runs, with displacement and running D of both, and their D."""
-    runs = {f"{run_label(run)}, {run.temperature_K:g} K": run for run in campaign.analysed_runs}
+    runs = {run_title(run): run for run in campaign.analysed_runs}
     names = list(runs)
     wide = {"layout": {"width": "60%"}}
     first = widgets.Dropdown(options=names, description="run", **wide)

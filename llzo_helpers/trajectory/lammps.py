@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llzo_helpers.arrays import FloatArray, IntArray
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, counted
 from llzo_helpers.trajectory.elements import (
     Elements,
     checked_symbols,
@@ -184,8 +184,8 @@ class DumpReader:
             first = words if first is None else first
             if len(changed := np.flatnonzero(words != first)):
                 raise InputError(
-                    f"{self.name}: frame {self._frames[frame]}: {len(changed)} atom(s) have "
-                    f"another {column} than in the first frame; give frames of the same atoms"
+                    f"{self.name}: frame {self._frames[frame]}: another {column} than in the first "
+                    f"frame for {counted(len(changed), 'atom')}; give frames of the same atoms"
                 )
 
     def _words(self, column: str, frame: int = 0) -> NDArray[np.str_]:

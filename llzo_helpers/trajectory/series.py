@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from llzo_helpers.arguments import checked_numbers, checked_path
 from llzo_helpers.arrays import BoolArray, FloatArray
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, counted
 from llzo_helpers.trajectory.elements import Elements, check_elements, checked_symbols
 from llzo_helpers.trajectory.opening import frame_interval_ps as interval
 from llzo_helpers.trajectory.opening import mean_cell, ordered_frames
@@ -63,7 +63,9 @@ class AnyTrajectory:
             raise InputError(f"{reader.name}: holds no frame; give a file that has some")
         self._frames, self._selected = ordered_frames(reader), slice(None)
         if dropped := len(reader) - len(self._frames):
-            self.notes.append(f"{reader.name}: {dropped} frame(s) repeated at a restart: left out")
+            self.notes.append(
+                f"{reader.name}: {counted(dropped, 'frame')} repeated at a restart: left out"
+            )
         self._reference: NDArray[np.intp] | None = None
         self.cell, volume_spread = mean_cell(reader, self._frames)
         self._cells_change = volume_spread is not None

@@ -17,6 +17,10 @@ from llzo_helpers.schema import load_yaml
 
 QUICK = yaml.safe_load((PARAMETERS / "quick.yaml").read_text())
 
+WITHOUT_VOLUME = {
+    key: QUICK["systems"][0][key] for key in QUICK["systems"][0] if key != "volume_ratio"
+}
+
 
 @pytest.mark.parametrize("path", sorted(PARAMETERS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_campaigns_that_come_along_are_valid(path: Path):
@@ -41,6 +45,12 @@ def changed(**changes):
     [
         (changed(sed=1), "sed: unknown key; did you mean 'seed'?"),
         (changed(md__time_step=1), "md.time_step: unknown key; did you mean 'timestep_fs'?"),
+        (
+            changed(systems=[WITHOUT_VOLUME | {"volumeratio": 1.0}]),
+            "systems[0].volumeratio: unknown key; did you mean 'volume_ratio'? (and 1 more)",
+        ),
+        (changed(md__production_ps=-30), "md.production_ps = -30: must be greater than 0"),
+        (changed(md__production_ps=0), "md.production_ps = 0: must be greater than 0"),
         (
             changed(systems__0__temperature_K=[-5, 900]),
             "systems[0].temperature_K[0] = -5: must be greater than 0",

@@ -300,8 +300,9 @@ def test_a_bad_file_is_refused_before_work_starts(changes, message, folder, tmp_
     blown.positions[70, 3] = np.nan
     dump(folder / "blown.dump", blown)
     campaign_of(folder, entry(label="good"), entry(group=None, **changes))
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=rf"mine\.yaml: trajectories\[1\]: .*{message}") as refused:
         run_campaign(str(folder / "mine.yaml"), "local", None)
+    assert str(refused.value).count("mine.yaml") == 1
     assert not list(tmp_path.iterdir())
 
 

@@ -186,7 +186,7 @@ def test_bad_input_ends_in_one_line_and_leaves_nothing(
     path.write_text(yaml.safe_dump({**values, **change}))
     process = run("run", str(path), results=tmp_path / "results", **environment)
     assert process.returncode == 2
-    assert process.stdout == ""
+    assert process.stdout == f"{path}: starting\n"
     (line,) = process.stderr.splitlines()
     assert line.startswith("error: ")
     assert message in line

@@ -1,10 +1,13 @@
 """The planner: its sizes against a run that was made, its arithmetic by hand."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 from short_run import SHORT
 
+from llzo_helpers.campaign import model
 from llzo_helpers.campaign.model import Run, load_campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.generate.settings import Structure
@@ -33,8 +36,11 @@ def test_given_a_speed_the_hours_follow():
     """Hours of the paper's campaign by hand: 30 runs of 6,000,000 steps and more at 100 steps/s."""
     campaign = load_campaign("paper")
     steps = sum(settings.total_steps for _, settings, _ in plan.molecular_dynamics(campaign))
-    _, md, _ = plan.estimate(campaign, cores=64, steps_per_second=100)
+    structures, md, _ = plan.estimate(campaign, cores=64, steps_per_second=100)
     assert md.core_hours == pytest.approx(steps / 100 / 3600, rel=0.01)
+    # nothing is made yet
+    assert md.wall_hours_left == pytest.approx(md.wall_hours)
+    assert structures.wall_hours_left == pytest.approx(structures.wall_hours)
     # 8 cores a run, 8 runs at a time
     assert md.wall_hours == pytest.approx(md.core_hours / 64)
     # fewer cores than a run asks for: it takes what there is
@@ -74,3 +80,17 @@ def test_a_campaign_too_large_for_the_disk_is_refused():
     larger = values.model_copy(update={"md": longer})
     with pytest.raises(InputError, match=r"disk: the campaign needs .* GB more, .* GB are free"):
         plan.require_disk_space(larger)
+
+
+def test_a_disk_too_small_here_is_told_and_the_plan_succeeds(capsys, monkeypatch, tmp_path: Path):
+    """It may be for another machine; a file system without files, such as /proc, has no room."""
+    monkeypatch.setattr(model, "RESULTS", tmp_path)
+    usage = shutil.disk_usage(tmp_path)._replace(free=0)
+    monkeypatch.setattr(plan.shutil, "disk_usage", lambda folder: usage)
+    monkeypatch.setattr(plan, "estimate", lambda *_, **__: [plan.StageCost("x", 1, 4, 2, 3, 1, 5)])
+    plan.print_plan("smoke", cores=512)
+    *_, total, _, last = capsys.readouterr().out.splitlines()
+    hours = "4.00 core-hours (2.00 left), 3.00 hours by the clock on 512 cores (1.00 left)"
+    assert total.startswith(f"total: {hours}")
+    told = r"not enough space to run it here: .*: the campaign needs 0\.0*[1-9].* GB more, 0 GB are"
+    assert re.match(told, last)

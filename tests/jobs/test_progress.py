@@ -1,5 +1,7 @@
 """The line that says how far a campaign is."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,21 @@ def test_runs_and_spectra_count(campaign: Campaign):
     finish(campaign.vibration_directory(campaign.vibration_runs[0]))
     finish(campaign.run_directory(campaign.runs[1]))
     assert progress.line(60) == "runs 3/3, MD 100%, analysing"
+
+
+def test_the_notebook_that_is_written_is_named(campaign: Campaign):
+    for run in campaign.runs:
+        finish(campaign.run_directory(run))
+    finish(campaign.vibration_directory(campaign.vibration_runs[0]))
+    earlier = campaign.directory / "03_diffusion.ipynb"
+    earlier.touch()
+    os.utime(earlier, (time.time() - 60, time.time() - 60))
+    progress = ProgressLine(campaign)
+    assert progress.line(60).endswith("analysing")
+    for second, name in enumerate(("04_sites.ipynb", "05_gop.ipynb")):
+        (campaign.directory / name).touch()
+        os.utime(campaign.directory / name, (time.time() + second, time.time() + second))
+    assert progress.line(60) == "runs 3/3, MD 100%, analysing: 05_gop.ipynb"
 
 
 def test_only_what_was_asked_for_counts(campaign: Campaign):

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -22,8 +23,9 @@ from llzo_helpers.campaign.site_panels import DensityPanel
 from llzo_helpers.campaign.tables import run_columns, save_table
 from llzo_helpers.figures.figure2 import figure_2
 from llzo_helpers.figures.register import save_figure
-from llzo_helpers.jobs.report import write_report
+from llzo_helpers.jobs.report import _IN_WORDS, write_report
 from llzo_helpers.jobs.report_tables import report_table
+from llzo_helpers.md.settings import MDSettings
 
 GLASS = {
     "phase": "amorphous",
@@ -110,6 +112,54 @@ def test_each_glass_has_its_own_protocol(campaign: Campaign):
     assert "6 ps at 3500 K" in page
 
 
+def test_settings_of_systems_are_told_in_words(tmp_path: Path):
+    long = {"md": {"equilibration_ps": 100, "production_ps": 1000}, "temperature_K": [700, 900]}
+    both = ["bush1994_woodley1999", "hdnnp_sevennet0"]
+    made = GLASS | {"structure_potential": both[0], "melt_quench": "quick"}
+    systems = [made, made | long | {"md_potential": both}, made | long | {"volume_ratio": 1.05}]
+    path = tmp_path / "own.yaml"
+    path.write_text(yaml.safe_dump({"description": "x", "seed": 1, "systems": systems}))
+    page = page_of(load_campaign(str(path)))
+    assert (
+        "damping 100 fs; 100 ps equilibration and 1000 ps production for A-Li6.25 112 % CIP "
+        "(quick) and A-Li6.25 112 % ML on CIP (quick) at 700 and 900 K, A-Li6.25 105 % CIP (quick) "
+        "at 700 and 900 K.</li>"
+    ) in page
+    assert set(_IN_WORDS) == set(MDSettings.model_fields) - {"launcher", "processes"}
+
+
+def test_a_report_on_another_material_is_on_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(model, "RESULTS", tmp_path)
+    run = {"file": "a.dump", "temperature_K": 3000, "mobile": "O", "label": "UO2 3000 K"}
+    path = tmp_path / "uo2.yaml"
+    path.write_text(yaml.safe_dump({"description": "x", "seed": 1, "trajectories": [run]}))
+    campaign = load_campaign(str(path))
+    (observed,) = campaign.trajectories
+    row = run_columns(observed) | {
+        "tracer_D_cm2_s": 6.1e-6,
+        "tracer_D_std_cm2_s": 8e-7,
+        "tracer_D_limit_cm2_s": 7e-6,
+        "upper_bound": False,
+        "n_frames": 200,
+        "warnings": "falls by -12 meV",
+        "notes": f"{observed.file[0]}: unwrapped",
+    }
+    save_table(campaign, "diffusion", pd.DataFrame([row]))
+    state = {"run": observed.name, "framework": "solid"}
+    save_table(campaign, "framework_summary", pd.DataFrame([state]))
+    save_figure(campaign, scene("O"))
+    page = page_of(campaign).replace("\N{NO-BREAK SPACE}", " ")
+    words = re.sub("<(script|style).*?</(script|style)>", "", page, flags=re.DOTALL)
+    assert "<h1>Diffusion of oxygen</h1>" in words
+    assert "<td>0.61 ± 0.08</td>" in words
+    assert '<td class="left">a.dump: unwrapped</td>' in words
+    assert "<figcaption>Isosurfaces of the time-averaged density of oxygen" in words
+    assert "falls by −12 meV" in words
+    assert "vibrations, structural order: 05_gop.ipynb was not run" in words
+    for other in ("the paper", "garnet", "ithium", "LLZO", "reproduce", "glass"):
+        assert other not in words
+
+
 def test_a_window_chosen_for_each_run_is_told(campaign: Campaign):
     assert "at lags from " in write_report(campaign).read_text()
     free = campaign.diffusion.model_copy(update={"fit_window": None})
@@ -142,11 +192,11 @@ def test_claims_are_told_with_their_numbers_and_what_is_not_there_is_listed(camp
     assert "<p>Claims that disagree:</p><ul><li>With CIP, glass is almost two orders" in page
 
 
-def scene() -> go.Figure:
+def scene(mobile: str = "Li") -> go.Figure:
     """Figure 2 with a tetrahedron."""
     corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], float)
     surface = Surface(corners, np.array([[0, 1, 2], [0, 1, 3], [0, 2, 3]]))
-    return figure_2([DensityPanel("a", surface, np.ones(4), np.eye(3), 4.0)])
+    return figure_2([DensityPanel("a", surface, np.ones(4), np.eye(3), 4.0)], mobile)
 
 
 def test_files_for_print_are_linked_beside_their_figure(campaign: Campaign):
@@ -207,13 +257,13 @@ def test_the_page_fits_a_small_window_and_a_scene_is_a_picture_until_asked_for(c
 
 def test_runs_deleted_or_finished_since_are_told(campaign: Campaign):
     first, second = campaign.runs
-    assert "made from 0 finished ones." in page_of(campaign)
+    assert "made from 0 finished runs." in page_of(campaign)
     row = run_columns(first) | {"tracer_D_cm2_s": 1e-6, "warnings": None}
     save_table(campaign, "diffusion", pd.DataFrame([row]))
     (campaign.run_directory(second)).mkdir(parents=True)
     (campaign.run_directory(second) / "summary.json").write_text("{}")
     told = (
-        "made from 0 finished ones and 1 deleted, or asked for otherwise, since, without 1 "
+        "made from 0 finished runs and 1 deleted, or asked for otherwise, since, without 1 "
         "finished since; llzo run"
     )
     assert told in page_of(campaign)

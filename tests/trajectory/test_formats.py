@@ -227,7 +227,7 @@ def test_what_a_killed_run_wrote_beyond_its_restart_is_dropped(run, tmp_path):
     second = dump(tmp_path / "2.dump", run, range(100, 200))
     trajectory = Trajectory.read([first, second], **TYPES)
     assert len(trajectory) == 200
-    assert any("20 frame(s) repeated at a restart: left out" in n for n in trajectory.notes)
+    assert any("20 frames repeated at a restart: left out" in n for n in trajectory.notes)
     joined = tmp_path / "joined.dump"
     joined.write_bytes(first.read_bytes() + second.read_bytes())
     assert len(Trajectory.read(joined, **TYPES)) == 200

@@ -16,7 +16,7 @@ from llzo_helpers.analysis.sites.jumps import (
     last_known_sites,
 )
 from llzo_helpers.arrays import FloatArray, IntArray
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, counted
 
 Quantity = Callable[[JumpStatistics], float]
 
@@ -117,7 +117,7 @@ def bootstrap(
     whole = find_stays(assignments, n_sites)
     n_frames, n_ions = whole.trajectory_frames, whole.n_ions
     if n_ions < 2:
-        raise InputError(f"assignments: {n_ions} ion(s); resampling ions needs at least 2")
+        raise InputError(f"assignments: {counted(n_ions, 'ion')}; resampling ions needs at least 2")
     if blocks < 2 or n_frames < 2 * blocks:
         raise InputError(
             f"blocks: {blocks}; give at least 2 and at most {n_frames // 2} for {n_frames} frames"

@@ -15,7 +15,7 @@ from llzo_helpers.arguments import (
     checked_points,
 )
 from llzo_helpers.arrays import BoolArray, FloatArray
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, counted
 
 LEAST_HEIGHT_A, MOST_VOLUME_A3 = 2.0, 1000.0
 """Of a cell, Å, and per framework atom, Å^3: beyond, it is not that of a solid."""
@@ -54,8 +54,8 @@ def checked_division(mobile: ArrayLike) -> BoolArray:
     mask = checked_mask(mobile)
     if (~mask).sum() < 4:
         raise InputError(
-            f"mobile: leaves {(~mask).sum()} framework atom(s); landmarks need at least 4, "
-            "so set the mask False for what stays in place"
+            f"mobile: leaves {counted((~mask).sum(), 'framework atom')}; landmarks need "
+            "at least 4, so set the mask False for what stays in place"
         )
     return mask
 
