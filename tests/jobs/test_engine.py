@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.jobs.engine import run_campaign
+from llzo_helpers.jobs.engine import CAMPAIGN_VARIABLE, run_campaign
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.paths import NOTEBOOKS, PARAMETERS, ROOT
 
@@ -252,6 +253,28 @@ def test_slurm_that_does_not_answer_is_noticed_at_once(tmp_path: Path):
     assert process.returncode == 2
     assert "--profile slurm: Slurm does not answer (scontrol ping)" in process.stderr
     assert not any(tmp_path.iterdir())
+
+
+def test_analyses_use_the_cores_that_they_were_given(tmp_path: Path):
+    """As Snakemake would call them: what analyses runs side by side takes its threads, no more."""
+    words = ["--snakefile", ROOT / "workflow/Snakefile", "--directory", tmp_path]
+    words += ["--profile", ROOT / "workflow/profiles/local", "--cores", "3"]
+    process = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words, "--dry-run", "--printshellcmds"],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(tmp_path), CAMPAIGN_VARIABLE: "smoke"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.findall(r"LOKY_MAX_CPU_COUNT=(\d+) .* (0\d)_\w+.ipynb -y", process.stdout)
+    # none of its own: it runs beside the others
+    assert sorted((number, int(cores)) for cores, number in found) == [
+        ("03", 3),
+        ("04", 3),
+        ("05", 3),
+        ("06", 0),
+    ]
 
 
 @pytest.mark.parametrize("cores", [0, -1, 10**7])
