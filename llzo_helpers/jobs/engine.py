@@ -96,6 +96,8 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
             f"--profile {profile}: Slurm does not answer (scontrol ping); start this where sbatch "
             "works, or choose --profile local"
         )
+    if executor == "slurm":
+        _require_accepted_by_slurm(profile_directory)
     # runs made elsewhere need no LAMMPS
     lmp = find_lammps() if campaign.runs else Path()
     print(
@@ -132,10 +134,11 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
             # by which Snakemake sees what to run; complete segments stay, and it is made from them
             (folder / "summary.json").unlink()
         progress = ProgressLine(campaign, only)
+        log_size = _log(campaign).stat().st_size if _log(campaign).is_file() else 0
         _run_beside_earlier_jobs(command, campaign, lock, progress)
         status = _watch(command, campaign, lock, progress)
         if status:
-            _report_failures(campaign)
+            _report_failures(campaign, _log(campaign).read_bytes()[log_size:])
         if status and not only:
             _watch([*command, "--config", "only_finished=1"], campaign, lock, progress)
             # Snakemake makes it only after all analyses; this one shows those that succeeded
@@ -145,6 +148,28 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if not only:
         print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
     return 1 if status else 0
+
+
+def _require_accepted_by_slurm(profile_directory: Path) -> None:
+    """Raise InputError for an account or a partition of a profile that Slurm does not know."""
+    profile = _profile(profile_directory)
+    default, of_rules = (profile.get(key) or {} for key in ("default-resources", "set-resources"))
+    if not (isinstance(default, dict) and isinstance(of_rules, dict)):
+        # written as key=value, which Snakemake takes as well
+        return
+    steps = [default, *(default | own for own in of_rules.values())]
+    keys = ("slurm_account", "slurm_partition")
+    given = (tuple((key, str(step[key])) for key in keys if step.get(key)) for step in steps)
+    for asked in dict.fromkeys(given):
+        options = {key.removeprefix("slurm_"): value for key, value in asked}
+        # others, a time limit say, depend on the step: Slurm judges them when it gets its job
+        found = re.search("invalid (account|partition).*", slurm.refusal(options), re.IGNORECASE)
+        if found:
+            wrong = [f"{k} = {v!r}" for k, v in asked if k.removeprefix("slurm_") in found[0]]
+            raise InputError(
+                f"{profile_directory / 'config.yaml'}: {', '.join(wrong) or ' and '.join(keys)}: "
+                f"{found[0]}; give yours (sinfo shows partitions, sshare -U accounts)"
+            )
 
 
 def _require_lammps_for(campaign: Campaign, lmp: Path) -> None:
@@ -382,13 +407,24 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(timeout=_PATIENCE_S)
 
 
-def _report_failures(campaign: Campaign) -> None:
-    """Print the error of each notebook that failed, or that Snakemake ended for another reason."""
-    errors = {
-        notebook.relative_to(campaign.directory): error
+def _report_failures(campaign: Campaign, log: bytes) -> None:
+    """Print what failed: notebooks, jobs that Slurm refused, or Snakemake for another reason.
+
+    Parameters
+    ----------
+    campaign
+        In whose folder to look.
+    log
+        What Snakemake has printed in this call.
+    """
+    errors = [
+        f"{notebook.relative_to(campaign.directory)}: {error}"
         for notebook in sorted(campaign.directory.rglob("*.ipynb"))
         if (error := notebook_error(notebook))
-    }
+    ]
+    # the same for many jobs, and for each try; Snakemake quotes it
+    refusals = re.findall(r"sbatch: error: (.+?)(?:'\.)?$", log.decode(errors="replace"), re.M)
+    errors += [f"sbatch: {refusal}" for refusal in dict.fromkeys(refusals)]
     if errors:
         print("some steps failed; the report shows what is available")
     else:
@@ -396,5 +432,5 @@ def _report_failures(campaign: Campaign) -> None:
             "Snakemake ended early, though no notebook failed: perhaps it was told to "
             f"(see {_log(campaign)}); the same command resumes from here"
         )
-    for notebook, error in errors.items():
-        print(f"  {notebook}: {error}")
+    for error in errors:
+        print(f"  {error}")

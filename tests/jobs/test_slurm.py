@@ -94,6 +94,52 @@ def test_a_lammps_that_starts_only_in_jobs(tmp_path: Path):
     assert (tmp_path / "smoke" / "runs" / run / "summary.json").is_file()
 
 
+def run_smoke(
+    tmp_path: Path, *words: str, **changes: Any
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Run the campaign `smoke` with a profile of some changes; return also that profile."""
+    profile = write_profile(tmp_path / "profile", **changes)
+    process = subprocess.run(
+        [sys.executable, "-m", "llzo_helpers", "run", "smoke", "--profile", profile, *words],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(tmp_path / "results")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return process, profile
+
+
+@pytest.mark.parametrize("keys", ["default-resources", "set-resources"])
+def test_a_partition_that_slurm_does_not_know_is_refused_at_once(tmp_path: Path, keys: str):
+    wrong = {"slurm_partition": "moon"}
+    changes = {keys: {"run_md": wrong} if keys == "set-resources" else wrong}
+    process, profile = run_smoke(tmp_path, **changes)
+    assert process.returncode == 2
+    assert process.stdout == ""
+    (line,) = process.stderr.splitlines()
+    assert line.startswith(
+        f"error: {profile}/config.yaml: slurm_partition = 'moon': invalid partition specified: "
+        "moon; give yours (sinfo shows partitions"
+    )
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_slurm_says_of_jobs_that_it_refuses_is_told_once(tmp_path: Path):
+    """Of a node that there is not, which only the job tells; none of its notebooks was begun."""
+    process, _ = run_smoke(
+        tmp_path,
+        *("--only", "C-Li6.25-V101-1x1x1-r1-bush1994_woodley1999-1100K"),
+        **{"default-resources": {"slurm_partition": "main", "constraint": "moon"}, "retries": 1},
+    )
+    assert process.returncode == 1
+    log = (tmp_path / "results/smoke/snakemake.log").read_text()
+    assert log.count("Invalid feature specification") == 2
+    assert process.stdout.count("Invalid feature specification") == 1
+    assert "  sbatch: Batch job submission failed: Invalid feature spec" in process.stdout
+    assert "cut short" not in process.stdout
+
+
 def shortened_paper() -> dict[str, Any]:
     """The campaign `paper` with all its systems, of one cell, one volume and short runs."""
     values = yaml.safe_load((ROOT / "parameters/paper.yaml").read_text())
