@@ -66,6 +66,11 @@ def refusal(options: Mapping[str, str]) -> str:
     return test.stderr if test.returncode else ""
 
 
+def keeps_accounts() -> bool:
+    """Whether `sacct` can tell how jobs ended; Slurm without a database cannot."""
+    return _ask("sacct", "--noheader", "--allocations", "--starttime=now") is not None
+
+
 def is_active(job: str) -> bool | None:
     """Whether a job runs or may run again; None if Slurm does not answer."""
     jobs = _unfinished_jobs()

@@ -326,6 +326,11 @@ def _snakemake(campaign: Campaign, profile_directory: Path, cores: int | None) -
     command += ["--snakefile", str(_WORKFLOW / "Snakefile"), "--profile", str(profile_directory)]
     command += ["--directory", str(campaign.directory)]
     command += ["--cores", str(cores)] if cores is not None else []
+    profile = _profile(profile_directory)
+    status_command = "slurm-status-command"
+    if profile.get("executor") == "slurm" and status_command not in profile:
+        # by itself it asks sacct wherever there is one, and waits forever for one without accounts
+        command += [] if slurm.keeps_accounts() else [f"--{status_command}", "squeue"]
     return command
 
 

@@ -65,7 +65,7 @@ def test_a_campaign_with_two_ranks_a_run(tmp_path: Path):
     (run,) = load_campaign(str(campaign)).runs
     for log in (folder / "runs" / run.name).glob("segment_*/log.lammps"):
         assert "1 by 1 by 2 MPI processor grid" in log.read_text()
-    # every step was a job, and none is left
+    # every step was a job, whose end was noticed (this Slurm keeps no accounts); none is left
     assert (folder / "snakemake.log").read_text().count("has been submitted") >= 3
     assert slurm.jobs_in(folder) == {}
 
