@@ -26,6 +26,7 @@ from llzo_helpers.campaign.kept import has_frames, kept_path
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder
+from llzo_helpers.generate.melt_quench import other_glass_than_asked
 from llzo_helpers.jobs.control import run_locks, stop_runs
 from llzo_helpers.jobs.cpus import require_cores, usable_cpus
 from llzo_helpers.jobs.executed import notebook_error
@@ -116,6 +117,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     _require_trajectories(campaign)
     changed = _runs_other_than_asked(campaign, wanted)
     _require_continuable(changed)
+    _require_glasses_as_asked(campaign, wanted)
     require_disk_space(campaign)
 
     began = time.monotonic()
@@ -253,6 +255,23 @@ def _require_continuable(changed: Mapping[Path, str]) -> None:
             raise InputError(
                 f"{folder}: {other}, and its frames are not here to continue it; delete the folder "
                 "to run it anew, or restore md of the campaign"
+            )
+
+
+def _require_glasses_as_asked(campaign: Campaign, wanted: Sequence[str]) -> None:
+    """Raise InputError for a glass, finished or begun, of which something else is asked by now.
+
+    Of the wanted runs only, if there are any. A glass cannot be continued as another.
+    """
+    for run in [*campaign.runs, *campaign.vibration_runs]:
+        glass = run.structure.glass
+        if not glass or (wanted and run.name not in {Path(folder).name for folder in wanted}):
+            continue
+        folder = campaign.glass_directory(glass)
+        if other := other_glass_than_asked(folder, glass):
+            raise InputError(
+                f"{folder}: {other}; give melt_quench another name, restore it, or delete the "
+                "folder to make the glass anew"
             )
 
 

@@ -172,6 +172,31 @@ def test_a_failed_run_does_not_stop_the_others(smoke_to_change: Path):
     assert RUN not in set(pd.read_csv(results / "smoke" / "diffusion.csv")["run"])
 
 
+@pytest.mark.slow
+def test_a_glass_of_which_something_else_is_asked_is_refused_before_work_starts(
+    smoke_to_change: Path, tmp_path: Path
+):
+    values = yaml.safe_load((PARAMETERS / "smoke.yaml").read_text())
+    values["systems"][2]["melt_quench"]["superheat_K"] = 8000
+    path = tmp_path / "smoke.yaml"
+    path.write_text(yaml.safe_dump(values))
+    folder = smoke_to_change / "smoke/glasses/bush1994_woodley1999.tiny-1x1x1-r1"
+    before = sorted(smoke_to_change.rglob("*"))
+    process = run("run", str(path), results=smoke_to_change)
+    assert process.returncode == 2
+    assert process.stderr.strip() == (
+        f"error: {folder}: was made with superheat_K = 7000.0, the campaign asks for 8000.0; give "
+        "melt_quench another name, restore it, or delete the folder to make the glass anew"
+    )
+    # begun only
+    (folder / "provenance.json").unlink()
+    process = run("run", str(path), results=smoke_to_change)
+    assert f"{folder}: was made with superheat: start_K = 7000.0" in process.stderr
+    assert {*before} - {*smoke_to_change.rglob("*")} == {folder / "provenance.json"}
+    # is no matter of those who run something else
+    assert run("run", str(path), "--only", RUN, results=smoke_to_change).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("change", "environment", "message"),
     [
