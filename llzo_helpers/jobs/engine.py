@@ -12,10 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,10 @@ _WORKFLOW = ROOT / "workflow"
 
 _PATIENCE_S = 20
 """For steps that were told to stop; LAMMPS ends at once, notebooks want a moment."""
+
+_PATIENCE_ALONE_S = 3
+"""For Snakemake whose steps are jobs: it cancels them at once, then sleeps until it would have
+looked at them again. A job that it leaves behind is cancelled afterwards (`stop_runs`)."""
 
 
 def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[str] = ()) -> int:
@@ -135,14 +140,20 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         for folder in changed:
             # by which Snakemake sees what to run; complete segments stay, and it is made from them
             (folder / "summary.json").unlink()
-        progress = ProgressLine(campaign, only)
+        watch = partial(
+            _watch,
+            campaign=campaign,
+            lock=lock,
+            progress=ProgressLine(campaign, only),
+            patience_s=_PATIENCE_S if here else _PATIENCE_ALONE_S,
+        )
         log_size = _log(campaign).stat().st_size if _log(campaign).is_file() else 0
-        _run_beside_earlier_jobs(command, campaign, lock, progress)
-        status = _watch(command, campaign, lock, progress)
+        _run_beside_earlier_jobs(command, campaign, watch)
+        status = watch(command)
         if status:
             _report_failures(campaign, _log(campaign).read_bytes()[log_size:])
         if status and not only:
-            _watch([*command, "--config", "only_finished=1"], campaign, lock, progress)
+            watch([*command, "--config", "only_finished=1"])
             # Snakemake makes it only after all analyses; this one shows those that succeeded
             write_report(campaign)
     report = campaign.directory / "report.html"
@@ -354,7 +365,7 @@ def _snakemake(campaign: Campaign, profile_directory: Path, cores: int | None) -
 
 
 def _run_beside_earlier_jobs(
-    command: list[str], campaign: Campaign, lock: int, progress: ProgressLine
+    command: list[str], campaign: Campaign, watch: Callable[[list[str]], int]
 ) -> None:
     """Leave alone what a killed call left running, do everything else, and wait for its end.
 
@@ -377,7 +388,7 @@ def _run_beside_earlier_jobs(
         return
     print(f"{len(running)} runs of an earlier call are still running; they are left to finish")
     under_way = {_last_file(folder, campaign) for folder in running}
-    _watch([*command, "--omit-from", *sorted(under_way)], campaign, lock, progress)
+    watch([*command, "--omit-from", *sorted(under_way)])
     while slurm.jobs_in(campaign.directory) or run_locks(campaign):
         time.sleep(2)
 
@@ -395,7 +406,9 @@ def _last_file(folder: Path, campaign: Campaign) -> str:
     return "/".join([*parts, end])
 
 
-def _watch(command: list[str], campaign: Campaign, lock: int, progress: ProgressLine) -> int:
+def _watch(
+    command: list[str], campaign: Campaign, lock: int, progress: ProgressLine, patience_s: float
+) -> int:
     """Run Snakemake, its output going to a log, and print progress until it ends."""
     with _log(campaign).open("ab") as log:
         process = subprocess.Popen(
@@ -417,18 +430,18 @@ def _watch(command: list[str], campaign: Campaign, lock: int, progress: Progress
                 except subprocess.TimeoutExpired:
                     progress.update()
         finally:
-            _end_group(process)
+            _end_group(process, patience_s)
             progress.close()
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def _end_group(process: subprocess.Popen[bytes], patience_s: float) -> None:
     """End Snakemake with its steps, which by itself would wait for them."""
     for stop in (signal.SIGINT, signal.SIGKILL):
         if process.poll() is not None:
             return
         os.killpg(process.pid, stop)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=_PATIENCE_S)
+            process.wait(timeout=patience_s)
 
 
 def _report_failures(campaign: Campaign, log: bytes) -> None:

@@ -1,6 +1,7 @@
 """Through a real Slurm of one node: see tests/slurm. Skipped where it cannot be started."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -138,6 +139,28 @@ def test_what_slurm_says_of_jobs_that_it_refuses_is_told_once(tmp_path: Path):
     assert process.stdout.count("Invalid feature specification") == 1
     assert "  sbatch: Batch job submission failed: Invalid feature spec" in process.stdout
     assert "cut short" not in process.stdout
+
+
+def test_an_interruption_ends_jobs_and_controller_soon(tmp_path: Path):
+    """Snakemake alone would sleep until its next look at the jobs, 40 s after their start."""
+    changes = {"slurm-init-seconds-before-status-checks": 40}
+    profile = write_profile(tmp_path / "profile", **changes)
+    controller = subprocess.Popen(
+        [sys.executable, "-m", "llzo_helpers", "run", "smoke", "--profile", profile],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not slurm.jobs_in(tmp_path / "smoke"):
+        assert controller.poll() is None
+        time.sleep(0.2)
+    controller.send_signal(signal.SIGINT)
+    _, errors = controller.communicate(timeout=15)
+    assert controller.returncode == 130
+    assert errors.strip() == "stopped; the same command resumes from here"
+    assert set(slurm.jobs_in(tmp_path / "smoke").values()) <= {"COMPLETING"}
 
 
 def shortened_paper() -> dict[str, Any]:

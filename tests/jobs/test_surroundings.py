@@ -18,7 +18,6 @@ from llzo_helpers.jobs.engine import (
     _require_writable_home,
     _run_beside_earlier_jobs,
 )
-from llzo_helpers.jobs.progress import ProgressLine
 from llzo_helpers.lab.parameters import GenerateParameters, RunParameters
 from llzo_helpers.md.lock import locked, slurm_job
 from llzo_helpers.paths import RESULTS, ROOT
@@ -207,6 +206,6 @@ def test_a_job_of_an_earlier_call_that_holds_no_run_is_told_of(tmp_path: Path, m
     monkeypatch.setattr("llzo_helpers.jobs.engine.time.sleep", lambda seconds: None)
     campaign = load_campaign("smoke").model_copy(update={"name": "nothing-here"})
     monkeypatch.setattr("llzo_helpers.campaign.model.RESULTS", tmp_path)
-    _run_beside_earlier_jobs([], campaign, 0, ProgressLine(campaign))
+    _run_beside_earlier_jobs([], campaign, lambda command: 0)
     told = "waiting for Slurm job 7 of an earlier call, which holds no run yet (scancel ends it)\n"
     assert capsys.readouterr().out == told
