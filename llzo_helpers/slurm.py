@@ -7,6 +7,7 @@ query returns None or nothing.
 import os
 import subprocess
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -47,6 +48,27 @@ def requeue() -> None:
 def answers() -> bool:
     """Whether there is a Slurm here that takes jobs."""
     return _ask("scontrol", "ping") is not None
+
+
+def refusal(options: Mapping[str, str]) -> str:
+    """Return what `sbatch` says against a job with some options; nothing if it would take it."""
+    words = [f"--{option}={value}" for option, value in options.items()]
+    try:
+        test = subprocess.run(
+            ["sbatch", "--test-only", *words, "--wrap=true"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return test.stderr if test.returncode else ""
+
+
+def keeps_accounts() -> bool:
+    """Whether `sacct` can tell how jobs ended; Slurm without a database cannot."""
+    return _ask("sacct", "--noheader", "--allocations", "--starttime=now") is not None
 
 
 def is_active(job: str) -> bool | None:

@@ -58,7 +58,6 @@ def write_profile(directory: Path, **changes: Any) -> Path:
     del profile["default-resources"]["slurm_account"]
     profile |= {
         "slurm-no-account": True,
-        "slurm-status-command": "squeue",
         # ten seconds more after every look that finds no job ended: so most end before the second
         "slurm-init-seconds-before-status-checks": 8,
         "latency-wait": 5,

@@ -18,7 +18,9 @@ A glass is a folder:
 Each run is a chain of segments (`llzo_helpers.md.chain`), so a glass resumes where it stopped.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ import numpy as np
 import llzo_helpers
 from llzo_helpers.analysis.sites import landmark_analysis
 from llzo_helpers.arrays import FloatArray
-from llzo_helpers.errors import InputError, SimulationError
+from llzo_helpers.errors import InputError, SimulationError, clipped
 from llzo_helpers.files import NUMBER, read_json, read_record, write_json
 from llzo_helpers.garnet import ELEMENTS
 from llzo_helpers.generate.crystal import crystal
@@ -41,6 +43,7 @@ from llzo_helpers.generate.framework import (
 )
 from llzo_helpers.generate.settings import Glass, MeltQuench
 from llzo_helpers.md.chain import Progress, run_schedule
+from llzo_helpers.md.folder import CHAIN_KEYS
 from llzo_helpers.md.relax import Relaxation, relax_cell
 from llzo_helpers.md.segments import Stage
 from llzo_helpers.md.trajectory import Trajectory
@@ -163,6 +166,42 @@ def schedules(protocol: MeltQuench) -> dict[str, list[Stage]]:
     if protocol.sites_ps:
         stages["sites"] = [stage("sites", protocol.sites_ps, protocol.sites_K)]
     return stages
+
+
+def other_glass_than_asked(directory: Path, glass: Glass) -> str:
+    """Say how a glass, finished or begun, differs from the one now asked for; nothing if not.
+
+    Stages that have not begun may differ. What is damaged is left to those who read it.
+    """
+    protocol = glass.melt_quench
+    asked = protocol.model_dump(exclude={"launcher", "processes"})
+    compared: list[tuple[str, Any, Any]] = []
+    damage = (InputError, LookupError, TypeError, AttributeError)
+    if (record := directory / "provenance.json").is_file():
+        with suppress(*damage):
+            made = read_record(record, {"glass": dict})["glass"]["melt_quench"]
+            compared += [(key, made[key], asked[key]) for key in asked if key in made]
+    else:
+        for name, schedule in schedules(protocol).items():
+            with suppress(*damage):
+                inputs = read_record(directory / name / "run.json", {"inputs": dict})["inputs"]
+                compared += [(key, inputs[key], asked[key]) for key in CHAIN_KEYS]
+                begun, to_be = map(_of_stages, (inputs["schedule"], map(asdict, schedule)))
+                compared += [(key, begun.get(key), to_be.get(key)) for key in begun | to_be]
+    for key, value, other in compared:
+        if value != other:
+            words = f"was made with {key} = {clipped(value)}"
+            return f"{words}, the campaign asks for {clipped(other)}"
+    return ""
+
+
+def _of_stages(schedule: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        f"{stage['name']}: {key}": value
+        for stage in schedule
+        for key, value in stage.items()
+        if key != "name"
+    }
 
 
 def _require_same(directory: Path, identity: dict[str, Any]) -> dict[str, Any]:

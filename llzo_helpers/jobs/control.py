@@ -61,8 +61,7 @@ def run_status(campaign: Campaign, run: Run) -> RunStatus:
         return RunStatus(run.name, "done", 1.0, None, "")
     if worker := holder(folder):
         return RunStatus(run.name, "running", progress, _present_speed(folder), worker)
-    notebook = folder / "02_run_md.ipynb"
-    if notebook.is_file() and (failure := notebook_error(notebook)):
+    if failure := notebook_error(folder / "02_run_md.ipynb"):
         if interruption := _INTERRUPTIONS.get(failure.partition(":")[0]):
             return RunStatus(run.name, "waiting", progress, None, interruption)
         return RunStatus(run.name, "failed", progress, None, failure)

@@ -12,10 +12,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from llzo_helpers.campaign.kept import has_frames, kept_path
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder
+from llzo_helpers.generate.melt_quench import other_glass_than_asked
 from llzo_helpers.jobs.control import run_locks, stop_runs
 from llzo_helpers.jobs.cpus import require_cores, usable_cpus
 from llzo_helpers.jobs.executed import notebook_error
@@ -47,6 +49,10 @@ _WORKFLOW = ROOT / "workflow"
 
 _PATIENCE_S = 20
 """For steps that were told to stop; LAMMPS ends at once, notebooks want a moment."""
+
+_PATIENCE_ALONE_S = 3
+"""For Snakemake whose steps are jobs: it cancels them at once, then sleeps until it would have
+looked at them again. A job that it leaves behind is cancelled afterwards (`stop_runs`)."""
 
 
 def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[str] = ()) -> int:
@@ -96,6 +102,8 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
             f"--profile {profile}: Slurm does not answer (scontrol ping); start this where sbatch "
             "works, or choose --profile local"
         )
+    if executor == "slurm":
+        _require_accepted_by_slurm(profile_directory)
     # runs made elsewhere need no LAMMPS
     lmp = find_lammps() if campaign.runs else Path()
     print(
@@ -114,6 +122,7 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     _require_trajectories(campaign)
     changed = _runs_other_than_asked(campaign, wanted)
     _require_continuable(changed)
+    _require_glasses_as_asked(campaign, wanted)
     require_disk_space(campaign)
 
     began = time.monotonic()
@@ -131,13 +140,20 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
         for folder in changed:
             # by which Snakemake sees what to run; complete segments stay, and it is made from them
             (folder / "summary.json").unlink()
-        progress = ProgressLine(campaign, only)
-        _run_beside_earlier_jobs(command, campaign, lock, progress)
-        status = _watch(command, campaign, lock, progress)
+        watch = partial(
+            _watch,
+            campaign=campaign,
+            lock=lock,
+            progress=ProgressLine(campaign, only),
+            patience_s=_PATIENCE_S if here else _PATIENCE_ALONE_S,
+        )
+        log_size = _log(campaign).stat().st_size if _log(campaign).is_file() else 0
+        _run_beside_earlier_jobs(command, campaign, watch)
+        status = watch(command)
         if status:
-            _report_failures(campaign)
+            _report_failures(campaign, _log(campaign).read_bytes()[log_size:])
         if status and not only:
-            _watch([*command, "--config", "only_finished=1"], campaign, lock, progress)
+            watch([*command, "--config", "only_finished=1"])
             # Snakemake makes it only after all analyses; this one shows those that succeeded
             write_report(campaign)
     report = campaign.directory / "report.html"
@@ -145,6 +161,28 @@ def run_campaign(name: str, profile: str, cores: int | None, *, only: Sequence[s
     if not only:
         print(f"report: {report}" if report.is_file() else f"no report; see {_log(campaign)}")
     return 1 if status else 0
+
+
+def _require_accepted_by_slurm(profile_directory: Path) -> None:
+    """Raise InputError for an account or a partition of a profile that Slurm does not know."""
+    profile = _profile(profile_directory)
+    default, of_rules = (profile.get(key) or {} for key in ("default-resources", "set-resources"))
+    if not (isinstance(default, dict) and isinstance(of_rules, dict)):
+        # written as key=value, which Snakemake takes as well
+        return
+    steps = [default, *(default | own for own in of_rules.values())]
+    keys = ("slurm_account", "slurm_partition")
+    given = (tuple((key, str(step[key])) for key in keys if step.get(key)) for step in steps)
+    for asked in dict.fromkeys(given):
+        options = {key.removeprefix("slurm_"): value for key, value in asked}
+        # others, a time limit say, depend on the step: Slurm judges them when it gets its job
+        found = re.search("invalid (account|partition).*", slurm.refusal(options), re.IGNORECASE)
+        if found:
+            wrong = [f"{k} = {v!r}" for k, v in asked if k.removeprefix("slurm_") in found[0]]
+            raise InputError(
+                f"{profile_directory / 'config.yaml'}: {', '.join(wrong) or ' and '.join(keys)}: "
+                f"{found[0]}; give yours (sinfo shows partitions, sshare -U accounts)"
+            )
 
 
 def _require_lammps_for(campaign: Campaign, lmp: Path) -> None:
@@ -231,6 +269,23 @@ def _require_continuable(changed: Mapping[Path, str]) -> None:
             )
 
 
+def _require_glasses_as_asked(campaign: Campaign, wanted: Sequence[str]) -> None:
+    """Raise InputError for a glass, finished or begun, of which something else is asked by now.
+
+    Of the wanted runs only, if there are any. A glass cannot be continued as another.
+    """
+    for run in [*campaign.runs, *campaign.vibration_runs]:
+        glass = run.structure.glass
+        if not glass or (wanted and run.name not in {Path(folder).name for folder in wanted}):
+            continue
+        folder = campaign.glass_directory(glass)
+        if other := other_glass_than_asked(folder, glass):
+            raise InputError(
+                f"{folder}: {other}; give melt_quench another name, restore it, or delete the "
+                "folder to make the glass anew"
+            )
+
+
 def _folders_of(names: Sequence[str], campaign: Campaign) -> list[str]:
     """Folders of runs, relative to the campaign's."""
     known = {run.name: f"runs/{run.name}" for run in campaign.runs}
@@ -301,11 +356,16 @@ def _snakemake(campaign: Campaign, profile_directory: Path, cores: int | None) -
     command += ["--snakefile", str(_WORKFLOW / "Snakefile"), "--profile", str(profile_directory)]
     command += ["--directory", str(campaign.directory)]
     command += ["--cores", str(cores)] if cores is not None else []
+    profile = _profile(profile_directory)
+    status_command = "slurm-status-command"
+    if profile.get("executor") == "slurm" and status_command not in profile:
+        # by itself it asks sacct wherever there is one, and waits forever for one without accounts
+        command += [] if slurm.keeps_accounts() else [f"--{status_command}", "squeue"]
     return command
 
 
 def _run_beside_earlier_jobs(
-    command: list[str], campaign: Campaign, lock: int, progress: ProgressLine
+    command: list[str], campaign: Campaign, watch: Callable[[list[str]], int]
 ) -> None:
     """Leave alone what a killed call left running, do everything else, and wait for its end.
 
@@ -328,7 +388,7 @@ def _run_beside_earlier_jobs(
         return
     print(f"{len(running)} runs of an earlier call are still running; they are left to finish")
     under_way = {_last_file(folder, campaign) for folder in running}
-    _watch([*command, "--omit-from", *sorted(under_way)], campaign, lock, progress)
+    watch([*command, "--omit-from", *sorted(under_way)])
     while slurm.jobs_in(campaign.directory) or run_locks(campaign):
         time.sleep(2)
 
@@ -346,7 +406,9 @@ def _last_file(folder: Path, campaign: Campaign) -> str:
     return "/".join([*parts, end])
 
 
-def _watch(command: list[str], campaign: Campaign, lock: int, progress: ProgressLine) -> int:
+def _watch(
+    command: list[str], campaign: Campaign, lock: int, progress: ProgressLine, patience_s: float
+) -> int:
     """Run Snakemake, its output going to a log, and print progress until it ends."""
     with _log(campaign).open("ab") as log:
         process = subprocess.Popen(
@@ -368,27 +430,38 @@ def _watch(command: list[str], campaign: Campaign, lock: int, progress: Progress
                 except subprocess.TimeoutExpired:
                     progress.update()
         finally:
-            _end_group(process)
+            _end_group(process, patience_s)
             progress.close()
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def _end_group(process: subprocess.Popen[bytes], patience_s: float) -> None:
     """End Snakemake with its steps, which by itself would wait for them."""
     for stop in (signal.SIGINT, signal.SIGKILL):
         if process.poll() is not None:
             return
         os.killpg(process.pid, stop)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=_PATIENCE_S)
+            process.wait(timeout=patience_s)
 
 
-def _report_failures(campaign: Campaign) -> None:
-    """Print the error of each notebook that failed, or that Snakemake ended for another reason."""
-    errors = {
-        notebook.relative_to(campaign.directory): error
+def _report_failures(campaign: Campaign, log: bytes) -> None:
+    """Print what failed: notebooks, jobs that Slurm refused, or Snakemake for another reason.
+
+    Parameters
+    ----------
+    campaign
+        In whose folder to look.
+    log
+        What Snakemake has printed in this call.
+    """
+    errors = [
+        f"{notebook.relative_to(campaign.directory)}: {error}"
         for notebook in sorted(campaign.directory.rglob("*.ipynb"))
         if (error := notebook_error(notebook))
-    }
+    ]
+    # the same for many jobs, and for each try; Snakemake quotes it
+    refusals = re.findall(r"sbatch: error: (.+?)(?:'\.)?$", log.decode(errors="replace"), re.M)
+    errors += [f"sbatch: {refusal}" for refusal in dict.fromkeys(refusals)]
     if errors:
         print("some steps failed; the report shows what is available")
     else:
@@ -396,5 +469,5 @@ def _report_failures(campaign: Campaign) -> None:
             "Snakemake ended early, though no notebook failed: perhaps it was told to "
             f"(see {_log(campaign)}); the same command resumes from here"
         )
-    for notebook, error in errors.items():
-        print(f"  {notebook}: {error}")
+    for error in errors:
+        print(f"  {error}")

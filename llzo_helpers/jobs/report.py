@@ -30,7 +30,7 @@ from llzo_helpers.figures.style import ion_name
 from llzo_helpers.files import read_record, write_text
 from llzo_helpers.generate.settings import MeltQuench
 from llzo_helpers.jobs.control import run_status
-from llzo_helpers.jobs.executed import notebook_error
+from llzo_helpers.jobs.executed import notebook_error, was_run
 from llzo_helpers.jobs.export import FORMATS, is_scene, picture_of
 from llzo_helpers.jobs.report_claims import claims_part, comparison_verdict
 from llzo_helpers.jobs.report_tables import printed, report_table
@@ -334,8 +334,7 @@ def _preview(figure: go.Figure, path: Path) -> dict[str, Any]:
 
 def _failure(campaign: Campaign, notebook: str) -> str | None:
     """Return the error that a notebook of the campaign ended with, if any."""
-    path = campaign.directory / notebook
-    error = notebook_error(path) if path.is_file() else None
+    error = notebook_error(campaign.directory / notebook)
     return f"{notebook}: {error}" if error else None
 
 
@@ -347,12 +346,12 @@ def _reason(campaign: Campaign, notebook: str) -> str:
         if not campaign.runs:
             return "no trajectory has sites: true"
         return f"no run at sites.temperature_K = {campaign.sites.temperatures}"
-    if (campaign.directory / notebook).is_file():
+    if was_run(campaign.directory / notebook):
         return f"{notebook} found nothing to show"
     for before in sorted({section.notebook for section in SECTIONS}):
         if before < notebook and (failure := _failure(campaign, before)):
             return f"{notebook} was not run, because of {failure}"
-    executed = ((campaign.directory / section.notebook).is_file() for section in SECTIONS)
+    executed = (was_run(campaign.directory / section.notebook) for section in SECTIONS)
     if campaign.finished_runs and not any(executed):
         # unpacked from an archive, which has what notebooks found but not the notebooks
         return (
@@ -414,7 +413,7 @@ def _listed(words: Iterable[str]) -> str:
 def _notebook_of(campaign: Campaign, run: Run) -> str | None:
     """Return the notebook that ran a run, relative to the report; an archive has none."""
     path = campaign.run_directory(run) / "02_run_md.ipynb"
-    return path.relative_to(campaign.directory).as_posix() if path.is_file() else None
+    return path.relative_to(campaign.directory).as_posix() if was_run(path) else None
 
 
 def _run_summary(campaign: Campaign, name: str, absent: Absent) -> dict[str, Any] | None:

@@ -28,6 +28,9 @@ from llzo_helpers.md.segments import Segment, segment_name
 from llzo_helpers.md.settings import ChainSettings, MDSettings
 from llzo_helpers.potentials import Potential
 
+CHAIN_KEYS = ("timestep_fs", "frame_interval_fs", "segment_ps", "thermostat_damping_fs")
+"""Settings of any run that may not change once it has begun."""
+
 
 def prepare(
     directory: Path,
@@ -42,10 +45,7 @@ def prepare(
     inputs = {
         **identity,
         "seed": seed,
-        "timestep_fs": settings.timestep_fs,
-        "frame_interval_fs": settings.frame_interval_fs,
-        "segment_ps": settings.segment_ps,
-        "thermostat_damping_fs": settings.thermostat_damping_fs,
+        **{key: getattr(settings, key) for key in CHAIN_KEYS},
         "structure.lmp": sha256(structure / "structure.lmp"),
         "potential": {"name": potential.name, **potential.sha256()},
     }

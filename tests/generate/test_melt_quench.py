@@ -25,7 +25,7 @@ from llzo_helpers.garnet import li_per_formula, volume_ratio
 from llzo_helpers.generate import melt_quench
 from llzo_helpers.generate.amorphous import amorphous_structure, shortest_lithium_distance
 from llzo_helpers.generate.crystal import crystal
-from llzo_helpers.generate.melt_quench import last_frame, make_glass
+from llzo_helpers.generate.melt_quench import last_frame, make_glass, other_glass_than_asked
 from llzo_helpers.generate.settings import Glass, Structure
 from llzo_helpers.jobs import plan
 from llzo_helpers.md.chain import Progress, run_schedule
@@ -107,6 +107,24 @@ def test_a_finished_glass_is_not_made_again(glass: Path):
 def test_another_glass_in_the_folder_is_refused(glass: Path, changes, seed, key):
     with pytest.raises(InputError, match=f"provenance.json: {key}: made with other values"):
         make_glass(glass, glass_of(**changes), seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"launcher": "mpi", "processes": 2}, ""),
+        ({"superheat_K": 8000}, "superheat: start_K = 7000.0, the campaign asks for 8000.0"),
+        ({"timestep_fs": 2}, "timestep_fs = 1.0, the campaign asks for 2.0"),
+        ({"quench_K_ps": None}, "quench: duration_ps = 1.24, the campaign asks for None"),
+        # these have not begun
+        ({"glass_ps": 1, "sites_ps": 0}, ""),
+    ],
+)
+def test_a_glass_that_was_begun_otherwise(glass: Path, tmp_path: Path, changes, words):
+    for name in ("melt", "quench"):
+        shutil.copytree(glass / name, tmp_path / name)
+    assert words in (found := other_glass_than_asked(tmp_path, glass_of(**changes)))
+    assert bool(found) == bool(words)
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.files import write_json
 from llzo_helpers.jobs import control
 from llzo_helpers.jobs.engine import run_campaign
+from llzo_helpers.jobs.report import _reason
 from llzo_helpers.md.folder import completed_segments
 from llzo_helpers.md.lock import holder, local_process, locked, slurm_job
 from llzo_helpers.paths import ROOT
@@ -482,6 +483,21 @@ def test_results_are_read_without_running_what_they_hold(tmp_path: Path, monkeyp
     )
     assert control.run_status(campaign, run).reason == f"Error: {code}"
     assert not (tmp_path / "pwned").exists()
+
+
+def test_a_step_that_never_began_left_an_empty_notebook(tmp_path: Path, monkeypatch):
+    """As Snakemake makes it in the place of a log; a torn one is another matter."""
+    monkeypatch.setattr(model, "RESULTS", tmp_path)
+    (tmp_path / "pair.yaml").write_text(yaml.safe_dump(CAMPAIGN))
+    campaign = load_campaign(str(tmp_path / "pair.yaml"))
+    folder = campaign.run_directory(campaign.runs[0])
+    folder.mkdir(parents=True)
+    for text, state in (("", "waiting"), ('{"cells": [', "failed")):
+        (folder / "02_run_md.ipynb").write_text(text)
+        assert control.run_status(campaign, campaign.runs[0]).state == state
+    for text, words in (("", "was not run"), ('{"cells": []}', "found nothing to show")):
+        (campaign.directory / "03_diffusion.ipynb").write_text(text)
+        assert _reason(campaign, "03_diffusion.ipynb") == f"03_diffusion.ipynb {words}"
 
 
 def test_a_run_of_an_archive_is_done(tmp_path: Path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from llzo_helpers.errors import InputError
-from llzo_helpers.jobs.engine import run_campaign
+from llzo_helpers.jobs.engine import CAMPAIGN_VARIABLE, run_campaign
 from llzo_helpers.jobs.executed import notebook_error
 from llzo_helpers.paths import NOTEBOOKS, PARAMETERS, ROOT
 
@@ -171,6 +172,31 @@ def test_a_failed_run_does_not_stop_the_others(smoke_to_change: Path):
     assert RUN not in set(pd.read_csv(results / "smoke" / "diffusion.csv")["run"])
 
 
+@pytest.mark.slow
+def test_a_glass_of_which_something_else_is_asked_is_refused_before_work_starts(
+    smoke_to_change: Path, tmp_path: Path
+):
+    values = yaml.safe_load((PARAMETERS / "smoke.yaml").read_text())
+    values["systems"][2]["melt_quench"]["superheat_K"] = 8000
+    path = tmp_path / "smoke.yaml"
+    path.write_text(yaml.safe_dump(values))
+    folder = smoke_to_change / "smoke/glasses/bush1994_woodley1999.tiny-1x1x1-r1"
+    before = sorted(smoke_to_change.rglob("*"))
+    process = run("run", str(path), results=smoke_to_change)
+    assert process.returncode == 2
+    assert process.stderr.strip() == (
+        f"error: {folder}: was made with superheat_K = 7000.0, the campaign asks for 8000.0; give "
+        "melt_quench another name, restore it, or delete the folder to make the glass anew"
+    )
+    # begun only
+    (folder / "provenance.json").unlink()
+    process = run("run", str(path), results=smoke_to_change)
+    assert f"{folder}: was made with superheat: start_K = 7000.0" in process.stderr
+    assert {*before} - {*smoke_to_change.rglob("*")} == {folder / "provenance.json"}
+    # is no matter of those who run something else
+    assert run("run", str(path), "--only", RUN, results=smoke_to_change).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("change", "environment", "message"),
     [
@@ -252,6 +278,28 @@ def test_slurm_that_does_not_answer_is_noticed_at_once(tmp_path: Path):
     assert process.returncode == 2
     assert "--profile slurm: Slurm does not answer (scontrol ping)" in process.stderr
     assert not any(tmp_path.iterdir())
+
+
+def test_analyses_use_the_cores_that_they_were_given(tmp_path: Path):
+    """As Snakemake would call them: what analyses runs side by side takes its threads, no more."""
+    words = ["--snakefile", ROOT / "workflow/Snakefile", "--directory", tmp_path]
+    words += ["--profile", ROOT / "workflow/profiles/local", "--cores", "3"]
+    process = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words, "--dry-run", "--printshellcmds"],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(tmp_path), CAMPAIGN_VARIABLE: "smoke"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.findall(r"LOKY_MAX_CPU_COUNT=(\d+) .* (0\d)_\w+.ipynb -y", process.stdout)
+    # none of its own: it runs beside the others
+    assert sorted((number, int(cores)) for cores, number in found) == [
+        ("03", 3),
+        ("04", 3),
+        ("05", 3),
+        ("06", 0),
+    ]
 
 
 @pytest.mark.parametrize("cores", [0, -1, 10**7])

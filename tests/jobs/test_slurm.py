@@ -1,6 +1,7 @@
 """Through a real Slurm of one node: see tests/slurm. Skipped where it cannot be started."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -65,7 +66,7 @@ def test_a_campaign_with_two_ranks_a_run(tmp_path: Path):
     (run,) = load_campaign(str(campaign)).runs
     for log in (folder / "runs" / run.name).glob("segment_*/log.lammps"):
         assert "1 by 1 by 2 MPI processor grid" in log.read_text()
-    # every step was a job, and none is left
+    # every step was a job, whose end was noticed (this Slurm keeps no accounts); none is left
     assert (folder / "snakemake.log").read_text().count("has been submitted") >= 3
     assert slurm.jobs_in(folder) == {}
 
@@ -92,6 +93,74 @@ def test_a_lammps_that_starts_only_in_jobs(tmp_path: Path):
     assert process.returncode == 0, process.stdout + process.stderr + log.read_text()[-3000:]
     assert f"{lmp}: does not start on this machine" in process.stdout
     assert (tmp_path / "smoke" / "runs" / run / "summary.json").is_file()
+
+
+def run_smoke(
+    tmp_path: Path, *words: str, **changes: Any
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Run the campaign `smoke` with a profile of some changes; return also that profile."""
+    profile = write_profile(tmp_path / "profile", **changes)
+    process = subprocess.run(
+        [sys.executable, "-m", "llzo_helpers", "run", "smoke", "--profile", profile, *words],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(tmp_path / "results")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return process, profile
+
+
+@pytest.mark.parametrize("keys", ["default-resources", "set-resources"])
+def test_a_partition_that_slurm_does_not_know_is_refused_at_once(tmp_path: Path, keys: str):
+    wrong = {"slurm_partition": "moon"}
+    changes = {keys: {"run_md": wrong} if keys == "set-resources" else wrong}
+    process, profile = run_smoke(tmp_path, **changes)
+    assert process.returncode == 2
+    assert process.stdout == ""
+    (line,) = process.stderr.splitlines()
+    assert line.startswith(
+        f"error: {profile}/config.yaml: slurm_partition = 'moon': invalid partition specified: "
+        "moon; give yours (sinfo shows partitions"
+    )
+    assert not (tmp_path / "results").exists()
+
+
+def test_what_slurm_says_of_jobs_that_it_refuses_is_told_once(tmp_path: Path):
+    """Of a node that there is not, which only the job tells; none of its notebooks was begun."""
+    process, _ = run_smoke(
+        tmp_path,
+        *("--only", "C-Li6.25-V101-1x1x1-r1-bush1994_woodley1999-1100K"),
+        **{"default-resources": {"slurm_partition": "main", "constraint": "moon"}, "retries": 1},
+    )
+    assert process.returncode == 1
+    log = (tmp_path / "results/smoke/snakemake.log").read_text()
+    assert log.count("Invalid feature specification") == 2
+    assert process.stdout.count("Invalid feature specification") == 1
+    assert "  sbatch: Batch job submission failed: Invalid feature spec" in process.stdout
+    assert "cut short" not in process.stdout
+
+
+def test_an_interruption_ends_jobs_and_controller_soon(tmp_path: Path):
+    """Snakemake alone would sleep until its next look at the jobs, 40 s after their start."""
+    changes = {"slurm-init-seconds-before-status-checks": 40}
+    profile = write_profile(tmp_path / "profile", **changes)
+    controller = subprocess.Popen(
+        [sys.executable, "-m", "llzo_helpers", "run", "smoke", "--profile", profile],
+        cwd=ROOT,
+        env={**os.environ, "LLZO_RESULTS": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not slurm.jobs_in(tmp_path / "smoke"):
+        assert controller.poll() is None
+        time.sleep(0.2)
+    controller.send_signal(signal.SIGINT)
+    _, errors = controller.communicate(timeout=15)
+    assert controller.returncode == 130
+    assert errors.strip() == "stopped; the same command resumes from here"
+    assert set(slurm.jobs_in(tmp_path / "smoke").values()) <= {"COMPLETING"}
 
 
 def shortened_paper() -> dict[str, Any]:

@@ -13,8 +13,11 @@ from llzo_helpers.errors import InputError
 from llzo_helpers.files import make_folder, write_text
 from llzo_helpers.jobs import cpus
 from llzo_helpers.jobs.cli import main
-from llzo_helpers.jobs.engine import _require_writable_home, _run_beside_earlier_jobs
-from llzo_helpers.jobs.progress import ProgressLine
+from llzo_helpers.jobs.engine import (
+    _require_accepted_by_slurm,
+    _require_writable_home,
+    _run_beside_earlier_jobs,
+)
 from llzo_helpers.lab.parameters import GenerateParameters, RunParameters
 from llzo_helpers.md.lock import locked, slurm_job
 from llzo_helpers.paths import RESULTS, ROOT
@@ -76,6 +79,28 @@ def test_empty_lines_of_squeue(tmp_path: Path, monkeypatch):
     fake(tmp_path, "squeue", f"echo; echo '7|7|N/A|RUNNING|{tmp_path}'; echo; echo '8|8'\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert slurm.jobs_in(tmp_path) == {"7": "RUNNING"}
+
+
+def test_an_account_that_slurm_does_not_know(tmp_path: Path, monkeypatch):
+    """As a Slurm with accounts says it, which takes a database that is not at hand."""
+    fake(
+        tmp_path,
+        "sbatch",
+        'case "$*" in *--account=ours*) exit 0 ;; esac\n'
+        'echo "allocation failure: Invalid account or account/partition combination specified" >&2'
+        "\nexit 1\n",
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    profile = tmp_path / "config.yaml"
+    profile.write_text("default-resources: {slurm_account: default, slurm_partition: main}")
+    words = "slurm_account = 'default', slurm_partition = 'main': Invalid account or .*; give yours"
+    with pytest.raises(InputError, match=rf"{profile}: {words}"):
+        _require_accepted_by_slurm(tmp_path)
+    profile.write_text("default-resources: {slurm_account: ours, slurm_partition: main}")
+    _require_accepted_by_slurm(tmp_path)
+    profile.write_text("executor: slurm")
+    with pytest.raises(InputError, match=rf"{profile}: slurm_account and slurm_partition: Inva"):
+        _require_accepted_by_slurm(tmp_path)
 
 
 def test_only_allowed_cpus_count(tmp_path: Path, monkeypatch):
@@ -181,6 +206,6 @@ def test_a_job_of_an_earlier_call_that_holds_no_run_is_told_of(tmp_path: Path, m
     monkeypatch.setattr("llzo_helpers.jobs.engine.time.sleep", lambda seconds: None)
     campaign = load_campaign("smoke").model_copy(update={"name": "nothing-here"})
     monkeypatch.setattr("llzo_helpers.campaign.model.RESULTS", tmp_path)
-    _run_beside_earlier_jobs([], campaign, 0, ProgressLine(campaign))
+    _run_beside_earlier_jobs([], campaign, lambda command: 0)
     told = "waiting for Slurm job 7 of an earlier call, which holds no run yet (scancel ends it)\n"
     assert capsys.readouterr().out == told
