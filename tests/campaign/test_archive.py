@@ -338,7 +338,7 @@ class TestArchive:
         other = campaign.runs[1]
         campaign.run_directory(campaign.runs[0]).rename(campaign.run_directory(other))
         analyse_diffusion(campaign)
-        with pytest.raises(InputError, match=r"has 1 run\(s\) that the results lack"):
+        with pytest.raises(InputError, match=r"has 1 run that the results lack"):
             write_archive(campaign)
 
     @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_errors_stand_beside_their_values_and_units_in_the_heads():
     shown = report_table("any", table, {"a": "C-Li7 ML"})
     assert "<th>D (10⁻⁵ cm²/s)</th>" in shown.html
     assert "<td>1.23\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.03</td>" in shown.html
-    assert "<td>0.2\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.1</td>" in shown.html
+    assert "<td>0.20\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.10</td>" in shown.html
     assert "<td>C-Li7 ML</td>" in shown.html
     assert "std" not in shown.html
     assert "<td>yes</td>" in shown.html
@@ -64,7 +64,7 @@ def test_a_bound_is_shown_as_one():
         }
     )
     shown = report_table("crossover", table, {})
-    assert "<td>0.10\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.01</td>" in shown.html
+    assert "<td>0.100\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0.010</td>" in shown.html
     assert "<td>&lt; 0.36</td>" in shown.html
     assert "limit" not in shown.html
 

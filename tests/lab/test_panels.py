@@ -110,7 +110,7 @@ def test_a_campaign_that_cannot_be_read_shows_nothing_of_another(two_campaigns):
     found = parts(campaign_panel("one"))
     assert "waiting" in found["HTML 2"].value
     found["campaign"].value = "bad"
-    assert "bad.yaml: description: missing" in found["HTML"].value
+    assert "bad.yaml: sed: unknown key" in found["HTML"].value
     assert found["HTML 2"].value == ""
     assert found["only"].options == ()
     assert found["Start"].disabled
