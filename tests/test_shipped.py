@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from llzo_helpers.campaign.tables import combined_D
 from llzo_helpers.paths import DATA, ROOT
 
 pytestmark = pytest.mark.slow
@@ -138,6 +139,19 @@ def test_texts_quote_crystals_of_two_sizes(reference):
     assert (
         f"D at 101 and 112 % is {' and '.join(large)} in 10⁻⁶ cm²/s (one crystal each), in one "
         f"cell {' and '.join(small)} (three)"
+    ) in text("docs/diffusion.md")
+    glasses = pd.read_csv(reference / "diffusion.csv").query(
+        "phase == 'amorphous' and structure_potential == md_potential == 'hdnnp_sevennet0' "
+        "and li_per_formula == 6.25 and temperature_K == 1100"
+    )
+    large_glass, small_glass = (
+        number(1e6 * found.value, 1e6 * found.std, 1)
+        for n in (2, 1)
+        for found in [combined_D(glasses[glasses["supercell"] == n])]
+    )
+    assert (
+        f"that of the ML glass: {large_glass} in 1488 atoms (one glass), {small_glass} in one cell "
+        "(three)"
     ) in text("docs/diffusion.md")
     sites = pd.read_csv(reference / "sites.csv").set_index("run")
     walk = (
