@@ -150,8 +150,8 @@ def test_texts_quote_crystals_of_two_sizes(reference):
         for found in [combined_D(glasses[glasses["supercell"] == n])]
     )
     assert (
-        f"that of the ML glass: {large_glass} in 1488 atoms (one glass), {small_glass} in one cell "
-        "(three)"
+        f"The ML glass has {large_glass} in 1488 atoms (one glass), {small_glass} in one cell "
+        "(three), but that says nothing of size"
     ) in text("docs/diffusion.md")
     sites = pd.read_csv(reference / "sites.csv").set_index("run")
     walk = (
