@@ -117,7 +117,7 @@ def test_a_partition_that_slurm_does_not_know_is_refused_at_once(tmp_path: Path,
     changes = {keys: {"run_md": wrong} if keys == "set-resources" else wrong}
     process, profile = run_smoke(tmp_path, **changes)
     assert process.returncode == 2
-    assert process.stdout == ""
+    assert process.stdout == "smoke: starting\n"
     (line,) = process.stderr.splitlines()
     assert line.startswith(
         f"error: {profile}/config.yaml: slurm_partition = 'moon': invalid partition specified: "
