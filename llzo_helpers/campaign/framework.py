@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from llzo_helpers.campaign.labels import run_title
 from llzo_helpers.campaign.model import AnyRun, Campaign, Run
 from llzo_helpers.campaign.tables import SYSTEM_COLUMNS, run_columns, with_error
 from llzo_helpers.garnet import garnet
+from llzo_helpers.generate.framework import BOND_A, oxygen_bonds
 from llzo_helpers.md.trajectory import Trajectory
+from llzo_helpers.structures import read_structure
 
 MOST_FRAMES = 1000
 """Of a run that are looked at: enough for displacements of a framework."""
@@ -31,6 +33,8 @@ class FrameworkState:
 
     run: AnyRun
     history: FrameworkHistory
+    oxygen_bonds: float = np.nan
+    """Pairs of bonded oxygen in the structure that the run began with; NaN where unknown."""
 
     @property
     def garnet_stands(self) -> bool:
@@ -97,7 +101,20 @@ def _garnet_sites(supercell: int, cell: FloatArray) -> tuple[dict[str, FloatArra
 def analyse_frameworks(campaign: Campaign) -> list[FrameworkState]:
     """Return the state of the framework of every run, also of those made elsewhere."""
     found = of_each_run(campaign, "framework", _state_of_run, campaign.analysed_runs)
-    return [state for state in found if state is not None]
+    return [
+        replace(state, oxygen_bonds=_oxygen_bonds(campaign, state.run))
+        for state in found
+        if state is not None
+    ]
+
+
+def _oxygen_bonds(campaign: Campaign, run: AnyRun) -> float:
+    """Return the pairs of bonded oxygen in the structure of a run; NaN without one."""
+    if not isinstance(run, Run):
+        return np.nan
+    directory = campaign.structure_directory(run.structure)
+    there = (directory / "structure.extxyz").is_file()
+    return oxygen_bonds(read_structure(directory)) if there else np.nan
 
 
 def _state_of_run(campaign: Campaign, run: AnyRun) -> FrameworkState | None:
@@ -115,6 +132,7 @@ def framework_table(states: Sequence[FrameworkState]) -> pd.DataFrame:
         history = state.history
         row = {**run_columns(state.run), "framework": state.verdict}
         row["unexpected"] = bool(state.mark)
+        row["oxygen_bonds"] = state.oxygen_bonds
         row["amorphised_ps"] = history.amorphised_ps
         disorder = history.disorder
         row["vacated_first"] = np.nan if disorder is None else disorder[0]
@@ -139,6 +157,9 @@ def departure(row: Mapping[Any, Any]) -> str:
     """
     if row["unexpected"]:
         return str(row["framework"])
+    # tables of older code do not know
+    if row.get("oxygen_bonds", 0) > 0:
+        return "with bonded oxygen"
     if row["phase"] != "amorphous" or row["structure_potential"] == row["md_potential"]:
         return ""
     # with another potential than made it
@@ -175,13 +196,23 @@ def framework_warnings(table: pd.DataFrame) -> list[tuple[str, str]]:
         word = departure(row)
         if not word:
             continue
-        told = ", ".join(f"{name} {np.sqrt(msd):.1f}" for name, msd in _travelled(row).items())
-        what = (
-            f"counts as a {row['phase'].replace('amorphous', 'glass')}, but its framework is {word}"
-            if row["unexpected"]
-            else "little is left of the structure that another potential made: it rearranged"
-        )
-        warnings.append((row["run"], f"{what} (displacement in half the run, Å: {told})"))
+        travelled = _travelled(row).items()
+        told = ", ".join(f"{name} {np.sqrt(msd):.1f}" for name, msd in travelled)
+        moved = f" (displacement in half the run, Å: {told})"
+        if row["unexpected"]:
+            phase = row["phase"].replace("amorphous", "glass")
+            text = f"counts as a {phase}, but its framework is {word}{moved}"
+        elif row.get("oxygen_bonds", 0) > 0:
+            text = (
+                f"{row['oxygen_bonds']:.0f} pairs of oxygen are bonded (closer than {BOND_A:g} Å) "
+                "in the structure that it began with: the composition is that of LLZO, the "
+                "chemistry is not"
+            )
+        else:
+            text = (
+                f"little is left of the structure that another potential made: it rearranged{moved}"
+            )
+        warnings.append((row["run"], text))
     return warnings
 
 

@@ -16,9 +16,11 @@ from llzo_helpers.analysis.order import (
 from llzo_helpers.campaign.kept import has_frames, of_each
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.files import read_json
+from llzo_helpers.generate.framework import oxygen_bonds
 from llzo_helpers.generate.settings import Glass
 from llzo_helpers.md.folder import read_thermo
 from llzo_helpers.md.trajectory import Trajectory
+from llzo_helpers.structures import read_structure
 
 BONDS = (("Li", "O"), ("La", "O"), ("Zr", "O"))
 """Cations and the anion that coordinates them."""
@@ -48,6 +50,7 @@ def glass_table(campaign: Campaign) -> pd.DataFrame:
                     for stage in ("crystal", "melt", "quenched")
                     for element in ("La", "Zr")
                 },
+                "bonded oxygen (pairs)": _oxygen_bonds(path.parent / "as_quenched"),
                 "melt: framework D (10⁻⁵ cm²/s)": round(
                     1e5 * record["melt"]["framework_D_cm2_s"], 2
                 ),
@@ -56,6 +59,11 @@ def glass_table(campaign: Campaign) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=None if rows else ["glass", "verdict"])
+
+
+def _oxygen_bonds(as_quenched: Path) -> str:
+    there = (as_quenched / "structure.extxyz").is_file()
+    return str(oxygen_bonds(read_structure(as_quenched))) if there else ""
 
 
 def _vacated(defects: Mapping[str, float]) -> str:

@@ -1,4 +1,4 @@
-"""The state of the framework: defects and motion that distinguish melt and glass from crystal."""
+"""The state of the framework: defects, motion and bonds that tell crystal, melt and glass apart."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 import ase
 import numpy as np
+from ase.neighborlist import neighbor_list
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
@@ -24,6 +25,21 @@ FROZEN_MSD_A2 = 1.0
 FLOWING_EXPONENT = 0.5
 """Smallest exponent of the framework's mean squared displacement in a melt: 0 for vibration, 1 for
 diffusion. The ratio of D to its error would not do, which is small in a stage of picoseconds."""
+BOND_A = 1.8
+"""Å; oxygen ions that are closer are bonded: 1.2 Å in O2, 1.5 in a peroxide. All others keep more
+than 2 Å apart."""
+
+
+def oxygen_bonds(atoms: ase.Atoms) -> int:
+    """Return the number of pairs of bonded oxygen; the oxides of Li, La and Zr have none.
+
+    Examples
+    --------
+    >>> oxygen_bonds(ase.Atoms("LiO3", [(0, 0, 0), (5, 0, 0), (6.3, 0, 0), (9, 0, 0)]))
+    1
+    """
+    oxygen = atoms[atoms.symbols == "O"]
+    return len(neighbor_list("i", oxygen, BOND_A)) // 2
 
 
 @dataclass(frozen=True)

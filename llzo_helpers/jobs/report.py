@@ -7,7 +7,7 @@ sections and parts of sections are listed with the reason.
 import base64
 import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -32,6 +32,7 @@ from llzo_helpers.generate.settings import MeltQuench
 from llzo_helpers.jobs.control import run_status
 from llzo_helpers.jobs.executed import notebook_error, was_run
 from llzo_helpers.jobs.export import FORMATS, is_scene, picture_of
+from llzo_helpers.jobs.plan import atom_count
 from llzo_helpers.jobs.report_claims import claims_part, comparison_verdict
 from llzo_helpers.jobs.report_tables import printed, report_table
 from llzo_helpers.jobs.report_warnings import alike
@@ -519,18 +520,31 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[tuple[str, str]]:
         warnings += [(run.name, text) for text in potential.warnings(conditions)]
         summary = _run_summary(campaign, run.name, absent) or {}
         if summary.get("extrapolations"):
-            elements = ", ".join(
-                f"{name.removeprefix('extrapolations_')} {count}"
-                for name, count in summary.items()
-                if name.startswith("extrapolations_") and count
-            )
-            text = (
-                f"{summary['extrapolations']} symmetry functions outside the training range of "
-                f"{run.md_potential} ({elements}) in {summary['steps']} steps, "
-                f"{summary['extrapolations'] / summary['steps']:.1g} a step"
-            )
-            warnings.append((run.name, text))
+            n_atoms = atom_count(run.structure)
+            warnings.append((run.name, _extrapolations(summary, run.md_potential, n_atoms)))
     return warnings
+
+
+_OFTEN_OUTSIDE = 0.1
+"""Symmetry functions per atom and step outside the training range; crystals and glasses of one cell
+have 0.01 at most."""
+
+
+def _extrapolations(summary: Mapping[str, Any], potential: str, n_atoms: int) -> str:
+    """Say how often a run left the training range of its potential."""
+    elements = ", ".join(
+        f"{name.removeprefix('extrapolations_')} {count}"
+        for name, count in summary.items()
+        if name.startswith("extrapolations_") and count
+    )
+    a_step = summary["extrapolations"] / summary["steps"]
+    text = (
+        f"{summary['extrapolations']} symmetry functions outside the training range of "
+        f"{potential} ({elements}) in {summary['steps']} steps, {a_step:.1g} a step"
+    )
+    if a_step < _OFTEN_OUTSIDE * n_atoms:
+        return text
+    return f"{text} of {n_atoms} atoms: what the network says of them is not to be trusted"
 
 
 def _cost(campaign: Campaign, absent: Absent) -> dict[str, float]:

@@ -13,8 +13,9 @@ from llzo_helpers.campaign.labels import system_label
 from llzo_helpers.campaign.paper import verdict
 from llzo_helpers.campaign.settings import DiffusionSettings
 from llzo_helpers.campaign.tables import value_or_bound, with_error
-from llzo_helpers.errors import InputError
+from llzo_helpers.errors import InputError, counted
 from llzo_helpers.garnet import volume_ratio
+from llzo_helpers.generate.framework import BOND_A, oxygen_bonds
 from llzo_helpers.md.trajectory import Trajectory
 
 _SITES_PER_CELL = 24 + 48
@@ -103,15 +104,22 @@ def from_training(by_phase: pd.DataFrame) -> str:
 
 
 def from_structure(atoms: ase.Atoms) -> str:
-    """Say how close lithium ions are, and how far the garnet's sites would be filled."""
+    """Say how close lithium is, how far the garnet's sites are filled, and if oxygen is bonded."""
     lithium = atoms[atoms.symbols == "Li"]
     distances = lithium.get_all_distances(mic=True)
     shortest = distances[distances > 0].min()
     sites = round(_SITES_PER_CELL * atoms.symbols.count("Zr") / 16)
+    bonds = oxygen_bonds(atoms)
+    bonded = (
+        f" {counted(bonds, 'pair')} of oxygen {'is' if bonds == 1 else 'are'} bonded (closer than "
+        f"{BOND_A:g} Å), as in no oxide of these elements: melt at a lower temperature, or use a "
+        "potential that knows such pairs."
+    )
     return (
         f"{atoms.get_chemical_formula()} at {100 * volume_ratio(atoms):.0f} % of V_exp: no two Li "
         f"are closer than {shortest:.2f} Å. The garnet would have {sites} tetrahedral and "
         f"octahedral sites for its {len(lithium)} Li: {100 * len(lithium) / sites:.0f} % filled."
+        f"{bonded if bonds else ''}"
     )
 
 

@@ -1,6 +1,6 @@
 """The state of the framework in a campaign's runs: words, tables, marks and figures."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from llzo_helpers.campaign.framework import (
     FrameworkState,
+    departures,
     framework_summary,
     framework_table,
+    framework_warnings,
     run_framework,
     vacated_curves,
 )
@@ -78,6 +80,19 @@ def test_tables_tell_verdict_and_motion_of_each_element(states):
     summary = framework_summary(table)
     assert {f"D of {element} (10⁻⁸ cm²/s)" for element in ("La", "Zr", "O")} <= set(summary)
     assert summary["La and Zr sites vacated (%)"].iloc[0] == "0 → 0"
+
+
+def test_glasses_with_bonded_oxygen_are_told_apart(states):
+    table = framework_table([replace(states[0], oxygen_bonds=bonds) for bonds in (0, 2, np.nan)])
+    table["run"] = ["a", "b", "c"]
+    table["phase"] = "amorphous"
+    table["structure_potential"] = table["md_potential"]
+    assert departures(table, table) == "1 of 3 with bonded oxygen"
+    ((run, words),) = framework_warnings(table)
+    assert run == "b"
+    assert words.startswith("2 pairs of oxygen are bonded (closer than 1.8 Å)")
+    # as tables of older code are
+    assert not framework_warnings(table.drop(columns="oxygen_bonds"))
 
 
 def test_curves_are_drawn_for_each_run_that_leaves_positions(states):

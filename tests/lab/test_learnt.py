@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import ase
 import numpy as np
 import pandas as pd
 
@@ -36,6 +37,16 @@ def test_a_structure():
     assert "72 tetrahedral and octahedral sites for its 50 Li: 69 % filled" in words
     shortest = describe(atoms)["shortest Li-Li (Å)"]
     assert f"closer than {shortest} Å" in words
+    assert "bonded" not in words
+    bond(atoms)
+    assert "1 pair of oxygen is bonded (closer than 1.8 Å)" in learnt.from_structure(atoms)
+
+
+def bond(atoms: ase.Atoms) -> None:
+    """Bring an oxygen ion to 1.4 Å from its nearest neighbour of the kind."""
+    one, *others = (int(i) for i in np.flatnonzero(atoms.symbols == "O"))
+    nearest = others[int(np.argmin(atoms.get_distances(one, others, mic=True)))]
+    atoms.set_distance(nearest, one, 1.4, fix=0, mic=True)
 
 
 SYSTEM = {
