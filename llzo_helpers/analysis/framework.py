@@ -9,7 +9,7 @@ The rule of the verdict (`FrameworkHistory.verdict`), on the positions vacated:
 
 - *amorphised*: they begin below `AMORPHOUS` and end above;
 - *liquid*: above from the beginning, or none known, and atoms of every element travel
-  farther than `CAGE_A` and diffuse;
+  farther than `CAGE_A`, most of it (`DIFFUSIVE`) by diffusion;
 - *glass*: above from the beginning, and not liquid; without known positions, *solid*;
 - *crystal with defects*: below, but more than `DEFECTS` at the end;
 - *crystal*: the rest.
@@ -22,7 +22,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
-from llzo_helpers.analysis.diffusion import TracerDiffusion, tracer_diffusion_coefficient
+from llzo_helpers.analysis.diffusion import (
+    CM2_S_PER_A2_PS,
+    TracerDiffusion,
+    tracer_diffusion_coefficient,
+)
 from llzo_helpers.analysis.msd import mean_squared_displacement
 from llzo_helpers.analysis.periodic import reduced_cell
 from llzo_helpers.arrays import FloatArray
@@ -35,6 +39,10 @@ DEFECTS = 0.01
 """Fraction of positions of an element vacated from which on a crystal has defects."""
 CAGE_A = 1.5
 """Å, about half the distance between neighbours: an atom that travels farther has left its cage."""
+DIFFUSIVE = 0.5
+"""Part of a mean squared displacement that grows with time from which on atoms diffuse: 0 for
+vibration. The ratio of D to its error would not do: it grows with the length of a run, and with
+the number of atoms."""
 BLOCKS = 24
 """Stretches of a run, over which positions are averaged."""
 
@@ -76,8 +84,10 @@ class FrameworkHistory:
     @property
     def flows(self) -> bool:
         """Whether atoms of every element leave their cages and diffuse."""
+        half_ps = (self.times_ps[0] + self.times_ps[-1]) / 2
         return bool(self.diffusion) and all(
-            self.msd_A2[element] > CAGE_A**2 and found.D_cm2_s > 2 * found.D_std_cm2_s
+            self.msd_A2[element] > CAGE_A**2
+            and 6 * found.D_cm2_s / CM2_S_PER_A2_PS * half_ps > DIFFUSIVE * self.msd_A2[element]
             for element, found in self.diffusion.items()
         )
 

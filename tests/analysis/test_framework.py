@@ -1,5 +1,7 @@
 """Verdicts on frameworks, on constructed motion of a crystal's atoms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -75,7 +77,17 @@ def test_glass_and_liquid_differ_by_motion():
     jumbled = rng.random((len(CRYSTAL), 3)) @ CRYSTAL.cell.array
     still = jumbled + vibrating() - CRYSTAL.positions
     assert history(still).verdict == "glass"
-    assert history(jumbled + walk()).verdict == "liquid"
+    liquid = history(jumbled + walk())
+    assert liquid.verdict == "liquid"
+    # a cage wider than what counts as leaving one
+    rattling = 4 * rng.standard_normal((N_FRAMES, len(CRYSTAL), 3))
+    assert history(jumbled + rattling).verdict == "glass"
+    # a run with a larger error is no other liquid
+    noisy = {
+        element: replace(found, D_std_cm2_s=found.D_cm2_s)
+        for element, found in liquid.diffusion.items()
+    }
+    assert replace(liquid, diffusion=noisy).verdict == "liquid"
 
 
 def test_without_known_positions_motion_alone_decides():
