@@ -50,7 +50,9 @@ def glass_table(campaign: Campaign) -> pd.DataFrame:
                     for stage in ("crystal", "melt", "quenched")
                     for element in ("La", "Zr")
                 },
+                # of older code: one with bonded oxygen would now be made anew
                 "bonded oxygen (pairs)": _oxygen_bonds(path.parent / "as_quenched"),
+                "fused melts": record.get("fused_melts", 0),
                 "melt: framework D (10⁻⁵ cm²/s)": round(
                     1e5 * record["melt"]["framework_D_cm2_s"], 2
                 ),

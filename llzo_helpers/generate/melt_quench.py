@@ -5,6 +5,7 @@ A glass is a folder:
     crystal/            one garnet cell
     melt/               run: the crystal at end_K, then superheated
     fused_melt_N/       melts in which ions fused, and which were made anew
+    fused_quench_N/     the quenches of these, if they came so far
     melt_supercell/     the melt, repeated to the supercell
     quench/             run: hold, quench
     relaxation/         of ions and cell, if the protocol asks for it
@@ -30,14 +31,16 @@ import numpy as np
 import llzo_helpers
 from llzo_helpers.analysis.sites import landmark_analysis
 from llzo_helpers.arrays import FloatArray
-from llzo_helpers.errors import InputError, SimulationError, clipped
+from llzo_helpers.errors import InputError, SimulationError, clipped, counted
 from llzo_helpers.files import NUMBER, read_json, read_record, write_json
 from llzo_helpers.garnet import ELEMENTS
 from llzo_helpers.generate.crystal import crystal
 from llzo_helpers.generate.framework import (
+    BOND_A,
     StageFramework,
     as_record,
     framework_state,
+    oxygen_bonds,
     require_melted,
     verdict,
 )
@@ -82,7 +85,7 @@ def make_glass(
     InputError
         If the folder belongs to another glass, finished or not.
     SimulationError
-        If the crystal did not melt, or LAMMPS fails.
+        If the crystal did not melt, ions fused in melt after melt, or LAMMPS fails.
     """
     potential = load_potential(glass.structure_potential)
     protocol = glass.melt_quench
@@ -94,8 +97,11 @@ def make_glass(
     if (directory / "provenance.json").is_file():
         return _require_same(directory, identity)
 
-    _melt(directory, glass, potential, seed, on_progress)
-    atoms, relaxation = _quench(directory, glass, potential, seed, on_progress)
+    atoms = _melt_and_quench(directory, glass, potential, seed, on_progress)
+    relaxation = None
+    if protocol.relax_cell:
+        relaxation = relax_cell(atoms, directory / "relaxation", potential=potential)
+        atoms = relaxation.atoms
     write_structure(atoms, directory / "quenched", {"made by": "make_glass"})
     from_quenched = ("glass", "sites") if protocol.sites_ps else ("glass",)
     for number, name in enumerate(from_quenched, start=3):
@@ -216,67 +222,78 @@ def _require_same(directory: Path, identity: dict[str, Any]) -> dict[str, Any]:
     return dict(record)
 
 
-def _melt(
+def _melt_and_quench(
     directory: Path,
     glass: Glass,
     potential: Potential,
     seed: int,
     on_progress: Callable[[Progress], None],
+) -> ase.Atoms:
+    """Melt the crystal and quench it, anew with other velocities where ions fuse.
+
+    Potentials fail where ions come closer than they ever do in solids, which they do now and then
+    at thousands of kelvin: Buckingham's attracts without limit, and LAMMPS loses atoms; networks
+    have holes, whose sign is oxygen bonded to oxygen. Such a melt is kept aside. How many there
+    are says which velocities are next, also after a restart.
+    """
+    while True:
+        fused = len(list(directory.glob("fused_melt_*")))
+        try:
+            # the runs below have seeds up to 4 above that of the glass
+            melt_seed = seed + (4 + fused if fused else 1)
+            _melt(directory, glass, potential, seed, melt_seed, on_progress)
+            atoms = _quench(directory, glass, potential, seed, on_progress)
+        except SimulationError as error:
+            if not any(words in str(error) for words in _FUSED):
+                raise
+            sign = str(error)
+        else:
+            if not (bonds := oxygen_bonds(atoms)):
+                return atoms
+            sign = f"{counted(bonds, 'pair')} of oxygen closer than {BOND_A:g} Å after the quench"
+        if fused == _MOST_FUSED:
+            protocol = glass.melt_quench
+            raise SimulationError(
+                f"{directory}: ions fused in {fused + 1} melts at superheat_K = "
+                f"{protocol.superheat_K:g} and hold_K = {protocol.hold_K:g}; lower these ({sign})"
+            )
+        for name in ("quench", "melt"):
+            if (run := directory / name).is_dir():
+                n = len(list(directory.glob(f"fused_{name}_*")))
+                run.rename(directory / f"fused_{name}_{n + 1}")
+
+
+_FUSED = ("Lost atoms", "Out of range atoms", "Non-numeric")
+"""What LAMMPS says of ions that fuse."""
+_MOST_FUSED = 3
+
+
+def _melt(
+    directory: Path,
+    glass: Glass,
+    potential: Potential,
+    seed: int,
+    melt_seed: int,
+    on_progress: Callable[[Progress], None],
 ) -> None:
     """Superheat one cell of the crystal, and repeat the melt to the supercell."""
     protocol = glass.melt_quench
     _write_crystal(directory / "crystal", protocol, seed)
-    _superheat(directory, potential, protocol, seed, on_progress)
+    run_schedule(
+        directory / "melt",
+        structure=directory / "crystal",
+        potential=potential,
+        schedule=schedules(protocol)["melt"],
+        seed=melt_seed,
+        settings=protocol,
+        on_progress=on_progress,
+    )
     melt = last_frame(directory / "melt", "superheat")
     # checked here, before the long part starts
     require_melted(stage_state(directory / "melt", "superheat"), protocol.superheat_K)
     n = glass.supercell
     supercell = melt.repeat((n, n, n))
     write_structure(_sorted(supercell), directory / "melt_supercell", {"repeated": [n, n, n]})
-
-
-def _superheat(
-    directory: Path,
-    potential: Potential,
-    protocol: MeltQuench,
-    seed: int,
-    on_progress: Callable[[Progress], None],
-) -> None:
-    """Superheat the crystal, with other velocities where ions fuse.
-
-    Buckingham's potential attracts without limit at distances below some ångström, which ions
-    reach now and then at thousands of kelvin. Such a melt is kept aside; how many there are says
-    which velocities are next, also after a restart.
-    """
-    while True:
-        fused = len(list(directory.glob("fused_melt_*")))
-        try:
-            run_schedule(
-                directory / "melt",
-                structure=directory / "crystal",
-                potential=potential,
-                schedule=schedules(protocol)["melt"],
-                # the runs below have seeds up to 4 above that of the glass
-                seed=seed + (4 + fused if fused else 1),
-                settings=protocol,
-                on_progress=on_progress,
-            )
-        except SimulationError as error:
-            if not any(words in str(error) for words in _FUSED):
-                raise
-            if fused == _MOST_FUSED:
-                raise SimulationError(
-                    f"{directory}: ions fused in {fused + 1} melts at superheat_K = "
-                    f"{protocol.superheat_K:g}; lower it ({error})"
-                ) from None
-            (directory / "melt").rename(directory / f"fused_melt_{fused + 1}")
-        else:
-            return
-
-
-_FUSED = ("Lost atoms", "Out of range atoms", "Non-numeric")
-"""What LAMMPS says of them."""
-_MOST_FUSED = 3
 
 
 def _write_crystal(directory: Path, protocol: MeltQuench, seed: int) -> None:
@@ -312,7 +329,7 @@ def _quench(
     potential: Potential,
     seed: int,
     on_progress: Callable[[Progress], None],
-) -> tuple[ase.Atoms, Relaxation | None]:
+) -> ase.Atoms:
     """Hold the melt, check that it has melted, and quench it."""
     protocol = glass.melt_quench
     schedule = schedules(protocol)["quench"]
@@ -326,11 +343,7 @@ def _quench(
         on_progress=on_progress,
     )
     require_melted(stage_state(directory / "quench", "hold"), protocol.hold_K)
-    atoms = last_frame(directory / "quench", schedule[-1].name)
-    if not protocol.relax_cell:
-        return atoms, None
-    relaxation = relax_cell(atoms, directory / "relaxation", potential=potential)
-    return relaxation.atoms, relaxation
+    return last_frame(directory / "quench", schedule[-1].name)
 
 
 def stage_state(run: Path, stage: str) -> StageFramework:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import ase
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +26,7 @@ from llzo_helpers.garnet import li_per_formula, volume_ratio
 from llzo_helpers.generate import melt_quench
 from llzo_helpers.generate.amorphous import amorphous_structure, shortest_lithium_distance
 from llzo_helpers.generate.crystal import crystal
+from llzo_helpers.generate.framework import oxygen_bonds
 from llzo_helpers.generate.melt_quench import last_frame, make_glass, other_glass_than_asked
 from llzo_helpers.generate.settings import Glass, Structure
 from llzo_helpers.jobs import plan
@@ -184,9 +186,26 @@ def test_a_melt_in_which_ions_fuse_is_made_anew(tmp_path: Path, monkeypatch):
     assert seeds == [10, 7]
 
 
+def test_a_glass_with_bonded_oxygen_is_made_anew(tmp_path: Path, monkeypatch):
+    found = []
+
+    def bonds(atoms: ase.Atoms) -> int:
+        found.append(atoms.get_positions())
+        return 2 if len(found) == 1 else oxygen_bonds(atoms)
+
+    monkeypatch.setattr(melt_quench, "oxygen_bonds", bonds)
+    record = make_glass(tmp_path, glass_of(sites_ps=0), seed=5)
+    assert record["fused_melts"] == 1
+    for name in ("fused_melt_1", "fused_quench_1", "melt", "quench"):
+        assert (tmp_path / name / "summary.json").is_file()
+    bonded, made = found
+    assert abs(bonded - made).max() > 1
+    np.testing.assert_allclose(read_structure(tmp_path).positions, made, atol=1e-6)
+
+
 def test_ions_that_always_fuse_are_an_error_with_a_remedy(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(melt_quench, "run_schedule", fusing(9))
-    with pytest.raises(SimulationError, match="fused in 4 melts at superheat_K = 7000; lower it"):
+    with pytest.raises(SimulationError, match="fused in 4 melts at superheat_K = 7000 and"):
         make_glass(tmp_path, glass_of(), seed=5)
     assert len(list(tmp_path.glob("fused_melt_*"))) == 3
 
