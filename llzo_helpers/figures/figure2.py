@@ -60,9 +60,8 @@ def figure_2(
         showlegend=False,
     )
     for panel, place in zip(panels, places, strict=True):
-        # as decimals, to a hundredth of an ångström: half the size in an archive
-        x, y, z = panel.surface.vertices.T.round(2).tolist()
-        i, j, k = panel.surface.triangles.T.tolist()
+        x, y, z = panel.surface.vertices.T.round(2)
+        i, j, k = panel.surface.triangles.T
         figure.add_mesh3d(
             x=x,
             y=y,

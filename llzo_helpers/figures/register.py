@@ -65,9 +65,21 @@ def save_figure(campaign: Campaign, figure: go.Figure, *, of: str = "") -> None:
 
 
 def as_saved(figure: go.Figure) -> dict[str, Any]:
-    """Return plotly's JSON of a figure, its arrays in single precision."""
-    content: dict[str, Any] = _in_single_precision(json.loads(figure.to_json()))
-    return content
+    """Return plotly's JSON of a figure, its arrays in single precision, surfaces in decimals."""
+    content: dict[str, Any] = json.loads(figure.to_json())
+    for trace in content["data"]:
+        if trace["type"] == "mesh3d":
+            trace |= {axis: _decimals(trace[axis]) for axis in "xyzijk" if axis in trace}
+    return dict(_in_single_precision(content))
+
+
+def _decimals(array: Any) -> Any:
+    # of few digits, they are smaller in an archive than bytes
+    match array:
+        case {"dtype": dtype, "bdata": numbers}:
+            return np.frombuffer(b64decode(numbers), f"<{dtype}").tolist()
+        case _:
+            return array
 
 
 def _in_single_precision(tree: Any) -> Any:
