@@ -6,7 +6,8 @@ that another potential made has a marker and a line of its own. Where several vo
 set of axes, shade and size of the marker are the volume: light and small when compressed, dark
 and large when expanded, so that it is seen in grey, too; and each line of a panel has a dash of
 its own. The paper's own values have the same colour and marker, open and dashed; our upper bounds
-are pale, with an arrow. What takes more curves than that has a panel for each potential.
+are pale, with an arrow. What takes more curves than that has a panel for each potential, and where
+these are more than there are dashes, for crystals and glasses.
 """
 
 import math
@@ -27,6 +28,7 @@ from llzo_helpers.paths import POTENTIALS
 from llzo_helpers.potentials import load_potential, short_name
 
 PAPER_COLOURS = {"CIP": BLUE, "ML": VERMILION}
+_PHASES = {"crystal": "crystals", "amorphous": "glasses"}
 _OTHERS = (GREEN, PURPLE, ORANGE, SKY)
 _OBSERVED = BLACK
 
@@ -128,16 +130,21 @@ def run_looks(
     """Return how runs are drawn beside each other, by what they are called.
 
     Each potential, or each phase, has a panel, and so has each temperature and, if they are to be
-    apart, each replica; shade and size of the marker are the volume. Replicas in one panel, and
+    apart, each replica; a crowded panel is one of crystals and one of glasses. Shade and size of the marker are the volume. Replicas in one panel, and
     runs made elsewhere, of which less is known, are told apart by shade, marker and line in turn.
     The lines of a panel have different dashes, given in the order of the runs.
     """
     several = len({run.temperature_K for run in runs.values()}) > 1
+    panels = {
+        name: _panel(run, by_phase=by_phase, several=several, replicas_apart=replicas_apart)
+        for name, run in runs.items()
+    }
+    in_panel = Counter(panels.values())
+    for name, run in runs.items():
+        if in_panel[panels[name]] > len(DASHES) and run.phase in _PHASES and not by_phase:
+            panels[name] += f", {_PHASES[run.phase]}"
     looks = {
-        name: replace(
-            look(system_columns(run), shaded=True),
-            panel=_panel(run, by_phase=by_phase, several=several, replicas_apart=replicas_apart),
-        )
+        name: replace(look(system_columns(run), shaded=True), panel=panels[name])
         for name, run in runs.items()
     }
     counts, seen = Counter(looks.values()), Counter[Look]()
@@ -173,8 +180,9 @@ def _panel(run: AnyRun, *, by_phase: bool, several: bool, replicas_apart: bool) 
         return ""
     temperature = f", {run.temperature_K:g} K" if several else ""
     replica = f", replica {run.replica}" if run.replica > 1 and replicas_apart else ""
-    phase = {"crystal": "crystals", "amorphous": "glasses"}[run.phase]
-    return (phase if by_phase else short_name(run.md_potential)) + temperature + replica
+    return (
+        (_PHASES[run.phase] if by_phase else short_name(run.md_potential)) + temperature + replica
+    )
 
 
 def potential_colour(name: str) -> str:

@@ -108,7 +108,11 @@ def test_runs_are_told_apart_and_each_potential_temperature_and_replica_has_a_pa
     looks = run_looks({run.name: run for run in runs})
     assert len(set(looks.values())) == len(runs)
     panels = {look.panel for look in looks.values()}
-    assert {"CIP, 1100 K", "ML, 1100 K", "CIP, 1100 K, replica 2"} <= panels
+    # what would be crowded is two
+    assert {"CIP, 1100 K, crystals", "CIP, 1100 K, glasses", "CIP, 1100 K, replica 2"} <= panels
+    assert "CIP, 1100 K" not in panels
+    in_one = run_looks({run.name: run for run in load_campaign("quick").runs})
+    assert "CIP, 1100 K" in {look.panel for look in in_one.values()}
 
 
 def test_potentials_and_replicas_can_share_a_panel():
