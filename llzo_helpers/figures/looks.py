@@ -130,23 +130,25 @@ def run_looks(
     """Return how runs are drawn beside each other, by what they are called.
 
     Each potential, or each phase, has a panel, and so has each temperature and, if they are to be
-    apart, each replica; a crowded panel is one of crystals and one of glasses. Shade and size of the marker are the volume. Replicas in one panel, and
-    runs made elsewhere, of which less is known, are told apart by shade, marker and line in turn.
-    The lines of a panel have different dashes, given in the order of the runs.
+    apart, each replica; a crowded panel is one of crystals and one of glasses. Shade and size of
+    the marker are the volume. Replicas in one panel, and runs made elsewhere, of which less is
+    known, are told apart by shade, marker and line in turn. The lines of a panel have different
+    dashes, given in the order of the runs.
     """
     several = len({run.temperature_K for run in runs.values()}) > 1
     panels = {
         name: _panel(run, by_phase=by_phase, several=several, replicas_apart=replicas_apart)
         for name, run in runs.items()
     }
-    in_panel = Counter(panels.values())
-    for name, run in runs.items():
-        if in_panel[panels[name]] > len(DASHES) and run.phase in _PHASES and not by_phase:
-            panels[name] += f", {_PHASES[run.phase]}"
     looks = {
         name: replace(look(system_columns(run), shaded=True), panel=panels[name])
         for name, run in runs.items()
     }
+    in_panel = Counter(panels.values())
+    for name, run in runs.items():
+        if in_panel[panels[name]] > len(DASHES) and run.phase in _PHASES and not by_phase:
+            panel = f"{panels[name]}, {_PHASES[run.phase]}"
+            looks[name] = replace(looks[name], panel=panel)
     counts, seen = Counter(looks.values()), Counter[Look]()
     for name, same in looks.items():
         if counts[same] > 1:
@@ -155,21 +157,26 @@ def run_looks(
             symbol, dash = SYMBOLS[number % len(SYMBOLS)], DASHES[number % len(DASHES)]
             looks[name] = replace(same, colour=colour, symbol=symbol, dash=dash)
             seen[same] += 1
-    return _with_lines_that_differ(looks)
+    return _with_lines_that_differ(looks, panels)
 
 
-def _with_lines_that_differ(looks: Mapping[str, Look]) -> dict[str, Look]:
-    """Give each line the dash that is rarest in its panel; first in its colour, then in all."""
+def _with_lines_that_differ(
+    looks: Mapping[str, Look], groups: Mapping[str, str]
+) -> dict[str, Look]:
+    """Give each line the dash that is rarest: first in its group and colour, then in its panel.
+
+    A group is of panels whose lines some figures draw in one set of axes.
+    """
     in_panel, in_colour = Counter[tuple[str, ...]](), Counter[tuple[str, ...]]()
     found = {}
     for name, drawn in looks.items():
-        places = {dash: (drawn.panel, dash) for dash in (drawn.dash, *DASHES)}
+        alike = {dash: (groups[name], dash, drawn.colour) for dash in (drawn.dash, *DASHES)}
         dash = min(
-            places,
-            key=lambda dash: (in_colour[*places[dash], drawn.colour], in_panel[places[dash]]),
+            alike,
+            key=lambda dash: (in_colour[alike[dash]], in_panel[drawn.panel, dash]),
         )
         in_panel[drawn.panel, dash] += 1
-        in_colour[drawn.panel, dash, drawn.colour] += 1
+        in_colour[alike[dash]] += 1
         found[name] = replace(drawn, dash=dash)
     return found
 
