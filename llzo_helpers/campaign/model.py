@@ -17,7 +17,7 @@ from llzo_helpers.campaign.settings import (
     VibrationSettings,
 )
 from llzo_helpers.errors import InputError, clipped
-from llzo_helpers.generate.settings import Glass, Protocol, Structure, Supercell
+from llzo_helpers.generate.settings import Glass, MeltQuench, Protocol, Structure, Supercell
 from llzo_helpers.md.settings import MDSettings
 from llzo_helpers.paths import PARAMETERS, RESULTS
 from llzo_helpers.potentials import PotentialName
@@ -409,7 +409,10 @@ def by_volume(runs: Iterable[RunType]) -> list[RunType]:
 
 
 def smallest_cells(runs: Iterable[RunType]) -> list[RunType]:
-    """Return the runs but for those in a larger cell than another run of the same system."""
+    """Return the runs but for those in a larger cell than another run of the same system.
+
+    However its glass was made: large ones may need a protocol of their own.
+    """
     sizes: dict[str, set[int]] = {}
     cells = [(run, *_cells(run)) for run in runs]
     for _, system, size in cells:
@@ -421,7 +424,8 @@ def _cells(run: AnyRun) -> tuple[str, int]:
     """Return the name that a run would have in one cell, and how many there are on each side."""
     if isinstance(run, ObservedRun):
         return run.name, 1
-    one = run.structure.model_copy(update={"supercell": 1})
+    protocol = MeltQuench() if run.phase == "amorphous" else None
+    one = run.structure.model_copy(update={"supercell": 1, "melt_quench": protocol})
     return run.model_copy(update={"structure": one}).name, run.structure.supercell
 
 

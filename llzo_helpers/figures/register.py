@@ -77,7 +77,9 @@ def _decimals(array: Any) -> Any:
     # of few digits, they are smaller in an archive than bytes
     match array:
         case {"dtype": dtype, "bdata": numbers}:
-            return np.frombuffer(b64decode(numbers), f"<{dtype}").tolist()
+            values = np.frombuffer(b64decode(numbers), f"<{dtype}")
+            # the shortest that are the same number in this precision
+            return [json.loads(str(value)) for value in values]
         case _:
             return array
 
