@@ -150,8 +150,8 @@ def test_texts_quote_crystals_of_two_sizes(reference):
         for found in [combined_D(glasses[glasses["supercell"] == n])]
     )
     assert (
-        f"The ML glass has {large_glass} in 1488 atoms (one glass), {small_glass} in one cell "
-        "(three), but that says nothing of size"
+        f"The ML glass has {large_glass} in 1488 atoms (one glass; its melt was held at 2500 K), "
+        f"{small_glass} in one cell (three, held at 3000 K): it does not depend on size, either"
     ) in text("docs/diffusion.md")
     sites = pd.read_csv(reference / "sites.csv").set_index("run")
     walk = (
@@ -173,6 +173,13 @@ def test_texts_quote_crystals_of_two_sizes(reference):
     expanded = compared(crystals, phase="crystal", supercell=2, volume_ratio=1.12)
     ratio = number(expanded["ratio"], expanded["this_work_std"] / expanded["paper"], 2)
     assert f"{ratio} times in one of 2×2×2 cells" in text("README.md")
+
+
+def test_no_glass_has_bonded_oxygen(reference):
+    assert (pd.read_csv(reference / "framework.csv")["oxygen_bonds"] == 0).all()
+    bonds = pd.read_csv(reference / "glasses.csv")["bonded oxygen (pairs)"]
+    assert len(bonds) == 12
+    assert (bonds == 0).all()
 
 
 def test_the_readme_quotes_the_network_crystals(reference):
