@@ -3,8 +3,8 @@
     python benchmarks/network_on_its_runs.py reference
 
 A network is fitted to structures that earlier networks met; in a run of its own it may come to
-others, where it is wrong. So frames of each run that is moved by the network, and the structures
-that these runs begin with, are calculated with the reference (which needs `pip install .[train]`):
+others, where it is wrong. So frames of each run that is moved by the network, and the
+glasses that it has made, are calculated with the reference (which needs `pip install .[train]`):
 the difference of energies, and the root mean square error of forces by element. Seconds per frame
 of one cell, on one core.
 """
@@ -26,12 +26,14 @@ from llzo_helpers.structures import read_structure
 
 
 def structures(campaign: Campaign, network: str, n_frames: int) -> Iterator[tuple[str, ase.Atoms]]:
-    """Yield the name and the atoms of what runs of a network begin with, and of their frames."""
+    """Yield the name and the atoms of the glasses of a network, and of frames of its runs."""
+    seen = set()
     for run in campaign.finished_runs:
         if run.md_potential != network:
             continue
-        if run.structure.structure_potential == network:
-            yield f"{run.name}, start", read_structure(campaign.structure_directory(run.structure))
+        if run.structure.structure_potential == network and run.structure.name not in seen:
+            seen.add(run.structure.name)
+            yield run.structure.name, read_structure(campaign.structure_directory(run.structure))
         if has_frames(campaign.run_directory(run)):
             trajectory = campaign.trajectory(run)
             for number, frame in enumerate(trajectory.thinned(n_frames)):

@@ -113,7 +113,8 @@ def _oxygen_bonds(campaign: Campaign, run: AnyRun) -> float:
     if not isinstance(run, Run):
         return np.nan
     directory = campaign.structure_directory(run.structure)
-    there = (directory / "structure.extxyz").is_file()
+    # written last: without it, the structure is being made
+    there = (directory / "provenance.json").is_file()
     return oxygen_bonds(read_structure(directory)) if there else np.nan
 
 
@@ -155,11 +156,12 @@ def departure(row: Mapping[Any, Any]) -> str:
     row
         Of `framework.csv`.
     """
-    if row["unexpected"]:
-        return str(row["framework"])
     # tables of older code do not know
-    if row.get("oxygen_bonds", 0) > 0:
-        return "with bonded oxygen"
+    bonded = "with bonded oxygen" if row.get("oxygen_bonds", 0) > 0 else ""
+    if row["unexpected"]:
+        return " ".join(filter(None, (str(row["framework"]), bonded)))
+    if bonded:
+        return bonded
     if row["phase"] != "amorphous" or row["structure_potential"] == row["md_potential"]:
         return ""
     # with another potential than made it
@@ -199,20 +201,22 @@ def framework_warnings(table: pd.DataFrame) -> list[tuple[str, str]]:
         travelled = _travelled(row).items()
         told = ", ".join(f"{name} {np.sqrt(msd):.1f}" for name, msd in travelled)
         moved = f" (displacement in half the run, Å: {told})"
+        bonds = row.get("oxygen_bonds", 0)
         if row["unexpected"]:
             phase = row["phase"].replace("amorphous", "glass")
-            text = f"counts as a {phase}, but its framework is {word}{moved}"
-        elif row.get("oxygen_bonds", 0) > 0:
-            text = (
-                f"{row['oxygen_bonds']:.0f} pairs of oxygen are bonded (closer than {BOND_A:g} Å) "
-                "in the structure that it began with: the composition is that of LLZO, the "
-                "chemistry is not"
-            )
-        else:
-            text = (
+            texts = [f"counts as a {phase}, but its framework is {row['framework']}{moved}"]
+        elif not bonds > 0:
+            texts = [
                 f"little is left of the structure that another potential made: it rearranged{moved}"
+            ]
+        else:
+            texts = []
+        if bonds > 0:
+            texts.append(
+                f"oxygen is bonded in the structure that it began with: pairs closer than "
+                f"{BOND_A:g} Å, of which LLZO has none: {bonds:.0f}"
             )
-        warnings.append((row["run"], text))
+        warnings += [(row["run"], text) for text in texts]
     return warnings
 
 

@@ -64,7 +64,8 @@ def glass_table(campaign: Campaign) -> pd.DataFrame:
 
 
 def _oxygen_bonds(as_quenched: Path) -> str:
-    there = (as_quenched / "structure.extxyz").is_file()
+    # written last: without it, the structure is being made
+    there = (as_quenched / "provenance.json").is_file()
     return str(oxygen_bonds(read_structure(as_quenched))) if there else ""
 
 

@@ -78,8 +78,10 @@ def _decimals(array: Any) -> Any:
     match array:
         case {"dtype": dtype, "bdata": numbers}:
             values = np.frombuffer(b64decode(numbers), f"<{dtype}")
+            if np.issubdtype(values.dtype, np.integer):
+                return values.tolist()
             # the shortest that are the same number in this precision
-            return [json.loads(str(value)) for value in values]
+            return [float(str(value)) if np.isfinite(value) else None for value in values]
         case _:
             return array
 

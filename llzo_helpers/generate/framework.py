@@ -31,7 +31,7 @@ than 2 Å apart."""
 
 
 def oxygen_bonds(atoms: ase.Atoms) -> int:
-    """Return the number of pairs of bonded oxygen; the oxides of Li, La and Zr have none.
+    """Return the number of pairs of bonded oxygen; Li2O, La2O3, ZrO2 and LLZO have none.
 
     Examples
     --------

@@ -97,11 +97,7 @@ def make_glass(
     if (directory / "provenance.json").is_file():
         return _require_same(directory, identity)
 
-    atoms = _melt_and_quench(directory, glass, potential, seed, on_progress)
-    relaxation = None
-    if protocol.relax_cell:
-        relaxation = relax_cell(atoms, directory / "relaxation", potential=potential)
-        atoms = relaxation.atoms
+    atoms, relaxation = _melt_and_quench(directory, glass, potential, seed, on_progress)
     write_structure(atoms, directory / "quenched", {"made by": "make_glass"})
     from_quenched = ("glass", "sites") if protocol.sites_ps else ("glass",)
     for number, name in enumerate(from_quenched, start=3):
@@ -228,7 +224,7 @@ def _melt_and_quench(
     potential: Potential,
     seed: int,
     on_progress: Callable[[Progress], None],
-) -> ase.Atoms:
+) -> tuple[ase.Atoms, Relaxation | None]:
     """Melt the crystal and quench it, anew with other velocities where ions fuse.
 
     Potentials fail where ions come closer than they ever do in solids, which they do now and then
@@ -238,18 +234,22 @@ def _melt_and_quench(
     """
     while True:
         fused = len(list(directory.glob("fused_melt_*")))
+        if (directory / f"fused_quench_{fused + 1}").is_dir():
+            # interrupted as they were kept aside
+            (directory / "melt").rename(directory / f"fused_melt_{fused + 1}")
+            continue
         try:
             # the runs below have seeds up to 4 above that of the glass
             melt_seed = seed + (4 + fused if fused else 1)
             _melt(directory, glass, potential, seed, melt_seed, on_progress)
-            atoms = _quench(directory, glass, potential, seed, on_progress)
+            atoms, relaxation = _quench(directory, glass, potential, seed, on_progress)
         except SimulationError as error:
             if not any(words in str(error) for words in _FUSED):
                 raise
             sign = str(error)
         else:
             if not (bonds := oxygen_bonds(atoms)):
-                return atoms
+                return atoms, relaxation
             sign = f"{counted(bonds, 'pair')} of oxygen closer than {BOND_A:g} Å after the quench"
         if fused == _MOST_FUSED:
             protocol = glass.melt_quench
@@ -259,8 +259,7 @@ def _melt_and_quench(
             )
         for name in ("quench", "melt"):
             if (run := directory / name).is_dir():
-                n = len(list(directory.glob(f"fused_{name}_*")))
-                run.rename(directory / f"fused_{name}_{n + 1}")
+                run.rename(directory / f"fused_{name}_{fused + 1}")
 
 
 _FUSED = ("Lost atoms", "Out of range atoms", "Non-numeric")
@@ -329,8 +328,8 @@ def _quench(
     potential: Potential,
     seed: int,
     on_progress: Callable[[Progress], None],
-) -> ase.Atoms:
-    """Hold the melt, check that it has melted, and quench it."""
+) -> tuple[ase.Atoms, Relaxation | None]:
+    """Hold the melt, check that it has melted, quench it, and relax it if it is to be."""
     protocol = glass.melt_quench
     schedule = schedules(protocol)["quench"]
     run_schedule(
@@ -343,7 +342,11 @@ def _quench(
         on_progress=on_progress,
     )
     require_melted(stage_state(directory / "quench", "hold"), protocol.hold_K)
-    return last_frame(directory / "quench", schedule[-1].name)
+    atoms = last_frame(directory / "quench", schedule[-1].name)
+    if not protocol.relax_cell:
+        return atoms, None
+    relaxation = relax_cell(atoms, directory / "relaxation", potential=potential)
+    return relaxation.atoms, relaxation
 
 
 def stage_state(run: Path, stage: str) -> StageFramework:
@@ -374,7 +377,9 @@ def _sorted(atoms: ase.Atoms) -> ase.Atoms:
 
 
 def _lammps_seconds(directory: Path) -> float:
-    runs = (directory / name / "summary.json" for name in ("melt", "quench", "glass", "sites"))
+    """Return the time of all runs, also of those kept aside."""
+    runs = [directory / name / "summary.json" for name in ("melt", "quench", "glass", "sites")]
+    runs += directory.glob("fused_*/summary.json")
     return round(sum(read_json(path)["lammps_seconds"] for path in runs if path.is_file()), 1)
 
 

@@ -540,11 +540,14 @@ def _extrapolations(summary: Mapping[str, Any], potential: str, n_atoms: int) ->
     a_step = summary["extrapolations"] / summary["steps"]
     text = (
         f"{summary['extrapolations']} symmetry functions outside the training range of "
-        f"{potential} ({elements}) in {summary['steps']} steps, {a_step:.1g} a step"
+        f"{potential} ({elements}) in {summary['steps']} steps, {float(f'{a_step:.1g}'):g} a step"
     )
     if a_step < _OFTEN_OUTSIDE * n_atoms:
         return text
-    return f"{text} of {n_atoms} atoms: what the network says of them is not to be trusted"
+    return (
+        f"{text}, {a_step / n_atoms:.1g} an atom and step: what the network says of them is not to "
+        "be trusted"
+    )
 
 
 def _cost(campaign: Campaign, absent: Absent) -> dict[str, float]:

@@ -112,7 +112,7 @@ def from_structure(atoms: ase.Atoms) -> str:
     bonds = oxygen_bonds(atoms)
     bonded = (
         f" {counted(bonds, 'pair')} of oxygen {'is' if bonds == 1 else 'are'} bonded (closer than "
-        f"{BOND_A:g} Å), as in no oxide of these elements: melt at a lower temperature, or use a "
+        f"{BOND_A:g} Å), as nowhere in LLZO: melt at a lower temperature, or use a "
         "potential that knows such pairs."
     )
     return (

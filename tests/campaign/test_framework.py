@@ -90,7 +90,11 @@ def test_glasses_with_bonded_oxygen_are_told_apart(states):
     assert departures(table, table) == "1 of 3 with bonded oxygen"
     ((run, words),) = framework_warnings(table)
     assert run == "b"
-    assert words.startswith("2 pairs of oxygen are bonded (closer than 1.8 Å)")
+    assert words.startswith("oxygen is bonded in the structure")
+    assert words.endswith("closer than 1.8 Å, of which LLZO has none: 2")
+    flowing = table.assign(framework="liquid", unexpected=True)
+    assert departures(flowing, flowing) == "2 of 3 liquid, 1 of 3 liquid with bonded oxygen"
+    assert len([run for run, _ in framework_warnings(flowing) if run == "b"]) == 2
     # as tables of older code are
     assert not framework_warnings(table.drop(columns="oxygen_bonds"))
 

@@ -201,6 +201,14 @@ def test_a_glass_with_bonded_oxygen_is_made_anew(tmp_path: Path, monkeypatch):
     bonded, made = found
     assert abs(bonded - made).max() > 1
     np.testing.assert_allclose(read_structure(tmp_path).positions, made, atol=1e-6)
+    # interrupted as a second one was kept aside: its melt follows, nothing of it is run again
+    (tmp_path / "provenance.json").unlink()
+    shutil.rmtree(tmp_path / "glass")
+    (tmp_path / "quench").rename(tmp_path / "fused_quench_2")
+    assert make_glass(tmp_path, glass_of(sites_ps=0), seed=5)["fused_melts"] == 2
+    seeds = [read_json(path)["inputs"]["seed"] for path in tmp_path.glob("*melt*/run.json")]
+    assert sorted(seeds) == [6, 10, 11]
+    assert not (tmp_path / "fused_quench_3").exists()
 
 
 def test_ions_that_always_fuse_are_an_error_with_a_remedy(tmp_path: Path, monkeypatch):
