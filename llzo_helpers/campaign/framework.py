@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,11 +110,15 @@ def analyse_frameworks(campaign: Campaign) -> list[FrameworkState]:
 
 
 def _oxygen_bonds(campaign: Campaign, run: AnyRun) -> float:
-    """Return the pairs of bonded oxygen in the structure of a run; NaN without one."""
+    """Return the pairs of bonded oxygen in the structure of a run; NaN of one made elsewhere."""
     if not isinstance(run, Run):
         return np.nan
-    directory = campaign.structure_directory(run.structure)
-    # written last: without it, the structure is being made
+    return bonds_of_structure(campaign.structure_directory(run.structure))
+
+
+def bonds_of_structure(directory: Path) -> float:
+    """Return the pairs of bonded oxygen in a structure's folder; NaN while it is being made."""
+    # the provenance is written last
     there = (directory / "provenance.json").is_file()
     return oxygen_bonds(read_structure(directory)) if there else np.nan
 
@@ -156,16 +161,21 @@ def departure(row: Mapping[Any, Any]) -> str:
     row
         Of `framework.csv`.
     """
-    # tables of older code do not know
-    bonded = "with bonded oxygen" if row.get("oxygen_bonds", 0) > 0 else ""
-    if row["unexpected"]:
-        return " ".join(filter(None, (str(row["framework"]), bonded)))
-    if bonded:
-        return bonded
+    state = str(row["framework"]) if row["unexpected"] else ""
+    words = (state or _rearranged(row), "with bonded oxygen" if _bonds(row) else "")
+    return " ".join(filter(None, words))
+
+
+def _rearranged(row: Mapping[Any, Any]) -> str:
+    """Return "rearranged" of a glass of which another potential than made it left nothing."""
     if row["phase"] != "amorphous" or row["structure_potential"] == row["md_potential"]:
         return ""
-    # with another potential than made it
     return "rearranged" if all(msd > CAGE_A**2 for msd in _travelled(row).values()) else ""
+
+
+def _bonds(row: Mapping[Any, Any]) -> int:
+    """Return the pairs of bonded oxygen that a run began with; tables of older code do not know."""
+    return int(np.nan_to_num(row.get("oxygen_bonds", 0)))
 
 
 def departures(table: pd.DataFrame | None, rows: pd.DataFrame) -> str:
@@ -195,28 +205,22 @@ def framework_warnings(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Return what to mind of the frameworks in `framework.csv`, each run with a sentence."""
     warnings = []
     for row in table.to_dict("records"):
-        word = departure(row)
-        if not word:
-            continue
         travelled = _travelled(row).items()
         told = ", ".join(f"{name} {np.sqrt(msd):.1f}" for name, msd in travelled)
-        moved = f" (displacement in half the run, Å: {told})"
-        bonds = row.get("oxygen_bonds", 0)
+        moved = f"(displacement in half the run, Å: {told})"
         if row["unexpected"]:
             phase = row["phase"].replace("amorphous", "glass")
-            texts = [f"counts as a {phase}, but its framework is {row['framework']}{moved}"]
-        elif not bonds > 0:
-            texts = [
-                f"little is left of the structure that another potential made: it rearranged{moved}"
-            ]
-        else:
-            texts = []
-        if bonds > 0:
-            texts.append(
-                f"oxygen is bonded in the structure that it began with: pairs closer than "
-                f"{BOND_A:g} Å, of which LLZO has none: {bonds:.0f}"
+            text = f"counts as a {phase}, but its framework is {row['framework']} {moved}"
+            warnings.append((row["run"], text))
+        elif _rearranged(row):
+            text = f"little is left of the structure that another potential made {moved}"
+            warnings.append((row["run"], text))
+        if bonds := _bonds(row):
+            text = (
+                "oxygen is bonded in the structure that it began with: pairs closer than "
+                f"{BOND_A:g} Å, of which LLZO has none: {bonds}"
             )
-        warnings += [(row["run"], text) for text in texts]
+            warnings.append((row["run"], text))
     return warnings
 
 

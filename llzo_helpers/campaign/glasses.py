@@ -13,14 +13,13 @@ from llzo_helpers.analysis.order import (
     first_minimum,
     pair_distributions,
 )
+from llzo_helpers.campaign.framework import bonds_of_structure
 from llzo_helpers.campaign.kept import has_frames, of_each
 from llzo_helpers.campaign.model import Campaign
 from llzo_helpers.files import read_json
-from llzo_helpers.generate.framework import oxygen_bonds
 from llzo_helpers.generate.settings import Glass
 from llzo_helpers.md.folder import read_thermo
 from llzo_helpers.md.trajectory import Trajectory
-from llzo_helpers.structures import read_structure
 
 BONDS = (("Li", "O"), ("La", "O"), ("Zr", "O"))
 """Cations and the anion that coordinates them."""
@@ -50,8 +49,8 @@ def glass_table(campaign: Campaign) -> pd.DataFrame:
                     for stage in ("crystal", "melt", "quenched")
                     for element in ("La", "Zr")
                 },
-                # of older code: one with bonded oxygen would now be made anew
-                "bonded oxygen (pairs)": _oxygen_bonds(path.parent / "as_quenched"),
+                # those of older code may have some: make_glass looks for them
+                "bonded oxygen (pairs)": bonds_of_structure(path.parent / "as_quenched"),
                 "fused melts": record.get("fused_melts", 0),
                 "melt: framework D (10⁻⁵ cm²/s)": round(
                     1e5 * record["melt"]["framework_D_cm2_s"], 2
@@ -61,12 +60,6 @@ def glass_table(campaign: Campaign) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=None if rows else ["glass", "verdict"])
-
-
-def _oxygen_bonds(as_quenched: Path) -> str:
-    # written last: without it, the structure is being made
-    there = (as_quenched / "provenance.json").is_file()
-    return str(oxygen_bonds(read_structure(as_quenched))) if there else ""
 
 
 def _vacated(defects: Mapping[str, float]) -> str:

@@ -229,8 +229,8 @@ def _melt_and_quench(
 
     Potentials fail where ions come closer than they ever do in solids, which they do now and then
     at thousands of kelvin: Buckingham's attracts without limit, and LAMMPS loses atoms; networks
-    have holes, whose sign is oxygen bonded to oxygen. Such a melt is kept aside. How many there
-    are says which velocities are next, also after a restart.
+    may have holes, of which bonded oxygen is the sign in `hdnnp_sevennet0`. Such a melt is kept
+    aside. How many there are says which velocities are next, also after a restart.
     """
     while True:
         fused = len(list(directory.glob("fused_melt_*")))

@@ -7,7 +7,7 @@ sections and parts of sections are listed with the reason.
 import base64
 import platform
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -35,7 +35,7 @@ from llzo_helpers.jobs.export import FORMATS, is_scene, picture_of
 from llzo_helpers.jobs.plan import atom_count
 from llzo_helpers.jobs.report_claims import claims_part, comparison_verdict
 from llzo_helpers.jobs.report_tables import printed, report_table
-from llzo_helpers.jobs.report_warnings import alike
+from llzo_helpers.jobs.report_warnings import alike, extrapolations
 from llzo_helpers.md.folder import read_summary
 from llzo_helpers.potentials import load_potential, short_name
 
@@ -520,34 +520,9 @@ def _warnings(campaign: Campaign, absent: Absent) -> list[tuple[str, str]]:
         warnings += [(run.name, text) for text in potential.warnings(conditions)]
         summary = _run_summary(campaign, run.name, absent) or {}
         if summary.get("extrapolations"):
-            n_atoms = atom_count(run.structure)
-            warnings.append((run.name, _extrapolations(summary, run.md_potential, n_atoms)))
+            text = extrapolations(summary, run.md_potential, atom_count(run.structure))
+            warnings.append((run.name, text))
     return warnings
-
-
-_OFTEN_OUTSIDE = 0.1
-"""Symmetry functions per atom and step outside the training range; crystals and glasses of one cell
-have 0.01 at most."""
-
-
-def _extrapolations(summary: Mapping[str, Any], potential: str, n_atoms: int) -> str:
-    """Say how often a run left the training range of its potential."""
-    elements = ", ".join(
-        f"{name.removeprefix('extrapolations_')} {count}"
-        for name, count in summary.items()
-        if name.startswith("extrapolations_") and count
-    )
-    a_step = summary["extrapolations"] / summary["steps"]
-    text = (
-        f"{summary['extrapolations']} symmetry functions outside the training range of "
-        f"{potential} ({elements}) in {summary['steps']} steps, {float(f'{a_step:.1g}'):g} a step"
-    )
-    if a_step < _OFTEN_OUTSIDE * n_atoms:
-        return text
-    return (
-        f"{text}, {a_step / n_atoms:.1g} an atom and step: what the network says of them is not to "
-        "be trusted"
-    )
 
 
 def _cost(campaign: Campaign, absent: Absent) -> dict[str, float]:

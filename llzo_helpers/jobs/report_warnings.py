@@ -1,11 +1,18 @@
 """The warnings of a report: those that differ in their numbers alone are one."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from llzo_helpers.campaign.tables import rounded
 
 # not the digits in names, such as those of potentials
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\w)")
+
+_OFTEN_OUTSIDE = 0.1
+"""Symmetry functions per atom and step outside the training range. Crystals and glasses of one cell
+have 0.015 at most, a glass for which its network was wrong had 0.4 (measured)."""
 
 
 @dataclass(frozen=True)
@@ -52,3 +59,33 @@ def _with_ranges(texts: Sequence[str]) -> str:
         for numbers in zip(*(_NUMBER.findall(text) for text in texts), strict=True)
     )
     return _NUMBER.sub(lambda _: next(ranges), texts[0])
+
+
+def extrapolations(summary: Mapping[str, Any], potential: str, n_atoms: int) -> str:
+    """Say how often a run left the training range of its network.
+
+    Parameters
+    ----------
+    summary
+        Of the run, see `llzo_helpers.md.folder.read_summary`.
+    potential
+        Name of the network.
+    n_atoms
+        Of the run.
+    """
+    elements = ", ".join(
+        f"{name.removeprefix('extrapolations_')} {count}"
+        for name, count in summary.items()
+        if name.startswith("extrapolations_") and count
+    )
+    a_step = summary["extrapolations"] / summary["steps"]
+    text = (
+        f"{summary['extrapolations']} symmetry functions outside the training range of "
+        f"{potential} ({elements}) in {summary['steps']} steps, {rounded(a_step, 1)} a step"
+    )
+    if a_step < _OFTEN_OUTSIDE * n_atoms:
+        return text
+    return (
+        f"{text}, {rounded(a_step / n_atoms, 1)} an atom and step: what the network says of them "
+        "is not to be trusted"
+    )

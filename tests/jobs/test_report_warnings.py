@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llzo_helpers.jobs.report_warnings import alike
+from llzo_helpers.jobs.report_warnings import alike, extrapolations
 
 TEXTS = st.sampled_from(
     [
@@ -43,3 +43,16 @@ def test_none_is_lost(drawn):
     for group in groups:
         if len(group.each) == 1:
             assert group.text == group.each[0][1]
+
+
+def test_a_run_far_outside_the_training_range_stands_alone():
+    def run(count: int) -> str:
+        found = {"steps": 450000, "extrapolations": count, "extrapolations_O": count}
+        return extrapolations(found, "net", 1488)
+
+    usual, more, far = (run(count) for count in (300, 4_000_000, 254_000_000))
+    assert usual.endswith("net (O 300) in 450000 steps, 0.0007 a step")
+    assert far.endswith(
+        "600 a step, 0.4 an atom and step: what the network says of them is not to be trusted"
+    )
+    assert [len(group.each) for group in alike([("a", usual), ("b", more), ("c", far)])] == [2, 1]
